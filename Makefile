@@ -1,0 +1,41 @@
+# What a target does stands behind ##; `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help test lint types mnist mnist-seeds mnist-plain clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.12 …')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+test: $(VENV)/installed lint types ## lint, check the types, run the doctests and the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check --quiet .
+
+# nn/ is installed as tinygrad_edu.nn: the type checker gets to see it there
+types: $(VENV)/installed
+	@rm -rf build/types && mkdir -p build/types/tinygrad_edu
+	@ln -s $(CURDIR)/tinygrad_edu/* $(CURDIR)/nn build/types/tinygrad_edu/
+	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
+
+mnist: $(VENV)/installed ## train the digit classifier on MNIST (half a minute); FLAGS='--help' lists its flags
+	$(BIN)/python examples/mnist.py $(FLAGS)
+
+mnist-seeds: $(VENV)/installed ## the same with the seeds 0 to 9, and a table of their accuracies (several minutes)
+	$(BIN)/python examples/mnist_seeds.py $(FLAGS)
+
+mnist-plain: $(VENV)/installed ## what the classifier reaches without the decaying rate and the penalty, three seeds
+	$(BIN)/python examples/mnist_seeds.py --seeds 3 --out build/mnist-plain --schedule constant --weight-decay 0 --epochs 30
+
+clean: ## remove what was built, and the virtual environment
+	rm -rf build $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

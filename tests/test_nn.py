@@ -1,0 +1,374 @@
+"""Layers and losses equal their equations, their gradients are right, and a Module finds all that it is made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygrad_edu import Tensor, nn
+
+Array = np.ndarray[Any, Any]
+LAYERS = {"linear": lambda: linear(3, 4), "no bias": lambda: linear(3, 4, bias=False), "sigmoid": nn.Sigmoid,
+          "tanh": nn.Tanh, "relu": nn.ReLU, "softmax": nn.Softmax, "softmax 0": lambda: nn.Softmax(axis=0),
+          "log softmax": nn.LogSoftmax, "sequential": lambda: nn.Sequential(linear(3, 4), nn.Tanh(), linear(4, 2))}
+TARGETS = {"mse": (nn.MSE, np.full((5, 3), 0.3)), "indices": (nn.CrossEntropy, np.array([0, 2, 1, 1, 0])),
+           "probabilities": (nn.CrossEntropy, np.full((5, 3), [0.5, 0.3, 0.2]))}
+INITIAL = {nn.init.normal: 1.0, nn.init.lecun_normal: 1 / 600, nn.init.xavier_normal: 2 / 1000,
+           nn.init.xavier_uniform: 2 / 1000, nn.init.kaiming_normal: 2 / 600, nn.init.kaiming_uniform: 2 / 600,
+           nn.init.uniform: 1 / 12, nn.init.zeros: 0.0}
+
+
+def linear(inputs: int, outputs: int, bias: bool = True) -> Any:
+    return nn.Linear(inputs, outputs, bias, rng=np.random.default_rng(1), dtype=np.float64)
+
+
+def classifier() -> nn.Sequential:
+    rng = np.random.default_rng(0)
+    return nn.Sequential(nn.Linear(784, 16, rng=rng), nn.Sigmoid(), nn.Linear(16, 16, rng=rng), nn.Sigmoid(),
+                         nn.Linear(16, 10, rng=rng))
+
+
+def numbers(*shape: int) -> Array: return np.random.default_rng(0).normal(size=shape)
+
+
+def numerical_gradient(f: Callable[[], Any], array: Array, h: float = 1e-6) -> Array:
+    """∂f/∂array by central differences, (f(a + h) − f(a − h)) / 2h for each a of the array."""
+    gradient = np.zeros_like(array)
+    for i in np.ndindex(array.shape):
+        for sign in (1, -1):
+            array[i] += sign * h
+            gradient[i] += sign * f().item() / (2 * h)
+            array[i] -= sign * h
+    return gradient
+
+
+def assert_gradients(f: Callable[[], Any], *tensors: Tensor) -> None:
+    f().backward()
+    for x in tensors: np.testing.assert_allclose(np.asarray(x.grad), numerical_gradient(f, x.data), atol=1e-8)
+
+
+class Everything(nn.Module):
+    """Modules and Tensors in all the places where they are looked for, and what is not state."""
+
+    def __init__(self) -> None:
+        self.blocks = [linear(2, 2), linear(2, 2, bias=False)]
+        self.heads = {"a": (linear(2, 1), nn.Tanh())}
+        self.scale, self.mean = Tensor(np.ones(2), requires_grad=True), Tensor(np.zeros(2))
+        self.again, self.itself = self.blocks[0], self
+        self.computed, self.hidden = self.scale * 2.0, 7
+
+
+NAMES = ["blocks.0.weight", "blocks.0.bias", "blocks.1.weight", "heads.a.0.weight", "heads.a.0.bias", "scale"]
+
+
+# Layers
+
+@pytest.mark.parametrize("shape", [(3,), (5, 3), (2, 5, 3)])
+def test_linear_is_x_times_weight_transposed_plus_bias(shape: tuple[int, ...]) -> None:
+    layer, x = linear(3, 4), numbers(*shape)
+    expected = np.einsum("...i,oi->...o", x, layer.weight.data) + layer.bias.data
+    np.testing.assert_allclose(layer(x).data, expected)
+    np.testing.assert_allclose(layer(Tensor(x)).data, expected)
+
+
+def test_linear_starts_uniform_within_one_over_root_in() -> None:
+    layer = nn.Linear(400, 1000, rng=np.random.default_rng(0))
+    for p in layer.parameters():
+        assert np.abs(p.data).max() == pytest.approx(0.05, rel=1e-2) and np.abs(p.data).max() <= np.float32(0.05)
+        assert p.data.var() == pytest.approx(0.05 ** 2 / 3, rel=0.1)
+
+
+def test_linear_is_float32_and_named_unless_told_otherwise() -> None:
+    layer = nn.Linear(3, 2)
+    assert [(p.name, p.dtype.name, p.shape) for p in layer.parameters()] == [
+        ("weight", "float32", (2, 3)), ("bias", "float32", (2,))]
+    assert layer(np.zeros((1, 3), np.float32)).dtype == np.float32 and linear(3, 2).weight.dtype == np.float64
+
+
+def test_the_same_rng_gives_the_same_layer_and_none_a_new_one() -> None:
+    np.testing.assert_array_equal(linear(3, 4).weight.data, linear(3, 4).weight.data)
+    assert not np.array_equal(nn.Linear(3, 4).weight.data, nn.Linear(3, 4).weight.data)
+
+
+def test_linear_says_both_shapes() -> None:
+    for shape in [(5, 4), (4,), ()]:
+        with pytest.raises(ValueError) as error: linear(3, 2)(np.zeros(shape))
+        assert "(…, 3)" in str(error.value) and str(shape) in str(error.value)
+    with pytest.raises(ValueError, match="at least 1 feature"): nn.Linear(0, 3)
+
+
+def test_activations_are_their_equations() -> None:
+    x = numbers(4, 3)
+    for layer, expected in {nn.Sigmoid(): 1 / (1 + np.exp(-x)), nn.Tanh(): np.tanh(x), nn.ReLU(): x * (x > 0),
+                            nn.Softmax(): np.exp(x) / np.exp(x).sum(1, keepdims=True),
+                            nn.Softmax(axis=0): np.exp(x) / np.exp(x).sum(0),
+                            nn.LogSoftmax(axis=0): x - np.log(np.exp(x).sum(0))}.items():
+        np.testing.assert_allclose(layer(Tensor(x)).data, expected)
+
+
+@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+def test_gradients_of_layers(make: Callable[[], nn.Module]) -> None:
+    layer, x = make(), Tensor(numbers(5, 3), requires_grad=True)
+    assert_gradients(lambda: np.square(layer(x) + 0.5).sum(), x, *layer.parameters())
+
+
+def test_sequential_applies_its_layers_in_turn() -> None:
+    a, b, c = linear(3, 4), nn.Tanh(), linear(4, 2)
+    np.testing.assert_array_equal(nn.Sequential(a, b, c)(numbers(5, 3)).data, c(b(a(numbers(5, 3)))).data)
+
+
+def test_sequential_is_a_sequence() -> None:
+    layers = [nn.Tanh() for _ in range(12)]
+    model = nn.Sequential(*layers).eval()
+    assert list(model) == layers and len(model) == 12 and model[-1] is layers[-1] and model[3] is layers[3]
+    assert isinstance(model[2:4], nn.Sequential) and list(model[2:4]) == layers[2:4]
+    with pytest.raises(IndexError): model[12]
+
+
+def test_sequential_takes_modules_only() -> None:
+    for wrong in ([nn.Tanh()], np.tanh):
+        with pytest.raises(TypeError, match="position 1"): nn.Sequential(nn.Tanh(), wrong)  # type: ignore[arg-type]
+
+
+# Losses
+
+@pytest.mark.parametrize("loss, target", TARGETS.values(), ids=TARGETS)
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_gradients_of_losses(loss: Any, target: Array, reduction: str) -> None:
+    x = Tensor(numbers(5, 3), requires_grad=True)
+    assert_gradients(lambda: np.square(loss(reduction=reduction)(x, target)).sum(), x)
+
+
+def test_gradients_reach_targets() -> None:
+    x, p = Tensor(numbers(5, 3)), Tensor(np.full((5, 3), 0.3), requires_grad=True)
+    for loss in (nn.MSE(), nn.CrossEntropy()):
+        p.zero_grad()
+        assert_gradients(lambda loss=loss: loss(x, p), p)  # type: ignore[misc]
+
+
+def test_mse_is_its_equation() -> None:
+    x, y = numbers(5, 3), np.full((5, 3), 0.3)
+    squares = (x - y) ** 2
+    for reduction, expected in {"none": squares, "sum": squares.sum(), "mean": squares.sum() / 15}.items():
+        np.testing.assert_allclose(nn.MSE(reduction)(Tensor(x), y).data, expected)
+
+
+def test_cross_entropy_is_its_equation() -> None:
+    x, labels, p = numbers(5, 3), np.array([0, 2, 1, 1, 0], np.uint8), np.full((5, 3), [0.5, 0.3, 0.2])
+    log_softmax = np.log(np.exp(x) / np.exp(x).sum(1, keepdims=True))
+    for target, each in ((labels, -log_softmax[range(5), labels]), (p, -(p * log_softmax).sum(1))):
+        for reduction, expected in {"none": each, "sum": each.sum(), "mean": each.sum() / 5}.items():
+            np.testing.assert_allclose(nn.CrossEntropy(reduction)(Tensor(x), target).data, expected)
+
+
+def test_cross_entropy_of_indices_is_that_of_their_one_hot_vectors() -> None:
+    x, labels = Tensor(numbers(5, 3)), [0, 2, 1, 1, 0]
+    for target in (np.eye(3)[labels], Tensor(np.array(labels))):
+        assert nn.CrossEntropy()(x, target).item() == pytest.approx(nn.CrossEntropy()(x, labels).item())
+
+
+def test_cross_entropy_stays_exact_where_softmax_underflows() -> None:
+    assert nn.CrossEntropy()(np.array([[0.0, 1000.0]]), [0]) == 1000
+
+
+def test_losses_keep_float32() -> None:
+    x = Tensor(numbers(5, 3).astype(np.float32), requires_grad=True)
+    assert nn.CrossEntropy()(x, [0] * 5).dtype == nn.MSE()(x, x.detach()).dtype == np.float32
+
+
+@pytest.mark.parametrize("shapes", [((4, 1), (4,)), ((4,), (4, 1)), ((4,), ()), ((1, 4), (4, 4))])
+def test_mse_refuses_to_broadcast_and_says_both_shapes(shapes: tuple[Any, Any]) -> None:
+    with pytest.raises(ValueError) as error: nn.MSE()(Tensor(np.zeros(shapes[0])), np.zeros(shapes[1]))
+    assert f"prediction {shapes[0]}" in str(error.value) and f"target {shapes[1]}" in str(error.value)
+
+
+@pytest.mark.parametrize("shapes", [((4, 3), (4, 1)), ((4, 3), (3,)), ((4, 3), (4, 2)), ((3,), ()), ((2, 3, 4), (2,))])
+def test_cross_entropy_says_both_shapes(shapes: tuple[Any, Any]) -> None:
+    with pytest.raises(ValueError) as error: nn.CrossEntropy()(np.zeros(shapes[0]), np.zeros(shapes[1], int))
+    assert f"logits {shapes[0]}" in str(error.value) and f"target {shapes[1]}" in str(error.value)
+
+
+@pytest.mark.parametrize("index", [3, -1])
+def test_cross_entropy_refuses_an_index_that_is_no_class(index: int) -> None:
+    for target in ([0, index], Tensor([0, index])):
+        with pytest.raises(ValueError, match=f"from 0 to 2, found {index}"): nn.CrossEntropy()(np.zeros((2, 3)), target)
+
+
+def test_class_indices_are_integers() -> None:
+    for target in ([0.0, 1.0], [True, False]):
+        with pytest.raises(TypeError, match="integers"): nn.CrossEntropy()(np.zeros((2, 3)), target)
+
+
+def test_an_unknown_reduction_lists_the_choices() -> None:
+    with pytest.raises(ValueError, match=r"'mean', 'sum', 'none'.*found 'max'"): nn.MSE(reduction="max")
+
+
+# Modules
+
+def test_parameters_are_found_in_attributes_lists_tuples_and_dicts_each_once() -> None:
+    model = Everything()
+    assert [name for name, _ in model.named_parameters()] == NAMES
+    assert [p.size for p in model.parameters()] == [4, 2, 4, 2, 1, 2]
+
+
+def test_state_has_buffers_and_every_name_of_what_is_shared() -> None:
+    assert sorted(Everything().state_dict()) == sorted([*NAMES, "mean", "again.weight", "again.bias"])
+
+
+def test_modules_are_found_each_once() -> None:
+    assert [name for name, _ in Everything().named_modules()] == ["", "blocks.0", "blocks.1", "heads.a.0", "heads.a.1"]
+
+
+def test_modules_may_be_dataclasses() -> None:
+    @dataclass  # which makes them unhashable, and compares what they hold
+    class Pair(nn.Module):
+        one: Any
+        other: Any
+    model = Pair(Pair(Tensor(np.ones(2), True), linear(2, 2)), Tensor(np.ones(3), True)).eval()
+    assert [p.size for p in model.parameters()] == [2, 4, 2, 3] and not model.one.training
+
+
+def test_a_module_may_know_the_one_above() -> None:
+    model = nn.Sequential(nn.Sequential(linear(2, 2)))
+    model[0][0].owner = model
+    assert list(model.state_dict()) == ["0.0.weight", "0.0.bias"]
+
+
+def test_a_frozen_parameter_is_a_buffer() -> None:
+    layer = linear(2, 2)
+    layer.bias.requires_grad = False
+    assert [name for name, _ in layer.named_parameters()] == ["weight"] and "bias" in layer.state_dict()
+
+
+def test_names_are_pytorch_s() -> None:
+    assert {name: array.shape for name, array in classifier().state_dict().items()} == {
+        "0.weight": (16, 784), "0.bias": (16,), "2.weight": (16, 16), "2.bias": (16,),
+        "4.weight": (10, 16), "4.bias": (10,)}
+
+
+def test_a_state_loads_into_another_model() -> None:
+    one, other = classifier(), classifier()
+    for p in other.parameters(): p.data = p.data + 1
+    other.load_state_dict(one.state_dict())
+    for a, b in zip(one.parameters(), other.parameters(), strict=True): np.testing.assert_array_equal(a.data, b.data)
+
+
+def test_states_are_copies() -> None:
+    layer = linear(2, 2)
+    state = layer.state_dict()
+    before = {name: array.copy() for name, array in state.items()}
+    layer.load_state_dict(state)
+    layer.weight.data += 1
+    np.testing.assert_equal(state, before)
+
+
+def test_loading_keeps_dtypes_and_takes_lists() -> None:
+    layer: Any = nn.Linear(2, 1)
+    layer.load_state_dict({"weight": [[1, 2]], "bias": np.array([0.1])})
+    assert layer.weight.dtype == layer.bias.dtype == np.float32 and layer.weight.data.tolist() == [[1, 2]]
+
+
+def test_a_state_that_does_not_fit_is_reported_whole_and_not_loaded() -> None:
+    model, state = Everything(), Everything().state_dict()
+    state = {name: array + 1 for name, array in state.items()}
+    del state["mean"], state["blocks.1.weight"]
+    state |= {"scale": np.ones(3), "blocks.0.bias": np.ones(2, complex), "heads.b": np.ones(1), "more": np.ones(1)}
+    before = model.state_dict()
+    with pytest.raises(ValueError) as error: model.load_state_dict(state)
+    np.testing.assert_equal(model.state_dict(), before)
+    assert str(error.value).splitlines()[1:] == [
+        "  missing: blocks.1.weight, shape (2, 2)", "  missing: mean, shape (2,)", "  unexpected: heads.b, shape (1,)",
+        "  unexpected: more, shape (1,)",
+        "  different: blocks.0.bias, complex128 (2,) in the state, float64 (2,) in the model",
+        "  different: scale, float64 (3,) in the state, float64 (2,) in the model"]
+
+
+def test_train_and_eval_reach_every_module_and_return_the_model() -> None:
+    model = Everything()
+    assert model.training and model.eval() is model
+    assert [module.training for _, module in model.named_modules()] == [False] * 5
+    assert model.train() is model and all(module.training for _, module in model.named_modules())
+
+
+def test_zero_grad_forgets_every_gradient() -> None:
+    model = linear(3, 2)
+    model(numbers(1, 3)).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
+    model.zero_grad()
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_module_without_forward_says_what_to_write() -> None:
+    with pytest.raises(NotImplementedError, match="Everything has no forward"): Everything()(1.0)
+
+
+def test_a_classifier_shows_its_13_002_parameters() -> None:
+    assert repr(classifier()).splitlines() == [
+        "Sequential                                  13,002 parameters",
+        "  0: Linear   weight (16, 784), bias (16,)  12,560",
+        "  1: Sigmoid",
+        "  2: Linear   weight (16, 16), bias (16,)      272",
+        "  3: Sigmoid",
+        "  4: Linear   weight (10, 16), bias (10,)      170"]
+
+
+def test_a_tree_shows_paths_options_and_buffers() -> None:
+    assert repr(Everything()).splitlines() == [
+        "Everything(hidden=7)  scale (2,), mean (2,) buffer  15 parameters",
+        "  blocks.0: Linear    weight (2, 2), bias (2,)       6",
+        "  blocks.1: Linear    weight (2, 2)                  4",
+        "  heads.a.0: Linear   weight (1, 2), bias (1,)       3",
+        "  heads.a.1: Tanh"]
+    assert repr(nn.Sequential(nn.Softmax(axis=0)).eval()) == "Sequential\n  0: Softmax(axis=0)"
+    assert repr(nn.Sequential(nn.Sequential(nn.ReLU()))) == "Sequential\n  0: Sequential\n    0.0: ReLU"
+
+
+# Initial values
+
+@pytest.mark.parametrize("distribution", INITIAL, ids=lambda distribution: distribution.__name__)
+def test_initial_variance(distribution: Any) -> None:
+    z = distribution((400, 600), np.random.default_rng(0), np.float64)
+    assert z.shape == (400, 600) and z.dtype == np.float64 and z.var() == pytest.approx(INITIAL[distribution], rel=0.02)
+
+
+@pytest.mark.parametrize("distribution", INITIAL, ids=lambda distribution: distribution.__name__)
+def test_initial_values_are_float32_and_the_rng_s(distribution: Any) -> None:
+    one, same = (distribution((3, 4), np.random.default_rng(7)) for _ in range(2))
+    assert one.dtype == np.float32 and np.array_equal(one, same)
+
+
+def test_initial_values_have_mean_0_gain_and_bounds() -> None:
+    rng = np.random.default_rng(0)
+    for f in (nn.init.xavier_normal, nn.init.xavier_uniform):
+        assert f((400, 600), rng, gain=3.0).std() == pytest.approx(3 * math.sqrt(2 / 1000), rel=0.02)
+    assert abs(nn.init.kaiming_uniform((400, 600), rng)).max() == pytest.approx(math.sqrt(6 / 600), rel=1e-3)
+    assert nn.init.normal((400, 600), rng, mean=2.0, std=0.5).mean() == pytest.approx(2, rel=0.01)
+
+
+def test_a_convolution_s_fan_counts_its_window() -> None:
+    assert nn.init.lecun_normal((64, 8, 5, 5), np.random.default_rng(0)).var() == pytest.approx(1 / 200, rel=0.05)
+
+
+def test_a_vector_has_no_fan_in() -> None:
+    with pytest.raises(ValueError, match=r"shape \(3,\)"): nn.init.lecun_normal((3,), np.random.default_rng(0))
+
+
+def test_initialize_draws_weights_and_biases_of_a_whole_model() -> None:
+    model = nn.Sequential(nn.Linear(784, 400), nn.Sigmoid(), nn.Linear(400, 300))
+    nn.init.initialize(model, np.random.default_rng(1), weight=nn.init.lecun_normal, bias=nn.init.normal)
+    assert [p.data.var() for p in model.parameters()] == pytest.approx([1 / 784, 1, 1 / 400, 1], rel=0.15)
+    assert all(p.dtype == np.float32 and p.requires_grad for p in model.parameters())
+
+
+def test_initialize_leaves_the_other_names_alone_and_refuses_unknown_ones() -> None:
+    layer = linear(2, 2)
+    weight = layer.weight.data.copy()
+    nn.init.initialize(layer, np.random.default_rng(0), bias=nn.init.zeros)
+    assert layer.bias.data.tolist() == [0, 0] and np.array_equal(layer.weight.data, weight)
+    with pytest.raises(ValueError, match=r"\['gain'\]: the names are \['bias', 'weight'\]"):
+        nn.init.initialize(layer, np.random.default_rng(0), gain=nn.init.zeros)

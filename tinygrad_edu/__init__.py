@@ -1,0 +1,23 @@
+"""Backpropagation from first principles: a Tensor records how it was computed, the chain rule walks back.
+
+>>> from tinygrad_edu import Tensor
+>>> w = Tensor(-3.0, requires_grad=True, name="w")
+>>> x = Tensor(2.0, name="x")
+>>> loss = (w * x + 7.0) ** 2
+>>> loss.backward()
+>>> loss.item(), w.grad.item()  # ∂/∂w (w x + 7)² = 2 (w x + 7) x
+(1.0, 4.0)
+
+Read the source in this order: engine.py, derivatives.py, functional.py, gradcheck.py.
+"""
+
+from tinygrad_edu import composed, derivatives, special
+from tinygrad_edu.engine import Tensor, derivative, no_grad, operation
+from tinygrad_edu.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from tinygrad_edu.gradcheck import check_gradients
+from tinygrad_edu.graph import draw
+
+from tinygrad_edu import nn  # isort: skip  (nn is built from the names above)
+
+__all__ = ["Tensor", "check_gradients", "derivative", "draw", "grad", "hessian", "hvp", "jacobian", "jvp", "nn", "no_grad",
+           "operation", "special", "value_and_grad", "vjp"]

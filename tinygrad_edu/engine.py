@@ -1,0 +1,374 @@
+"""The engine: a Tensor remembers how it was computed, and the chain rule walks back through what it remembers.
+
+Reading order: **engine.py** → derivatives.py → functional.py → gradcheck.py.
+
+An operation *is* a NumPy function. This file knows none of them: `Tensor.__mul__` is `apply(np.multiply, …)`, a look-up in
+`REGISTRY`, and derivatives.py fills the registry with what calculus knows. Four ideas, in this order:
+
+1. `Operation` runs a function on arrays and records the call; `derivative` registers its partials.
+2. `Tensor` is one number or array in the graph. The graph is made of Tensors: there is no other node.
+3. `chain_rule` is the whole of backpropagation: one walk, from the result back to the leaves.
+4. `unbroadcast` undoes broadcasting, once, at the edge, so that no partial has to think of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import inspect
+import itertools
+import operator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu import errors
+
+Array = np.ndarray[Any, Any]
+Partial = Callable[..., Any]  # (g, z, x, y, …) ↦ ∂L/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived
+Interval = tuple[float, float]
+
+REGISTRY: dict[Callable[..., Any], Callable[..., Any]] = {}  # NumPy's function ↦ what runs when it meets a Tensor
+RECORDING = ContextVar("RECORDING", default=True)  # a context variable: no_grad in one thread leaves the others alone
+ORDER = itertools.count()  # every Tensor is younger than its inputs, so their numbers sort the graph topologically
+
+
+class Operation:
+    """A function of arrays, z = f(x, y, …), and its partials: one per argument, (g, z, x, y, …) ↦ ∂L/∂argument."""
+
+    def __init__(self, name: str, forward: Callable[..., Any], partials: tuple[Partial | None, ...] = (),
+                 each: Partial | None = None, domain: tuple[Interval, ...] = ()) -> None:
+        self.name, self.forward, self.partials, self.domain = name, forward, partials, domain
+        self.each = each  # in place of partials, for any number of arguments: (number of the argument, g, z, *arguments)
+        known = [inspect.signature(partial).parameters for partial in (*partials, each) if partial]
+        self.options = frozenset(itertools.chain(*known))  # the names that the partials know: no other option may be given
+
+    def partial(self, number: int) -> Partial:
+        """The partial derivative with respect to one argument."""
+        if self.each is not None: return functools.partial(self.each, number)
+        found = self.partials[number] if number < len(self.partials) else None
+        if found is None: raise errors.no_partial(self, number)
+        return found
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """z = f(*args), recorded if a Tensor among the arguments requires a gradient; an array if there is no Tensor."""
+        inputs = tuple([(number, x) for number, x in enumerate(args) if isinstance(x, Tensor)])
+        arrays = tuple([x.data if isinstance(x, Tensor) else np.asarray(x) if isinstance(x, list) and
+                        isinstance(self.forward, np.ufunc) else x for x in args])
+        if not self.options.issuperset(options): raise errors.unknown_options(self, options)
+        try: data = self.forward(*arrays, **options)
+        except (ValueError, TypeError, IndexError) as error: raise errors.function_failed(self, error, args) from None
+        if not inputs: return data
+        z = new_tensor(data)
+        if RECORDING.get() and any([x.requires_grad for _, x in inputs]):
+            z.requires_grad, z.operation, z.inputs, z.options = True, self, inputs, options
+            z.values = (data, *arrays)
+        return z
+
+
+def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Call a NumPy function, or one of ours, on Tensors: what the registry holds for it runs."""
+    run = REGISTRY.get(function)
+    if run is None: raise errors.no_derivative(function)
+    return run(*args, **options)
+
+
+def operation(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function of arrays an operation on Tensors. Its partials, written with NumPy, follow with `derivative`.
+
+    >>> @operation
+    ... def cube(x): return x * x * x
+    >>> derivative(cube, lambda g, z, x: g * 3 * x * x)
+    >>> cube(Tensor(2.0, requires_grad=True))
+    Tensor(8.0, operation=cube)
+    """
+    @functools.wraps(forward)
+    def function(*args: Any, **options: Any) -> Any: return apply(function, *args, **options)
+    REGISTRY[function] = Operation(forward.__name__, forward)
+    return function
+
+
+def derivative(function: Callable[..., Any], *partials: Partial | None, each: Partial | None = None,
+               domain: tuple[Interval, ...] = (), forward: Callable[..., Any] | None = None) -> Any:
+    """Register the derivative of a NumPy function: one partial per argument, (g, z, x, y, …) ↦ ∂L/∂argument.
+
+    z = f(x, y, …) is the result and g = ∂L/∂z the gradient that has arrived. A partial is an expression of functions that
+    are themselves registered, so that it can be differentiated again; `None` where there is no derivative. Without partials
+    it decorates the one partial of a function of one argument. `each` takes the number of the argument first.
+    `domain` gives an open interval per argument; `forward` is what runs, if a method is faster than the function.
+    """
+    if not partials and each is None:
+        return lambda partial: derivative(function, partial, domain=domain, forward=forward)
+    known = REGISTRY.get(function)
+    forward = forward or (known.forward if isinstance(known, Operation) else function)
+    REGISTRY[function] = Operation(function.__name__, forward, partials, each, domain)
+    return None
+
+
+def piecewise_constant(*functions: Callable[..., Any]) -> None:
+    """Register functions whose derivative is zero wherever there is one: on Tensors they give plain arrays."""
+    def on_arrays(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        return function(*[x.data if isinstance(x, Tensor) else x for x in args], **options)
+    for function in functions: REGISTRY[function] = functools.partial(on_arrays, function)
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Within it nothing is recorded: results don't require a gradient. Also a decorator, `@no_grad()`."""
+    token = RECORDING.set(False)
+    try: yield
+    finally: RECORDING.reset(token)
+
+
+def chain_rule(root: Tensor, gradient: Any = None, create_graph: bool = False) -> Iterator[tuple[Tensor, Any]]:
+    """Yield (tensor, ∂root/∂tensor) for all that root was computed from, each once its gradient is complete.
+
+    The order is reverse topological: the youngest Tensor first, so that all that it flowed into has been seen before it.
+    Gradients are arrays; with `create_graph` they are Tensors, themselves recorded, and can be differentiated again.
+    `gradient` is ∂L/∂root, of root's shape; left out, root must be one number, and it is 1.
+    """
+    gradients = {root: starting_gradient(root, gradient, create_graph)}
+    pending = [(-root.order, root)]
+    while pending:
+        z = heapq.heappop(pending)[1]
+        g = gradients.pop(z)
+        yield z, g
+        values = recorded(z) if create_graph else z.values
+        for number, x in z.inputs:
+            if not x.requires_grad: continue
+            contribution = z.operation.partial(number)(g, *values, **z.options)  # type: ignore[union-attr]
+            contribution = fitted(contribution, z, number)
+            if x in gradients: gradients[x] = gradients[x] + contribution  # several paths to x: their gradients add up
+            else:
+                gradients[x] = contribution
+                heapq.heappush(pending, (-x.order, x))
+
+
+def gradients_of(root: Tensor, inputs: tuple[Tensor, ...], gradient: Any = None, create_graph: bool = False) -> list[Any]:
+    """∂root/∂input for each input; zeros for one that root does not depend on."""
+    wanted = set(inputs)
+    found = {x: g for x, g in chain_rule(root, gradient, create_graph) if x in wanted}
+    return [found[x] if x in found else np.zeros(x.shape, x.dtype) for x in inputs]
+
+
+def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
+    if not root.requires_grad: raise errors.nothing_to_differentiate(root)
+    if gradient is None:
+        if root.size != 1: raise errors.backward_from_many(root)
+        gradient = np.ones(root.shape, root.dtype)[()]
+    if np.shape(gradient) != root.shape: raise errors.gradient_does_not_fit(root, gradient)
+    if create_graph: return gradient if isinstance(gradient, Tensor) else Tensor(gradient)
+    return gradient.data if isinstance(gradient, Tensor) else np.asarray(gradient, root.dtype)[()]
+
+
+def recorded(z: Tensor) -> list[Any]:
+    """z and the arguments it was computed from as Tensors, with the values that they had then."""
+    values = [as_it_was(z, z.values[0]), *z.values[1:]] if z.inputs else []
+    for number, x in z.inputs: values[number + 1] = as_it_was(x, values[number + 1])
+    return values
+
+
+def as_it_was(x: Tensor, value: Any) -> Tensor:
+    if x.data is value: return x
+    then = +x  # its data was replaced since: a stand-in with the old value, through which gradients still reach x
+    then.data, then.values = value, (value, value)
+    return then
+
+
+def fitted(gradient: Any, z: Tensor, number: int) -> Any:
+    """A gradient in the shape and dtype of the argument that it belongs to."""
+    x = z.values[number + 1]
+    if gradient.shape != x.shape:
+        try: gradient = unbroadcast(gradient, x.shape)
+        except ValueError: raise errors.partial_does_not_fit(z.operation, number, gradient, x) from None
+    return gradient if gradient.dtype == x.dtype else gradient.astype(x.dtype)
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum g over the axes along which an array of this shape was repeated: a value used n times gets n gradients.
+
+    >>> unbroadcast(np.ones((4, 3)), (1, 3))
+    array([[4., 4., 4.]])
+    """
+    new = g.ndim - len(shape)
+    return g.sum(axis=tuple(axis for axis in range(g.ndim) if axis < new or shape[axis - new] == 1)).reshape(shape)
+
+
+def method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A method or operator of Tensor that is a NumPy function with self as its first argument."""
+    def call(self: Tensor, *args: Any, **options: Any) -> Any: return apply(function, self, *args, **options)
+    call.__name__, call.__doc__ = function.__name__, f"numpy's {function.__name__}, recorded."
+    return call
+
+
+def reflected(function: Callable[..., Any]) -> Callable[[Tensor, Any], Any]:
+    """The operator with self on the right: 2.0 / tensor."""
+    return lambda self, other: apply(function, other, self)
+
+
+def in_place(function: Callable[..., Any]) -> Callable[[Tensor, Any], Any]:
+    """`p -= step` makes a new Tensor, which is refused where it would silently leave the parameter as it was."""
+    def call(self: Tensor, other: Any) -> Any:
+        if self.requires_grad and self.operation is None: raise errors.in_place_on_leaf(function, self)
+        return apply(function, self, other)
+    return call
+
+
+class Tensor:
+    """A number or array that remembers how it was computed.
+
+    `data` is array-like; floating point if `requires_grad`. `backward()` adds ∂self/∂leaf to the `grad` of every leaf, an array
+    of the leaf's shape and dtype. NumPy's functions and operators work on it: `np.exp(t)`, `t @ u`, `t[0]`, `t.sum(axis=0)`.
+
+    >>> w = Tensor([1.0, 2.0], requires_grad=True, name="w")
+    >>> (w * w).sum().backward()
+    >>> w.grad
+    array([2., 4.])
+    """
+
+    __slots__ = ("__weakref__", "data", "grad", "inputs", "name", "operation", "options", "order", "requires_grad", "values")
+    data: Array
+    grad: Array | None  # ∂(what backward was called on)/∂self, for leaves
+    operation: Operation | None  # None for a leaf
+    inputs: tuple[tuple[int, Tensor], ...]  # (argument number, Tensor): x * x has two
+    values: tuple[Any, ...]  # (z, x, y, …) as they were when the operation ran
+    options: dict[str, Any]
+
+    def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
+        if isinstance(data, Tensor): raise errors.tensor_of_tensor(data)
+        array = np.asarray(data)
+        if array.dtype.kind not in "biuf": raise errors.not_real_numbers(data, array.dtype)
+        if requires_grad and array.dtype.kind != "f": raise errors.integer_gradient(name, array.dtype)
+        self.data, self.grad, self.requires_grad, self.name = array, None, requires_grad, name
+        self.operation, self.inputs, self.values, self.options, self.order = None, (), (), {}, next(ORDER)
+
+    @property
+    def shape(self) -> tuple[int, ...]: return self.data.shape
+    @property
+    def ndim(self) -> int: return self.data.ndim
+    @property
+    def size(self) -> int: return self.data.size
+    @property
+    def dtype(self) -> np.dtype[Any]: return self.data.dtype
+    @property
+    def T(self) -> Tensor: return self.transpose()
+    @property
+    def mT(self) -> Tensor: return self.swapaxes(-1, -2)
+
+    def backward(self, gradient: Any = None) -> None:
+        """Add ∂self/∂leaf to the `grad` of every leaf that requires one; `gradient` is ∂L/∂self if self is not one number."""
+        for tensor, g in chain_rule(self, gradient):
+            if tensor.operation is None:
+                tensor.grad = np.array(g) if tensor.grad is None else tensor.grad + g
+
+    def gradient(self, *inputs: Tensor, create_graph: bool = False) -> Any:
+        """∂self/∂input for each input, a leaf or not, as Tensors; one Tensor for one input. No `grad` is touched.
+
+        With `create_graph` they are recorded, to be differentiated again. Zero where self does not depend on an input.
+
+        >>> x = Tensor(3.0, requires_grad=True)
+        >>> slope = (x ** 3).gradient(x, create_graph=True)
+        >>> slope, slope.gradient(x)
+        (Tensor(27.0, operation=multiply), Tensor(18.0))
+        """
+        for x in inputs:
+            if not x.requires_grad: raise errors.requires_no_gradient(x)
+        gradients = tuple(map(as_tensor, gradients_of(self, inputs, create_graph=create_graph)))
+        return gradients[0] if len(inputs) == 1 else gradients
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        copy = Tensor(self.data.copy(), self.requires_grad, self.name)  # the copy is a leaf: another value, another graph
+        copy.grad = None if self.grad is None else self.grad.copy()
+        return copy
+
+    def detach(self) -> Tensor:
+        """The same data, outside the graph."""
+        return new_tensor(self.data)
+
+    def numpy(self) -> Array:
+        """The data as an array, outside the graph; the Tensor's own, not a copy."""
+        return np.asarray(self.data)
+
+    def item(self) -> float:
+        """The one number that it holds."""
+        if self.size != 1: raise errors.not_one_number(self)
+        return self.data.item()  # type: ignore[no-any-return]
+
+    def zero_grad(self) -> None:
+        """Forget the gradient: the next backward() starts from zero."""
+        self.grad = None
+
+    def __getitem__(self, index: Any) -> Tensor:
+        plain = tuple([i.data if isinstance(i, Tensor) else i for i in index]) if isinstance(index, tuple) else index
+        return apply(operator.getitem, self, plain)  # type: ignore[no-any-return]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise errors.item_assignment(self)
+
+    def __len__(self) -> int: return len(self.data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0: raise errors.not_iterable(self)
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool: return bool(self.item())
+    def __float__(self) -> float: return float(self.item())
+    def __format__(self, spec: str) -> str: return format(self.item(), spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        numbers = np.array2string(self.data, separator=", ", prefix="Tensor(") if self.ndim else str(self.data[()])
+        dtype = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
+        origin = f", operation={self.operation.name}" if self.operation else ", requires_grad=True" if self.requires_grad else ""
+        return f"Tensor({numbers}{dtype}{f', name={self.name!r}' if self.name else ''}{origin})"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if not self.requires_grad: return np.array(self.data, dtype, copy=copy)
+        raise errors.array_of_tensor(self)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
+        if method == "__call__" and "out" not in options: return apply(ufunc, *args, **options)
+        raise errors.out_or_reduce(ufunc, method, self)
+
+    def __array_function__(self, function: Any, types: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        return apply(function, *args, **options)
+
+    __hash__ = object.__hash__
+    __add__, __radd__, __iadd__ = method(np.add), reflected(np.add), in_place(np.add)
+    __sub__, __rsub__, __isub__ = method(np.subtract), reflected(np.subtract), in_place(np.subtract)
+    __mul__, __rmul__, __imul__ = method(np.multiply), reflected(np.multiply), in_place(np.multiply)
+    __truediv__, __rtruediv__, __itruediv__ = method(np.divide), reflected(np.divide), in_place(np.divide)
+    __pow__, __rpow__, __ipow__ = method(np.power), reflected(np.power), in_place(np.power)
+    __matmul__, __rmatmul__, __imatmul__ = method(np.matmul), reflected(np.matmul), in_place(np.matmul)
+    __neg__, __pos__, __abs__ = method(np.negative), method(np.positive), method(np.absolute)
+    __eq__, __ne__ = method(np.equal), method(np.not_equal)
+    __lt__, __le__, __gt__, __ge__ = method(np.less), method(np.less_equal), method(np.greater), method(np.greater_equal)
+
+    exp, log, sqrt, tanh, abs = method(np.exp), method(np.log), method(np.sqrt), method(np.tanh), method(np.absolute)
+    sum, mean, max, min = method(np.sum), method(np.mean), method(np.max), method(np.min)
+    argmax, argmin = method(np.argmax), method(np.argmin)
+    swapaxes, squeeze, ravel = method(np.swapaxes), method(np.squeeze), method(np.ravel)
+    flatten, astype = method(np.ndarray.flatten), method(np.ndarray.astype)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """reshape(2, 3) or reshape((2, 3)); one size may be -1."""
+        return apply(np.reshape, self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """transpose(), transpose(1, 0) or transpose((1, 0))."""
+        return apply(np.transpose, self, axes[0] if len(axes) == 1 else axes or None)  # type: ignore[no-any-return]
+
+
+def new_tensor(data: Array) -> Tensor:
+    """A Tensor of data that is known to be good, without a graph."""
+    z = object.__new__(Tensor)
+    z.data, z.grad, z.requires_grad, z.name = data, None, False, None
+    z.operation, z.inputs, z.values, z.options, z.order = None, (), (), {}, next(ORDER)
+    return z
+
+
+def as_tensor(x: Any) -> Tensor:
+    """x itself if it is a Tensor, else a Tensor of it."""
+    return x if isinstance(x, Tensor) else Tensor(x)

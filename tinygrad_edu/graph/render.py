@@ -1,0 +1,114 @@
+"""From DOT source to SVG, PNG or PDF: finds a program that lays graphs out, runs it, and finishes its SVG."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from tinygrad_edu.graph.expression import equations, extent, figures, readable, sized
+from tinygrad_edu.graph.model import Graph
+
+PROGRAM = ("graphviz-pure", "graphviz-pure.exe")
+FONTS = "Helvetica, Arial, sans-serif"
+SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+MINUS = re.compile(r"(?<![^\s(])-(?=[\di])|(?<=\de)-(?=\d)")  # a number's sign, or its exponent's
+NUMBER_SIZE = "12.00"  # numbers, and nothing else, have this size and are right-aligned
+WIDER = {"−": 0.251, "…": 0.166}  # than layout took them to be, in units of the font's size
+
+INSTALL = ("no program was found that lays graphs out: pip install graphviz-pure, or install Graphviz so that dot is "
+           "on the PATH, or name a program in the environment variable TINYGRAD_EDU_DOT")
+NO_PDF = ("PDF needs Graphviz's own dot, which was not found: install Graphviz so that dot is on the PATH, or name it "
+          "in the environment variable TINYGRAD_EDU_DOT, or save as .svg")
+
+
+class RendererError(RuntimeError):
+    """There is no program that lays graphs out, or it failed."""
+
+
+def renderer(kind: str) -> str:
+    """The program for a kind of output: the one that TINYGRAD_EDU_DOT names, graphviz-pure, or a dot on the PATH."""
+    found = os.environ.get("TINYGRAD_EDU_DOT") or (kind != "pdf" and packaged()) or shutil.which("dot")
+    if not found: raise RendererError(NO_PDF if kind == "pdf" else INSTALL)
+    return found
+
+
+def packaged() -> str | None:
+    """graphviz-pure's program, found through its package: a notebook's PATH often lacks the environment's bin."""
+    try: files = importlib.metadata.files("graphviz-pure") or []
+    except importlib.metadata.PackageNotFoundError: return None
+    programs = [Path(str(file.locate())).resolve() for file in files if file.name in PROGRAM]
+    return next((str(program) for program in programs if program.is_file()), None)
+
+
+def rendered(source: str, kind: str) -> bytes:
+    """The source laid out, as svg, png or pdf."""
+    program = renderer(kind)
+    command = [program, f"-T{kind}", *(["-Gdpi=144"] if kind == "png" else [])]
+    try: done = subprocess.run(command, input=source.encode(), capture_output=True, check=False)
+    except OSError as error: raise RendererError(f"{program} cannot be run: {error}. {INSTALL}") from None
+    if done.returncode or not done.stdout:
+        raise RendererError(f"{program} -T{kind} failed: {done.stderr.decode(errors='replace').strip()[-500:]}")
+    return done.stdout
+
+
+def svg(source: str, graph: Graph) -> str:
+    """The SVG, finished: fonts that a browser has, true minus signs, and words for a screen reader in place of ids."""
+    ET.register_namespace("", SVG)
+    ET.register_namespace("xlink", XLINK)
+    root = ET.fromstring(rendered(source, "svg"))
+    for text in root.iter(f"{{{SVG}}}text"): finish(text)
+    spoken = descriptions(graph)
+    for group in root.iter(f"{{{SVG}}}g"):
+        title = group.find(f"{{{SVG}}}title")
+        if title is None: continue
+        if group.get("id") in spoken: title.text = spoken[str(group.get("id"))]
+        else: group.remove(title)
+    background = root.find(f".//{{{SVG}}}polygon")
+    root.insert(0, element("title", summary(graph)))
+    if background is not None:  # Graphviz's own ends a fraction of a point before the picture does
+        root.insert(1, element("rect", width="100%", height="100%", fill=background.get("fill", "none")))
+    root.attrib |= {"role": "img", "aria-label": summary(graph), "style": "max-width: 100%; height: auto"}
+    return ET.tostring(root, encoding="unicode") + "\n"
+
+
+def element(tag: str, text: str | None = None, **attributes: str) -> ET.Element:
+    made = ET.Element(f"{{{SVG}}}{tag}", attributes)
+    made.text, made.tail = text, "\n"
+    return made
+
+
+def finish(text: ET.Element) -> None:
+    """A font stack in place of one font, true minus signs, and numbers flush right in spite of them."""
+    text.set("font-family", FONTS)
+    text.text = MINUS.sub("−", text.text or "")
+    if text.get("font-size") == NUMBER_SIZE:
+        text.text = text.text.replace("...", "…")
+        excess = sum(wider * text.text.count(character) for character, wider in WIDER.items())
+        text.set("x", f"{float(text.get('x', 0)) - excess * float(NUMBER_SIZE):.2f}")
+
+
+def summary(graph: Graph) -> str:
+    """One line that says what the picture shows."""
+    def many(count: int, noun: str) -> str: return f"{count} {noun}{'s' * (count != 1)}"
+    return f"Computation graph of {equations(graph)[graph.output.id]}: {many(len(graph.nodes), 'value')}, " \
+           f"{many(len(graph.edges), 'edge')}"
+
+
+def descriptions(graph: Graph) -> dict[str, str]:
+    """What a screen reader says, and a browser shows under the pointer, by the id of a node or an edge."""
+    names, words = {node.id: readable(node.name) for node in graph.nodes}, {}
+    for node, equation in zip(graph.nodes, equations(graph).values(), strict=True):
+        parts = [equation, node.role]
+        if node.shape: parts.append(f"shape {sized(node.shape)}")
+        parts.append(f"value {extent(node.value)}")
+        if node.gradient is not None: parts.append(f"gradient {extent(node.gradient)}")
+        words[node.id] = MINUS.sub("−", ", ".join(parts))
+    for edge in graph.edges:
+        local = "" if edge.local is None else f", local derivative {figures(edge.local)}"
+        words[edge.id] = MINUS.sub("−", f"{names[edge.source]} → {names[edge.target]}{local}")
+    return words
