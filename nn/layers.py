@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_edu import Tensor
+from tinygrad_edu import Tensor, special
 
 from . import init
 from .module import Array, Module
@@ -41,8 +41,7 @@ class Linear(Module):
         out_features, in_features = self.weight.shape
         if not x.ndim or x.shape[-1] != in_features:
             raise ValueError(f"Linear({in_features}, {out_features}) takes shapes (…, {in_features}), found {x.shape}")
-        y = x @ self.weight.T
-        return y if self.bias is None else y + self.bias
+        return x @ self.weight.T if self.bias is None else special.linear(x, self.weight, self.bias)
 
 
 class Sequential(Module):

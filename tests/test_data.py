@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-
 from tinygrad_edu.nn.data import DataLoader, one_hot, read_idx, read_mnist
 
 Array = np.ndarray[Any, Any]
@@ -270,9 +269,9 @@ def test_every_epoch_has_its_own_order() -> None: assert epochs(0)[0] != epochs(
 
 
 def test_global_random_state_plays_no_part() -> None:
-    before = str(np.random.get_state())
+    before = str(np.random.get_state())  # noqa: NPY002
     epochs(0)
-    assert str(np.random.get_state()) == before
+    assert str(np.random.get_state()) == before  # noqa: NPY002
 
 
 def test_batches_are_views_unless_shuffled() -> None:

@@ -68,8 +68,7 @@ def unreduced(g: Any, axis: Any, keepdims: bool) -> Any:
     return g if axis is None or keepdims else np.expand_dims(g, axis)
 
 
-@derivative(np.sum, forward=lambda x, axis=None, *, keepdims=False: x.sum(axis=axis, keepdims=keepdims))
-def _(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def of_a_sum(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """Every summand receives the gradient of the sum."""
     return np.broadcast_to(unreduced(g, axis, keepdims), x.shape)
 
@@ -80,6 +79,7 @@ def of_an_extreme(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: bool = 
     return unreduced(g, axis, keepdims) * (chosen / chosen.sum(axis=axis, keepdims=True))
 
 
+derivative(np.sum, of_a_sum, forward=lambda x, axis=None, *, keepdims=False: x.sum(axis=axis, keepdims=keepdims))
 derivative(np.max, of_an_extreme)
 derivative(np.min, of_an_extreme)
 

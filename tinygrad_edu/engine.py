@@ -29,7 +29,6 @@ from tinygrad_edu import errors
 
 Array = np.ndarray[Any, Any]
 Partial = Callable[..., Any]  # (g, z, x, y, …) ↦ ∂L/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived
-Interval = tuple[float, float]
 
 REGISTRY: dict[Callable[..., Any], Callable[..., Any]] = {}  # NumPy's function ↦ what runs when it meets a Tensor
 RECORDING = ContextVar("RECORDING", default=True)  # a context variable: no_grad in one thread leaves the others alone
@@ -40,11 +39,11 @@ class Operation:
     """A function of arrays, z = f(x, y, …), and its partials: one per argument, (g, z, x, y, …) ↦ ∂L/∂argument."""
 
     def __init__(self, name: str, forward: Callable[..., Any], partials: tuple[Partial | None, ...] = (),
-                 each: Partial | None = None, domain: tuple[Interval, ...] = ()) -> None:
+                 each: Partial | None = None, domain: tuple[tuple[float, float], ...] = ()) -> None:
         self.name, self.forward, self.partials, self.domain = name, forward, partials, domain
         self.each = each  # in place of partials, for any number of arguments: (number of the argument, g, z, *arguments)
-        known = [inspect.signature(partial).parameters for partial in (*partials, each) if partial]
-        self.options = frozenset(itertools.chain(*known))  # the names that the partials know: no other option may be given
+        # the names that the partials know: no other option may be given
+        self.options = frozenset(name for f in (*partials, each) if f for name in inspect.signature(f).parameters)
 
     def partial(self, number: int) -> Partial:
         """The partial derivative with respect to one argument."""
@@ -63,7 +62,7 @@ class Operation:
         except (ValueError, TypeError, IndexError) as error: raise errors.function_failed(self, error, args) from None
         if not inputs: return data
         z = new_tensor(data)
-        if RECORDING.get() and any([x.requires_grad for _, x in inputs]):
+        if RECORDING.get() and any(x.requires_grad for _, x in inputs):
             z.requires_grad, z.operation, z.inputs, z.options = True, self, inputs, options
             z.values = (data, *arrays)
         return z
@@ -92,13 +91,15 @@ def operation(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def derivative(function: Callable[..., Any], *partials: Partial | None, each: Partial | None = None,
-               domain: tuple[Interval, ...] = (), forward: Callable[..., Any] | None = None) -> Any:
+               domain: tuple[tuple[float, float], ...] = (), forward: Callable[..., Any] | None = None) -> Any:
     """Register the derivative of a NumPy function: one partial per argument, (g, z, x, y, …) ↦ ∂L/∂argument.
 
     z = f(x, y, …) is the result and g = ∂L/∂z the gradient that has arrived. A partial is an expression of functions that
-    are themselves registered, so that it can be differentiated again; `None` where there is no derivative. Without partials
-    it decorates the one partial of a function of one argument. `each` takes the number of the argument first.
-    `domain` gives an open interval per argument; `forward` is what runs, if a method is faster than the function.
+    are themselves registered, so that it can be differentiated again; `None` where there is none. Without partials it
+    decorates the one partial of a function of one argument. `each` takes the number of the argument first. `domain` gives
+    an open interval per argument; `forward` is what runs, if a method is faster than the function.
+
+    >>> derivative(np.arctan, lambda g, z, x: g / (1 + x * x))  # (arctan x)′ = 1/(1 + x²)
     """
     if not partials and each is None:
         return lambda partial: derivative(function, partial, domain=domain, forward=forward)
@@ -117,7 +118,12 @@ def piecewise_constant(*functions: Callable[..., Any]) -> None:
 
 @contextmanager
 def no_grad() -> Iterator[None]:
-    """Within it nothing is recorded: results don't require a gradient. Also a decorator, `@no_grad()`."""
+    """Within it nothing is recorded: results don't require a gradient. Also a decorator, `@no_grad()`.
+
+    >>> x = Tensor(2.0, requires_grad=True)
+    >>> with no_grad(): x * x
+    Tensor(4.0)
+    """
     token = RECORDING.set(False)
     try: yield
     finally: RECORDING.reset(token)
@@ -139,8 +145,7 @@ def chain_rule(root: Tensor, gradient: Any = None, create_graph: bool = False) -
         values = recorded(z) if create_graph else z.values
         for number, x in z.inputs:
             if not x.requires_grad: continue
-            contribution = z.operation.partial(number)(g, *values, **z.options)  # type: ignore[union-attr]
-            contribution = fitted(contribution, z, number)
+            contribution = fitted(z.operation.partial(number)(g, *values, **z.options), z, number)  # type: ignore[union-attr]
             if x in gradients: gradients[x] = gradients[x] + contribution  # several paths to x: their gradients add up
             else:
                 gradients[x] = contribution
@@ -173,7 +178,7 @@ def recorded(z: Tensor) -> list[Any]:
 
 def as_it_was(x: Tensor, value: Any) -> Tensor:
     if x.data is value: return x
-    then = +x  # its data was replaced since: a stand-in with the old value, through which gradients still reach x
+    then: Tensor = +x  # its data was replaced since: a stand-in with the old value, through which gradients still reach x
     then.data, then.values = value, (value, value)
     return then
 
@@ -246,17 +251,17 @@ class Tensor:
         self.operation, self.inputs, self.values, self.options, self.order = None, (), (), {}, next(ORDER)
 
     @property
-    def shape(self) -> tuple[int, ...]: return self.data.shape
+    def shape(self) -> tuple[int, ...]: return tuple(self.data.shape)
     @property
     def ndim(self) -> int: return self.data.ndim
     @property
     def size(self) -> int: return self.data.size
     @property
-    def dtype(self) -> np.dtype[Any]: return self.data.dtype
+    def dtype(self) -> Any: return self.data.dtype
     @property
     def T(self) -> Tensor: return self.transpose()
     @property
-    def mT(self) -> Tensor: return self.swapaxes(-1, -2)
+    def mT(self) -> Any: return self.swapaxes(-1, -2)
 
     def backward(self, gradient: Any = None) -> None:
         """Add ∂self/∂leaf to the `grad` of every leaf that requires one; `gradient` is ∂L/∂self if self is not one number."""
@@ -279,10 +284,7 @@ class Tensor:
         gradients = tuple(map(as_tensor, gradients_of(self, inputs, create_graph=create_graph)))
         return gradients[0] if len(inputs) == 1 else gradients
 
-    def __deepcopy__(self, memo: Any) -> Tensor:
-        copy = Tensor(self.data.copy(), self.requires_grad, self.name)  # the copy is a leaf: another value, another graph
-        copy.grad = None if self.grad is None else self.grad.copy()
-        return copy
+    def __deepcopy__(self, memo: Any) -> Tensor: return Tensor(self.data.copy(), self.requires_grad, self.name)  # a leaf
 
     def detach(self) -> Tensor:
         """The same data, outside the graph."""
@@ -305,8 +307,7 @@ class Tensor:
         plain = tuple([i.data if isinstance(i, Tensor) else i for i in index]) if isinstance(index, tuple) else index
         return apply(operator.getitem, self, plain)  # type: ignore[no-any-return]
 
-    def __setitem__(self, index: Any, value: Any) -> None:
-        raise errors.item_assignment(self)
+    def __setitem__(self, index: Any, value: Any) -> None: raise errors.item_assignment(self)
 
     def __len__(self) -> int: return len(self.data)
 
@@ -321,7 +322,8 @@ class Tensor:
     def __repr__(self) -> str:
         numbers = np.array2string(self.data, separator=", ", prefix="Tensor(") if self.ndim else str(self.data[()])
         dtype = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
-        origin = f", operation={self.operation.name}" if self.operation else ", requires_grad=True" if self.requires_grad else ""
+        origin = (f", operation={self.operation.name}" if self.operation else
+                  ", requires_grad=True" if self.requires_grad else "")
         return f"Tensor({numbers}{dtype}{f', name={self.name!r}' if self.name else ''}{origin})"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -347,8 +349,7 @@ class Tensor:
     __lt__, __le__, __gt__, __ge__ = method(np.less), method(np.less_equal), method(np.greater), method(np.greater_equal)
 
     exp, log, sqrt, tanh, abs = method(np.exp), method(np.log), method(np.sqrt), method(np.tanh), method(np.absolute)
-    sum, mean, max, min = method(np.sum), method(np.mean), method(np.max), method(np.min)
-    argmax, argmin = method(np.argmax), method(np.argmin)
+    sum, mean, max, min, argmax = method(np.sum), method(np.mean), method(np.max), method(np.min), method(np.argmax)
     swapaxes, squeeze, ravel = method(np.swapaxes), method(np.squeeze), method(np.ravel)
     flatten, astype = method(np.ndarray.flatten), method(np.ndarray.astype)
 

@@ -31,7 +31,7 @@ def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> 
 def unknown_options(operation: Any, options: dict[str, Any]) -> TypeError:
     unknown = ", ".join(f"{key}=" for key in options if key not in operation.options)
     return TypeError(f"{operation.name} on a Tensor takes no {unknown}: its derivative is known for other options only. "
-                     "A result is always a new Tensor of the dtype that NumPy chooses: select with np.where, convert with astype")
+                     "A result is always a new Tensor of NumPy's dtype: select with np.where, convert with astype")
 
 
 def no_derivative(function: Callable[..., Any]) -> TypeError:
@@ -108,5 +108,5 @@ def array_of_tensor(x: Any) -> TypeError:
 
 def out_or_reduce(ufunc: np.ufunc, method: str, x: Any) -> TypeError:
     call = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "(…, out=…), or array op= tensor,")
-    return TypeError(f"{call} has no derivative on {described(x)}: a Tensor's result is always a new Tensor. Write z = x + y in "
-                     "place of x += y, and np.sum in place of np.add.reduce")
+    return TypeError(f"{call} has no derivative on {described(x)}: a Tensor's result is always a new Tensor. Write z = x + y "
+                     "in place of x += y, and np.sum in place of np.add.reduce")

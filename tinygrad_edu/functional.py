@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine import Array, Tensor, as_tensor, gradients_of
+from tinygrad_edu.engine import RECORDING, Array, Tensor, as_tensor, gradients_of
 
 Function = Callable[..., Any]
 
@@ -25,6 +25,7 @@ def vjp(f: Function, *inputs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]
     >>> pullback(np.array([1.0, 10.0]))
     (array([  1., -10.]),)
     """
+    if not RECORDING.get(): raise ValueError("nothing is recorded within no_grad, so there is no derivative: leave it first")
     recorded = any(isinstance(x, Tensor) for x in inputs)
     variables = tuple([variable(x) for x in inputs])
     z = f(*variables)
@@ -39,7 +40,7 @@ def vjp(f: Function, *inputs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]
     return (z if recorded else z.numpy()), pullback
 
 
-def variable(x: Any) -> Tensor:
+def variable(x: Any) -> Any:
     """A Tensor of its own for x: a step in x's graph if x has one, so that f's use of x and other uses stay apart."""
     if isinstance(x, Tensor) and x.requires_grad: return +x
     return Tensor(x.data if isinstance(x, Tensor) else x, requires_grad=True)

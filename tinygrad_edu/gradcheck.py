@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine import Array, Tensor, no_grad
+from tinygrad_edu.engine import Array, Tensor
 from tinygrad_edu.functional import vjp
 
 STEP = 1e-4  # h = STEP · max(1, |x|): the error of h⁴ and the rounding of f, divided by h, are both far below 1e-8
@@ -58,7 +58,7 @@ def check_gradients(f: Callable[..., Any], *inputs: Any, order: int = 2, toleran
     analytic = pullback(v)
     for number, x in enumerate(reals):
         def along(y: Array, number: int = number) -> float:
-            with no_grad(): return float((of_reals(*map(Tensor, [*reals[:number], y, *reals[number + 1:]])).data * v).sum())
+            return float((of_reals(*map(Tensor, [*reals[:number], y, *reals[number + 1:]])).data * v).sum())
         compare(analytic[number], numerical_gradient(along, x), f"input {real[number]}", tolerance)
 
     if order > 1:

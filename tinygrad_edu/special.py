@@ -1,4 +1,6 @@
-"""Our own operations. Each earns its place by stability: written out in NumPy it would overflow or lose all digits."""
+"""Our own operations. Each earns its place by stability (written out in NumPy it would overflow or lose all digits), or by
+speed: `linear` is one operation in place of three, in every layer of every model.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,18 @@ import numpy as np
 from tinygrad_edu.derivatives import unreduced
 from tinygrad_edu.engine import derivative, operation
 
-__all__ = ["log_softmax", "logsumexp", "relu", "sigmoid", "softmax"]
+__all__ = ["linear", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax"]
+
+
+@operation
+def linear(x: Any, weight: Any, bias: Any) -> Any:
+    """x Wᵀ + b: `(…, in)` becomes `(…, out)`; W is `(out, in)`, b is `(out,)`.
+
+    >>> linear(np.array([[1.0, 2.0]]), np.array([[10.0, 1.0]]), np.array([0.5]))
+    array([[12.5]])
+    """
+    z = x @ weight.T
+    return z + bias
 
 
 @operation
@@ -38,8 +51,8 @@ def relu(x: Any) -> Any:
 def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """ln Σ eˣ over the axis or axes, in nats: a smooth maximum. The greatest x is taken out first: e^x cannot overflow.
 
-    >>> logsumexp(np.array([1000.0, 1000.0])) - 1000 == np.log(2)
-    np.True_
+    >>> logsumexp(np.array([1000.0, 1000.0])) - 1000  # ln 2
+    np.float64(0.6931471805599...)
     """
     greatest = np.max(x, axis=axis, keepdims=True)
     greatest = np.where(np.isfinite(greatest), greatest, np.zeros_like(greatest))
@@ -69,9 +82,17 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     return x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True))
 
 
+derivative(linear, lambda g, z, x, weight, bias: g @ weight,  # (batch, out) @ (out, in)
+                   lambda g, z, x, weight, bias: as_rows(g).T @ as_rows(x),  # (out, batch) @ (batch, in)
+                   lambda g, z, x, weight, bias: g)
 derivative(sigmoid, lambda g, z, x: g * (z * (1 - z)))  # σ′ = σ (1 − σ)
 derivative(relu, lambda g, z, x: g * (x > 0))
 derivative(logsumexp, lambda g, z, x, axis=None, *, keepdims=False:  # ∂/∂xᵢ = eˣⁱ / Σ eˣ, the softmax
            unreduced(g, axis, keepdims) * np.exp(x - unreduced(z, axis, keepdims)))
 derivative(softmax, lambda g, z, x, axis=-1: z * (g - (g * z).sum(axis=axis, keepdims=True)))  # ∂zᵢ/∂xⱼ = zᵢ (δᵢⱼ − zⱼ)
 derivative(log_softmax, lambda g, z, x, axis=-1: g - np.exp(z) * g.sum(axis=axis, keepdims=True))  # ∂zᵢ/∂xⱼ = δᵢⱼ − eᶻʲ
+
+
+def as_rows(x: Any) -> Any:
+    """(…, n) as (batch, n)."""
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])

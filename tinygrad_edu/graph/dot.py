@@ -9,7 +9,7 @@ import html
 import math
 import re
 
-import graphviz  # type: ignore[import-untyped]
+import graphviz
 import numpy as np
 
 from tinygrad_edu.engine import Array
