@@ -25,9 +25,16 @@ derivative(np.multiply, lambda g, z, x, y: g * y,  # ∂(x y)/∂x = y
                         lambda g, z, x, y: g * x)  # ∂(x y)/∂y = x
 derivative(np.divide, lambda g, z, x, y: g / y,  # ∂(x/y)/∂x = 1/y
                       lambda g, z, x, y: -g * z / y)  # ∂(x/y)/∂y = −x/y²
-derivative(np.power, lambda g, z, x, y: g * y * x ** (y - (y != 0)),  # ∂xʸ/∂x = y xʸ⁻¹, and 0 where y = 0
+derivative(np.power, lambda g, z, x, y: g * y * x ** lowered(x, y),  # ∂xʸ/∂x = y xʸ⁻¹
                      lambda g, z, x, y: g * z * np.log(np.where(x == 0, 1.0, x)),  # ∂xʸ/∂y = xʸ ln x, and 0 where x = 0
            domain=(POSITIVE, REAL))
+
+
+def lowered(x: Any, y: Any) -> Any:
+    """y − 1, but 0 where x and y are both 0, so that 0 · 0⁻¹ is 0."""
+    return y - 1 if np.all(y) else y - ((x != 0) | (y != 0))
+
+
 derivative(np.negative, lambda g, z, x: -g)
 derivative(np.positive, lambda g, z, x: g)
 derivative(np.square, lambda g, z, x: g * 2 * x)  # (x²)′ = 2x
@@ -92,9 +99,14 @@ derivative(np.expand_dims, lambda g, z, x, axis: g.reshape(x.shape))
 derivative(np.squeeze, lambda g, z, x, axis=None: g.reshape(x.shape))
 derivative(np.swapaxes, lambda g, z, x, axis1, axis2: g.swapaxes(axis1, axis2), forward=lambda x, i, j: x.swapaxes(i, j))
 derivative(np.matrix_transpose, lambda g, z, x: g.mT)
-derivative(np.transpose, lambda g, z, x, axes=None: np.transpose(g, axes and np.argsort([axis % x.ndim for axis in axes])))
+derivative(np.transpose, lambda g, z, x, axes=None: np.transpose(g, way_back(axes)))
 derivative(np.broadcast_to, lambda g, z, x, shape: g)  # the edge sums what was repeated
 derivative(np.ndarray.astype, lambda g, z, x, dtype: g, forward=lambda x, dtype: x.astype(dtype))  # the edge casts back
+
+
+def way_back(axes: Any) -> Any:
+    """The permutation of axes that undoes this one."""
+    return None if axes is None else [int(axis) for axis in np.argsort([axis % len(axes) for axis in axes])]
 
 
 def part(number: int, g: Any, z: Any, *arrays: Any, axis: int = 0) -> Any:

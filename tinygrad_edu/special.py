@@ -52,7 +52,7 @@ def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """ln Σ eˣ over the axis or axes, in nats: a smooth maximum. The greatest x is taken out first: e^x cannot overflow.
 
     >>> logsumexp(np.array([1000.0, 1000.0])) - 1000  # ln 2
-    np.float64(0.6931471805599...)
+    np.float64(0.69314718055...)
     """
     greatest = np.max(x, axis=axis, keepdims=True)
     greatest = np.where(np.isfinite(greatest), greatest, np.zeros_like(greatest))

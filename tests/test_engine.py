@@ -1,0 +1,283 @@
+"""The engine's promises: shape and dtype, accumulation, depth, width, garbage, errors, threads; and what is recorded."""
+
+import copy
+import gc
+import itertools
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from tinygrad_edu import Tensor, derivative, grad, no_grad, operation
+from tinygrad_edu.engine import REGISTRY, chain_rule, unbroadcast
+
+FLOATS = st.sampled_from([np.float16, np.float32, np.float64])
+
+
+def variable(x, name=None): return Tensor(x, requires_grad=True, name=name)
+
+
+# 1. Shape, dtype, accumulation
+
+@given(hnp.mutually_broadcastable_shapes(num_shapes=2, min_side=0, max_side=3), FLOATS, FLOATS)
+def test_a_gradient_has_the_shape_and_dtype_of_its_input(shapes, left, right):
+    x, y = (variable(np.ones(shape, dtype)) for shape, dtype in zip(shapes.input_shapes, (left, right), strict=True))
+    (x * y + np.float64(2) * x).sum().backward()
+    assert (x.grad.shape, x.grad.dtype, y.grad.shape, y.grad.dtype) == (x.shape, x.dtype, y.shape, y.dtype)
+
+
+def test_two_backward_passes_add_exactly_twice():
+    x = variable(np.array([0.1, 0.7]))
+    loss = np.sin(x * x * x).sum()
+    loss.backward()
+    once = x.grad.copy()
+    loss.backward()
+    np.testing.assert_array_equal(x.grad, 2 * once)
+
+
+def test_a_value_used_twice_gets_both_gradients():
+    x = variable(3.0)
+    (x * x + x).backward()
+    assert x.grad == 7.0
+
+
+def test_a_gradient_is_an_array_of_its_own_that_can_be_written_to():
+    x, y = variable(np.ones(3)), variable(np.ones(3))
+    (x + y).sum().backward()
+    x.grad += 1
+    assert x.grad.tolist() == [2, 2, 2]
+    assert y.grad.tolist() == [1, 1, 1]
+
+
+def test_only_what_requires_a_gradient_gets_one():
+    x, data = variable(2.0), Tensor(3.0)
+    (x * data).backward()
+    assert data.grad is None
+
+
+def test_a_partial_is_evaluated_only_where_a_gradient_is_wanted(monkeypatch):
+    called = []
+    run = REGISTRY[np.multiply]
+    monkeypatch.setattr(run, "partials", (lambda g, z, x, y: called.append("x"), run.partials[1]))
+    (Tensor(2.0) * variable(3.0)).backward()
+    assert not called
+
+
+# 2. Depth, width, garbage
+
+def test_a_chain_of_a_million_operations_goes_forward_backward_and_out_of_scope():
+    x = z = variable(1.0)
+    for _ in range(1_000_000): z = z + 1.0
+    z.backward()
+    del z
+    assert x.grad == 1.0
+
+
+def test_a_diamond_repeated_sixty_times_takes_sixty_steps():
+    x = z = variable(1.0)
+    for _ in range(60): z = z + z
+    assert sum(1 for _ in chain_rule(z)) == 61
+    assert z.gradient(x).item() == 2.0 ** 60
+
+
+def test_a_dead_graph_is_freed_without_the_garbage_collector():
+    gc.disable()
+    try:
+        x = variable(np.ones(1000))
+        middle = np.sin(x) * x
+        middle.sum().backward()
+        array = weakref.ref(middle)
+        del middle
+        assert array() is None
+    finally: gc.enable()
+
+
+def test_the_walk_yields_each_tensor_once_and_after_all_that_it_flowed_into():
+    x = variable(2.0)
+    y = x * x
+    z = y + x * y
+    walked = [tensor for tensor, _ in chain_rule(z)]
+    assert walked[0] is z
+    assert walked[-1] is x
+    assert len({id(t) for t in walked}) == len(walked) == 4
+
+
+# 3. What was recorded is what is differentiated
+
+def test_replacing_data_after_recording_changes_no_gradient():
+    x = variable(3.0)
+    z = x * x * x
+    x.data = np.array(100.0)
+    slope = z.gradient(x, create_graph=True)
+    assert (slope.item(), slope.gradient(x).item()) == (27.0, 18.0)
+
+
+def test_gradients_of_any_order():
+    slopes = list(itertools.accumulate(range(4), lambda f, _: grad(f), initial=lambda x: x ** 4))
+    assert [float(f(2.0)) for f in slopes[1:]] == [32, 48, 48, 24]
+
+
+def test_gradient_reaches_values_that_were_computed_and_leaves_grad_alone():
+    x = variable(2.0)
+    y = x * x
+    assert (y * y).gradient(y).item() == 8.0
+    assert x.grad is None
+
+
+def test_gradient_is_zero_where_nothing_depends():
+    x, y = variable(2.0), variable(np.ones(3))
+    assert [g.data.tolist() for g in (x * x).gradient(x, y)] == [4.0, [0, 0, 0]]
+
+
+def test_gradient_of_an_array():
+    w = variable(np.array([1.0, 2.0]))
+    assert (w * w).sum().gradient(w).data.tolist() == [2, 4]
+
+
+def test_backward_starts_from_the_gradient_that_is_given():
+    x = variable(np.array([1.0, 2.0]))
+    (x * x).backward(np.array([1.0, 10.0]))
+    assert x.grad.tolist() == [2, 40]
+
+
+@given(hnp.mutually_broadcastable_shapes(num_shapes=1, max_dims=4, min_side=0, max_side=3), st.data())
+def test_unbroadcast_is_the_transpose_of_broadcast_to(shapes, data):
+    small = shapes.input_shapes[0]
+    large = data.draw(hnp.broadcastable_shapes(small, min_side=0, max_side=3, min_dims=len(small)))
+    if np.broadcast_shapes(small, large) != large: return
+    g = np.random.default_rng(0).normal(size=large)
+    x = np.random.default_rng(1).normal(size=small)
+    np.testing.assert_allclose((np.broadcast_to(x, large) * g).sum(), (x * unbroadcast(g, small)).sum(), atol=1e-9)
+
+
+# 4. no_grad, threads, copies
+
+def test_nothing_is_recorded_within_no_grad():
+    x = variable(2.0)
+    with no_grad(): z = x * x
+    assert not z.requires_grad
+    assert z.operation is None
+
+
+def test_no_grad_in_one_thread_does_not_leak_into_another():
+    x, found = variable(2.0), []
+    with no_grad():
+        thread = threading.Thread(target=lambda: found.append((x * x).requires_grad))
+        thread.start()
+        thread.join()
+    assert found == [True]
+
+
+def test_a_copy_is_a_leaf_of_its_own():
+    x = variable(2.0)
+    y = copy.deepcopy(x)
+    (x * y * y).backward()
+    assert (x.grad, y.grad) == (4.0, 8.0)
+
+
+# 5. Operators and NumPy's functions
+
+@settings(max_examples=50)
+@given(st.sampled_from("+ - * / **".split()), st.booleans(), st.sampled_from([2, 3.0, np.float64(2), np.array([1.0, 2.0])]))
+def test_operators_work_from_both_sides(symbol, tensor_left, other):
+    compute = eval(f"lambda x, y: x {symbol} y")
+    x = np.array([1.5, 2.5])
+    pair = (Tensor(x), other) if tensor_left else (other, Tensor(x))
+    plain = (x, other) if tensor_left else (other, x)
+    np.testing.assert_array_equal(compute(*pair).data, compute(*plain))
+
+
+def test_lists_take_part():
+    x = variable(np.array([1.0, 2.0]))
+    ([2.0, 3.0] * x ** [2, 0]).sum().backward()
+    assert x.grad.tolist() == [4.0, 0.0]
+
+
+def test_comparisons_give_plain_arrays():
+    x = variable(np.array([1.0, 2.0]))
+    assert isinstance(x > 1.5, np.ndarray)
+    assert (x == x).all()
+
+
+def test_iterating_unpacks():
+    a, b = variable(np.array([1.0, 2.0]))
+    assert (a.item(), b.item()) == (1.0, 2.0)
+
+
+def test_a_users_operation_is_three_lines():
+    cube = operation(lambda x: x * x * x)
+    derivative(cube, lambda g, z, x: g * 3 * x * x)
+    assert grad(grad(cube))(2.0) == 12.0
+
+
+def test_printing_shows_numbers_and_origin():
+    x = variable(np.float32(0.1), "x")
+    assert repr(x) == "Tensor(0.1, dtype=float32, name='x', requires_grad=True)"
+    assert f"{x * 2:.2f}" == "0.20"
+    assert repr(Tensor([1.0, 2.0]) * 2) == "Tensor([2., 4.])"
+
+
+# 6. Errors: mistake ↦ what the message must say
+
+x, w, number = variable(np.ones((2, 3)), "x"), variable(np.ones((2, 3)), "weight"), variable(1.0, "n")
+
+
+def subtract_in_place():
+    p = variable(np.ones(3), "p")
+    p -= 1.0
+
+
+def assign(): x[0] = 1.0
+
+
+def out(): np.ones(3).__iadd__(variable(np.ones(3)))
+
+
+def wrong_partial():
+    f = operation(lambda x: x.sum())
+    derivative(f, lambda g, z, x: np.ones(7))
+    f(variable(np.ones(3))).backward()
+
+
+MISTAKES = [
+    (lambda: x @ w, ValueError, ["matmul", "x (2, 3)", "weight (2, 3)", "transpose"]),
+    (lambda: x + np.ones(5), ValueError, ["add", "x (2, 3)", "(5,)", "from the right"]),
+    (lambda: x.backward(), ValueError, ["one number", "x (2, 3)", "sum()"]),
+    (lambda: x.sum().backward(np.ones(3)), ValueError, ["(3,)", "()"]),
+    (lambda: Tensor(1.0).backward(), ValueError, ["requires_grad=True"]),
+    (lambda: number.gradient(Tensor(1.0)), ValueError, ["requires_grad=True"]),
+    (lambda: np.asarray(x), TypeError, ["x (2, 3)", ".numpy()"]),
+    (lambda: np.sum([x, x]), TypeError, ["np.stack"]),
+    (lambda: float(x), ValueError, ["x (2, 3)", "6 numbers"]),
+    (lambda: bool(x), ValueError, ["x (2, 3)", "one was expected"]),
+    (lambda: iter(number), TypeError, ["n ()", "iterated"]),
+    (assign, TypeError, ["x (2, 3)", "np.where"]),
+    (subtract_in_place, TypeError, ["p (3,)", "p.data -= step"]),
+    (out, TypeError, ["out=", "new Tensor"]),
+    (lambda: np.add.reduce(x), TypeError, ["np.add.reduce", "np.sum"]),
+    (lambda: np.fft.fft(x), TypeError, ["fft", "no derivative", "derivative("]),
+    (lambda: np.sum(x, where=True), TypeError, ["sum", "where="]),
+    (lambda: x[7], IndexError, ["x (2, 3)", "out of bounds"]),
+    (lambda: np.where(x, x, variable(1.0)).sum().backward(), TypeError, ["where", "argument 0"]),
+    (wrong_partial, ValueError, ["(7,)", "(3,)", "argument 0"]),
+    (lambda: Tensor(2, requires_grad=True, name="k"), TypeError, ["k", "int64", "2.0"]),
+    (lambda: Tensor(["a"]), TypeError, ["real numbers", "'a'"]),
+    (lambda: Tensor(1j), TypeError, ["real numbers", "complex128"]),
+    (lambda: Tensor([x, x]), TypeError, ["np.stack"]),
+    (lambda: Tensor(x), TypeError, ["already"]),
+    (lambda: no_grad_gradient(), ValueError, ["no_grad"]),
+]
+
+
+def no_grad_gradient():
+    with no_grad(): grad(np.sin)(1.0)
+
+
+@pytest.mark.parametrize(("mistake", "kind", "words"), MISTAKES)
+def test_an_error_says_what_came_what_was_expected_and_what_to_write(mistake, kind, words):
+    with pytest.raises(kind) as caught: mistake()
+    assert [word for word in words if word not in str(caught.value)] == []

@@ -1,0 +1,87 @@
+"""The transforms agree with each other, and check_gradients says what is wrong."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinygrad_edu import (
+    Tensor,
+    check_gradients,
+    derivative,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    operation,
+    value_and_grad,
+    vjp,
+)
+
+rng = np.random.default_rng(0)
+A, x, t = rng.normal(size=(3, 4)), rng.normal(size=4), rng.normal(size=4)
+
+
+def f(x): return np.tanh(A @ x)
+def loss(x): return (f(x) ** 2).sum()
+
+
+def test_the_jacobian_of_a_product_with_a_matrix_is_the_matrix():
+    np.testing.assert_allclose(jacobian(lambda x: A @ x)(x), A)
+
+
+def test_forward_mode_agrees_with_reverse_mode():
+    value, tangent = jvp(f, (x,), (t,))
+    np.testing.assert_allclose(value, f(x))
+    np.testing.assert_allclose(tangent, jacobian(f)(x) @ t)
+
+
+def test_the_pullback_is_the_transposed_jacobian():
+    v = rng.normal(size=3)
+    np.testing.assert_allclose(vjp(f, x)[1](v)[0], v @ jacobian(f)(x))
+
+
+def test_the_hessian_is_symmetric_and_hvp_is_its_product():
+    H = hessian(loss)(x)
+    np.testing.assert_allclose(H, H.T)
+    np.testing.assert_allclose(hvp(loss, x, t), H @ t)
+
+
+def test_argnums_chooses_the_arguments():
+    value, (dy, dx) = value_and_grad(lambda x, y: x * y * y, argnums=(1, 0))(2.0, 3.0)
+    assert (value, dx, dy) == (18, 9, 12)
+
+
+def test_arrays_in_arrays_out_and_tensors_in_tensors_out():
+    assert isinstance(grad(np.sin)(1.0), np.ndarray)
+    assert isinstance(grad(np.sin)(Tensor(1.0)), Tensor)
+
+
+def test_an_inner_derivative_does_not_mix_with_an_outer_one():
+    assert grad(lambda x: x * grad(lambda y: x * y)(x))(3.0) == 6.0  # d/dx (x · x): the inner one is x, not 2x
+
+
+def test_a_constant_has_gradient_zero():
+    assert grad(lambda x: Tensor(1.0))(2.0) == 0.0
+
+
+@given(st.integers(1, 5))
+def test_the_nth_derivative_of_the_exponential_is_the_exponential(n):
+    g = np.exp
+    for _ in range(n): g = grad(g)
+    np.testing.assert_allclose(g(0.5), np.exp(0.5))
+
+
+def test_a_right_gradient_passes_the_check():
+    check_gradients(lambda x, w: np.tanh(x @ w), rng.normal(size=(2, 3)), rng.normal(size=3), order=3)
+
+
+@pytest.mark.parametrize("partial", [
+    lambda g, z, x: g * 2 * x * 1.001, lambda g, z, x: -g * 2 * x, lambda g, z, x: 2 * x, lambda g, z, x: g * 2,
+    lambda g, z, x: g * Tensor(2 * x.data) if isinstance(x, Tensor) else g * 2 * x])
+def test_a_wrong_gradient_is_named_with_input_element_and_numbers(partial):
+    square = operation(lambda x: x * x)
+    derivative(square, partial)
+    with pytest.raises(AssertionError, match=r"input \d, element \(\d?,?\): the derivative is .* by differences"):
+        check_gradients(square, np.array([0.3, 0.7]))

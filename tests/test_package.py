@@ -1,0 +1,85 @@
+"""What is installed: the wheel works outside the repository, imports nothing heavy, and arrows point one way."""
+
+import ast
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+USE = """
+import numpy as np, tinygrad_edu
+from tinygrad_edu import Tensor, nn, draw
+model = nn.Sequential(nn.Linear(2, 1), nn.Sigmoid())
+loss = model(np.ones((3, 2), np.float32)).sum()
+loss.backward()
+assert draw(loss).svg().startswith("<?xml") or "<svg" in draw(loss).svg()
+print(tinygrad_edu.__file__)
+"""
+
+
+def run(*command, **options):
+    return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
+
+
+def test_the_wheel_works_in_a_fresh_environment_outside_the_repository(tmp_path):
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT))
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    wheel = next(tmp_path.glob("*.whl"))
+    run(str(python), "-m", "pip", "install", "--quiet", str(wheel), cwd=tmp_path)
+    assert str(tmp_path) in run(str(python), "-c", USE, cwd=tmp_path)
+    assert "examples" not in run(str(python), "-m", "zipfile", "-l", str(wheel))
+
+
+def test_importing_loads_no_library_but_numpy():
+    heavy = "{'graphviz', 'safetensors', 'matplotlib', 'hypothesis'}"
+    assert run(sys.executable, "-c", f"import sys, tinygrad_edu; print({heavy} & set(sys.modules))") == "set()\n"
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and str(node.module).startswith("tinygrad_edu"):
+            yield from [f"{node.module}.{name.name}" for name in node.names]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "nn").glob("*.py")), ids=lambda path: path.name)
+def test_nn_uses_public_names_of_the_engine_only(path):
+    import tinygrad_edu
+    allowed = {f"tinygrad_edu.{name}" for name in tinygrad_edu.__all__}
+    assert set(imported(path)) <= allowed
+
+
+LAYERS = ["errors", "engine", "derivatives", "composed", "special", "functional", "gradcheck", "graph"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tinygrad_edu").glob("*.py")), ids=lambda path: path.name)
+def test_arrows_point_one_way(path):
+    if path.stem == "__init__": return
+    below = LAYERS[:LAYERS.index(path.stem)]
+    for name in imported(path): assert name.split(".")[1] in below
+
+
+FOLDERS = ("tinygrad_edu", "tinygrad_edu/graph", "nn", "examples")
+CEILINGS = [(path, 220 if path.name == "engine.py" else 300)
+            for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.py"))]
+
+
+def documented(node):
+    return isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None
+
+
+@pytest.mark.parametrize(("path", "most"), CEILINGS, ids=[path.name for path, _ in CEILINGS])
+def test_a_file_and_a_function_stay_below_their_ceilings(path, most):
+    tree = ast.parse(path.read_text())
+    docs = [n.body[0] for n in ast.walk(tree) if documented(n)]
+    without = {line for node in docs for line in range(node.lineno, node.end_lineno + 1)}
+    code = {number for number, line in enumerate(path.read_text().splitlines(), 1)
+            if line.strip() and not line.strip().startswith("#")} - without
+    assert len(code) <= most
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            assert len(code & set(range(node.lineno, node.end_lineno + 1))) <= 30, node.name
