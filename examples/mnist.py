@@ -106,7 +106,7 @@ def train(model: nn.Module, args: argparse.Namespace, images: Any, targets: Any,
 
 def squared_cost(activations: Any, targets: Any) -> Any:
     """Σ (a − y)² over the ten outputs, averaged over the images."""
-    return ((activations - targets) ** 2).sum() / len(targets)
+    return nn.MSE("sum")(activations, targets) / len(targets)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -32,3 +32,9 @@ def test_every_public_name_has_a_docstring_of_ten_lines_at_most_with_an_example(
     if name not in WITHOUT_EXAMPLE:
         assert ">>>" in documented
         assert len(documented.splitlines()) <= 12
+
+
+def test_the_examples_in_the_readme_run():
+    failed, ran = doctest.testfile("../README.md", optionflags=doctest.ELLIPSIS)
+    assert ran > 10
+    assert not failed

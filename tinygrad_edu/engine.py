@@ -63,8 +63,7 @@ class Operation:
         if not inputs: return data
         z = new_tensor(data)
         if RECORDING.get() and any(x.requires_grad for _, x in inputs):
-            z.requires_grad, z.operation, z.inputs, z.options = True, self, inputs, options
-            z.values = (data, *arrays)
+            z.requires_grad, z.operation, z.inputs, z.values, z.options = True, self, inputs, (data, *arrays), options
         return z
 
 
@@ -164,7 +163,7 @@ def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
     if gradient is None:
         if root.size != 1: raise errors.backward_from_many(root)
         gradient = np.ones(root.shape, root.dtype)[()]
-    if np.shape(gradient) != root.shape: raise errors.gradient_does_not_fit(root, gradient)
+    elif np.shape(gradient) != root.shape: raise errors.gradient_does_not_fit(root, gradient)
     if create_graph: return gradient if isinstance(gradient, Tensor) else Tensor(gradient)
     return gradient.data if isinstance(gradient, Tensor) else np.asarray(gradient, root.dtype)[()]
 
@@ -188,7 +187,7 @@ def fitted(gradient: Any, z: Tensor, number: int) -> Any:
     x = z.values[number + 1]
     if gradient.shape != x.shape:
         try: gradient = unbroadcast(gradient, x.shape)
-        except ValueError: raise errors.partial_does_not_fit(z.operation, number, gradient, x) from None
+        except (ValueError, IndexError): raise errors.partial_does_not_fit(z.operation, number, gradient, x) from None
     return gradient if gradient.dtype == x.dtype else gradient.astype(x.dtype)
 
 
@@ -199,7 +198,9 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     array([[4., 4., 4.]])
     """
     new = g.ndim - len(shape)
-    return g.sum(axis=tuple(axis for axis in range(g.ndim) if axis < new or shape[axis - new] == 1)).reshape(shape)
+    g = g.sum(axis=tuple(axis for axis in range(g.ndim) if axis < new or shape[axis - new] == 1), keepdims=True)
+    if g.shape[max(new, 0):] != shape: raise ValueError(f"{g.shape} is not {shape} after broadcasting")
+    return g.reshape(shape)
 
 
 def method(function: Callable[..., Any]) -> Callable[..., Any]:
