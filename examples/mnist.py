@@ -114,8 +114,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     (train_images, train_labels), (test_images, test_labels) = nn.data.read_mnist(args.data)
     x, x_test = (images.reshape(len(images), -1).astype(np.float32) / 255 for images in (train_images, test_images))
     targets = nn.data.one_hot(train_labels, 10) if args.loss == "squared" else train_labels
-    rng = np.random.default_rng(args.seed)
-    model = network([x.shape[1], *args.hidden, 10], args, rng)
+    start, order = np.random.default_rng(args.seed).spawn(2)  # the order of the images doesn't depend on the network's size
+    model = network([x.shape[1], *args.hidden, 10], args, start)
     parameters = sum(p.size for p in model.parameters())
     print(model, f"{parameters:,} parameters", sep="\n", flush=True)
 
@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 "test_accuracy": accuracy(outputs(model, x_test), test_labels)}
 
     with threadpool_limits(args.threads):
-        history = train(model, args, x, targets, rng, accuracies)
+        history = train(model, args, x, targets, order, accuracies)
         predicted = outputs(model, x_test)
     seconds = sum(epoch["seconds"] for epoch in history)
     metrics = {"test_accuracy": accuracy(predicted, test_labels), "train_accuracy": accuracy(outputs(model, x), train_labels),
