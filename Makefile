@@ -28,14 +28,14 @@ types: $(VENV)/installed
 	@ln -s $(CURDIR)/tinygrad_edu/* $(CURDIR)/nn build/types/tinygrad_edu/
 	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
 
-mnist: $(VENV)/installed ## train the digit classifier on MNIST (half a minute); FLAGS='--help' lists its flags
+mnist: $(VENV)/installed ## train the digit classifier on MNIST (about a minute); FLAGS='--help' lists its flags
 	$(BIN)/python examples/mnist.py $(FLAGS)
 
 mnist-seeds: $(VENV)/installed ## the same with the seeds 0 to 9, and a table of their accuracies (several minutes)
 	$(BIN)/python examples/mnist_seeds.py $(FLAGS)
 
 mnist-plain: $(VENV)/installed ## what the classifier reaches without the decaying rate and the penalty, three seeds
-	$(BIN)/python examples/mnist_seeds.py --seeds 3 --out build/mnist-plain --schedule constant --weight-decay 0 --epochs 30
+	$(BIN)/python examples/mnist_seeds.py --seeds 3 --out build/mnist-plain --schedule constant --weight-decay 0 --epochs 30 --lr 3
 
 clean: ## remove what was built, and the virtual environment
 	rm -rf build $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -25,7 +25,7 @@ from tinygrad_edu import nn, no_grad
 
 HERE = Path(__file__).parent
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
-RATES = {("sgd", "squared"): 3.0, ("momentum", "squared"): 0.3, ("adam", "squared"): 0.002,
+RATES = {("sgd", "squared"): 5.0, ("momentum", "squared"): 0.3, ("adam", "squared"): 0.002,
          ("sgd", "cross-entropy"): 0.1, ("momentum", "cross-entropy"): 0.02, ("adam", "cross-entropy"): 0.002}
 
 
@@ -38,8 +38,8 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     add("--loss", choices=["squared", "cross-entropy"], default="squared",
         help="the cost: squared differences of ten sigmoid outputs, or −ln of the softmax probability of the right digit")
     add("--optimizer", choices=["sgd", "momentum", "adam"], default="sgd", help="how a step follows from the gradient")
-    add("--lr", type=float, help="learning rate: how far a step goes; if not given, one that suits optimizer and loss: 3.0 for "
-        "sgd and squared")
+    add("--lr", type=float, help="learning rate: how far a step goes (default: one that suits optimizer and loss, "
+        "5.0 for sgd and squared)", default=argparse.SUPPRESS)
     add("--schedule", choices=["cosine", "constant"], default="cosine", help="how the rate changes: down to 0, or not")
     add("--weight-decay", type=float, default=5e-5, help="how strongly every weight is pulled towards 0 in a step")
     add("--batch", type=int, default=32, help="images per step")
@@ -48,7 +48,9 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     add("--data", type=Path, default=HERE / "data" / "mnist", help="a directory with the four IDX files, gzipped or not")
     add("--out", type=Path, default=Path("build/mnist"), help="where the results go")
     add("--threads", type=int, default=1, help="threads of the matrix products; for small networks one is fastest")
-    return parser.parse_args(given)
+    args = parser.parse_args(given)
+    args.lr = getattr(args, "lr", RATES[args.optimizer, args.loss])
+    return args
 
 
 def network(sizes: list[int], args: argparse.Namespace, rng: np.random.Generator) -> nn.Sequential:
@@ -66,9 +68,8 @@ def optimizer_of(model: nn.Module, args: argparse.Namespace) -> nn.optim.Optimiz
     """The penalty is on the weights, not on the biases."""
     groups = [{"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": args.weight_decay},
               {"params": [p for p in model.parameters() if p.ndim == 1]}]
-    lr = RATES[args.optimizer, args.loss] if args.lr is None else args.lr
-    if args.optimizer == "adam": return nn.optim.Adam(groups, lr=lr)
-    return nn.optim.SGD(groups, lr=lr, momentum=0.9 if args.optimizer == "momentum" else 0.0)
+    if args.optimizer == "adam": return nn.optim.Adam(groups, lr=args.lr)
+    return nn.optim.SGD(groups, lr=args.lr, momentum=0.9 if args.optimizer == "momentum" else 0.0)
 
 
 def outputs(model: nn.Module, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
