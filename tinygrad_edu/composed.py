@@ -20,7 +20,7 @@ def composed(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], C
 
 
 @composed(np.mean)
-def mean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def mean(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The sum divided by how many were added."""
     total = np.sum(x, axis=axis, keepdims=keepdims)
     return total / (x.size // max(total.size, 1))
