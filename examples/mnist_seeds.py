@@ -16,14 +16,15 @@ import numpy as np
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0],
                                      epilog="All flags of mnist.py are taken too.")
-    parser.add_argument("--seeds", type=int, default=10, help="how many seeds, from 0 (default: 10)")
+    parser.add_argument("--seeds", type=int, default=10, help="how many seeds (default: 10)")
+    parser.add_argument("--first", type=int, default=0, help="the first of them (default: 0)")
     parser.add_argument("--out", type=Path, default=Path("build/mnist-seeds"), help="where the results of each seed go")
     own, rest = parser.parse_known_args()
     results = []
-    for seed in range(own.seeds):
+    for seed in range(own.first, own.first + own.seeds):
         results.append(mnist.run(mnist.arguments([*rest, "--seed", str(seed), "--out", str(own.out / str(seed))])))
     print("\n| seed | test accuracy | training accuracy | seconds per epoch |\n| --- | --- | --- | --- |")
-    for seed, r in enumerate(results):
+    for seed, r in enumerate(results, own.first):
         print(f"| {seed} | {r['test_accuracy']:.2%} | {r['train_accuracy']:.2%} | {r['seconds_per_epoch']:.3f} |")
     accuracies = np.array([result["test_accuracy"] for result in results])
     print(f"\ntest accuracy: mean {accuracies.mean():.2%}, least {accuracies.min():.2%}, greatest {accuracies.max():.2%}")
