@@ -197,6 +197,16 @@ def test_lists_take_part():
     assert x.grad.tolist() == [4.0, 0.0]
 
 
+@pytest.mark.parametrize(("f", "options"), [
+    (np.swapaxes, {"axis1": 0, "axis2": 1}), (np.expand_dims, {"axis": 0}), (np.transpose, {"axes": (1, 0)}),
+    (np.squeeze, {"axis": None}), (np.broadcast_to, {"shape": (2, 2, 3)}), (np.sum, {"axis": 0}), (np.max, {"keepdims": True})])
+def test_settings_may_be_given_by_numpys_names(f, options):
+    x = np.arange(6.0).reshape(2, 3)
+    z = f(variable(x), **options)
+    np.testing.assert_array_equal(z.data, f(x, **options))
+    z.sum().backward()
+
+
 def test_comparisons_give_plain_arrays():
     x = variable(np.array([1.0, 2.0]))
     assert isinstance(x > 1.5, np.ndarray)

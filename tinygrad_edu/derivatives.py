@@ -97,7 +97,8 @@ derivative(np.ravel, lambda g, z, x: g.reshape(x.shape))
 derivative(np.ndarray.flatten, lambda g, z, x: g.reshape(x.shape), forward=lambda x: np.ravel(x).copy())
 derivative(np.expand_dims, lambda g, z, x, axis: g.reshape(x.shape))
 derivative(np.squeeze, lambda g, z, x, axis=None: g.reshape(x.shape))
-derivative(np.swapaxes, lambda g, z, x, axis1, axis2: g.swapaxes(axis1, axis2), forward=lambda x, i, j: x.swapaxes(i, j))
+derivative(np.swapaxes, lambda g, z, x, axis1, axis2: g.swapaxes(axis1, axis2),
+           forward=lambda x, axis1, axis2: x.swapaxes(axis1, axis2))
 derivative(np.matrix_transpose, lambda g, z, x: g.mT)
 derivative(np.transpose, lambda g, z, x, axes=None: np.transpose(g, way_back(axes)))
 derivative(np.broadcast_to, lambda g, z, x, shape: g)  # the edge sums what was repeated

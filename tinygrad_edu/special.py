@@ -21,8 +21,7 @@ def linear(x: Any, weight: Any, bias: Any) -> Any:
     >>> linear(np.array([[1.0, 2.0]]), np.array([[10.0, 1.0]]), np.array([0.5]))
     array([[12.5]])
     """
-    z = x @ weight.T
-    return z + bias
+    return x @ weight.T + bias
 
 
 @operation
