@@ -1,5 +1,6 @@
 """A case for every entry of the registry: how to draw arguments for it. Data; the tests are in test_derivatives.py."""
 
+import functools
 import operator
 
 import numpy as np
@@ -7,9 +8,20 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinygrad_edu import derivatives, special
-from tinygrad_edu.engine import REGISTRY, Operation
+from tinygrad_edu.engine import REGISTRY, Operation, apply
 
-OPERATIONS = {function: run for function, run in REGISTRY.items() if isinstance(run, Operation)}
+STEPS = {function: run for function, run in REGISTRY.items() if isinstance(run, functools.partial)}  # piecewise constant
+ENTRIES = {function: run for function, run in REGISTRY.items() if function not in STEPS}
+OPERATIONS = {function: run for function, run in ENTRIES.items() if isinstance(run, Operation)}
+TAKE_A_LIST = {np.concatenate, np.stack, np.vstack, np.hstack, np.dstack, np.column_stack}
+
+
+def call(function, *args, **options):
+    """function(*args), all that it returns in one array; where NumPy wants a list of arrays it gets one."""
+    result = apply(function, *([list(args)] if function in TAKE_A_LIST else args), **options)
+    return np.concatenate([np.ravel(x) for x in result]) if isinstance(result, list | tuple) else result
+
+
 # Kinks and poles are kept away from by drawing from a grid that avoids them, plus the same offset for all: no two numbers
 # are closer than 1/8 unless they are equal, and numerical steps are a thousand times smaller.
 GRID = 0.125
@@ -30,8 +42,13 @@ def without_zero(arrays):
     return arrays.map(lambda x: np.where(x == 0, 0.375, x))
 
 
+def with_nan(arrays):
+    return arrays.map(lambda x: np.where(x > 1, np.nan, x))
+
+
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
 FULL = hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=3)
+MATRICES = hnp.array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=3)
 
 
 @st.composite
@@ -50,18 +67,116 @@ def apart(draw):
 
 
 @st.composite
-def reduction(draw, unique=False, most_axes=3):
-    x = draw(array(FULL if unique else SHAPES, unique=unique).filter(lambda x: x.size <= 12))
+def inside_and_outside(draw):
+    """x off both bounds, the lower below the upper."""
+    (x, low, high), options = draw(elementwise(3))
+    return [x + GRID / 2, np.minimum(low, high.min(initial=2)) - GRID, high], options
+
+
+def far_from_a_jump(case):
+    """x/y is no whole number, nor near one."""
+    x, y = case[0]
+    ratio = x / y
+    return np.abs(ratio - np.round(ratio)).min(initial=1) > 0.04
+
+
+@st.composite
+def reduction(draw, unique=False, most_axes=3, shapes=None, prepare=lambda x: x, **more):
+    shapes = shapes if shapes is not None else FULL if unique else SHAPES
+    x = draw(prepare(array(shapes, unique=unique).filter(lambda x: x.size <= 12)))
     axes = st.none() | st.sets(st.integers(0, max(x.ndim - 1, 0)), min_size=1, max_size=most_axes).map(tuple)
     axis = draw(axes if x.ndim else st.none())
     if axis and draw(st.booleans()): axis = axis[0] - x.ndim
-    return [x], {"axis": axis, "keepdims": draw(st.booleans())}
+    return [x], {"axis": axis, "keepdims": draw(st.booleans()), **{key: draw(value) for key, value in more.items()}}
 
 
 @st.composite
 def along_one_axis(draw):
     x = draw(array(FULL))
     return [x], {"axis": draw(st.integers(-x.ndim, x.ndim - 1))}
+
+
+def scan():
+    """An array and one of its axes, or none."""
+    return with_shape(array(SHAPES), lambda x: st.none() | axis_of(x) if x.ndim else st.none())
+
+
+@st.composite
+def weighted(draw):
+    """np.average's arguments: weights of x's shape, or of the axis's."""
+    x = draw(array(FULL))
+    axis = draw(st.none() | axis_of(x) | st.permutations(range(x.ndim)).map(lambda axes: tuple(axes[:2])))
+    axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    shape = draw(st.sampled_from([x.shape, *([tuple(x.shape[a] for a in axes)] if axis is not None else [])]))
+    return [x, axis, draw(array(shape, (0, 2)))], {"keepdims": draw(st.booleans())}
+
+
+@st.composite
+def differences(draw):
+    x = draw(array(FULL))
+    axis = draw(axis_of(x))
+    one = tuple(1 if a == axis % x.ndim else size for a, size in enumerate(x.shape))
+    ends = draw(st.lists(array(()) | array(one), max_size=2))
+    return [x, draw(st.integers(0, 2)), axis, *ends], {}
+
+
+@st.composite
+def integrand(draw):
+    y = draw(array(FULL))
+    axis = draw(axis_of(y))
+    x = draw(st.none() | array(y.shape) | array((y.shape[axis],)))
+    return [y, x, draw(array(()))], {"axis": axis}
+
+
+@st.composite
+def padding(draw, modes):
+    x = draw(array(FULL))
+    widths = draw(st.integers(0, 1) | st.tuples(st.integers(0, 1), st.integers(0, 1)) |
+                  st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=x.ndim, max_size=x.ndim))
+    return [x, widths, draw(st.sampled_from(modes))], {}
+
+
+@st.composite
+def taken(draw):
+    x = draw(array(FULL))
+    axis = draw(st.none() | axis_of(x))
+    size = x.size if axis is None else x.shape[axis]
+    shapes = hnp.array_shapes(min_dims=0, max_dims=2, max_side=3)
+    return [x, draw(hnp.arrays(int, shapes, elements=st.integers(-size, size - 1))), axis], {}
+
+
+@st.composite
+def taken_along_axis(draw):
+    x = draw(array(FULL))
+    axis = draw(axis_of(x))
+    shape = tuple(3 if a == axis % x.ndim else size for a, size in enumerate(x.shape))
+    return [x, draw(hnp.arrays(int, shape, elements=st.integers(0, x.shape[axis] - 1))), axis], {}
+
+
+@st.composite
+def repeated(draw):
+    x = draw(array(FULL))
+    axis = draw(st.none() | axis_of(x))
+    size = x.size if axis is None else x.shape[axis]
+    return [x, draw(st.integers(0, 3) | hnp.arrays(int, size, elements=st.integers(0, 2))), axis], {}
+
+
+@st.composite
+def alike(draw, shapes=FULL, axis=None):
+    """Some arrays of one shape, to be stacked."""
+    shape = draw(shapes)
+    arrays = [draw(array(shape)) for _ in range(draw(st.integers(1, 3)))]
+    return arrays, {} if axis is None else {"axis": draw(st.integers(-len(shape) - 1, len(shape)))}
+
+
+@st.composite
+def divided(draw, axis=None, even=False):
+    """An array and where to cut it."""
+    x = draw(array(hnp.array_shapes(min_dims=1 if axis is None else 2, max_dims=3, max_side=4)))
+    along = draw(axis_of(x)) if axis is None else axis
+    size = x.shape[along]
+    parts = st.sampled_from([n for n in range(1, 5) if not even or size % n == 0]) | st.lists(st.integers(0, size), max_size=3)
+    return [x, draw(parts), *([along] if axis is None else [])], {}
 
 
 @st.composite
@@ -83,7 +198,8 @@ def indexed(draw):
 @st.composite
 def scattered(draw):
     (x, index), _ = draw(indexed())
-    return [draw(array(np.shape(x[index]))), index, x.shape], {}
+    return ([draw(array(np.shape(x[index]))) for _ in range(2)],
+            {"indices": (index, index), "shape": x.shape})
 
 
 @st.composite
@@ -118,9 +234,22 @@ CASES = {
     np.divide: elementwise(2, prepare=without_zero),
     np.reciprocal: elementwise(1, prepare=without_zero),
     np.absolute: elementwise(1, prepare=without_zero),
-    np.maximum: apart(), np.minimum: apart(),
+    np.fabs: elementwise(1, prepare=without_zero), np.cbrt: elementwise(1, prepare=without_zero),
+    np.maximum: apart(), np.minimum: apart(), np.fmax: apart(), np.fmin: apart(),
+    np.remainder: elementwise(2, prepare=without_zero).filter(far_from_a_jump),
+    np.fmod: elementwise(2, prepare=without_zero).filter(far_from_a_jump),
+    np.arctan2: elementwise(2, prepare=without_zero), np.hypot: elementwise(2, prepare=without_zero),
+    derivatives.clip: inside_and_outside(), np.clip: inside_and_outside(), np.sinc: elementwise(1),
+    np.nan_to_num: elementwise(1),
     np.where: elementwise(3).map(lambda case: ([case[0][0] > 0, *case[0][1:]], {})),
-    np.sum: reduction(), np.max: reduction(unique=True), np.min: reduction(unique=True),
+    np.sum: reduction(), np.prod: reduction(), np.nansum: reduction(),
+    np.max: reduction(unique=True), np.min: reduction(unique=True), np.ptp: reduction(unique=True),
+    np.amax: reduction(unique=True), np.amin: reduction(unique=True), np.median: reduction(unique=True),
+    np.mean: reduction(shapes=FULL), np.nanmean: reduction(shapes=FULL), np.var: reduction(shapes=FULL),
+    np.std: reduction(unique=True, shapes=hnp.array_shapes(min_dims=1, max_dims=2, min_side=2, max_side=3)),
+    derivatives.length: reduction(prepare=without_zero).filter(lambda case: case[0][0].size),
+    np.average: weighted(), np.diff: differences(), np.trapezoid: integrand(),
+    np.cumsum: scan(), np.cumprod: scan(),
     special.logsumexp: reduction(most_axes=1).filter(lambda case: case[0][0].size),
     np.reshape: with_shape(array(SHAPES), lambda x: st.sampled_from([-1, x.shape, x.shape[::-1], (1, *x.shape)]).filter(
         lambda shape: x.size or shape != -1)),
@@ -133,14 +262,43 @@ CASES = {
                              st.permutations(range(x.ndim))),
     np.broadcast_to: with_shape(array(SHAPES), lambda x: st.sampled_from([x.shape, (2, *x.shape)])),
     np.ndarray.astype: with_shape(array(SHAPES), lambda x: st.just(np.float64)),
-    operator.getitem: indexed(), derivatives.scatter: scattered(), derivatives.join: joined(), np.matmul: products(),
+    np.moveaxis: with_shape(array(FULL), lambda x: st.permutations(range(x.ndim)).map(lambda axes: axes[:2]),
+                            lambda x: st.permutations(range(-x.ndim, 0)).map(lambda axes: axes[:2])),
+    np.rollaxis: with_shape(array(FULL), axis_of, axis_of), np.copy: with_shape(array(SHAPES)),
+    np.flip: with_shape(array(FULL), lambda x: st.none() | axis_of(x)),
+    np.fliplr: with_shape(array(MATRICES)), np.flipud: with_shape(array(FULL)),
+    np.rot90: with_shape(array(MATRICES), lambda x: st.integers(-1, 3)),
+    np.roll: with_shape(array(FULL), lambda x: st.integers(-4, 4), lambda x: st.none() | axis_of(x)),
+    np.repeat: repeated(),
+    np.tile: with_shape(array(FULL), lambda x: st.integers(1, 2) | st.tuples(st.integers(1, 2), st.just(2))),
+    np.take: taken(), np.take_along_axis: taken_along_axis(),
+    np.diag: with_shape(array(hnp.array_shapes(min_dims=1, max_dims=2, max_side=3)), lambda x: st.integers(-2, 2)),
+    np.diagonal: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
+    np.tril: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
+    np.triu: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
+    np.sort: with_shape(array(FULL, unique=True), lambda x: st.none() | axis_of(x)),
+    derivatives.padded: padding(["constant", "edge", "reflect", "symmetric", "wrap"]),
+    np.pad: padding(["constant", "edge", "reflect"]),
+    np.append: alike().map(lambda case: ([case[0][0], case[0][-1]], {})),
+    np.concatenate: joined(), np.stack: alike(axis=True), np.vstack: alike(), np.hstack: alike(), np.dstack: alike(),
+    np.column_stack: alike(hnp.array_shapes(min_dims=1, max_dims=2, max_side=3)),
+    np.atleast_1d: alike(SHAPES), np.atleast_2d: alike(SHAPES), np.atleast_3d: alike(SHAPES),
+    np.split: divided(even=True), np.array_split: divided(), np.vsplit: divided(axis=0, even=True),
+    np.hsplit: divided(axis=1, even=True),
+    operator.getitem: indexed(), derivatives.scatter: scattered(),
+    derivatives.join: joined(), np.matmul: products(),
     special.linear: linear_layer(), special.softmax: along_one_axis(), special.log_softmax: along_one_axis(),
     special.sigmoid: elementwise(1), special.relu: elementwise(1, prepare=without_zero),
 }
+
+
+# Of each pair of numbers (one of each argument) a result: these are checked to third order, on single numbers
+ELEMENTWISE = [f for f in ENTRIES if isinstance(f, np.ufunc) and not f.signature] + [
+    np.where, np.clip, np.sinc, np.nan_to_num, special.sigmoid, special.relu]
 
 
 def case(function):
     """How to draw (arguments, options) for an entry of the registry; a ufunc off its kinks and poles draws from its domain."""
     if function in CASES: return CASES[function]
     if isinstance(function, np.ufunc): return elementwise(function.nin, OPERATIONS[function].domain)
-    raise KeyError(f"{OPERATIONS[function].name} is in the registry and has no case here: add one")
+    raise KeyError(f"{function.__name__} is in the registry and has no case here: add one")

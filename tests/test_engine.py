@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinygrad_edu import Tensor, derivative, grad, no_grad, operation
+from tinygrad_edu.derivatives import scatter
 from tinygrad_edu.engine import REGISTRY, chain_rule, unbroadcast
 
 FLOATS = st.sampled_from([np.float16, np.float32, np.float64])
@@ -216,6 +217,24 @@ def test_comparisons_give_plain_arrays():
 def test_iterating_unpacks():
     a, b = variable(np.array([1.0, 2.0]))
     assert (a.item(), b.item()) == (1.0, 2.0)
+
+
+@given(st.lists(st.sampled_from(["row", "column", "mask", "whole"]), min_size=1, max_size=6))
+def test_the_gradients_of_parts_and_of_the_whole_add_up(uses):
+    x = variable(np.arange(6.0).reshape(3, 2))
+    part = {"row": lambda: x[1], "column": lambda: x[:, 0], "mask": lambda: x[x > 2], "whole": lambda: x}
+    expected = np.zeros((3, 2))
+    for use in uses: expected += {"row": [[0, 0], [1, 1], [0, 0]], "column": [[1, 0]] * 3, "mask": x.data > 2, "whole": 1}[use]
+    assert (sum(part[use]().sum() for use in uses).gradient(x).data == expected).all()
+
+
+def test_a_loop_over_rows_writes_the_zeros_of_the_gradient_out_once(monkeypatch):
+    calls, run = [], REGISTRY[scatter]
+    forward = run.forward
+    monkeypatch.setattr(run, "forward", lambda *pieces, **options: calls.append(1) or forward(*pieces, **options))
+    x = variable(np.ones((100, 2)))
+    sum(np.sin(row).sum() for row in x).backward()
+    assert len(calls) == 1
 
 
 def test_a_users_operation_is_three_lines():

@@ -3,7 +3,7 @@
 Reading order: **engine.py** → derivatives.py → functional.py → gradcheck.py.
 
 An operation *is* a NumPy function. This file knows none of them: `Tensor.__mul__` is `apply(np.multiply, …)`, a look-up in
-`REGISTRY`, and derivatives.py fills the registry with what calculus knows. Four ideas, in this order:
+`REGISTRY` (methods.py has the column of them), and derivatives.py fills the registry with what calculus knows. Four ideas:
 
 1. `Operation` runs a function on arrays and records the call; `derivative` registers its partials.
 2. `Tensor` is one number or array in the graph. The graph is made of Tensors: there is no other node.
@@ -26,12 +26,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu import errors
+from tinygrad_edu.methods import REGISTRY, Methods, apply
 
 Array = np.ndarray[Any, Any]
 Partial = Callable[..., Any]  # (g, z, x, y, …) ↦ ∂L/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived
 
-REGISTRY: dict[Callable[..., Any], Callable[..., Any]] = {}  # NumPy's function ↦ what runs when it meets a Tensor
 RECORDING = ContextVar("RECORDING", default=True)  # a context variable: no_grad in one thread leaves the others alone
+NUMBERS = "biuf"  # the kinds of dtype that are real numbers
 ORDER = itertools.count()  # every Tensor is younger than its inputs, so their numbers sort the graph topologically
 
 
@@ -52,26 +53,26 @@ class Operation:
         if found is None: raise errors.no_partial(self, number)
         return found
 
+    def check(self, options: dict[str, Any]) -> None:
+        """Options are settings that the partials know; what is differentiated is given in its place, not by name."""
+        if not self.options.issuperset(options): raise errors.unknown_options(self.name, options, self.options)
+        for key, value in options.items():
+            if isinstance(value, Tensor): raise errors.tensor_by_name(self.name, key)
+
     def __call__(self, *args: Any, **options: Any) -> Any:
         """z = f(*args), recorded if a Tensor among the arguments requires a gradient; an array if there is no Tensor."""
         inputs = tuple([(number, x) for number, x in enumerate(args) if isinstance(x, Tensor)])
         arrays = tuple([x.data if isinstance(x, Tensor) else np.asarray(x) if isinstance(x, list) and
                         isinstance(self.forward, np.ufunc) else x for x in args])
-        if not self.options.issuperset(options): raise errors.unknown_options(self, options)
+        if options: self.check(options)
         try: data = self.forward(*arrays, **options)
         except (ValueError, TypeError, IndexError) as error: raise errors.function_failed(self, error, args) from None
         if not inputs: return data
+        if data.dtype.kind not in NUMBERS: raise errors.not_real_numbers(data, data.dtype, self.name)
         z = new_tensor(data)
         if RECORDING.get() and any(x.requires_grad for _, x in inputs):
             z.requires_grad, z.operation, z.inputs, z.values, z.options = True, self, inputs, (data, *arrays), options
         return z
-
-
-def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """Call a NumPy function, or one of ours, on Tensors: what the registry holds for it runs."""
-    run = REGISTRY.get(function)
-    if run is None: raise errors.no_derivative(function)
-    return run(*args, **options)
 
 
 def operation(forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -140,15 +141,41 @@ def chain_rule(root: Tensor, gradient: Any = None, create_graph: bool = False) -
     while pending:
         z = heapq.heappop(pending)[1]
         g = gradients.pop(z)
+        if isinstance(g, Placed): g = g.written_out()
         yield z, g
         values = recorded(z) if create_graph else z.values
         for number, x in z.inputs:
             if not x.requires_grad: continue
             contribution = fitted(z.operation.partial(number)(g, *values, **z.options), z, number)  # type: ignore[union-attr]
-            if x in gradients: gradients[x] = gradients[x] + contribution  # several paths to x: their gradients add up
+            if x in gradients: gradients[x] = added(gradients[x], contribution)  # several paths to x: their gradients add up
             else:
                 gradients[x] = contribution
                 heapq.heappush(pending, (-x.order, x))
+
+
+class Placed:
+    """A gradient that is zero but for some pieces, each at an index: the zeros are written out once, after all were added.
+
+    So `for row in x`, or `x[t]` in a loop, costs the backward pass no more than the forward pass, and not its square.
+    """
+
+    def __init__(self, place: Callable[..., Any], shape: tuple[int, ...], pieces: list[tuple[Any, Any]]) -> None:
+        self.place, self.shape, self.pieces, self.dtype = place, shape, pieces, pieces[0][0].dtype
+
+    def written_out(self) -> Any:
+        """place(*pieces, indices=…, shape=…), an operation"""
+        pieces, indices = zip(*self.pieces, strict=True)
+        return self.place(*pieces, indices=indices, shape=self.shape)
+
+    def astype(self, dtype: Any) -> Any: return self.written_out().astype(dtype)
+
+
+def added(total: Any, g: Any) -> Any:
+    """total + g; what is in pieces stays in pieces, which are the walk's own."""
+    if not isinstance(total, Placed): total, g = (g, total) if isinstance(g, Placed) else (total, g)
+    if not isinstance(total, Placed): return total + g
+    total.pieces += g.pieces if isinstance(g, Placed) else [(g, ...)]
+    return total
 
 
 def gradients_of(root: Tensor, inputs: tuple[Tensor, ...], gradient: Any = None, create_graph: bool = False) -> list[Any]:
@@ -203,27 +230,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     return g.reshape(shape)
 
 
-def method(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A method or operator of Tensor that is a NumPy function with self as its first argument."""
-    def call(self: Tensor, *args: Any, **options: Any) -> Any: return apply(function, self, *args, **options)
-    call.__name__, call.__doc__ = function.__name__, f"numpy's {function.__name__}, recorded."
-    return call
-
-
-def reflected(function: Callable[..., Any]) -> Callable[[Tensor, Any], Any]:
-    """The operator with self on the right: 2.0 / tensor."""
-    return lambda self, other: apply(function, other, self)
-
-
-def in_place(function: Callable[..., Any]) -> Callable[[Tensor, Any], Any]:
-    """`p -= step` makes a new Tensor, which is refused where it would silently leave the parameter as it was."""
-    def call(self: Tensor, other: Any) -> Any:
-        if self.requires_grad and self.operation is None: raise errors.in_place_on_leaf(function, self)
-        return apply(function, self, other)
-    return call
-
-
-class Tensor:
+class Tensor(Methods):
     """A number or array that remembers how it was computed.
 
     `data` is array-like; floating point if `requires_grad`. `backward()` adds ∂self/∂leaf to the `grad` of every leaf, an array
@@ -246,7 +253,7 @@ class Tensor:
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor): raise errors.tensor_of_tensor(data)
         array = np.asarray(data)
-        if array.dtype.kind not in "biuf": raise errors.not_real_numbers(data, array.dtype)
+        if array.dtype.kind not in NUMBERS: raise errors.not_real_numbers(data, array.dtype)
         if requires_grad and array.dtype.kind != "f": raise errors.integer_gradient(name, array.dtype)
         self.data, self.grad, self.requires_grad, self.name = array, None, requires_grad, name
         self.operation, self.inputs, self.values, self.options, self.order = None, (), (), {}, next(ORDER)
@@ -260,7 +267,7 @@ class Tensor:
     @property
     def dtype(self) -> Any: return self.data.dtype
     @property
-    def T(self) -> Tensor: return self.transpose()
+    def T(self) -> Any: return self.transpose()
     @property
     def mT(self) -> Any: return self.swapaxes(-1, -2)
 
@@ -305,8 +312,8 @@ class Tensor:
         self.grad = None
 
     def __getitem__(self, index: Any) -> Tensor:
-        plain = tuple([i.data if isinstance(i, Tensor) else i for i in index]) if isinstance(index, tuple) else index
-        return apply(operator.getitem, self, plain)  # type: ignore[no-any-return]
+        plain = [i.data if isinstance(i, Tensor) else i for i in (index if isinstance(index, tuple) else (index,))]
+        return apply(operator.getitem, self, tuple(plain))  # type: ignore[no-any-return]
 
     def __setitem__(self, index: Any, value: Any) -> None: raise errors.item_assignment(self)
 
@@ -337,30 +344,6 @@ class Tensor:
 
     def __array_function__(self, function: Any, types: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         return apply(function, *args, **options)
-
-    __hash__ = object.__hash__
-    __add__, __radd__, __iadd__ = method(np.add), reflected(np.add), in_place(np.add)
-    __sub__, __rsub__, __isub__ = method(np.subtract), reflected(np.subtract), in_place(np.subtract)
-    __mul__, __rmul__, __imul__ = method(np.multiply), reflected(np.multiply), in_place(np.multiply)
-    __truediv__, __rtruediv__, __itruediv__ = method(np.divide), reflected(np.divide), in_place(np.divide)
-    __pow__, __rpow__, __ipow__ = method(np.power), reflected(np.power), in_place(np.power)
-    __matmul__, __rmatmul__, __imatmul__ = method(np.matmul), reflected(np.matmul), in_place(np.matmul)
-    __neg__, __pos__, __abs__ = method(np.negative), method(np.positive), method(np.absolute)
-    __eq__, __ne__ = method(np.equal), method(np.not_equal)
-    __lt__, __le__, __gt__, __ge__ = method(np.less), method(np.less_equal), method(np.greater), method(np.greater_equal)
-
-    exp, log, sqrt, tanh, abs = method(np.exp), method(np.log), method(np.sqrt), method(np.tanh), method(np.absolute)
-    sum, mean, max, min, argmax = method(np.sum), method(np.mean), method(np.max), method(np.min), method(np.argmax)
-    swapaxes, squeeze, ravel = method(np.swapaxes), method(np.squeeze), method(np.ravel)
-    flatten, astype = method(np.ndarray.flatten), method(np.ndarray.astype)
-
-    def reshape(self, *shape: Any) -> Tensor:
-        """reshape(2, 3) or reshape((2, 3)); one size may be -1."""
-        return apply(np.reshape, self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
-
-    def transpose(self, *axes: Any) -> Tensor:
-        """transpose(), transpose(1, 0) or transpose((1, 0))."""
-        return apply(np.transpose, self, axes[0] if len(axes) == 1 else axes or None)  # type: ignore[no-any-return]
 
 
 def new_tensor(data: Array) -> Tensor:

@@ -5,7 +5,7 @@ Each function makes one error; the engine raises it. So engine.py stays about wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,18 @@ def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> 
     return kind(f"{operation.name}({', '.join(map(described, args))}): {error}. {hint}".rstrip())
 
 
-def unknown_options(operation: Any, options: dict[str, Any]) -> TypeError:
-    unknown = ", ".join(f"{key}=" for key in options if key not in operation.options)
-    return TypeError(f"{operation.name} on a Tensor takes no {unknown}: its derivative is known for other options only. "
-                     "A result is always a new Tensor of NumPy's dtype: select with np.where, convert with astype")
+def unknown_options(name: str, options: Iterable[str], known: Iterable[str]) -> TypeError:
+    unknown = ", ".join(f"{key}=" for key in options if key not in known)
+    return TypeError(f"{name} on a Tensor takes no {unknown}: its derivative is known for other options only. A result is "
+                     "always a new Tensor of NumPy's dtype, of all elements: select with np.where, convert with astype")
+
+
+def unknown_mode(name: str, mode: Any, known: Iterable[str]) -> ValueError:
+    return ValueError(f"{name} on a Tensor knows the modes {', '.join(known)}, and {mode!r} came")
+
+
+def tensor_by_name(name: str, key: str) -> TypeError:
+    return TypeError(f"{name} was given a Tensor by name, {key}=: give what is differentiated in its place, without the name")
 
 
 def no_derivative(function: Callable[..., Any]) -> TypeError:
@@ -77,9 +85,10 @@ def tensor_of_tensor(x: Any) -> TypeError:
     return TypeError(f"{described(x)} is a Tensor already: use it as it is, or detach() it from its graph")
 
 
-def not_real_numbers(data: Any, dtype: Any) -> TypeError:
-    return TypeError(f"a Tensor holds real numbers, and {str(data)[:60]!r} has dtype {dtype}. Complex numbers, text and ragged "
-                     "lists are out of scope")
+def not_real_numbers(data: Any, dtype: Any, name: str = "") -> TypeError:
+    what = f"{name} gave" if name else f"{str(data)[:60]!r} has"
+    return TypeError(f"a Tensor holds real numbers, and {what} dtype {dtype}. Complex numbers, text, ragged lists and arrays "
+                     "of objects are out of scope: np.stack joins Tensors, array.astype(float) makes numbers of objects")
 
 
 def integer_gradient(name: str | None, dtype: Any) -> TypeError:
