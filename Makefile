@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint types mnist mnist-seeds mnist-plain clean
+.PHONY: help test lint types table mnist mnist-seeds mnist-plain clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ types: $(VENV)/installed
 	@rm -rf build/types && mkdir -p build/types/tinygrad_edu
 	@ln -s $(CURDIR)/tinygrad_edu/* $(CURDIR)/nn build/types/tinygrad_edu/
 	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
+
+table: $(VENV)/installed ## print every function with a derivative, its domain, and to which order it checks out
+	$(BIN)/python tests/table.py $(FLAGS)
 
 mnist: $(VENV)/installed ## train the digit classifier on MNIST (about a minute); FLAGS='--help' lists its flags
 	$(BIN)/python examples/mnist.py $(FLAGS)

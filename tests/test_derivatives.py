@@ -1,6 +1,7 @@
 """Every entry of the table against numerical derivatives, to second order; and the check itself against broken entries."""
 
 import itertools
+import operator
 
 import numpy as np
 import pytest
@@ -35,11 +36,25 @@ def test_every_derivative_agrees_with_differences_to_second_order(function): che
 
 @pytest.mark.parametrize("function", ELEMENTWISE, ids=name)
 def test_an_elementwise_derivative_agrees_with_differences_to_third_order(function):
-    @settings(QUICK, max_examples=25)
+    check_third_order(function, settings(QUICK, max_examples=25))
+
+
+def check_third_order(function, how_many):
+    """The gradients of sin ∘ f of single numbers, to third order."""
+    @how_many
     @given(case(function).filter(lambda drawn: all(x.size for x in drawn[0])))
     def check(drawn):
         check_gradients(lambda *args: np.sin(apply(function, *args)), *[x.ravel()[0] for x in drawn[0]], order=3)
     check()
+
+
+def of_reals(function, arguments, options):
+    """The function of its floating-point arguments alone, and these."""
+    real = [number for number, x in enumerate(arguments) if is_real(x)]
+    def f(*reals):
+        merged = dict(enumerate(arguments)) | dict(zip(real, reals, strict=True))
+        return call(function, *merged.values(), **options)
+    return f, [arguments[number] for number in real]
 
 
 @ALL
@@ -47,12 +62,8 @@ def test_forward_mode_agrees_with_reverse_mode(function):
     @settings(QUICK, max_examples=25)
     @given(case(function))
     def agrees(drawn):
-        arguments, options = drawn
-        real = [number for number, x in enumerate(arguments) if is_real(x)]
-        def f(*reals):
-            merged = dict(enumerate(arguments)) | dict(zip(real, reals, strict=True))
-            return call(function, *merged.values(), **options)
-        inputs, rng = [arguments[number] for number in real], np.random.default_rng(0)
+        f, inputs = of_reals(function, *drawn)
+        rng = np.random.default_rng(0)
         tangents = [rng.normal(size=x.shape) for x in inputs]
         z, forward = jvp(f, inputs, tangents)
         v = rng.normal(size=z.shape)
@@ -60,6 +71,41 @@ def test_forward_mode_agrees_with_reverse_mode(function):
         np.testing.assert_allclose((v * forward).sum(), sum((g * t).sum() for g, t in zip(backward, tangents, strict=True)),
                                    rtol=1e-9, atol=1e-9)  # vᵀ (J t) = (vᵀ J) t
     agrees()
+
+
+@ALL
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_narrow_floats_are_kept_as_numpy_keeps_them(function, dtype):
+    @settings(QUICK, max_examples=10)
+    @given(case(function))
+    def keeps(drawn):
+        arguments, options = drawn
+        narrow = [x.astype(dtype) if is_real(x) else x for x in arguments]
+        try: expected = numpys(function, *narrow, **options).dtype
+        except TypeError: return  # NumPy has no linear algebra in float16
+        tensors = [Tensor(x, requires_grad=True) if is_real(x) else x for x in narrow]
+        z = call(function, *tensors, **options)
+        z.backward(np.ones(z.shape, z.dtype))
+        assert z.dtype == expected
+        assert {t.grad.dtype for t in tensors if isinstance(t, Tensor) and t.grad is not None} <= {np.dtype(dtype)}
+    keeps()
+
+
+@ALL
+def test_fortran_order_and_strided_views_change_no_gradient(function):
+    @settings(QUICK, max_examples=10)
+    @given(case(function))
+    def agrees(drawn):
+        f, inputs = of_reals(function, *drawn)
+        v = np.random.default_rng(0).normal(size=f(*map(Tensor, inputs)).shape)
+        def gradients(layout): return vjp(f, *map(layout, inputs))[1](layout(v))
+        plain = gradients(np.array)
+        for layout in (lambda x: np.array(x, order="F"), strided):
+            for expected, g in zip(plain, gradients(layout), strict=True): np.testing.assert_allclose(g, expected, atol=1e-12)
+    agrees()
+
+
+def strided(x): return np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x
 
 
 @ALL
@@ -127,6 +173,32 @@ def test_every_broken_partial_is_caught(entry, how, monkeypatch):
         check_many(function, search)
 
 
+PROMISED = """
+add subtract multiply divide negative positive power float_power square sqrt cbrt reciprocal absolute fabs exp expm1 exp2
+log log2 log10 log1p logaddexp logaddexp2 sin cos tan arcsin arccos arctan arctan2 hypot sinh cosh tanh arcsinh arccosh
+arctanh sinc deg2rad rad2deg degrees radians maximum minimum fmax fmin clip where nan_to_num remainder mod fmod sum nansum
+mean nanmean prod max min amax amin var std ptp average median cumsum cumprod diff trapezoid trace reshape ravel
+ndarray.flatten transpose matrix_transpose permute_dims swapaxes moveaxis rollaxis squeeze expand_dims broadcast_to
+concatenate stack vstack hstack dstack column_stack split array_split hsplit vsplit tile repeat flip fliplr flipud rot90
+roll pad append take take_along_axis sort diag diagonal tril triu atleast_1d atleast_2d atleast_3d ndarray.astype copy
+matmul dot vdot vecdot inner outer tensordot einsum kron cross linalg.norm linalg.solve linalg.inv linalg.det linalg.slogdet
+linalg.cholesky linalg.eigh linalg.svd sign floor ceil rint round trunc equal not_equal less less_equal greater
+greater_equal logical_and logical_or logical_not logical_xor argmax argmin argsort searchsorted isnan isfinite any all
+count_nonzero shape ndim size
+""".split()  # noqa: SIM905 — a list of 150 quoted words is no easier to read
+
+
+@pytest.mark.parametrize("path", PROMISED)
+def test_every_numpy_function_that_is_promised_works_on_tensors(path):
+    assert operator.attrgetter(path)(np) in REGISTRY
+
+
+@pytest.mark.parametrize("f", [lambda x: np.nansum(x), lambda x: np.nanmean(x) * 2, lambda x: np.nan_to_num(x).sum(),
+                               lambda x: np.fmax(x, -9.0)[:2].sum()])
+def test_what_is_not_a_number_gets_no_gradient_and_spoils_none(f):
+    assert (grad(f)(np.array([1.0, 3.0, np.nan])) == [1, 1, 0]).all()
+
+
 def test_an_entry_without_a_case_fails(monkeypatch):
     @operation
     def without_case(x): return x
@@ -175,7 +247,10 @@ SECOND = {np.allclose: np.ones(2), np.isclose: np.ones(2), np.array_equal: np.on
 
 
 @pytest.mark.parametrize("function", STEPS, ids=name)
-def test_piecewise_constant_functions_give_plain_arrays_equal_to_numpys(function):
+def test_piecewise_constant_functions_give_plain_arrays_equal_to_numpys(function): check_step(function)
+
+
+def check_step(function):
     x = np.array([1.5, -2.0])
     more = [SECOND[function]] if function in SECOND else [np.ones(2)] * (getattr(function, "nin", 1) - 1)
     result, expected = function(Tensor(x, requires_grad=True), *more), function(x, *more)

@@ -4,6 +4,8 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,7 +35,14 @@ def test_every_public_name_has_a_docstring_of_ten_lines_at_most_with_an_example(
         assert len(documented.splitlines()) <= 10
 
 
-def test_the_examples_in_the_readme_run():
-    failed, ran = doctest.testfile("../README.md", optionflags=doctest.ELLIPSIS)
+@pytest.mark.parametrize("page", ["../README.md", "../docs/errors.md"])
+def test_the_examples_of_a_page_run(page):
+    failed, ran = doctest.testfile(page, optionflags=doctest.ELLIPSIS)
     assert ran > 10
     assert not failed
+
+
+def test_each_section_about_errors_is_named_by_an_error_and_the_other_way_round():
+    named = set(re.findall(r"see\(['\"]([a-z-]+)['\"]\)", Path(tinygrad_edu.__path__[0], "errors.py").read_text()))
+    page = Path(__file__).parent.parent / "docs" / "errors.md"
+    assert named == {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", page.read_text(), re.M)}

@@ -105,7 +105,7 @@ def nansum(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 @composed(np.nanmean)
 def nanmean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The mean of what is not NaN."""
-    return nansum(x, axis, keepdims=keepdims) / np.sum(~np.isnan(x), axis=axis, keepdims=keepdims)
+    return nansum(x, axis, keepdims=keepdims) / np.sum((~np.isnan(x)).astype(x.dtype), axis=axis, keepdims=keepdims)
 
 
 @composed(np.ptp)

@@ -1,6 +1,7 @@
 """What the engine says when it cannot go on: what came, what was expected, what to write instead.
 
-Each function makes one error; the engine raises it. So engine.py stays about what works, and every sentence is here.
+Each function makes one error; the engine raises it. So engine.py stays about what works, and every sentence is here. The
+longer ones name a section of docs/errors.md, which shows code that fails so, why, and code that works.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ HINTS = {  # words of NumPy's own message ↦ what to do about it
 }
 
 
+def see(section: str) -> str:
+    """Where the error is explained."""
+    return f". See docs/errors.md#{section}"
+
+
 def described(x: Any) -> str:
     """A value as messages name it: a Tensor by its name and shape, an array by its shape, else as it prints."""
     if not hasattr(x, "shape"): return repr(x)
@@ -25,7 +31,8 @@ def described(x: Any) -> str:
 def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> Exception:
     kind = next(kind for kind in (ValueError, IndexError, TypeError) if isinstance(error, kind))
     hint = next((hint for words, hint in HINTS.items() if words in str(error)), "")
-    return kind(f"{operation.name}({', '.join(map(described, args))}): {error}. {hint}".rstrip())
+    said = f"{operation.name}({', '.join(map(described, args))}): {error}"
+    return kind(f"{said}. {hint.rstrip('.')}{see('shapes')}" if hint else said)
 
 
 def unknown_options(name: str, options: Iterable[str], known: Iterable[str]) -> TypeError:
@@ -45,27 +52,29 @@ def tensor_by_name(name: str, key: str) -> TypeError:
 def no_derivative(function: Callable[..., Any]) -> TypeError:
     name = getattr(function, "__name__", str(function))
     return TypeError(f"{name} has no derivative here. If none is needed, give it the array: {name}(tensor.data). "
-                     f"If you know it, register it: derivative({name}, lambda g, z, x: …)")
+                     f"If you know it, register it: derivative({name}, lambda g, z, x: …)" + see("no-derivative"))
 
 
 def no_partial(operation: Any, number: int) -> TypeError:
     return TypeError(f"{operation.name} has no derivative with respect to its argument {number}. Give it the array, "
-                     f"tensor.data, or register the partial: derivative({operation.name}, …)")
+                     f"tensor.data, or register the partial: derivative({operation.name}, …)" + see("no-derivative"))
 
 
 def partial_does_not_fit(operation: Any, number: int, gradient: Any, x: Any) -> ValueError:
     return ValueError(f"the partial of {operation.name} for argument {number} gave shape {gradient.shape}, which does not fit "
-                      f"the argument's own, {x.shape}: sum or broadcast it within the partial")
+                      f"the argument's own, {x.shape}: sum or broadcast it within the partial"
+                      + see("a-partial-of-the-wrong-shape"))
 
 
 def nothing_to_differentiate(root: Any) -> ValueError:
     return ValueError(f"{described(root)} does not depend on a Tensor with requires_grad=True, so there is nothing to "
-                      "differentiate: create the parameters with Tensor(…, requires_grad=True), and compute outside no_grad")
+                      "differentiate: create the parameters with Tensor(…, requires_grad=True), and compute outside no_grad"
+                      + see("nothing-to-differentiate"))
 
 
 def backward_from_many(root: Any) -> ValueError:
     return ValueError(f"backward starts from one number, and {described(root)} holds {root.size}: reduce it first, "
-                      "loss = z.sum() or z.mean(), or pass ∂L/∂z as gradient=")
+                      "loss = z.sum() or z.mean(), or pass ∂L/∂z as gradient=" + see("one-number"))
 
 
 def gradient_does_not_fit(root: Any, gradient: Any) -> ValueError:
@@ -78,7 +87,7 @@ def requires_no_gradient(x: Any) -> ValueError:
 
 def not_one_number(x: Any) -> ValueError:
     return ValueError(f"{described(x)} holds {x.size} numbers, and one was expected: reduce it, for example with .sum(), "
-                      "or take all of them with .numpy()")
+                      "or take all of them with .numpy()" + see("one-number"))
 
 
 def tensor_of_tensor(x: Any) -> TypeError:
@@ -88,22 +97,24 @@ def tensor_of_tensor(x: Any) -> TypeError:
 def not_real_numbers(data: Any, dtype: Any, name: str = "") -> TypeError:
     what = f"{name} gave" if name else f"{str(data)[:60]!r} has"
     return TypeError(f"a Tensor holds real numbers, and {what} dtype {dtype}. Complex numbers, text, ragged lists and arrays "
-                     "of objects are out of scope: np.stack joins Tensors, array.astype(float) makes numbers of objects")
+                     "of objects are out of scope: np.stack joins Tensors, array.astype(float) makes numbers of objects"
+                     + see("real-numbers"))
 
 
 def integer_gradient(name: str | None, dtype: Any) -> TypeError:
     return TypeError(f"only floating-point Tensors have gradients, and {name or 'this one'} has dtype {dtype}: "
-                     "write 2.0 in place of 2, or array.astype(float)")
+                     "write 2.0 in place of 2, or array.astype(float)" + see("integers"))
 
 
 def in_place_on_leaf(function: Callable[..., Any], x: Any) -> TypeError:
     return TypeError(f"an in-place {function.__name__} would bind your variable to a new Tensor and leave the parameter "
-                     f"{described(x)} as it was: write p.data -= step, or p = p - step if you want a new Tensor")
+                     f"{described(x)} as it was: write p.data -= step, or p = p - step if you want a new Tensor"
+                     + see("in-place"))
 
 
 def item_assignment(x: Any) -> TypeError:
     return TypeError(f"{described(x)} cannot be assigned to in part, or what was computed from it would be wrong: build a new "
-                     "Tensor with np.where or np.concatenate, or change tensor.data[…] before it is used")
+                     "Tensor with np.where or np.concatenate, or change tensor.data[…] before it is used" + see("assignment"))
 
 
 def not_iterable(x: Any) -> TypeError:
@@ -112,10 +123,10 @@ def not_iterable(x: Any) -> TypeError:
 
 def array_of_tensor(x: Any) -> TypeError:
     return TypeError(f"an array of {described(x)} would forget how it was computed: write .numpy() if that is meant, or use "
-                     "NumPy's functions on the Tensor itself (np.stack for a list of Tensors)")
+                     "NumPy's functions on the Tensor itself (np.stack for a list of Tensors)" + see("an-array-of-a-tensor"))
 
 
 def out_or_reduce(ufunc: np.ufunc, method: str, x: Any) -> TypeError:
     call = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "(…, out=…), or array op= tensor,")
     return TypeError(f"{call} has no derivative on {described(x)}: a Tensor's result is always a new Tensor. Write z = x + y "
-                     "in place of x += y, and np.sum in place of np.add.reduce")
+                     "in place of x += y, and np.sum in place of np.add.reduce" + see("in-place"))
