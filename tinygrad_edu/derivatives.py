@@ -46,6 +46,7 @@ derivative(np.reciprocal, lambda g, z, x: -g * z * z)  # (1/x)′ = −1/x²
 derivative(np.exp, lambda g, z, x: g * z)  # (eˣ)′ = eˣ
 derivative(np.expm1, lambda g, z, x: g * (z + 1))  # (eˣ − 1)′ = eˣ
 derivative(np.log, lambda g, z, x: g / x, domain=(POSITIVE,))  # (ln x)′ = 1/x
+derivative(np.logaddexp, lambda g, z, x, y: g * np.exp(x - z), lambda g, z, x, y: g * np.exp(y - z))  # ln(eˣ + eʸ)
 derivative(np.log1p, lambda g, z, x: g / (x + 1), domain=((-1.0, inf),))  # (ln(1 + x))′ = 1/(1 + x)
 
 # Trigonometric and hyperbolic functions
@@ -82,8 +83,8 @@ def of_a_sum(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: bool = False
 
 def of_an_extreme(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The gradient goes to the element that was chosen; elements that tie share it equally."""
-    chosen = x == unreduced(z, axis, keepdims)
-    return unreduced(g, axis, keepdims) * (chosen / chosen.sum(axis=axis, keepdims=True))
+    chosen = (x == unreduced(z, axis, keepdims)).astype(g.dtype)
+    return chosen * (unreduced(g, axis, keepdims) / chosen.sum(axis=axis, keepdims=True))
 
 
 derivative(np.sum, of_a_sum, forward=lambda x, axis=None, *, keepdims=False: x.sum(axis=axis, keepdims=keepdims))
