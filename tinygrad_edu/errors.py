@@ -130,3 +130,46 @@ def out_or_reduce(ufunc: np.ufunc, method: str, x: Any) -> TypeError:
     call = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "(…, out=…), or array op= tensor,")
     return TypeError(f"{call} has no derivative on {described(x)}: a Tensor's result is always a new Tensor. Write z = x + y "
                      "in place of x += y, and np.sum in place of np.add.reduce" + see("in-place"))
+
+
+def images_expected(x: Any) -> ValueError:
+    return ValueError(f"images of shape (batch, channels, height, width) were expected, and {described(x)} came: give a single "
+                      "image a batch of one, x[None], and gray images their one channel, x[:, None]")
+
+
+def filters_do_not_fit(x: Any, weight: Any, bias: Any, groups: int) -> ValueError:
+    got = f"x {np.shape(x)}, weight {np.shape(weight)}, bias {bias if bias is None else np.shape(bias)}"
+    return ValueError("conv2d takes x (batch, in, height, width), weight (out, in/groups, rows, columns), and bias (out,) or "
+                      f"None, where groups divides in and out; found {got}, groups={groups}")
+
+
+def kernel_too_large(x: Any, kernel: Any, reach: Any, images: Any) -> ValueError:
+    return ValueError(f"a kernel of {kernel} reaches over {reach[0]} × {reach[1]} pixels, and {described(x)} has "
+                      f"{images.shape[2]} × {images.shape[3]}, its padding included: take a smaller kernel, or more padding")
+
+
+def not_a_pair(what: str, value: Any, least: int) -> ValueError:
+    return ValueError(f"{what} is a whole number of at least {least}, or a pair of them for rows and columns; found {value!r}")
+
+
+def not_a_probability(p: Any) -> ValueError:
+    return ValueError(f"p is the probability that a number is dropped, from 0 to 1; found {p!r}")
+
+
+def not_a_generator(rng: Any) -> TypeError:
+    return TypeError("rng is a NumPy generator, rng = np.random.default_rng(seed), made once and passed to every call; "
+                     f"found {rng!r}")
+
+
+def not_indices(indices: Any, weight: Any) -> TypeError:
+    return TypeError(f"embedding(indices, weight) takes integers as indices, and {indices.dtype} of shape {indices.shape} came "
+                     f"with {described(weight)}: indices come first; write indices.astype(int) if they are whole numbers")
+
+
+def index_out_of_range(indices: Any, weight: Any) -> IndexError:
+    return IndexError(f"the rows of {described(weight)} are numbered 0 to {len(weight) - 1}, and the indices, of shape "
+                      f"{indices.shape}, reach from {indices.min()} to {indices.max()}")
+
+
+def unknown_approximation(approximate: Any) -> ValueError:
+    return ValueError(f'approximate is "none", with the exact normal distribution, or "tanh"; found {approximate!r}')
