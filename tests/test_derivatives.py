@@ -9,7 +9,7 @@ from cases import CASES, ELEMENTWISE, ENTRIES, OPERATIONS, STEPS, TAKE_A_LIST, c
 from cases_special import CASES as SPECIAL
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tinygrad_edu import Tensor, check_gradients, grad, jvp, operation, special, vjp
+from tinygrad_edu import Tensor, check_gradients, grad, hessian, jvp, operation, special, vjp
 from tinygrad_edu.engine import REGISTRY, Operation, Placed
 from tinygrad_edu.gradcheck import is_real
 
@@ -216,6 +216,10 @@ KINKS = [
     (lambda x: np.maximum(x, 2.0), 2.0, 0.5), (lambda x: np.minimum(2.0, x), 2.0, 0.5), (lambda x: np.maximum(x, x), 1.0, 1.0),
     (lambda x: x ** 0, 0.0, 0.0), (lambda x: x ** 2, 0.0, 0.0), (lambda x: x ** 1, 0.0, 1.0), (lambda x: 0.0 ** x, 2.0, 0.0),
     (lambda x: np.where(x > 0, x, 0.0), 0.0, 0.0), (lambda x: (x * np.ones(4)).max(), 1.0, 1.0),
+    (lambda x: np.clip(x, 0, 2), 2.0, 1.0), (lambda x: np.clip(x, 0, 2), 3.0, 0.0), (lambda x: np.clip(5.0, 0, x), 2.0, 1.0),
+    (lambda x: np.fmax(x, 2.0), 2.0, 0.5), (lambda x: np.hypot(x, 0.0), 0.0, 0.0), (lambda x: np.std(x * np.ones(3)), 1.0, 0.0),
+    (lambda x: np.std([1.0, 1.0] + x * np.array([1.0, -1.0])), 0.0, 0.0), (np.sinc, 0.0, 0.0), (np.fabs, 0.0, 0.0),
+    (lambda x: np.linalg.norm(x * np.ones(3)), 0.0, 0.0), (lambda x: np.median(x * np.array([1.0, 2.0, 3.0])), 1.0, 2.0),
 ]
 
 
@@ -225,6 +229,22 @@ def test_slopes_at_kinks_are_pytorchs(f, x, slope): assert grad(f)(x) == slope
 
 def test_the_slope_of_the_root_at_zero_is_infinite():
     with np.errstate(divide="ignore"): assert grad(np.sqrt)(0.0) == np.inf
+
+
+@pytest.mark.parametrize("zeros", [[], [1], [0, 2], [0, 1, 2, 3]])
+def test_the_product_and_the_running_product_are_right_with_any_number_of_zeros_to_second_order(zeros):
+    x = np.array([2.0, 3.0, 0.5, -1.0])
+    x[zeros] = 0
+    expected = np.array([np.prod(np.delete(x, i)) for i in range(4)])
+    np.testing.assert_allclose(grad(np.prod)(x), expected)
+    pairs = [[0 if i == j else np.prod(np.delete(x, [i, j])) for j in range(4)] for i in range(4)]
+    np.testing.assert_allclose(hessian(np.prod)(x), pairs)
+    np.testing.assert_allclose(grad(lambda x: np.cumprod(x)[-1])(x), expected)
+    np.testing.assert_allclose(hessian(lambda x: np.cumprod(x)[-1])(x), pairs)
+
+
+def test_the_curvature_of_sinc_at_zero_is_right():
+    assert grad(grad(np.sinc))(0.0) == pytest.approx(-np.pi ** 2 / 3)
 
 
 def test_elements_that_tie_share_the_gradient_of_the_maximum():
