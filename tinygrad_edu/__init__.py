@@ -13,6 +13,7 @@ Read the source in this order: engine.py, derivatives.py, functional.py, gradche
 
 from tinygrad_edu import composed as composed
 from tinygrad_edu import derivatives as derivatives
+from tinygrad_edu import linalg as linalg
 from tinygrad_edu import special as special
 from tinygrad_edu.engine import Tensor, derivative, no_grad, operation
 from tinygrad_edu.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp

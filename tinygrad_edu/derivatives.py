@@ -41,9 +41,10 @@ def lowered(x: Any, y: Any) -> Any:
     return y - 1 if np.all(y) else y - ((x != 0) | (y != 0))
 
 
-def filled(x: Any) -> Any:
-    """x with 1 in place of 0: to divide by a length that may be 0."""
-    return x if np.all(x) else np.where(x == 0, 1.0, x)
+def inverse(x: Any, bound: Any = 0.0) -> Any:
+    """1/x, but 0 where |x| is not above a bound, and so are its derivatives: for lengths that may be 0."""
+    none = np.absolute(x) <= bound
+    return np.where(none, 0.0, 1 / np.where(none, 1.0, x))
 
 
 derivative(np.remainder, lambda g, z, x, y: g, lambda g, z, x, y: -g * np.floor(x / y))  # x mod y = x − y ⌊x/y⌋
@@ -54,8 +55,8 @@ derivative(np.square, lambda g, z, x: g * 2 * x)  # (x²)′ = 2x
 derivative(np.sqrt, lambda g, z, x: g / (2 * z), domain=(POSITIVE,))  # (√x)′ = 1/(2√x), and ∞ at 0
 derivative(np.cbrt, lambda g, z, x: g / (3 * z * z))  # (∛x)′ = 1/(3 ∛x²), and ∞ at 0
 derivative(np.reciprocal, lambda g, z, x: -g * z * z)  # (1/x)′ = −1/x²
-derivative(np.hypot, lambda g, z, x, y: g * x / filled(z),  # ∂√(x² + y²)/∂x = x/z, and 0 at the origin
-                     lambda g, z, x, y: g * y / filled(z))
+derivative(np.hypot, lambda g, z, x, y: g * x * inverse(z),  # ∂√(x² + y²)/∂x = x/z, and 0 at the origin
+                     lambda g, z, x, y: g * y * inverse(z))
 
 # Exponentials and logarithms
 
@@ -161,12 +162,12 @@ derivative(np.prod, of_a_product)
 
 @operation
 def length(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """√Σx² over the axis or axes: the Euclidean norm of a vector. An operation of its own, so that its slope at 0 is 0."""
-    return np.sqrt(np.square(x).sum(axis=axis, keepdims=keepdims))
+    """√Σx² over the axis or axes: the Euclidean norm. An operation of its own, so that its derivatives at 0 are 0."""
+    return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
 
 
 derivative(length, lambda g, z, x, axis=None, *, keepdims=False:  # ∂|x|/∂x = x/|x|
-           unreduced(g, axis, keepdims) * x / filled(unreduced(z, axis, keepdims)))
+           unreduced(g * inverse(z), axis, keepdims) * x)
 
 # Scans
 

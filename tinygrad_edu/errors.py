@@ -29,9 +29,9 @@ def described(x: Any) -> str:
 
 
 def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> Exception:
-    kind = next(kind for kind in (ValueError, IndexError, TypeError) if isinstance(error, kind))
+    kind = next(kind for kind in (np.linalg.LinAlgError, ValueError, IndexError, TypeError) if isinstance(error, kind))
     hint = next((hint for words, hint in HINTS.items() if words in str(error)), "")
-    said = f"{operation.name}({', '.join(map(described, args))}): {error}"
+    said = f"{operation.name}({', '.join(map(described, args))}): {str(error).rstrip('.')}"
     return kind(f"{said}. {hint.rstrip('.')}{see('shapes')}" if hint else said)
 
 
@@ -173,3 +173,24 @@ def index_out_of_range(indices: Any, weight: Any) -> IndexError:
 
 def unknown_approximation(approximate: Any) -> ValueError:
     return ValueError(f'approximate is "none", with the exact normal distribution, or "tanh"; found {approximate!r}')
+
+
+def not_three_numbers(x: Any, y: Any) -> ValueError:
+    return ValueError(f"cross({described(x)}, {described(y)}): vectors of three numbers were expected along the last axis, or "
+                      "along axis=. In the plane, write x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0]")
+
+
+def no_such_norm(ord: Any, axes: tuple[int, ...], known: Any) -> ValueError:
+    return ValueError(f"norm with ord={ord!r} over the axes {axes}: along one axis ord is a number, along two it is one of "
+                      f"{', '.join(map(repr, known))}. Choose the axes with axis=")
+
+
+def no_vectors(values: Any) -> ValueError:
+    return ValueError(f"the vectors of the values {values} were asked for a gradient and have none: another value is the "
+                      "same, or it is 0 and the matrix is not square, and they are arbitrary up to a rotation. Differentiate "
+                      "the values only, and once; or make them distinct: add np.diag of small distinct numbers to the matrix")
+
+
+def full_matrices(x: Any) -> ValueError:
+    return ValueError(f"svd of {described(x)} with full_matrices=True: the vectors beyond the values are arbitrary up to a "
+                      "rotation and have no gradient. Write np.linalg.svd(x, full_matrices=False)")
