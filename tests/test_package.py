@@ -54,7 +54,7 @@ def test_nn_uses_public_names_of_the_engine_only(path):
     assert set(imported(path)) <= allowed
 
 
-LAYERS = ["errors", "engine", "derivatives", "composed", "special", "functional", "gradcheck", "graph"]
+LAYERS = ["errors", "engine", "derivatives", "composed", "special", "anomaly", "functional", "gradcheck", "graph"]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tinygrad_edu").glob("*.py")), ids=lambda path: path.name)

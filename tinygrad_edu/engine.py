@@ -31,7 +31,8 @@ Array = np.ndarray[Any, Any]
 Partial = Callable[..., Any]  # (g, z, x, y, …) ↦ ∂L/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived
 
 REGISTRY: dict[Callable[..., Any], Callable[..., Any]] = {}  # NumPy's function ↦ what runs when it meets a Tensor
-RECORDING = ContextVar("RECORDING", default=True)  # a context variable: no_grad in one thread leaves the others alone
+# Whether operations are recorded, or what watches them: a context variable, no_grad in one thread leaves the others alone
+RECORDING: ContextVar[Any] = ContextVar("RECORDING", default=True)
 ORDER = itertools.count()  # every Tensor is younger than its inputs, so their numbers sort the graph topologically
 
 
@@ -62,9 +63,9 @@ class Operation:
         except (ValueError, TypeError, IndexError) as error: raise errors.function_failed(self, error, args) from None
         if not inputs: return data
         z = new_tensor(data)
-        if RECORDING.get() and any(x.requires_grad for _, x in inputs):
+        if (recording := RECORDING.get()) and any(x.requires_grad for _, x in inputs):
             z.requires_grad, z.operation, z.inputs, z.values, z.options = True, self, inputs, (data, *arrays), options
-        return z
+        return recording(z, self, args, arrays) if callable(recording) else z
 
 
 def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
