@@ -3,9 +3,23 @@
 import functools
 import operator
 
+import cases_linalg
+import cases_special
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from strategies import (
+    FULL,
+    GRID,
+    MATRICES,
+    SHAPES,
+    array,
+    axis_of,
+    elementwise,
+    reduction,
+    with_shape,
+    without_zero,
+)
 
 from tinygrad_edu import derivatives, special
 from tinygrad_edu.engine import REGISTRY, Operation
@@ -22,43 +36,6 @@ def call(function, *args, **options):
     run = REGISTRY.get(function, function)
     result = run(*([list(args)] if function in TAKE_A_LIST else args), **options)
     return np.concatenate([np.ravel(x) for x in result]) if isinstance(result, list | tuple) else result
-
-
-# Kinks and poles are kept away from by drawing from a grid that avoids them, plus the same offset for all: no two numbers
-# are closer than 1/8 unless they are equal, and numerical steps are a thousand times smaller.
-GRID = 0.125
-
-
-def numbers(low=-np.inf, high=np.inf):
-    """Multiples of 1/8 in an open interval, between −2 and 2 where it has no bound, never 0 unless 0 is its inside."""
-    low = max(low, -2.0) if np.isfinite(low) else -2.0
-    high = min(high, 2.0) if np.isfinite(high) else low + 4.0
-    return st.integers(round(low / GRID) + 1, round(high / GRID) - 1).map(lambda n: n * GRID)
-
-
-def array(shape, domain=(-np.inf, np.inf), unique=False):
-    return hnp.arrays(np.float64, shape, elements=numbers(*domain), unique=unique)
-
-
-def without_zero(arrays):
-    return arrays.map(lambda x: np.where(x == 0, 0.375, x))
-
-
-def with_nan(arrays):
-    return arrays.map(lambda x: np.where(x > 1, np.nan, x))
-
-
-SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
-FULL = hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=3)
-MATRICES = hnp.array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=3)
-
-
-@st.composite
-def elementwise(draw, count, domain=(), prepare=lambda x: x):
-    """`count` arrays that broadcast, with axes of size 0 and 1 and without axes."""
-    shapes = draw(hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=3, min_side=0, max_side=3)).input_shapes
-    domain = domain or ((-np.inf, np.inf),) * count
-    return [draw(prepare(array(shape, interval))) for shape, interval in zip(shapes, domain, strict=True)], {}
 
 
 @st.composite
@@ -80,22 +57,6 @@ def far_from_a_jump(case):
     x, y = case[0]
     ratio = x / y
     return np.abs(ratio - np.round(ratio)).min(initial=1) > 0.04
-
-
-@st.composite
-def reduction(draw, unique=False, most_axes=3, shapes=None, prepare=lambda x: x, **more):
-    shapes = shapes if shapes is not None else FULL if unique else SHAPES
-    x = draw(prepare(array(shapes, unique=unique).filter(lambda x: x.size <= 12)))
-    axes = st.none() | st.sets(st.integers(0, max(x.ndim - 1, 0)), min_size=1, max_size=most_axes).map(tuple)
-    axis = draw(axes if x.ndim else st.none())
-    if axis and draw(st.booleans()): axis = axis[0] - x.ndim
-    return [x], {"axis": axis, "keepdims": draw(st.booleans()), **{key: draw(value) for key, value in more.items()}}
-
-
-@st.composite
-def along_one_axis(draw):
-    x = draw(array(FULL))
-    return [x], {"axis": draw(st.integers(-x.ndim, x.ndim - 1))}
 
 
 def scan():
@@ -213,29 +174,11 @@ def joined(draw):
             {"axis": draw(st.sampled_from([axis, axis - len(shape)]))})
 
 
-@st.composite
-def linear_layer(draw):
-    batch = draw(st.sampled_from([(), (1,), (3,), (2, 2)]))
-    n, m = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    return [draw(array((*batch, n))), draw(array((m, n))), draw(array((m,)))], {}
-
-
-def with_shape(strategy, *make):
-    """x, and further arguments that are drawn knowing x."""
-    @st.composite
-    def arguments(draw):
-        x = draw(strategy)
-        return [x, *[draw(m(x)) for m in make]], {}
-    return arguments()
-
-
-def axis_of(x): return st.integers(-x.ndim, x.ndim - 1)
-
-
 CASES = {
     np.divide: elementwise(2, prepare=without_zero),
     np.reciprocal: elementwise(1, prepare=without_zero),
     np.absolute: elementwise(1, prepare=without_zero),
+    np.tan: elementwise(1, domain=((-1.5, 1.5),)),
     np.fabs: elementwise(1, prepare=without_zero), np.cbrt: elementwise(1, prepare=without_zero),
     np.maximum: apart(), np.minimum: apart(), np.fmax: apart(), np.fmin: apart(),
     np.remainder: elementwise(2, prepare=without_zero).filter(far_from_a_jump),
@@ -288,7 +231,7 @@ CASES = {
     np.hsplit: divided(axis=1, even=True),
     operator.getitem: indexed(), derivatives.scatter: scattered(),
     derivatives.join: joined(), np.matmul: products(),
-}
+} | cases_linalg.CASES | cases_special.CASES
 
 
 # Of each pair of numbers (one of each argument) a result: these are checked to third order, on single numbers

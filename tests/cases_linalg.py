@@ -1,9 +1,9 @@
 """A case for every function of linalg.py, primitive or composed: how to draw (arguments, options) for it."""
 
 import numpy as np
-from cases import FULL, array, with_shape
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from strategies import FULL, array, with_shape
 
 from tinygrad_edu import linalg
 

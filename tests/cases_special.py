@@ -1,8 +1,8 @@
 """A case for each of our own operations, and for every function of `special`: how to draw arguments for it. Data only."""
 
 import numpy as np
-from cases import FULL, array, elementwise, linear_layer, reduction, without_zero
 from hypothesis import strategies as st
+from strategies import FULL, array, elementwise, linear_layer, reduction, without_zero
 
 from tinygrad_edu import convolution, special
 

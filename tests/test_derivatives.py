@@ -5,16 +5,12 @@ import operator
 
 import numpy as np
 import pytest
-from cases import CASES, ELEMENTWISE, ENTRIES, OPERATIONS, STEPS, TAKE_A_LIST, call, case
-from cases_linalg import CASES as LINALG
-from cases_special import CASES as SPECIAL
+from cases import ELEMENTWISE, ENTRIES, OPERATIONS, STEPS, TAKE_A_LIST, call, case
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tinygrad_edu import Tensor, check_gradients, grad, hessian, jvp, operation, special, vjp
 from tinygrad_edu.engine import REGISTRY, Operation, Placed
 from tinygrad_edu.gradcheck import is_real
-
-CASES |= SPECIAL | LINALG
 
 
 def name(function): return function.__name__

@@ -12,6 +12,7 @@ import pytest
 
 import tinygrad_edu
 
+PACKAGE = Path(tinygrad_edu.__path__[0])
 MODULES = ["tinygrad_edu", *[module.name for module in pkgutil.walk_packages(tinygrad_edu.__path__, "tinygrad_edu.")]]
 MODULES += [f"tinygrad_edu.nn.{module.name}" for module in pkgutil.iter_modules(tinygrad_edu.nn.__path__)]
 PUBLIC = [(package.__name__, name) for package in (tinygrad_edu, tinygrad_edu.nn, tinygrad_edu.special, tinygrad_edu.nn.optim)
@@ -43,6 +44,8 @@ def test_the_examples_of_a_page_run(page):
 
 
 def test_each_section_about_errors_is_named_by_an_error_and_the_other_way_round():
-    named = set(re.findall(r"see\(['\"]([a-z-]+)['\"]\)", Path(tinygrad_edu.__path__[0], "errors.py").read_text()))
+    pattern = r"see\(['\"]([a-z-]+)['\"]\)"
+    named = set(re.findall(pattern, (PACKAGE / "errors.py").read_text()))
+    named |= set(re.findall(pattern, (PACKAGE / "anomaly.py").read_text()))
     page = Path(__file__).parent.parent / "docs" / "errors.md"
     assert named == {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", page.read_text(), re.M)}

@@ -15,6 +15,7 @@ from tinygrad_edu import composed as composed
 from tinygrad_edu import derivatives as derivatives
 from tinygrad_edu import linalg as linalg
 from tinygrad_edu import special as special
+from tinygrad_edu.anomaly import detect_anomaly
 from tinygrad_edu.engine import Tensor, derivative, no_grad, operation
 from tinygrad_edu.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_edu.gradcheck import check_gradients
@@ -22,5 +23,5 @@ from tinygrad_edu.graph import draw
 
 from tinygrad_edu import nn  # isort: skip  (nn is built from the names above)
 
-__all__ = ["Tensor", "check_gradients", "derivative", "draw", "grad", "hessian", "hvp", "jacobian", "jvp", "nn", "no_grad",
-           "operation", "special", "value_and_grad", "vjp"]
+__all__ = ["Tensor", "check_gradients", "derivative", "detect_anomaly", "draw", "grad", "hessian", "hvp", "jacobian", "jvp",
+           "nn", "no_grad", "operation", "special", "value_and_grad", "vjp"]

@@ -75,7 +75,7 @@ derivative(np.logaddexp2, lambda g, z, x, y: g * np.exp2(x - z), lambda g, z, x,
 
 derivative(np.sin, lambda g, z, x: g * np.cos(x))  # (sin x)′ = cos x
 derivative(np.cos, lambda g, z, x: -g * np.sin(x))  # (cos x)′ = −sin x
-derivative(np.tan, lambda g, z, x: g * (1 + z * z), domain=((-math.pi / 2, math.pi / 2),))  # (tan x)′ = 1 + tan² x
+derivative(np.tan, lambda g, z, x: g * (1 + z * z))  # (tan x)′ = 1 + tan² x
 derivative(np.arcsin, lambda g, z, x: g / np.sqrt(1 - x * x), domain=(UNIT,))  # (arcsin x)′ = 1/√(1 − x²)
 derivative(np.arccos, lambda g, z, x: -g / np.sqrt(1 - x * x), domain=(UNIT,))  # arccos x = π/2 − arcsin x
 derivative(np.arctan, lambda g, z, x: g / (1 + x * x))  # (arctan x)′ = 1/(1 + x²)

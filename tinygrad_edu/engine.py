@@ -31,7 +31,8 @@ from tinygrad_edu.methods import REGISTRY, Methods, apply
 Array = np.ndarray[Any, Any]
 Partial = Callable[..., Any]  # (g, z, x, y, …) ↦ ∂L/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived
 
-RECORDING = ContextVar("RECORDING", default=True)  # a context variable: no_grad in one thread leaves the others alone
+# Whether operations are recorded, or what watches them: a context variable, no_grad in one thread leaves the others alone
+RECORDING: ContextVar[Any] = ContextVar("RECORDING", default=True)
 NUMBERS = "biuf"  # the kinds of dtype that are real numbers
 ORDER = itertools.count()  # every Tensor is younger than its inputs, so their numbers sort the graph topologically
 
@@ -70,9 +71,9 @@ class Operation:
         if not inputs: return data
         if data.dtype.kind not in NUMBERS: raise errors.not_real_numbers(data, data.dtype, self.name)
         z = new_tensor(data)
-        if RECORDING.get() and any(x.requires_grad for _, x in inputs):
+        if (recording := RECORDING.get()) and any(x.requires_grad for _, x in inputs):
             z.requires_grad, z.operation, z.inputs, z.values, z.options = True, self, inputs, (data, *arrays), options
-        return z
+        return z if recording is True or not recording else recording(z, self, args, arrays)
 
 
 def operation(forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -312,8 +313,8 @@ class Tensor(Methods):
         self.grad = None
 
     def __getitem__(self, index: Any) -> Tensor:
-        plain = [i.data if isinstance(i, Tensor) else i for i in (index if isinstance(index, tuple) else (index,))]
-        return apply(operator.getitem, self, tuple(plain))  # type: ignore[no-any-return]
+        if isinstance(index, tuple): index = tuple([i.data if isinstance(i, Tensor) else i for i in index])
+        return apply(operator.getitem, self, index)  # type: ignore[no-any-return]
 
     def __setitem__(self, index: Any, value: Any) -> None: raise errors.item_assignment(self)
 

@@ -188,7 +188,8 @@ def no_such_norm(ord: Any, axes: tuple[int, ...], known: Any) -> ValueError:
 def no_vectors(values: Any) -> ValueError:
     return ValueError(f"the vectors of the values {values} were asked for a gradient and have none: another value is the "
                       "same, or it is 0 and the matrix is not square, and they are arbitrary up to a rotation. Differentiate "
-                      "the values only, and once; or make them distinct: add np.diag of small distinct numbers to the matrix")
+                      "the values only, and once; or make them distinct: add np.diag of small distinct numbers to the matrix"
+                      + see("vectors-of-equal-values"))
 
 
 def full_matrices(x: Any) -> ValueError:

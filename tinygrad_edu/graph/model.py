@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine import Array, Tensor, chain_rule
+from tinygrad_edu.engine import Array, Tensor, chain_rule, no_grad
 
 LETTERS = {"operation": "z", "output": "z", "constant": "c"}  # unnamed values are z1, z2 …; leaves x1, x2 …
 
@@ -73,7 +73,7 @@ def trace(output: Tensor) -> Graph:
     ([('x', 6.0), ('z1', 1.0)], [3.0, 3.0])
     """
     values, edges = members(output), []
-    with np.errstate(all="ignore"):  # a picture of an infinite gradient is wanted, not a warning
+    with np.errstate(all="ignore"), no_grad():  # a picture of an infinite gradient is wanted, not a warning or an error
         gradients = dict(chain_rule(output, np.ones(output.shape, output.dtype))) if output.requires_grad else {}
         ids = {id(x): f"n{number}" for number, x in enumerate(values)}
         for z in values:
