@@ -1,6 +1,7 @@
 """The transforms agree with each other."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,23 @@ def test_the_hessian_is_symmetric_and_hvp_is_its_product():
 def test_argnums_chooses_the_arguments():
     value, (dy, dx) = value_and_grad(lambda x, y: x * y * y, argnums=(1, 0))(2.0, 3.0)
     assert (value, dx, dy) == (18, 9, 12)
+
+
+def test_jacobian_and_hessian_of_several_arguments_are_tuples():
+    def f(x, y): return x * y * y
+    x, y = np.array([2.0]), np.array([3.0])
+    assert [m.tolist() for m in jacobian(f, (0, 1))(x, y)] == [[[9.0]], [[12.0]]]
+    h = hessian(lambda x, y: f(x, y).sum(), (0, 1))(x, y)
+    assert [[float(m.item()) for m in row] for row in h] == [[0, 6], [6, 4]]
+
+
+def test_the_jacobian_of_nothing_is_empty():
+    assert jacobian(lambda x: x[:0])(np.ones((2, 3))).shape == (0, 3, 2, 3)
+
+
+@pytest.mark.parametrize("argnums", [1, -1, (0, 2)])
+def test_an_argument_that_f_was_not_called_with_is_refused(argnums):
+    with pytest.raises(ValueError, match=r"argnums=.* called with 1"): grad(np.sin, argnums)(1.0)
 
 
 def test_arrays_in_arrays_out_and_tensors_in_tensors_out():

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine import RECORDING, Operation, Partial, Tensor
+from tinygrad_edu.engine import RECORDING, Operation, Partial, Tensor, plain
 from tinygrad_edu.errors import described, see
 
 Values = tuple[Any, ...]
@@ -174,4 +174,3 @@ def differs(x: Any, then: Any) -> Any:
 
 
 def first(mask: Any) -> tuple[int, ...]: return tuple([int(i) for i in np.argwhere(mask)[0]])
-def plain(x: Any) -> Any: return x.data if isinstance(x, Tensor) else x

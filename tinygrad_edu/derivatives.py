@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine import Placed, Tensor, derivative, operation, piecewise_constant
+from tinygrad_edu.engine import Placed, derivative, operation, piecewise_constant, plain
 
 inf = np.inf
 REAL, POSITIVE, UNIT = (-inf, inf), (0.0, inf), (-1.0, 1.0)
@@ -270,8 +270,7 @@ def moves(function: Callable[..., Any]) -> None:
     """
     @functools.wraps(function)
     def way_home(g: Any, z: Any, x: Any, *args: Any, **options: Any) -> Any:
-        plain = [a.data if isinstance(a, Tensor) else a for a in args]
-        numbers = function(np.arange(1, x.size + 1).reshape(x.shape), *plain, **options)
+        numbers = function(np.arange(1, x.size + 1).reshape(x.shape), *map(plain, args), **options)
         return scatter(g, indices=(numbers,), shape=(x.size + 1,))[1:].reshape(x.shape)
 
     signature = inspect.signature(function)

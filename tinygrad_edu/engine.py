@@ -113,7 +113,7 @@ def derivative(function: Callable[..., Any], *partials: Partial | None, each: Pa
 def piecewise_constant(*functions: Callable[..., Any]) -> None:
     """Register functions whose derivative is zero wherever there is one: on Tensors they give plain arrays."""
     def on_arrays(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        return function(*[x.data if isinstance(x, Tensor) else x for x in args], **options)
+        return function(*map(plain, args), **options)
     for function in functions: REGISTRY[function] = functools.partial(on_arrays, function)
 
 
@@ -193,7 +193,7 @@ def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
         gradient = np.ones(root.shape, root.dtype)[()]
     elif np.shape(gradient) != root.shape: raise errors.gradient_does_not_fit(root, gradient)
     if create_graph: return gradient if isinstance(gradient, Tensor) else Tensor(gradient)
-    return gradient.data if isinstance(gradient, Tensor) else np.asarray(gradient, root.dtype)[()]
+    return np.asarray(plain(gradient), root.dtype)[()]
 
 
 def recorded(z: Tensor) -> list[Any]:
@@ -313,7 +313,7 @@ class Tensor(Methods):
         self.grad = None
 
     def __getitem__(self, index: Any) -> Tensor:
-        if isinstance(index, tuple): index = tuple([i.data if isinstance(i, Tensor) else i for i in index])
+        if isinstance(index, tuple): index = tuple(map(plain, index))
         return apply(operator.getitem, self, index)  # type: ignore[no-any-return]
 
     def __setitem__(self, index: Any, value: Any) -> None: raise errors.item_assignment(self)
@@ -353,6 +353,11 @@ def new_tensor(data: Array) -> Tensor:
     z.data, z.grad, z.requires_grad, z.name = data, None, False, None
     z.operation, z.inputs, z.values, z.options, z.order = None, (), (), {}, next(ORDER)
     return z
+
+
+def plain(x: Any) -> Any:
+    """x itself, or the data if it is a Tensor."""
+    return x.data if isinstance(x, Tensor) else x
 
 
 def as_tensor(x: Any) -> Tensor:

@@ -85,6 +85,11 @@ def requires_no_gradient(x: Any) -> ValueError:
     return ValueError(f"{described(x)} does not require a gradient: create it with requires_grad=True")
 
 
+def no_such_argument(argnums: Any, count: int) -> ValueError:
+    return ValueError(f"argnums={argnums!r} names arguments by their place, and f was called with {count}: 0 to {count - 1} "
+                      "were expected")
+
+
 def not_one_number(x: Any) -> ValueError:
     return ValueError(f"{described(x)} holds {x.size} numbers, and one was expected: reduce it, for example with .sum(), "
                       "or take all of them with .numpy()" + see("one-number"))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import errors
 from tinygrad_edu.engine import RECORDING, Array, Tensor, as_tensor, gradients_of
 
 Function = Callable[..., Any]
@@ -52,14 +53,20 @@ def value_and_grad(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
     >>> value_and_grad(lambda x: x ** 2)(3.0)
     (array(9.), array(6.))
     """
-    chosen = (argnums,) if isinstance(argnums, int) else argnums
-
     @functools.wraps(f)
     def with_gradient(*args: Any) -> tuple[Any, Any]:
-        value, pullback = vjp(of_chosen(f, chosen, args), *[args[number] for number in chosen])
+        numbers = chosen(argnums, args)
+        value, pullback = vjp(of_chosen(f, numbers, args), *[args[number] for number in numbers])
         gradients = pullback(None)
         return value, gradients[0] if isinstance(argnums, int) else gradients
     return with_gradient
+
+
+def chosen(argnums: int | tuple[int, ...], args: tuple[Any, ...]) -> tuple[int, ...]:
+    """The numbers of the arguments to differentiate."""
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    if not all(0 <= number < len(args) for number in numbers): raise errors.no_such_argument(argnums, len(args))
+    return numbers
 
 
 def of_chosen(f: Function, chosen: tuple[int, ...], args: tuple[Any, ...]) -> Function:
@@ -94,8 +101,8 @@ def jvp(f: Function, inputs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tupl
     return z, grad(paired)(Tensor(u) if isinstance(z, Tensor) else u)
 
 
-def jacobian(f: Function, argnums: int = 0) -> Function:
-    """∂f/∂x, of f's shape followed by x's. One backward pass for each number that f returns.
+def jacobian(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
+    """∂f/∂x, of f's shape followed by x's; a tuple for several arguments. One backward pass for each number that f returns.
 
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
@@ -103,20 +110,28 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
     """
     @functools.wraps(f)
     def matrix(*args: Any) -> Any:
-        z, pullback = vjp(of_chosen(f, (argnums,), args), args[argnums])
+        numbers = chosen(argnums, args)
+        inputs = [args[number] for number in numbers]
+        z, pullback = vjp(of_chosen(f, numbers, args), *inputs)
         directions: Array = np.eye(z.size, dtype=z.dtype).reshape(z.size, *z.shape)
-        return np.stack([pullback(v)[0] for v in directions]).reshape(z.shape + np.shape(args[argnums]))
+        rows = [pullback(v) for v in directions]
+        matrices = tuple([np.stack([row[i] for row in rows] or [np.zeros(0)]).reshape(z.shape + np.shape(x))
+                          for i, x in enumerate(inputs)])
+        return matrices[0] if isinstance(argnums, int) else matrices
     return matrix
 
 
-def hessian(f: Function, argnums: int = 0) -> Function:
+def hessian(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
     """The second derivatives of f, which returns one number: the jacobian of its gradient, of shape x's twice.
+
+    For several arguments a tuple of tuples, ∂²f/∂x∂y for every two. One backward pass for each number of x.
 
     >>> hessian(lambda x: (x ** 3).sum())(np.array([1.0, 2.0]))
     array([[ 6.,  0.],
            [ 0., 12.]])
     """
-    return jacobian(grad(f, argnums), argnums)
+    if isinstance(argnums, int): return jacobian(grad(f, argnums), argnums)
+    return lambda *args: tuple([jacobian(grad(f, number), argnums)(*args) for number in argnums])
 
 
 def hvp(f: Function, x: Any, v: Any) -> Any:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.diagnosis import Comparison, differ, weighted, why
-from tinygrad_edu.engine import Array, Operation, Tensor, chain_rule
+from tinygrad_edu.engine import Array, Operation, Tensor, chain_rule, plain
 from tinygrad_edu.functional import of_chosen, vjp
 
 STEP = 1e-4  # h = STEP · max(1, |x|): the error of h⁴ and the rounding of f, divided by h, are both far below 1e-8
@@ -158,10 +158,6 @@ def culprits(steps: list[tuple[Operation, Tensor]], order: int, tolerance: float
 
 def named(number: int, x: Any) -> str:
     return f"input {number}" + (f" ({x.name})" if isinstance(x, Tensor) and x.name else "")
-
-
-def plain(x: Any) -> Any:
-    return x.data if isinstance(x, Tensor) else x
 
 
 def is_real(x: Any) -> bool:

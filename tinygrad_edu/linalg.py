@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_edu import errors
 from tinygrad_edu.composed import composed
 from tinygrad_edu.derivatives import inverse, length, scatter
-from tinygrad_edu.engine import RECORDING, Tensor, derivative, operation
+from tinygrad_edu.engine import RECORDING, Tensor, derivative, operation, plain
 from tinygrad_edu.methods import REGISTRY
 
 LETTERS = ascii_uppercase + ascii_lowercase  # einsum's names for axes, in the order that an implied result has them
@@ -24,11 +24,6 @@ LETTERS = ascii_uppercase + ascii_lowercase  # einsum's names for axes, in the o
 def arrays(*xs: Any) -> list[Any]:
     """Lists and numbers as arrays, Tensors as they are."""
     return [x if isinstance(x, Tensor) else np.asarray(x) for x in xs]
-
-
-def plain(x: Any) -> Any:
-    """The numbers alone, to decide by."""
-    return x.data if isinstance(x, Tensor) else x
 
 
 def symmetric(x: Any) -> Any:

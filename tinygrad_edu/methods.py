@@ -5,7 +5,6 @@ They are a look-up in `REGISTRY`, nothing else: what runs there is filled in by 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from tinygrad_edu import errors
 Method = Callable[..., Any]
 
 REGISTRY: dict[Callable[..., Any], Callable[..., Any]] = {}  # NumPy's function ↦ what runs when it meets a Tensor
+OURS: dict[str, Callable[..., Any]] = {}  # the methods that are functions of our own, from special.py
 
 
 def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -46,9 +46,8 @@ def in_place(function: Callable[..., Any]) -> Method:
 
 
 def ours(name: str) -> Method:
-    """A method that is a function of special.py. That file is built on Tensor, so it is looked up when it is called."""
-    def call(self: Any, *args: Any, **options: Any) -> Any:
-        return getattr(importlib.import_module("tinygrad_edu.special"), name)(self, *args, **options)
+    """A method that is a function of special.py. That file is built on Tensor, and enters its functions in OURS."""
+    def call(self: Any, *args: Any, **options: Any) -> Any: return OURS[name](self, *args, **options)
     call.__name__, call.__doc__ = name, f"special.{name}, recorded."
     return call
 

@@ -13,7 +13,8 @@ import numpy as np
 from tinygrad_edu import errors
 from tinygrad_edu.convolution import avg_pool2d, conv2d, max_pool2d
 from tinygrad_edu.derivatives import unreduced
-from tinygrad_edu.engine import Tensor, derivative, operation
+from tinygrad_edu.engine import derivative, operation, plain
+from tinygrad_edu.methods import OURS
 
 __all__ = ["avg_pool2d", "conv2d", "dropout", "elu", "embedding", "gelu", "leaky_relu", "linear", "log_sigmoid", "log_softmax",
            "logsumexp", "max_pool2d", "relu", "sigmoid", "silu", "softmax", "softplus"]
@@ -122,6 +123,8 @@ def as_rows(x: Any) -> Any:
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
+OURS |= {function.__name__: function for function in (relu, sigmoid, softmax, log_softmax)}  # t.relu() …
+
 # Derived from them in one line
 
 
@@ -206,7 +209,7 @@ def embedding(indices: Any, weight: Any) -> Any:
     array([[2. , 2.1],
            [0. , 0.1]])
     """
-    indices = indices.data if isinstance(indices, Tensor) else np.asarray(indices)
+    indices = np.asarray(plain(indices))
     if indices.dtype.kind not in "iu": raise errors.not_indices(indices, weight)
     if indices.size and not 0 <= indices.min() <= indices.max() < len(weight): raise errors.index_out_of_range(indices, weight)
     return weight[indices]
