@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tinygrad_edu import Tensor, derivative, grad, no_grad, operation
+from tinygrad_edu import Tensor, check_gradients, derivative, grad, jvp, no_grad, operation
 from tinygrad_edu.derivatives import scatter
 from tinygrad_edu.engine import REGISTRY, chain_rule, unbroadcast
 
@@ -208,6 +208,15 @@ def test_settings_may_be_given_by_numpys_names(f, options):
     z.sum().backward()
 
 
+def test_a_result_of_integers_or_booleans_requires_no_gradient():
+    assert not variable(np.array([1.5])).astype(int).requires_grad
+    assert not variable(np.array([1.5])).astype(bool).requires_grad
+
+
+def test_one_number_becomes_pythons_and_many_become_lists():
+    assert (int(variable(2.5)), float(variable(2.5)), variable(np.ones(2)).tolist()) == (2, 2.5, [1.0, 1.0])
+
+
 def test_comparisons_give_plain_arrays():
     x = variable(np.array([1.0, 2.0]))
     assert isinstance(x > 1.5, np.ndarray)
@@ -296,6 +305,10 @@ MISTAKES = [
       for shape in [(7,), (), (3, 2), (6,), (2, 1), (2, 3, 3)]],
     (lambda: Tensor(2, requires_grad=True, name="k"), TypeError, ["k", "int64", "2.0"]),
     (lambda: Tensor(["a"]), TypeError, ["real numbers", "'a'"]),
+    (lambda: Tensor([[1.0, 2.0], [3.0]]), TypeError, ["real numbers", "ragged"]),
+    (lambda: jvp(np.sin, 1.0, 2.0), TypeError, ["tuple", "float", "(x,)"]),
+    (lambda: check_gradients(np.sin, 3), ValueError, ["floating-point", "3.0"]),
+    (lambda: grad(lambda x: 3.0)(1.0), TypeError, ["must return a Tensor", "3.0"]),
     (lambda: x * 1j, TypeError, ["multiply", "complex128", "real numbers"]),
     (lambda: x + np.array([[1.0], ["one"]], object), TypeError, ["add", "x (2, 3)"]),
     (lambda: x + np.array([[1.0], [2.0]], object), TypeError, ["add gave dtype object", "astype(float)"]),

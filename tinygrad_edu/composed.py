@@ -18,10 +18,9 @@ from tinygrad_edu.methods import REGISTRY
 def composed(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let a function of Tensors stand for NumPy's function of the same meaning."""
     def register(composition: Callable[..., Any]) -> Callable[..., Any]:
-        known = inspect.signature(composition).parameters
-
         @functools.wraps(composition)
         def run(*args: Any, **options: Any) -> Any:
+            known = inspect.signature(composition).parameters if options else {}
             if not options.keys() <= known.keys(): raise errors.unknown_options(composition.__name__, options, known)
             return composition(*args, **options)
         for function in functions: REGISTRY[function] = run

@@ -8,7 +8,6 @@ of functions of this table, so it can be differentiated again. At kinks the valu
 from __future__ import annotations
 
 import functools
-import inspect
 import math
 import operator
 from collections.abc import Callable
@@ -273,9 +272,6 @@ def moves(function: Callable[..., Any]) -> None:
         numbers = function(np.arange(1, x.size + 1).reshape(x.shape), *map(plain, args), **options)
         return scatter(g, indices=(numbers,), shape=(x.size + 1,))[1:].reshape(x.shape)
 
-    signature = inspect.signature(function)
-    allowed = [p for p in signature.parameters.values() if p.name != "out"]
-    way_home.__signature__ = signature.replace(parameters=allowed)  # type: ignore[attr-defined]
     derivative(function, way_home)
 
 

@@ -44,8 +44,12 @@ class Operation:
                  each: Partial | None = None, domain: tuple[tuple[float, float], ...] = ()) -> None:
         self.name, self.forward, self.partials, self.domain = name, forward, partials, domain
         self.each = each  # in place of partials, for any number of arguments: (number of the argument, g, z, *arguments)
-        # the names that the partials know: no other option may be given
-        self.options = frozenset(name for f in (*partials, each) if f for name in inspect.signature(f).parameters)
+
+    @functools.cached_property
+    def options(self) -> frozenset[str]:
+        """The names that the partials know: no other option may be given."""
+        partials = (*self.partials, self.each)
+        return frozenset(name for f in partials if f for name in inspect.signature(f).parameters if name != "out")
 
     def partial(self, number: int) -> Partial:
         """The partial derivative with respect to one argument."""
@@ -69,9 +73,10 @@ class Operation:
         try: data = self.forward(*arrays, **options)
         except (ValueError, TypeError, IndexError) as error: raise errors.function_failed(self, error, args) from None
         if not inputs: return data
-        if data.dtype.kind not in NUMBERS: raise errors.not_real_numbers(data, data.dtype, self.name)
+        kind = data.dtype.kind
+        if kind not in NUMBERS: raise errors.not_real_numbers(data, data.dtype, self.name)
         z = new_tensor(data)
-        if (recording := RECORDING.get()) and any(x.requires_grad for _, x in inputs):
+        if (recording := RECORDING.get()) and kind == "f" and any(x.requires_grad for _, x in inputs):
             z.requires_grad, z.operation, z.inputs, z.values, z.options = True, self, inputs, (data, *arrays), options
         return z if recording is True or not recording else recording(z, self, args, arrays)
 
@@ -253,7 +258,8 @@ class Tensor(Methods):
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor): raise errors.tensor_of_tensor(data)
-        array = np.asarray(data)
+        try: array = np.asarray(data)
+        except ValueError: raise errors.not_real_numbers(data, "object, ragged") from None
         if array.dtype.kind not in NUMBERS: raise errors.not_real_numbers(data, array.dtype)
         if requires_grad and array.dtype.kind != "f": raise errors.integer_gradient(name, array.dtype)
         self.data, self.grad, self.requires_grad, self.name = array, None, requires_grad, name
@@ -303,6 +309,10 @@ class Tensor(Methods):
         """The data as an array, outside the graph; the Tensor's own, not a copy."""
         return np.asarray(self.data)
 
+    def tolist(self) -> Any:
+        """The data as numbers in lists."""
+        return self.data.tolist()
+
     def item(self) -> float:
         """The one number that it holds."""
         if self.size != 1: raise errors.not_one_number(self)
@@ -326,6 +336,7 @@ class Tensor(Methods):
 
     def __bool__(self) -> bool: return bool(self.item())
     def __float__(self) -> float: return float(self.item())
+    def __int__(self) -> int: return int(self.item())
     def __format__(self, spec: str) -> str: return format(self.item(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 HINTS = {  # words of NumPy's own message ↦ what to do about it
     "broadcast": "Shapes broadcast when, read from the right, each pair of sizes is equal or one of them is 1.",
-    "core dimension": "The last axis of the left factor must be as long as the second last of the right: transpose one?",
+    "core dimension": "The last axis of the left factor must be as long as the second last of the right: transpose one",
 }
 
 
@@ -83,6 +83,24 @@ def gradient_does_not_fit(root: Any, gradient: Any) -> ValueError:
 
 def requires_no_gradient(x: Any) -> ValueError:
     return ValueError(f"{described(x)} does not require a gradient: create it with requires_grad=True")
+
+
+def not_in_a_tuple(inputs: Any, tangents: Any) -> TypeError:
+    return TypeError("jvp(f, inputs, tangents) takes a tuple of f's arguments and a tuple of as many directions, jvp(f, (x,), "
+                     f"(t,)); {type(inputs).__name__} and {type(tangents).__name__} came")
+
+
+def nothing_to_check(inputs: Any) -> ValueError:
+    return ValueError(f"check_gradients differentiates floating-point inputs, and there is none among {described(inputs)}: "
+                      "write 3.0 in place of 3")
+
+
+def not_a_tensor(z: Any) -> TypeError:
+    return TypeError(f"f must return a Tensor computed from its arguments, and it returned {z!r:.200}")
+
+
+def within_no_grad() -> ValueError:
+    return ValueError("nothing is recorded within no_grad, so there is no derivative: leave it first")
 
 
 def no_such_argument(argnums: Any, count: int) -> ValueError:

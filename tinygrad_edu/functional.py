@@ -26,11 +26,11 @@ def vjp(f: Function, *inputs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]
     >>> pullback(np.array([1.0, 10.0]))
     (array([  1., -10.]),)
     """
-    if not RECORDING.get(): raise ValueError("nothing is recorded within no_grad, so there is no derivative: leave it first")
+    if not RECORDING.get(): raise errors.within_no_grad()
     recorded = any(isinstance(x, Tensor) for x in inputs)
     variables = tuple([variable(x) for x in inputs])
     z = f(*variables)
-    if not isinstance(z, Tensor): raise TypeError(f"f must return a Tensor computed from its arguments, and it returned {z!r}")
+    if not isinstance(z, Tensor): raise errors.not_a_tensor(z)
 
     def pullback(v: Any) -> tuple[Any, ...]:
         create_graph = recorded or isinstance(v, Tensor)
@@ -94,6 +94,8 @@ def jvp(f: Function, inputs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tupl
     >>> jvp(lambda x: x * x, (3.0,), (10.0,))
     (array(9.), array(60.))
     """
+    if not isinstance(inputs, tuple | list) or not isinstance(tangents, tuple | list):
+        raise errors.not_in_a_tuple(inputs, tangents)
     z, pullback = vjp(f, *inputs)
     def paired(u: Any) -> Any:
         return sum((g * t).sum() for g, t in zip(pullback(u), tangents, strict=True))

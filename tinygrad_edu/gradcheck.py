@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu import errors
 from tinygrad_edu.diagnosis import Comparison, differ, weighted, why
 from tinygrad_edu.engine import Array, Operation, Tensor, chain_rule, plain
 from tinygrad_edu.functional import of_chosen, vjp
@@ -80,6 +81,7 @@ def check_gradients(f: Callable[..., Any], *inputs: Any, order: int = 2, toleran
     """
     values = [np.asarray(x, np.float64) if is_real(x) else x for x in map(plain, inputs)]
     real = tuple([number for number, x in enumerate(values) if is_real(x)])
+    if not real: raise errors.nothing_to_check(inputs)
     of_reals, reals = of_chosen(f, real, tuple(values)), [values[number] for number in real]
     wrong = disagreement(of_reals, reals, [named(number, inputs[number]) for number in real], order, tolerance)
     if wrong: raise AssertionError(explained(wrong, of_reals, reals))

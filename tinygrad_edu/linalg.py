@@ -26,6 +26,11 @@ def arrays(*xs: Any) -> list[Any]:
     return [x if isinstance(x, Tensor) else np.asarray(x) for x in xs]
 
 
+def moved(x: Any, source: Any, to: Any) -> Any:
+    """np.moveaxis, which is no step of the graph where there is nothing to move."""
+    return x if source == to else np.moveaxis(x, source, to)
+
+
 def symmetric(x: Any) -> Any:
     """(X + Xᵀ)/2. What is not square stays as it is: NumPy refuses it."""
     return (x + x.mT) / 2 if x.shape[-1:] == x.shape[-2:-1] else x
@@ -117,7 +122,7 @@ def vdot(a: Any, b: Any) -> Any: return np.ravel(a) @ np.ravel(b)
 @composed(np.vecdot)
 def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
     """Σ aᵢ bᵢ along an axis, for each pair of vectors: (1, n) @ (n, 1)."""
-    a, b = [np.moveaxis(x, axis, -1) for x in arrays(a, b)]
+    a, b = [moved(x, axis, -1) for x in arrays(a, b)]
     return (a[..., None, :] @ b[..., None])[..., 0, 0]
 
 
@@ -149,15 +154,15 @@ derivative(cross, lambda g, z, x, y: np.cross(y, g),  # g · (dx × y) = dx · (
 def cross_along(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
     """The cross product along other axes. Vectors of three numbers only: two are deprecated in NumPy 2."""
     if axis is not None: axisa = axisb = axisc = axis
-    x, y = [np.moveaxis(x, axis, -1) for x, axis in zip(arrays(a, b), (axisa, axisb), strict=True)]
+    x, y = [moved(x, axis, -1) for x, axis in zip(arrays(a, b), (axisa, axisb), strict=True)]
     if not x.shape[-1:] == y.shape[-1:] == (3,): raise errors.not_three_numbers(x, y)
-    return np.moveaxis(cross(x, y), -1, axisc)
+    return moved(cross(x, y), -1, axisc)
 
 
 def of_trace(g: Any, z: Any, x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """∂ tr X/∂X is the identity."""
     identity = np.eye(x.shape[axis1], x.shape[axis2], offset, dtype=g.dtype)
-    return np.moveaxis(g[..., None, None] * identity, (-2, -1), (axis1, axis2))
+    return moved(g[..., None, None] * identity, (-2, -1), (axis1, axis2))
 
 
 derivative(np.trace, of_trace)
@@ -187,7 +192,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     axes = tuple(range(x.ndim)) if axis is None else tuple([int(i) for i in np.atleast_1d(axis)])
     if len(axes) == 1 and not isinstance(ord, str): return vector_norm(x, ord, axes[0], keepdims)
     if len(axes) != 2 or ord not in MATRIX_NORMS: raise errors.no_such_norm(ord, axes, MATRIX_NORMS)
-    z = MATRIX_NORMS[ord](np.moveaxis(x, axes, (-2, -1)))
+    z = MATRIX_NORMS[ord](moved(x, axes, (-2, -1)))
     return np.expand_dims(z, axes) if keepdims else z
 
 
