@@ -193,6 +193,11 @@ def test_every_numpy_function_that_is_promised_works_on_tensors(path):
     assert operator.attrgetter(path)(np) in REGISTRY
 
 
+def test_the_median_of_what_holds_a_nan_is_nan():
+    x = np.array([[1.0, np.nan], [2.0, 3.0]])
+    np.testing.assert_array_equal(np.median(Tensor(x), axis=1).data, np.median(x, axis=1))
+
+
 @pytest.mark.parametrize("f", [lambda x: np.nansum(x), lambda x: np.nanmean(x) * 2, lambda x: np.nan_to_num(x).sum(),
                                lambda x: np.fmax(x, -9.0)[:2].sum()])
 def test_what_is_not_a_number_gets_no_gradient_and_spoils_none(f):

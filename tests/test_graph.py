@@ -69,6 +69,12 @@ def test_every_number_is_the_engine_s() -> None:
         else: assert node.gradient is None
 
 
+def test_an_option_that_is_off_is_not_drawn():
+    source = draw(np.std(Tensor([3.0, 4.0], requires_grad=True, name="x"))).source
+    assert "keepdims=True" in source
+    assert "None" not in source
+
+
 def test_the_local_derivatives_along_a_path_multiply_to_the_gradient() -> None:
     graph = trace(neuron()[0])
     gradients: dict[str, Any] = {node.id: node.gradient for node in graph.nodes}

@@ -118,10 +118,12 @@ def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The middle of the sorted elements, or the mean of the two in the middle; NaN if there is one."""
     axes = numbered(axis, x.ndim)
     kept = [a for a in range(x.ndim) if a not in axes]
-    rows = np.sort(np.transpose(x, [*kept, *axes]).reshape(*[x.shape[a] for a in kept], count(x, axis)))
+    moved = np.transpose(x, [*kept, *axes]) if kept else x
+    rows = np.sort(moved.reshape(*[x.shape[a] for a in kept], count(x, axis)))
     n = rows.shape[-1]
     middle = (rows[..., (n - 1) // 2] + rows[..., n // 2]) / 2
-    middle = np.where(np.isnan(rows[..., -1]), math.nan, middle)
+    spoilt = np.isnan(rows[..., -1])  # NaN is sorted to the end
+    if spoilt.any(): middle = np.where(spoilt, math.nan, middle)
     return middle.reshape([1 if a in axes else x.shape[a] for a in range(x.ndim)]) if keepdims else middle
 
 

@@ -137,8 +137,9 @@ def named(values: list[Any], output: Tensor) -> dict[int, str]:
 
 
 def computed_by(z: Any) -> tuple[Any, ...]:
-    """The operation, its arguments without an edge, and its options."""
+    """The operation, its arguments without an edge, and its options; None and False are what they are without mention."""
     if not isinstance(z, Tensor) or z.operation is None: return ()
     drawn = dict(arguments(z))
     constants = [(number, x) for number, x in enumerate(z.values[1:]) if number not in drawn]
-    return z.operation.name, tuple(constants), tuple(z.options.items())
+    options = [(key, x) for key, x in z.options.items() if x is not None and x is not False]
+    return z.operation.name, tuple(constants), tuple(options)
