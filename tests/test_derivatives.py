@@ -164,6 +164,7 @@ def test_every_broken_partial_is_caught(entry, how, monkeypatch):
     function, number = entry
     run = OPERATIONS[function]
     broken = Operation(run.name, run.forward, run.partials, run.each, run.domain)
+    broken.options = run.options
     if run.each: broken.each = BREAKS[how](1)(run.each)
     else: broken.partials = tuple(BREAKS[how](0)(p) if n == number else p for n, p in enumerate(run.partials))
     monkeypatch.setitem(REGISTRY, function, broken)

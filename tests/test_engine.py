@@ -317,7 +317,7 @@ MISTAKES = [
     (lambda: np.exp(x, where=True), TypeError, ["exp", "where=", "np.where"]),
     (lambda: np.mean(x, where=True), TypeError, ["mean", "where=", "np.where"]),
     (lambda: np.sum(x, dtype=float), TypeError, ["sum", "dtype=", "astype"]),
-    (lambda: np.clip(x, 0, out=np.ones((2, 3))), TypeError, ["out="]),
+    (lambda: np.clip(x, 0, 1, out=np.ones((2, 3))), TypeError, ["out="]),
     (lambda: np.take(x, indices=x), TypeError, ["take", "indices="]),
     (lambda: np.pad(x, 1, mode="mean"), ValueError, ["mean", "reflect"]),
     (lambda: np.diff(x, -1), ValueError, ["-1"]),
