@@ -31,11 +31,15 @@ OPERATIONS = {function: run for function, run in ENTRIES.items() if isinstance(r
 TAKE_A_LIST = {np.concatenate, np.stack, np.vstack, np.hstack, np.dstack, np.column_stack}
 
 
+def together(results):
+    """The numbers of all results in a row; one result as it is."""
+    return np.concatenate([np.ravel(x) for x in results]) if isinstance(results, list | tuple) else results
+
+
 def call(function, *args, **options):
     """function(*args), all that it returns in one array; where NumPy wants a list of arrays it gets one."""
     run = REGISTRY.get(function, function)
-    result = run(*([list(args)] if function in TAKE_A_LIST else args), **options)
-    return np.concatenate([np.ravel(x) for x in result]) if isinstance(result, list | tuple) else result
+    return together(run(*([list(args)] if function in TAKE_A_LIST else args), **options))
 
 
 @st.composite

@@ -1,15 +1,17 @@
 """Every entry of the table against numerical derivatives, to second order; and the check itself against broken entries."""
 
+import functools
 import itertools
 import operator
 
 import numpy as np
 import pytest
-from cases import ELEMENTWISE, ENTRIES, OPERATIONS, STEPS, TAKE_A_LIST, call, case
+from cases import ELEMENTWISE, ENTRIES, OPERATIONS, STEPS, TAKE_A_LIST, call, case, together
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tinygrad_edu import Tensor, check_gradients, grad, hessian, jvp, operation, special, vjp
 from tinygrad_edu.engine import REGISTRY, Operation, Placed
+from tinygrad_edu.functional import of_chosen
 from tinygrad_edu.gradcheck import is_real
 
 
@@ -50,11 +52,8 @@ def check_third_order(function, how_many):
 
 def of_reals(function, arguments, options):
     """The function of its floating-point arguments alone, and these."""
-    real = [number for number, x in enumerate(arguments) if is_real(x)]
-    def f(*reals):
-        merged = dict(enumerate(arguments)) | dict(zip(real, reals, strict=True))
-        return call(function, *merged.values(), **options)
-    return f, [arguments[number] for number in real]
+    real = tuple([number for number, x in enumerate(arguments) if is_real(x)])
+    return of_chosen(functools.partial(call, function, **options), real, tuple(arguments)), [arguments[n] for n in real]
 
 
 @ALL
@@ -124,8 +123,7 @@ def test_a_result_on_tensors_is_numpys_own(function):
 def numpys(function, *arguments, **options):
     """What the function gives on plain arrays."""
     if function in OPERATIONS: return OPERATIONS[function].forward(*arguments, **options)
-    result = function(*([list(arguments)] if function in TAKE_A_LIST else arguments), **options)
-    return np.concatenate([np.ravel(x) for x in result]) if isinstance(result, list | tuple) else result
+    return together(function(*([list(arguments)] if function in TAKE_A_LIST else arguments), **options))
 
 
 # Mutants: a broken partial must be caught by the very check above. A partial that is zero everywhere cannot be scaled.

@@ -208,6 +208,15 @@ def test_settings_may_be_given_by_numpys_names(f, options):
     z.sum().backward()
 
 
+@pytest.mark.parametrize("f", [
+    lambda t: np.concatenate([[1.0, 2.0], t]), lambda t: np.average([1.0, 2.0, 3.0], weights=t),
+    lambda t: np.diff([1.0, 2.0], prepend=t), lambda t: np.prod(t, axis=np.int64(0)), lambda t: np.append([1.0], t)])
+def test_lists_and_numpys_integers_are_taken_where_numpy_takes_them(f):
+    t = np.array([1.0, 2.0, 4.0])
+    np.testing.assert_allclose(f(Tensor(t)).data, f(t))
+    check_gradients(f, t)
+
+
 def test_a_result_of_integers_or_booleans_requires_no_gradient():
     assert not variable(np.array([1.5])).astype(int).requires_grad
     assert not variable(np.array([1.5])).astype(bool).requires_grad
@@ -321,6 +330,9 @@ MISTAKES = [
     (lambda: np.take(x, indices=x), TypeError, ["take", "indices="]),
     (lambda: np.pad(x, 1, mode="mean"), ValueError, ["mean", "reflect"]),
     (lambda: np.diff(x, -1), ValueError, ["-1"]),
+    *[(lambda f=f: f(x), ValueError, ["axis 5", "2"]) for f in [
+        lambda x: np.median(x, axis=5), lambda x: np.diff(x, axis=5), lambda x: np.trapezoid(x, axis=5),
+        lambda x: np.split(x, 1, axis=5), lambda x: np.var(x, axis=5), lambda x: np.linalg.norm(x, 1, axis=5)]],
     (lambda: np.reshape(x, (4, 2)), ValueError, ["reshape", "x (2, 3)"]),
     (lambda: np.concatenate([x, number]), ValueError, ["join", "x (2, 3)", "n ()"]),
     (lambda: Tensor(1j), TypeError, ["real numbers", "complex128"]),

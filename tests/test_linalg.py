@@ -2,29 +2,22 @@
 
 import numpy as np
 import pytest
-from cases import OPERATIONS
+from cases import OPERATIONS, together
 from cases_linalg import CASES, SYMMETRIC
 from hypothesis import HealthCheck, given, settings
 
 from tinygrad_edu import Tensor, check_gradients, grad, hessian, linalg, no_grad, vjp
-from tinygrad_edu.engine import apply
+from tinygrad_edu.engine import apply, plain
+from tinygrad_edu.gradcheck import is_real
 
 SOME = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 ALL = pytest.mark.parametrize("function", CASES, ids=lambda function: function.__name__)
 RNG = np.random.default_rng(1)
 
 
-def together(z):
-    """The numbers of all results in a row; one result as it is."""
-    return np.concatenate([np.ravel(part) for part in z]) if isinstance(z, tuple) else z
-
-
-def plain(z): return z.numpy() if isinstance(z, Tensor) else z
-
-
 def variables(arguments, dtype=float):
-    def is_real(x): return isinstance(x, np.ndarray) and x.dtype.kind == "f"
-    return [Tensor(x.astype(dtype), requires_grad=True) if is_real(x) else x for x in arguments]
+    return [Tensor(x.astype(dtype), requires_grad=True) if isinstance(x, np.ndarray) and is_real(x) else x
+            for x in arguments]
 
 
 def numpys(function): return OPERATIONS[function].forward if function in OPERATIONS else function

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu import errors
-from tinygrad_edu.derivatives import clip, join, length, padded
+from tinygrad_edu.derivatives import along, axes_of, clip, join, length, padded
+from tinygrad_edu.engine import Tensor
 from tinygrad_edu.methods import REGISTRY
 
 
@@ -26,6 +27,11 @@ def composed(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], C
         for function in functions: REGISTRY[function] = run
         return composition
     return register
+
+
+def as_arrays(*xs: Any) -> list[Any]:
+    """Lists and numbers as arrays, Tensors as they are."""
+    return [x if isinstance(x, Tensor) else np.asarray(x) for x in xs]
 
 
 # Elementwise
@@ -50,15 +56,9 @@ def sinc(x: Any) -> Any:
 # Reductions
 
 
-def numbered(axis: Any, ndim: int) -> tuple[int, ...]:
-    """An axis argument as a tuple of axes, none of them negative."""
-    axes = range(ndim) if axis is None else (axis,) if isinstance(axis, int | np.integer) else axis
-    return tuple([int(a) % ndim for a in axes])
-
-
 def count(x: Any, axis: Any) -> int:
     """How many elements each result is made of."""
-    return math.prod(x.shape[a] for a in numbered(axis, x.ndim))
+    return math.prod(x.shape[a] for a in axes_of(axis, x.ndim))
 
 
 @composed(np.mean)
@@ -70,10 +70,11 @@ def mean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 @composed(np.average)
 def average(x: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
     """Σ w x / Σ w. Weights are of x's shape, or of the shape of the averaged axes."""
+    x, = as_arrays(x)
     if weights is None: w = np.ones(x.shape, x.dtype)
     elif np.shape(weights) == x.shape: w = weights
     else:
-        axes = numbered(axis, x.ndim)
+        axes = axes_of(axis, x.ndim)
         w = np.transpose(weights, np.argsort(axes)).reshape([x.shape[a] if a in axes else 1 for a in range(x.ndim)])
         w = np.broadcast_to(w, x.shape)
     total = np.sum(w, axis=axis, keepdims=keepdims)
@@ -116,7 +117,7 @@ def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 @composed(np.median)
 def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The middle of the sorted elements, or the mean of the two in the middle; NaN if there is one."""
-    axes = numbered(axis, x.ndim)
+    axes = axes_of(axis, x.ndim)
     kept = [a for a in range(x.ndim) if a not in axes]
     moved = np.transpose(x, [*kept, *axes]) if kept else x
     rows = np.sort(moved.reshape(*[x.shape[a] for a in kept], count(x, axis)))
@@ -127,15 +128,11 @@ def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     return middle.reshape([1 if a in axes else x.shape[a] for a in range(x.ndim)]) if keepdims else middle
 
 
-def along(axis: int, ndim: int, start: int | None, stop: int | None) -> tuple[slice, ...]:
-    """The index of a range along one axis."""
-    return (slice(None),) * (axis % ndim) + (slice(start, stop),)
-
-
 @composed(np.diff)
 def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """xᵢ₊₁ − xᵢ along an axis, n times."""
     if n < 0: raise ValueError(f"diff is taken 0, 1, 2 … times, and n = {n} came")
+    x, = as_arrays(x)
     if n == 0: return x
     one = [1 if a == axis % x.ndim else size for a, size in enumerate(x.shape)]
     ends = [end if np.ndim(end) else np.broadcast_to(end, one) for end in (prepend, append) if end is not None]
@@ -148,7 +145,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 @composed(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """∫ y dx by the trapezoidal rule: Σ (yᵢ + yᵢ₊₁)/2 · (xᵢ₊₁ − xᵢ)."""
-    y = y if hasattr(y, "ndim") else np.asarray(y)
+    y, = as_arrays(y)
     if x is not None:
         dx = np.diff(x, axis=axis if np.ndim(x) > 1 else -1)
         if dx.ndim == 1: dx = dx.reshape([-1 if a == axis % y.ndim else 1 for a in range(y.ndim)])
@@ -173,7 +170,7 @@ def sort(x: Any, axis: int | None = -1, *, kind: Any = None, stable: bool | None
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     """One after the other along an axis; all of them flat if axis is None."""
     if axis is None: return join(*[np.ravel(x) for x in arrays])
-    return join(*arrays, axis=axis)
+    return join(*as_arrays(*arrays), axis=axis)
 
 
 @composed(np.stack)
@@ -250,6 +247,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any 
 def cut(split: Callable[..., Any]) -> Callable[..., Any]:
     """A function that cuts an array: NumPy's own cuts the positions along the axis, x is cut where it says."""
     def pieces(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+        axis, = axes_of(axis, x.ndim)
         positions = split(np.arange(x.shape[axis]), indices_or_sections)
         return [x[along(axis, x.ndim, int(p[0]), int(p[-1]) + 1) if p.size else along(axis, x.ndim, 0, 0)] for p in positions]
     pieces.__name__ = split.__name__

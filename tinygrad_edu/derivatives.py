@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_edu.engine import Placed, derivative, operation, piecewise_constant, plain
 
@@ -126,6 +127,11 @@ derivative(clip, lambda g, z, x, low, high: np.where(np.logical_or(below(x, low)
 # Reductions
 
 
+def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
+    """An axis argument as a tuple of axes, none of them negative; all for None. NumPy's AxisError if there is no such axis."""
+    return normalize_axis_tuple(range(ndim) if axis is None else axis, ndim)
+
+
 def unreduced(g: Any, axis: Any, keepdims: bool) -> Any:
     """A reduced array with the axes back that were reduced, of size 1, so that it broadcasts against what was reduced."""
     return g if axis is None or keepdims else np.expand_dims(g, axis)
@@ -144,8 +150,8 @@ def of_an_extreme(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: bool = 
 
 def of_a_product(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """Each factor receives the product of all others, those before it times those after it: no division, so zeros are fine."""
-    reduced = [a % x.ndim for a in (range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis)]
-    last = [a for a in range(x.ndim) if a not in reduced] + reduced
+    reduced = axes_of(axis, x.ndim)
+    last = [*(a for a in range(x.ndim) if a not in reduced), *reduced]
     moved = np.transpose(x, last)
     rows = moved.reshape(*moved.shape[:x.ndim - len(reduced)], math.prod(x.shape[a] for a in reduced))
     after = np.flip(products_before(np.cumprod(np.flip(rows, -1), -1), -1), -1)
@@ -171,11 +177,15 @@ derivative(length, lambda g, z, x, axis=None, *, keepdims=False:  # ∂|x|/∂x 
 # Scans
 
 
+def along(axis: int, ndim: int, start: int | None, stop: int | None) -> tuple[slice, ...]:
+    """The index of a range along one axis."""
+    return (slice(None),) * normalize_axis_index(axis, ndim) + (slice(start, stop),)
+
+
 def delayed(x: Any, axis: int, fill: float, steps: int = 1) -> Any:
     """x moved `steps` places along an axis, `fill` coming in: xᵢ becomes xᵢ₋₁."""
-    before = (slice(None),) * (axis % x.ndim)
-    kept = x[(*before, slice(max(x.shape[axis] - steps, 0)))]
-    return join(np.full_like(x[(*before, slice(steps))], fill), kept, axis=axis)
+    kept = x[along(axis, x.ndim, None, max(x.shape[axis] - steps, 0))]
+    return join(np.full_like(x[along(axis, x.ndim, None, steps)], fill), kept, axis=axis)
 
 
 def products_before(running: Any, axis: int) -> Any:
@@ -234,7 +244,7 @@ def way_back(axes: Any) -> Any:
 def part(number: int, g: Any, z: Any, *arrays: Any, axis: int = 0) -> Any:
     """The gradient of joined arrays, cut apart again."""
     start = sum(array.shape[axis] for array in arrays[:number])
-    return g[(slice(None),) * (axis % g.ndim) + (slice(start, start + arrays[number].shape[axis]),)]
+    return g[along(axis, g.ndim, start, start + arrays[number].shape[axis])]
 
 
 @operation

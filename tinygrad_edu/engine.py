@@ -178,7 +178,7 @@ class Placed:
 
 def added(total: Any, g: Any) -> Any:
     """total + g; what is in pieces stays in pieces, which are the walk's own."""
-    if not isinstance(total, Placed): total, g = (g, total) if isinstance(g, Placed) else (total, g)
+    if isinstance(g, Placed) and not isinstance(total, Placed): total, g = g, total
     if not isinstance(total, Placed): return total + g
     total.pieces += g.pieces if isinstance(g, Placed) else [(g, ...)]
     return total

@@ -6,6 +6,7 @@ take (X + Xᵀ)/2 of what they get, where NumPy reads one triangle, so that grad
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
@@ -13,22 +14,23 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu import errors
-from tinygrad_edu.composed import composed
-from tinygrad_edu.derivatives import inverse, length, scatter
+from tinygrad_edu.composed import as_arrays, composed
+from tinygrad_edu.derivatives import axes_of, inverse, length, scatter
 from tinygrad_edu.engine import RECORDING, Tensor, derivative, operation, plain
 from tinygrad_edu.methods import REGISTRY
 
 LETTERS = ascii_uppercase + ascii_lowercase  # einsum's names for axes, in the order that an implied result has them
 
 
-def arrays(*xs: Any) -> list[Any]:
-    """Lists and numbers as arrays, Tensors as they are."""
-    return [x if isinstance(x, Tensor) else np.asarray(x) for x in xs]
-
-
 def moved(x: Any, source: Any, to: Any) -> Any:
     """np.moveaxis, which is no step of the graph where there is nothing to move."""
     return x if source == to else np.moveaxis(x, source, to)
+
+
+@functools.cache
+def named_results(function: Any) -> Any:
+    """The named tuple in which NumPy's function gives its results: it has no public name, so one is looked at, once."""
+    return type(function(np.eye(1)))
 
 
 def symmetric(x: Any) -> Any:
@@ -79,7 +81,7 @@ derivative(np.einsum, each=of_einsum)
 # Products
 
 
-def numbered(x: Any, y: Any, axes: Any) -> tuple[list[int], list[int], list[int]]:
+def axis_numbers(x: Any, y: Any, axes: Any) -> tuple[list[int], list[int], list[int]]:
     """tensordot as einsum takes it: numbers for the axes of x, y and z, the same for axes that are summed together."""
     first, second = (range(-axes, 0), range(axes)) if isinstance(axes, int | np.integer) else axes
     of_x, of_y = list(range(np.ndim(x))), list(range(np.ndim(x), np.ndim(x) + np.ndim(y)))
@@ -88,12 +90,12 @@ def numbered(x: Any, y: Any, axes: Any) -> tuple[list[int], list[int], list[int]
 
 
 def of_tensordot_left(g: Any, z: Any, x: Any, y: Any, axes: Any = 2) -> Any:
-    of_x, of_y, of_z = numbered(x, y, axes)
+    of_x, of_y, of_z = axis_numbers(x, y, axes)
     return np.einsum(g, of_z, y, of_y, of_x, optimize=True)
 
 
 def of_tensordot_right(g: Any, z: Any, x: Any, y: Any, axes: Any = 2) -> Any:
-    of_x, of_y, of_z = numbered(x, y, axes)
+    of_x, of_y, of_z = axis_numbers(x, y, axes)
     return np.einsum(x, of_x, g, of_z, of_y, optimize=True)
 
 
@@ -103,7 +105,7 @@ derivative(np.tensordot, of_tensordot_left, of_tensordot_right)
 @composed(np.dot)
 def dot(a: Any, b: Any) -> Any:
     """The last axis of a against the second last of b, or its only one."""
-    a, b = arrays(a, b)
+    a, b = as_arrays(a, b)
     if a.ndim == 0 or b.ndim == 0: return a * b
     return a @ b if b.ndim <= 2 else np.tensordot(a, b, (-1, -2))
 
@@ -111,7 +113,7 @@ def dot(a: Any, b: Any) -> Any:
 @composed(np.inner)
 def inner(a: Any, b: Any) -> Any:
     """The last axis of a against the last of b."""
-    a, b = arrays(a, b)
+    a, b = as_arrays(a, b)
     return np.dot(a, b if b.ndim < 2 else b.mT)
 
 
@@ -122,7 +124,7 @@ def vdot(a: Any, b: Any) -> Any: return np.ravel(a) @ np.ravel(b)
 @composed(np.vecdot)
 def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
     """Σ aᵢ bᵢ along an axis, for each pair of vectors: (1, n) @ (n, 1)."""
-    a, b = [moved(x, axis, -1) for x in arrays(a, b)]
+    a, b = [moved(x, axis, -1) for x in as_arrays(a, b)]
     return (a[..., None, :] @ b[..., None])[..., 0, 0]
 
 
@@ -133,7 +135,7 @@ def outer(a: Any, b: Any) -> Any: return np.ravel(a)[:, None] * np.ravel(b)
 @composed(np.kron)
 def kron(a: Any, b: Any) -> Any:
     """A copy of b for each element of a, multiplied by it: (m, n) and (p, q) become (m·p, n·q)."""
-    a, b = arrays(a, b)
+    a, b = as_arrays(a, b)
     n = max(a.ndim, b.ndim)
     a, b = [x.reshape((1,) * (n - x.ndim) + x.shape) for x in (a, b)]
     blocks = np.expand_dims(a, tuple(range(1, 2 * n, 2))) * np.expand_dims(b, tuple(range(0, 2 * n, 2)))  # (m, p, n, q)
@@ -154,7 +156,7 @@ derivative(cross, lambda g, z, x, y: np.cross(y, g),  # g · (dx × y) = dx · (
 def cross_along(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
     """The cross product along other axes. Vectors of three numbers only: two are deprecated in NumPy 2."""
     if axis is not None: axisa = axisb = axisc = axis
-    x, y = [moved(x, axis, -1) for x, axis in zip(arrays(a, b), (axisa, axisb), strict=True)]
+    x, y = [moved(x, axis, -1) for x, axis in zip(as_arrays(a, b), (axisa, axisb), strict=True)]
     if not x.shape[-1:] == y.shape[-1:] == (3,): raise errors.not_three_numbers(x, y)
     return moved(cross(x, y), -1, axisc)
 
@@ -189,7 +191,7 @@ MATRIX_NORMS = {  # of the last two axes
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """√Σx², unless ord names another norm: of vectors along one axis, of matrices along two."""
     if ord is None: return length(x, axis=axis, keepdims=keepdims)
-    axes = tuple(range(x.ndim)) if axis is None else tuple([int(i) for i in np.atleast_1d(axis)])
+    axes = axes_of(axis, x.ndim)
     if len(axes) == 1 and not isinstance(ord, str): return vector_norm(x, ord, axes[0], keepdims)
     if len(axes) != 2 or ord not in MATRIX_NORMS: raise errors.no_such_norm(ord, axes, MATRIX_NORMS)
     z = MATRIX_NORMS[ord](moved(x, axes, (-2, -1)))
@@ -251,7 +253,7 @@ def slogdet(x: Any) -> Any:
 def named_slogdet(x: Any) -> Any:
     """The sign is a plain array: it is constant wherever the logarithm is finite."""
     z = slogdet(x)
-    return SlogdetResult(z.data[0], z[1])
+    return named_results(np.linalg.slogdet)(z.data[0], z[1])
 
 
 derivative(np.linalg.solve, of_solve_left, of_solve_right)
@@ -340,16 +342,11 @@ def of_svd(g: Any, z: Any, x: Any) -> Any:
 derivative(eigh, of_eigh)
 derivative(svd, of_svd)
 
-EighResult: Any = type(np.linalg.eigh(np.eye(1)))
-SVDResult: Any = type(np.linalg.svd(np.eye(1)))
-SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
-
-
 @composed(np.linalg.eigh)
 def named_eigh(a: Any, UPLO: str = "L") -> Any:
     """λ, ascending, and V. Values have a gradient always; vectors, and the values' second derivative, if no two coincide."""
     z = eigh(a)
-    return EighResult(z[..., 0, :], vectors(z))
+    return named_results(np.linalg.eigh)(z[..., 0, :], vectors(z))
 
 
 @composed(np.linalg.svd)
@@ -358,10 +355,10 @@ def named_svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> An
     if not compute_uv: return np.linalg.svdvals(a)
     if full_matrices and len(set(a.shape[-2:])) > 1:
         if a.requires_grad and RECORDING.get(): raise errors.full_matrices(a)
-        return SVDResult(*map(Tensor, np.linalg.svd(a.data)))
+        return named_results(np.linalg.svd)(*map(Tensor, np.linalg.svd(a.data)))
     z, m = svd(a), a.shape[-2]
     both = vectors(z)
-    return SVDResult(both[..., :m, :], z[..., 0, :], both[..., m:, :].mT)
+    return named_results(np.linalg.svd)(both[..., :m, :], z[..., 0, :], both[..., m:, :].mT)
 
 
 @composed(np.linalg.eigvalsh)
