@@ -199,8 +199,9 @@ CASES = {
     derivatives.length: reduction(prepare=without_zero).filter(lambda case: case[0][0].size),
     np.average: weighted(), np.diff: differences(), np.trapezoid: integrand(),
     np.cumsum: scan(), np.cumprod: scan(),
-    np.reshape: with_shape(array(SHAPES), lambda x: st.sampled_from([-1, x.shape, x.shape[::-1], (1, *x.shape)]).filter(
-        lambda shape: x.size or shape != -1)),
+    np.reshape: with_shape(array(SHAPES | hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=3)), lambda x:
+                           st.sampled_from([-1, x.shape, x.shape[::-1], (1, *x.shape)]).filter(
+                               lambda shape: x.size or shape != -1)),
     np.ravel: with_shape(array(SHAPES)), np.ndarray.flatten: with_shape(array(SHAPES)),
     np.expand_dims: with_shape(array(SHAPES), lambda x: st.integers(-x.ndim - 1, x.ndim)),
     np.squeeze: with_shape(array(SHAPES)),
