@@ -68,7 +68,7 @@ def younger(outputs: list[Tensor], start: Tensor) -> set[Tensor]:
     pending = list(outputs)
     while pending:
         z = pending.pop()
-        if z.operation is None or z.order < start.order : continue
+        if z.operation is None or z.order < start.order or z in found: continue
         found.add(z)
         pending += [x for _, x in z.inputs]
     return found

@@ -396,7 +396,8 @@ def test_a_summary_shows_the_shape_after_each_layer_and_adds_up() -> None:
 
 
 def test_a_summary_counts_the_operations_of_each_layer() -> None:
-    model = nn.Sequential(nn.ReLU(), nn.Linear(3, 3), nn.Residual(nn.Tanh()), nn.Sequential(nn.SiLU(), nn.Flatten()), nn.Dropout().eval())
+    model = nn.Sequential(nn.ReLU(), nn.Linear(3, 3), nn.Residual(nn.Tanh()), nn.Sequential(nn.SiLU(), nn.Flatten()),
+                          nn.Dropout().eval())
     lines = nn.summary(model, (2, 3)).splitlines()[1:]
     assert [line.rpartition(")")[2].split()[-2:] for line in lines] == [
         ["7", "18"], ["1"], ["1", "18"], ["2"], ["1"], ["3"], ["2"], ["1"], []]
