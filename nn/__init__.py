@@ -13,16 +13,21 @@
 >>> model(x).argmax(axis=1)
 array([0, 1, 1, 0])
 
-Read module.py, layers.py, activations.py, losses.py, then optim.py; init.py and checkpoint.py stand by themselves.
+Read module.py, layers.py, activations.py, normalization.py, losses.py, then optim.py; init.py, checkpoint.py and summary.py
+stand by themselves.
 """
 
 from . import data, init, optim
-from .activations import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
+from .activations import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .checkpoint import load, save
 from .data import DataLoader, read_idx
-from .layers import Linear, Sequential
+from .layers import AvgPool2d, Conv2d, Dropout, Embedding, Flatten, Linear, MaxPool2d, Residual, Sequential
 from .losses import MSE, CrossEntropy
 from .module import Module
+from .normalization import BatchNorm1d, BatchNorm2d, LayerNorm, RMSNorm
+from .summary import summary
 
-__all__ = ["MSE", "CrossEntropy", "DataLoader", "Linear", "LogSoftmax", "Module", "ReLU", "Sequential", "Sigmoid",
-           "Softmax", "Tanh", "data", "init", "load", "optim", "read_idx", "save"]
+__all__ = ["ELU", "GELU", "MSE", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Conv2d", "CrossEntropy", "DataLoader", "Dropout",
+           "Embedding", "Flatten", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MaxPool2d", "Module", "RMSNorm", "ReLU",
+           "Residual", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh", "data", "init", "load", "optim",
+           "read_idx", "save", "summary"]

@@ -1,4 +1,4 @@
-"""Layers: Modules with parameters, and Sequential, which puts Modules one after the other."""
+"""Layers: Modules with parameters, what stands between them, and the two ways to put Modules together."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_edu import Tensor, special
 
 from . import init
 from .module import Array, Module
 
-__all__ = ["Linear", "Sequential"]
+__all__ = ["AvgPool2d", "Conv2d", "Dropout", "Embedding", "Flatten", "Linear", "MaxPool2d", "Residual", "Sequential"]
+
+Pair = tuple[int, int]  # one for the rows, one for the columns
 
 
 class Linear(Module):
@@ -42,6 +44,119 @@ class Linear(Module):
         if not x.ndim or x.shape[-1] != in_features:
             raise ValueError(f"Linear({in_features}, {out_features}) takes shapes (…, {in_features}), found {x.shape}")
         return x @ self.weight.T if self.bias is None else special.linear(x, self.weight, self.bias)
+
+
+
+class Conv2d(Module):
+    """z[b, o] = bias[o] + Σ weight[o, c] ⋆ x[b, c], the filters slid over images: `special.conv2d` as a layer.
+
+    `(batch, in_channels, height, width)` becomes `(batch, out_channels, rows, columns)`; `weight` is
+    `(out_channels, in_channels/groups, kernel rows, kernel columns)`. Both start uniform between ±1/√(numbers that one
+    output adds up), as PyTorch's. Padding is a number of zeros: there is no "same", and no image without a batch.
+
+    >>> Conv2d(3, 8, kernel_size=5, stride=2, padding=2)(np.zeros((1, 3, 32, 32), np.float32)).shape
+    (1, 8, 16, 16)
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int | Pair, stride: int | Pair = 1,
+                 padding: int | Pair = 0, dilation: int | Pair = 1, groups: int = 1, bias: bool = True, *,
+                 rng: np.random.Generator | None = None, dtype: DTypeLike = np.float32) -> None:
+        kernel = kernel_size if isinstance(kernel_size, tuple | list) else (kernel_size, kernel_size)
+        if min(in_channels, out_channels, groups, *kernel) < 1 or in_channels % groups or out_channels % groups:
+            raise ValueError("expected channels and a kernel of at least 1, and groups that divide both channels, "
+                             f"found Conv2d({in_channels}, {out_channels}, {kernel_size}, groups={groups})")
+        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
+        shape = (out_channels, in_channels // groups, *kernel)
+        rng, bound = rng or np.random.default_rng(), 1 / math.sqrt(math.prod(shape[1:]))
+        self.weight = Tensor(init.uniform(shape, rng, dtype, low=-bound, high=bound), True, "weight")
+        self.bias: Tensor | None = None
+        if bias: self.bias = Tensor(init.uniform((out_channels,), rng, dtype, low=-bound, high=bound), True, "bias")
+
+    def forward(self, x: Tensor | Array) -> Any:
+        return special.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class MaxPool2d(Module):
+    """The greatest number in each window: `(batch, channels, height, width)` to `(batch, channels, rows, columns)`.
+
+    Windows are `stride` apart, by default a `kernel_size`. Numbers that tie share the gradient, where PyTorch's first takes it
+    all; padding and dilation, which PyTorch has, are left out.
+
+    >>> MaxPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))
+    array([[[[ 5.,  7.],
+             [13., 15.]]]])
+    """
+
+    def __init__(self, kernel_size: int | Pair, stride: int | Pair | None = None) -> None:
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+
+    def forward(self, x: Tensor | Array) -> Any: return special.max_pool2d(x, self.kernel_size, self.stride)
+
+
+class AvgPool2d(MaxPool2d):
+    """The mean of each window, of the same windows as MaxPool2d's.
+
+    >>> AvgPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))
+    array([[[[ 2.5,  4.5],
+             [10.5, 12.5]]]])
+    """
+
+    def forward(self, x: Tensor | Array) -> Any: return special.avg_pool2d(x, self.kernel_size, self.stride)
+
+
+class Flatten(Module):
+    """The axes from start_dim to end_dim as one: `(batch, 16, 5, 5)` becomes `(batch, 400)`.
+
+    Raises ValueError if x has no such axes.
+
+    >>> Flatten()(np.zeros((32, 16, 5, 5))).shape, Flatten(0, 1)(np.zeros((32, 16, 5, 5))).shape
+    ((32, 400), (512, 5, 5))
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None: self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, x: Tensor | Array) -> Any:
+        start, end = (dim + x.ndim if dim < 0 else dim for dim in (self.start_dim, self.end_dim))
+        if not 0 <= start <= end < x.ndim:
+            raise ValueError(f"Flatten({self.start_dim}, {self.end_dim}) joins axes that shape {x.shape} does not have")
+        return x.reshape(*x.shape[:start], math.prod(x.shape[start:end + 1]), *x.shape[end + 1:])
+
+
+class Dropout(Module):
+    """While training, each number becomes 0 with probability p, or is divided by 1 − p; in `eval()`, x itself.
+
+    `rng` draws anew in each call. Srivastava et al. 2014, scaled in training, as PyTorch does.
+
+    >>> layer = Dropout(0.5, rng=np.random.default_rng(0))
+    >>> layer(np.ones(6)), layer.eval()(np.ones(6))
+    (array([2., 0., 0., 0., 2., 2.]), array([1., 1., 1., 1., 1., 1.]))
+    """
+
+    def __init__(self, p: float = 0.5, *, rng: np.random.Generator | None = None) -> None:
+        if not 0 <= p <= 1: raise ValueError(f"p is the probability that a number is dropped, from 0 to 1; found {p}")
+        self.p, self.rng = p, rng or np.random.default_rng()
+
+    def forward(self, x: Tensor | Array) -> Any: return special.dropout(x, self.p, rng=self.rng) if self.training else x
+
+
+class Embedding(Module):
+    """Row weight[i] for each index i: `(…)` becomes `(…, embedding_dim)`; `weight` is `(num_embeddings, embedding_dim)`.
+
+    The rows start as N(0, 1), as PyTorch's. Raises TypeError for indices that are not integers, IndexError for others than
+    0 to num_embeddings − 1.
+
+    >>> Embedding(10, 4, rng=np.random.default_rng(0))([[1, 2, 3], [9, 9, 0]]).shape
+    (2, 3, 4)
+    """
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: np.random.Generator | None = None,
+                 dtype: DTypeLike = np.float32) -> None:
+        if num_embeddings < 1 or embedding_dim < 1:
+            raise ValueError(f"expected at least 1 row of 1 number, found Embedding({num_embeddings}, {embedding_dim})")
+        rows = init.normal((num_embeddings, embedding_dim), rng or np.random.default_rng(), dtype)
+        self.weight = Tensor(rows, requires_grad=True, name="weight")
+
+    def forward(self, indices: Tensor | ArrayLike) -> Any: return special.embedding(indices, self.weight)
 
 
 class Sequential(Module):
@@ -72,3 +187,18 @@ class Sequential(Module):
     def __getitem__(self, index: int | slice) -> Any:
         found = list(self)[index]
         return Sequential(*found) if isinstance(found, list) else found
+
+
+class Residual(Sequential):
+    """x + f(x), where f is one Module or several in turn: the layers learn what to change. f keeps the shape of x.
+
+    The identity lets gradients through as they are, however many stand in a row. (He et al. 2015, equation 1)
+
+    >>> Residual(Linear(3, 8), Linear(8, 3))(np.ones((5, 3), np.float32)).shape
+    (5, 3)
+    """
+
+    def forward(self, x: Any) -> Any:
+        change = super().forward(x)
+        if change.shape != x.shape: raise ValueError(f"Residual adds f(x) to x, found shapes {change.shape} and {x.shape}")
+        return x + change

@@ -1,0 +1,88 @@
+"""summary: a model as a table of its layers, from one run of it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_edu import Tensor
+
+from .module import Module, count, depth, described, held
+
+__all__ = ["summary"]
+
+
+class Table(str):
+    """Text that shows itself as it is, at the prompt and in a notebook."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str: return str(self)
+
+
+class Watched:
+    """A module's forward that remembers its output's shape, and the operations that its calls recorded."""
+
+    def __init__(self, module: Module) -> None:
+        self.forward, self.shape = module.forward, ""
+        self.recorded: list[Tensor] = []
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        before, result = Tensor(0.0), self.forward(*args, **options)
+        outputs = [x for _, x in held(result, "") if isinstance(x, Tensor)]
+        self.shape = ", ".join(str(x.shape) for x in outputs)
+        self.recorded += younger(outputs, before)
+        return result
+
+
+def summary(model: Module, input_shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> str:
+    """A table of layers, each with what it holds: output shape, parameters, recorded operations, multiply-adds of products.
+
+    A copy of the model, in its mode, runs once on zeros of `input_shape`, batch included; `dtype` is int for an Embedding.
+
+    >>> from tinygrad_edu import nn
+    >>> summary(nn.Sequential(nn.Linear(784, 16), nn.Tanh()), (32, 784))
+    layer        output    parameters  operations  multiply-adds
+    Sequential   (32, 16)      12,560           2        401,408
+      0: Linear  (32, 16)      12,560           1        401,408
+      1: Tanh    (32, 16)                       1
+    """
+    modules = dict(copy.deepcopy(model).named_modules())
+    watched = {path: Watched(module) for path, module in modules.items()}
+    for path, module in modules.items(): vars(module)["forward"] = watched[path]  # comes before that of the class
+    x = Tensor(np.zeros(input_shape, dtype), requires_grad=np.dtype(dtype).kind == "f")
+    with np.errstate(all="ignore"): modules[""](x)  # zeros may be divided by
+    rows = [("  " * depth(path, modules) + described(path, module), watched[path].shape, count(module),
+             counted(len(watched[path].recorded)), counted(sum(map(multiply_adds, watched[path].recorded))))
+            for path, module in modules.items()]
+    return Table("\n".join(aligned([("layer", "output", "parameters", "operations", "multiply-adds"), *rows])))
+
+
+def younger(outputs: list[Tensor], start: Tensor) -> set[Tensor]:
+    """What was recorded since start, of all that the outputs were computed from."""
+    found: set[Tensor] = set()
+    pending = list(outputs)
+    while pending:
+        z = pending.pop()
+        if z.operation is None or z.order < start.order or z in found: continue
+        found.add(z)
+        pending += [x for _, x in z.inputs]
+    return found
+
+
+def multiply_adds(z: Tensor) -> int:
+    """One for each number of the result and each term of its sum, in x @ y and x Wᵀ + b: convolutions too are such."""
+    return z.size * z.values[1].shape[-1] if z.operation and z.operation.name in ("matmul", "linear") else 0
+
+
+def counted(n: int) -> str: return f"{n:,}" if n else ""
+
+
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lines of columns: the first two to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{cell:{'<' if i < 2 else '>'}{widths[i]}}" for i, cell in enumerate(row)).rstrip() for row in rows]
