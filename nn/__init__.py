@@ -18,11 +18,13 @@ Read module.py, layers.py, activations.py, losses.py, then optim.py; init.py and
 
 from . import data, init, optim
 from .activations import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
+from .attention import MultiHeadAttention
 from .checkpoint import load, save
 from .data import DataLoader, read_idx
 from .layers import Linear, Sequential
 from .losses import MSE, CrossEntropy
 from .module import Module
+from .recurrent import GRU, LSTM, RNN
 
-__all__ = ["MSE", "CrossEntropy", "DataLoader", "Linear", "LogSoftmax", "Module", "ReLU", "Sequential", "Sigmoid",
-           "Softmax", "Tanh", "data", "init", "load", "optim", "read_idx", "save"]
+__all__ = ["GRU", "LSTM", "MSE", "RNN", "CrossEntropy", "DataLoader", "Linear", "LogSoftmax", "Module", "MultiHeadAttention",
+           "ReLU", "Sequential", "Sigmoid", "Softmax", "Tanh", "data", "init", "load", "optim", "read_idx", "save"]
