@@ -13,7 +13,7 @@
 >>> model(x).argmax(axis=1)
 array([0, 1, 1, 0])
 
-Read module.py, layers.py, activations.py, losses.py, then optim.py; init.py and checkpoint.py stand by themselves.
+Read module.py, layers.py, activations.py, losses.py, optim.py, schedules.py; init.py and checkpoint.py stand by themselves.
 """
 
 from . import data, init, optim
@@ -21,8 +21,8 @@ from .activations import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from .checkpoint import load, save
 from .data import DataLoader, read_idx
 from .layers import Linear, Sequential
-from .losses import MSE, CrossEntropy
+from .losses import L1, MSE, NLL, BCEWithLogits, CrossEntropy, Huber, KLDiv
 from .module import Module
 
-__all__ = ["MSE", "CrossEntropy", "DataLoader", "Linear", "LogSoftmax", "Module", "ReLU", "Sequential", "Sigmoid",
-           "Softmax", "Tanh", "data", "init", "load", "optim", "read_idx", "save"]
+__all__ = ["L1", "MSE", "NLL", "BCEWithLogits", "CrossEntropy", "DataLoader", "Huber", "KLDiv", "Linear", "LogSoftmax",
+           "Module", "ReLU", "Sequential", "Sigmoid", "Softmax", "Tanh", "data", "init", "load", "optim", "read_idx", "save"]

@@ -143,7 +143,7 @@ def test_a_model_s_parameters_may_be_a_generator() -> None:
 def test_nothing_is_computed_in_float64_for_a_float32_parameter() -> None:
     p = parameter(START.astype(np.float32))
     optimizer = optim.SGD([p], lr=np.float64(0.1), momentum=np.float64(0.9))  # NumPy's numbers would make it float64
-    assert {type(value) for name, value in optimizer.param_groups[0].items() if name != "params"} == {float}
+    assert {type(value) for name, value in optimizer.param_groups[0].items() if name != "params"} == {float, bool}
     assert optimizer.kept("velocity", p).dtype == np.float32
 
 
@@ -184,7 +184,7 @@ def test_betas_are_two_numbers_below_1(betas: Any) -> None:
 
 
 def test_an_option_that_the_optimizer_does_not_have_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"\['decay'\].*\['lr', 'momentum', 'weight_decay'\]"):
+    with pytest.raises(ValueError, match=r"\['decay'\].*\['lr', 'momentum', 'nesterov', 'weight_decay'\]"):
         optim.SGD([{"params": [parameter()], "decay": 0.1}], lr=0.1)
 
 
