@@ -216,7 +216,7 @@ def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> fl
             raise ValueError(f"the gradient of parameter {i}, shape {found[i].shape}, has norm {norm}, which nothing can clip: "
                              "lower the learning rate, or ask `with detect_anomaly():` where it comes from")
     norm = math.hypot(*norms)
-    factor = min(1.0, float(max_norm) / (norm + 1e-6))
+    factor = min(1.0, max_norm / (norm + 1e-6))
     for p in found: p.grad *= factor
     return norm
 
