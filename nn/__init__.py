@@ -13,8 +13,8 @@
 >>> model(x).argmax(axis=1)
 array([0, 1, 1, 0])
 
-Read module.py, layers.py, activations.py, losses.py, optim.py; then, in any order, normalization.py, recurrent.py,
-attention.py, init.py, data.py, checkpoint.py and summary.py.
+Read module.py, layers.py, activations.py, losses.py, optim.py, schedules.py; then, in any order, normalization.py,
+recurrent.py, attention.py, init.py, data.py, checkpoint.py and summary.py.
 """
 
 from . import data, init, optim
@@ -23,13 +23,14 @@ from .attention import MultiHeadAttention
 from .checkpoint import load, save
 from .data import DataLoader, read_idx
 from .layers import AvgPool2d, Conv2d, Dropout, Embedding, Flatten, Linear, MaxPool2d, Residual, Sequential
-from .losses import MSE, CrossEntropy
+from .losses import L1, MSE, NLL, BCEWithLogits, CrossEntropy, Huber, KLDiv
 from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, LayerNorm, RMSNorm
 from .recurrent import GRU, LSTM, RNN
 from .summary import summary
 
-__all__ = ["ELU", "GELU", "GRU", "LSTM", "MSE", "RNN", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Conv2d", "CrossEntropy",
-           "DataLoader", "Dropout", "Embedding", "Flatten", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MaxPool2d",
-           "Module", "MultiHeadAttention", "RMSNorm", "ReLU", "Residual", "Sequential", "SiLU", "Sigmoid", "Softmax",
-           "Softplus", "Tanh", "data", "init", "load", "optim", "read_idx", "save", "summary"]
+__all__ = ["ELU", "GELU", "GRU", "L1", "LSTM", "MSE", "NLL", "RNN", "AvgPool2d", "BCEWithLogits", "BatchNorm1d",
+           "BatchNorm2d", "Conv2d", "CrossEntropy", "DataLoader", "Dropout", "Embedding", "Flatten", "Huber", "KLDiv",
+           "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MaxPool2d", "Module", "MultiHeadAttention", "RMSNorm", "ReLU",
+           "Residual", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh", "data", "init", "load", "optim",
+           "read_idx", "save", "summary"]

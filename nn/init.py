@@ -15,8 +15,8 @@ from numpy.typing import DTypeLike
 
 from .module import Array, Module
 
-__all__ = ["initialize", "kaiming_normal", "kaiming_uniform", "lecun_normal", "normal", "uniform", "xavier_normal",
-           "xavier_uniform", "zeros"]
+__all__ = ["initialize", "kaiming_normal", "kaiming_uniform", "lecun_normal", "normal", "orthogonal", "uniform",
+           "xavier_normal", "xavier_uniform", "zeros"]
 
 Shape = tuple[int, ...]
 Distribution = Callable[[Shape, np.random.Generator, DTypeLike], Array]
@@ -114,6 +114,23 @@ def kaiming_uniform(shape: Shape, rng: np.random.Generator, dtype: DTypeLike = n
     """
     bound = math.sqrt(6 / fans(shape)[0])
     return uniform(shape, rng, dtype, low=-bound, high=bound)
+
+
+def orthogonal(shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32, *, gain: float = 1.0) -> Array:
+    """gain · Q: as a matrix `(out, fan_in)`, the rows of Q are orthonormal, or its columns if those are fewer.
+
+    Σ q² is 1 in each of those rows, so Var W = gain²/fan_in as lecun_normal's; gain²/out where out > fan_in. It keeps more than
+    the variance: all singular values are gain, so that a square W multiplies every x's length by gain, not only the average
+    one, and so do ten in a row, where the product of random matrices squashes most x. (Saxe et al. 2014, §3)
+
+    >>> w = orthogonal((2, 3), np.random.default_rng(0), np.float64)
+    >>> np.allclose(w @ w.T, np.eye(2))
+    True
+    """
+    rows, columns = shape[0] if shape else 0, fans(shape)[0]
+    q, r = np.linalg.qr(rng.normal(size=(max(rows, columns), min(rows, columns))))
+    q *= np.sign(np.diag(r))  # R's diagonal positive: every rotation is equally likely (Mezzadri 2007, §4)
+    return (gain * (q if rows >= columns else q.T)).reshape(shape).astype(dtype)
 
 
 def fans(shape: Shape) -> tuple[int, int]:

@@ -1,13 +1,13 @@
-"""Optimizers: how parameters follow their gradients; and schedules: how the learning rate changes meanwhile.
+"""Optimizers: how parameters follow their gradients; and how to clip gradients that are too long.
 
-An optimizer is an `update` of one parameter; a schedule is a `factor` of the step. `p` is the parameter, `g` = ∂L/∂p.
+An optimizer is an `update` of one parameter, in place. `p` is the parameter, `g` = ∂L/∂p. How the learning rate changes
+meanwhile is in schedules.py, whose names are here as well: nn.optim.Cosine …
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,10 @@ import numpy as np
 from tinygrad_edu import Tensor
 
 from .module import Array
+from .schedules import Constant, Cosine, OneCycle, Schedule, Step, WarmUp
 
-__all__ = ["SGD", "Adam", "Constant", "Cosine", "Optimizer", "Schedule", "Step", "WarmUp"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Constant", "Cosine", "OneCycle", "Optimizer", "RMSprop", "Schedule", "Step",
+           "WarmUp", "clip_grad_norm", "clip_grad_value"]
 
 Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
@@ -59,6 +61,13 @@ class Optimizer:
         if p not in arrays: arrays[p] = np.zeros_like(p.data)
         return arrays[p]
 
+    def accumulate(self, name: str, p: Tensor, x: Array, decay: float = 1.0) -> Array:
+        """z ← decay · z + x for the kept array z of that name, in place: a sum that forgets, or not."""
+        z = self.kept(name, p)
+        z *= decay
+        z += x
+        return z
+
     def zero_grad(self) -> None:
         """Forget the gradient of every parameter."""
         for group in self.param_groups:
@@ -68,7 +77,8 @@ class Optimizer:
 class SGD(Optimizer):
     """p ← p − lr · v, with v ← momentum · v + g, and g ← g + weight_decay · p before that.
 
-    Without momentum v is g. As PyTorch's, without dampening; weight decay is the gradient of ½ weight_decay ‖p‖².
+    Without momentum v is g; with nesterov, p ← p − lr · (g + momentum · v), a look ahead (Sutskever et al. 2013, §2).
+    As PyTorch's, without dampening; weight decay is the gradient of ½ weight_decay ‖p‖².
     Groups: `SGD([{"params": weights, "weight_decay": 5e-5}, {"params": biases}], lr=0.1)`.
 
     >>> p = Tensor([1.0, 2.0], requires_grad=True)
@@ -77,16 +87,17 @@ class SGD(Optimizer):
     array([0.8, 1.6])
     """
 
-    def __init__(self, parameters: Parameters, lr: float, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
-        super().__init__(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay)
+    def __init__(self, parameters: Parameters, lr: float = 1e-3, momentum: float = 0.0, *, weight_decay: float = 0.0,
+                 nesterov: bool = False) -> None:
+        super().__init__(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
+        if any(group["nesterov"] and not group["momentum"] for group in self.param_groups):
+            raise ValueError("nesterov=True looks ahead along the momentum: give momentum > 0, for example 0.9")
 
-    def update(self, p: Tensor, g: Array, lr: float, momentum: float, weight_decay: float) -> None:
+    def update(self, p: Tensor, g: Array, lr: float, momentum: float, weight_decay: float, nesterov: bool) -> None:
         if weight_decay: g = g + weight_decay * p.data
         if momentum:
-            v = self.kept("velocity", p)
-            v *= momentum
-            v += g
-            g = v
+            v = self.accumulate("velocity", p, g, momentum)
+            g = g + momentum * v if nesterov else v
         p.data -= lr * g
 
 
@@ -109,14 +120,126 @@ class Adam(Optimizer):
 
     def update(self, p: Tensor, g: Array, lr: float, betas: tuple[float, float], eps: float,
                weight_decay: float) -> None:
-        (beta1, beta2), m, v = betas, self.kept("m", p), self.kept("v", p)
-        t = self.steps[p] = self.steps.get(p, 0) + 1
+        (beta1, beta2), t = betas, self.steps.get(p, 0) + 1
         if weight_decay: g = g + weight_decay * p.data
-        m *= beta1
-        m += (1 - beta1) * g
-        v *= beta2
-        v += (1 - beta2) * np.square(g)
+        m = self.accumulate("m", p, (1 - beta1) * g, beta1)
+        v = self.accumulate("v", p, (1 - beta2) * np.square(g), beta2)
         p.data -= lr / (1 - beta1 ** t) * m / (np.sqrt(v / (1 - beta2 ** t)) + eps)
+        self.steps[p] = t
+
+
+class AdamW(Adam):
+    """p ← (1 − lr · weight_decay) p, then Adam's step without weight decay. (Loshchilov & Hutter 2019, algorithm 2)
+
+    In Adam the penalty's gradient is divided by √v̂ like any other; here every parameter shrinks by the same factor.
+    As in PyTorch, the decay is multiplied by lr, which a schedule changes.
+
+    >>> p = Tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = AdamW([p], lr=0.1, weight_decay=0.5)
+    >>> (p * p).sum().backward(); optimizer.step(); p.data  # 0.95 p − 0.1
+    array([0.85, 1.8 ])
+    """
+
+    def __init__(self, parameters: Parameters, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+                 eps: float = 1e-8, weight_decay: float = 1e-2) -> None:
+        super().__init__(parameters, lr, betas, eps, weight_decay)
+
+    def update(self, p: Tensor, g: Array, lr: float, betas: tuple[float, float], eps: float,
+               weight_decay: float) -> None:
+        p.data *= 1 - lr * weight_decay
+        super().update(p, g, lr, betas, eps, weight_decay=0.0)
+
+
+class RMSprop(Optimizer):
+    """p ← p − lr · u, with u ← momentum · u + g / (√v + ε) and a running mean v ← α v + (1 − α) g².
+
+    g ← g + weight_decay · p before that; centered=True subtracts from v the square of the running mean of g, which leaves
+    its variance (Graves 2013, eq. 38 to 41; there ε is inside the root, in PyTorch and here outside).
+    Source: Tieleman & Hinton 2012, lecture 6.5. Defaults and order of the options are PyTorch's.
+
+    >>> p = Tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = RMSprop([p], lr=0.1, alpha=0.75)
+    >>> (p * p).sum().backward(); optimizer.step(); p.data.round(6)  # p − 0.1 · g / (½ |g|)
+    array([0.8, 1.8])
+    """
+
+    def __init__(self, parameters: Parameters, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
+                 weight_decay: float = 0.0, momentum: float = 0.0, centered: bool = False) -> None:
+        super().__init__(parameters, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum,
+                         centered=centered)
+
+    def update(self, p: Tensor, g: Array, lr: float, alpha: float, eps: float, weight_decay: float, momentum: float,
+               centered: bool) -> None:
+        if weight_decay: g = g + weight_decay * p.data
+        v = self.accumulate("v", p, (1 - alpha) * np.square(g), alpha)
+        if centered:
+            m = self.accumulate("m", p, (1 - alpha) * g, alpha)
+            v = np.maximum(v - np.square(m), 0)  # where g is constant, rounding could make it negative
+        u = g / (np.sqrt(v) + eps)
+        p.data -= lr * (self.accumulate("u", p, u, momentum) if momentum else u)
+
+
+class Adagrad(Optimizer):
+    """p ← p − lr · g / (√s + ε), with s ← s + g² since the first step. (Duchi et al. 2011, fig. 1, diagonal matrices)
+
+    g ← g + weight_decay · p before that. As PyTorch's, without lr_decay (a schedule does it) and starting with s = 0.
+
+    >>> p = Tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = Adagrad([p], lr=0.1)
+    >>> (p * p).sum().backward(); optimizer.step(); p.data  # the first step is lr, whatever the gradient's size
+    array([0.9, 1.9])
+    """
+
+    def __init__(self, parameters: Parameters, lr: float = 1e-2, *, weight_decay: float = 0.0, eps: float = 1e-10) -> None:
+        super().__init__(parameters, lr=lr, weight_decay=weight_decay, eps=eps)
+
+    def update(self, p: Tensor, g: Array, lr: float, weight_decay: float, eps: float) -> None:
+        if weight_decay: g = g + weight_decay * p.data
+        p.data -= lr * g / (np.sqrt(self.accumulate("sum", p, np.square(g))) + eps)
+
+
+def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
+    """g ← g · min(1, max_norm / (‖g‖ + 10⁻⁶)), in place, g being all gradients as one vector. Returns ‖g‖ as it was.
+
+    Between backward() and step(). PyTorch's clip_grad_norm_, for the Euclidean norm; nothing here that changes things in
+    place has a _ behind its name. Raises ValueError for a negative max_norm, and for a norm that is NaN or infinite
+    (PyTorch does so with error_if_nonfinite=True). (Pascanu et al. 2013, algorithm 1)
+
+    >>> p = Tensor([1.0, 2.0], requires_grad=True)
+    >>> ([3.0, 4.0] * p).sum().backward(); clip_grad_norm([p], max_norm=1.0), p.grad.round(3)
+    (5.0, array([0.6, 0.8]))
+    """
+    found = with_gradients(parameters, max_norm=max_norm)
+    norms = [float(np.linalg.norm(np.ravel(p.grad))) for p in found]
+    for i, norm in enumerate(norms):
+        if not math.isfinite(norm):
+            raise ValueError(f"the gradient of parameter {i}, shape {found[i].shape}, has norm {norm}, which nothing can clip: "
+                             "lower the learning rate, or ask `with detect_anomaly():` where it comes from")
+    norm = math.hypot(*norms)
+    factor = min(1.0, max_norm / (norm + 1e-6))
+    for p in found: p.grad *= factor
+    return norm
+
+
+def clip_grad_value(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """g ← min(max(g, −clip_value), clip_value), number by number: unlike clip_grad_norm, this changes the direction.
+
+    PyTorch's clip_grad_value_. Raises ValueError for a negative clip_value; NaNs stay NaNs.
+
+    >>> p = Tensor([1.0, 2.0], requires_grad=True)
+    >>> ([3.0, -0.5] * p).sum().backward(); clip_grad_value([p], clip_value=1.0); p.grad
+    array([ 1. , -0.5])
+    """
+    for p in with_gradients(parameters, clip_value=clip_value):
+        p.grad = np.asarray(np.clip(p.grad, -float(clip_value), float(clip_value)))
+
+
+def with_gradients(parameters: Tensor | Iterable[Tensor], **bound: float) -> list[Any]:
+    """The parameters that have a gradient, each once, if the bound is one."""
+    for name, value in bound.items():
+        if not value >= 0: raise ValueError(f"expected {name} ≥ 0, found {name}={value}")
+    every = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    return [p for p in dict.fromkeys(every) if p.grad is not None]
 
 
 def checked_group(group: Mapping[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
@@ -127,6 +250,7 @@ def checked_group(group: Mapping[str, Any], defaults: dict[str, Any]) -> dict[st
     checked: dict[str, Any] = {"params": checked_parameters(group.get("params", ()))}
     for name, value in {**defaults, **options}.items():
         if name == "betas": checked[name] = checked_betas(value)
+        elif isinstance(value, bool): checked[name] = value
         elif value >= 0: checked[name] = float(value)  # Python's float leaves float32 arrays float32
         else: raise ValueError(f"expected {name} ≥ 0, found {name}={value}")
     return checked
@@ -149,94 +273,3 @@ def checked_parameters(parameters: Iterable[Tensor]) -> list[Tensor]:
         raise TypeError("expected Tensors created with requires_grad=True, found "
                         f"{type(p).__name__} {getattr(p, 'shape', '')} at position {i}: pass model.parameters()")
     return checked
-
-
-@dataclass(eq=False)
-class Schedule:
-    """lr = initial lr · factor(t), for every group, where t counts the calls of `step()` and starts at 0.
-
-    Call `step()` per batch or per epoch, after the optimizer's. Raises ValueError for an option that is not positive.
-
-    >>> class Inverse(Schedule):  # to write one, give its factor
-    ...     def factor(self, t): return 1 / (1 + t)  # Robbins & Monro 1951
-    >>> optimizer = SGD([Tensor([1.0], requires_grad=True)], lr=0.5)
-    >>> schedule = Inverse(optimizer); schedule.step(); optimizer.param_groups[0]["lr"]
-    0.25
-    """
-
-    optimizer: Optimizer
-
-    def __post_init__(self) -> None:
-        for name in [field.name for field in fields(self)[1:]]:
-            if not getattr(self, name) > 0: raise ValueError(f"expected {name} > 0, found {name}={getattr(self, name)}")
-        self.t, self.initial = 0, [group["lr"] for group in self.optimizer.param_groups]
-        self.set()
-
-    def factor(self, t: int) -> float:
-        """What the initial learning rate is multiplied by after t steps."""
-        raise NotImplementedError(f"{type(self).__name__} has no factor: write def factor(self, t): return …")
-
-    def set(self) -> None:
-        """Give every group its learning rate at t."""
-        for group, lr in zip(self.optimizer.param_groups, self.initial, strict=True):
-            group["lr"] = lr * self.factor(self.t)
-
-    def step(self) -> None:
-        """Go on to the next learning rate."""
-        self.t += 1
-        self.set()
-
-
-@dataclass(eq=False)
-class Constant(Schedule):
-    """factor(t) = 1.
-
-    >>> schedule = Constant(SGD([Tensor(1.0, requires_grad=True)], lr=0.1))
-    >>> [schedule.factor(t) for t in range(3)]
-    [1.0, 1.0, 1.0]
-    """
-
-    def factor(self, t: int) -> float: return 1.0
-
-
-@dataclass(eq=False)
-class Step(Schedule):
-    """factor(t) = γ^⌊t/size⌋: divided by 10 every `size` steps, if γ = 0.1.
-
-    >>> schedule = Step(SGD([Tensor(1.0, requires_grad=True)], lr=0.1), size=2, gamma=0.5)
-    >>> [schedule.factor(t) for t in range(5)]
-    [1.0, 1.0, 0.5, 0.5, 0.25]
-    """
-
-    size: int
-    gamma: float = 0.1
-
-    def factor(self, t: int) -> float: return self.gamma ** (t // self.size)
-
-
-@dataclass(eq=False)
-class Cosine(Schedule):
-    """factor(t) = (1 + cos(π t/steps)) / 2: from 1 to 0 over `steps`, then 0 (PyTorch's rises again).
-
-    >>> schedule = Cosine(SGD([Tensor(1.0, requires_grad=True)], lr=0.1), steps=4)
-    >>> [round(schedule.factor(t), 3) for t in range(6)]
-    [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
-    """
-
-    steps: int
-
-    def factor(self, t: int) -> float: return (1 + math.cos(math.pi * min(t / self.steps, 1))) / 2
-
-
-@dataclass(eq=False)
-class WarmUp(Schedule):
-    """factor(t) = min((t + 1)/steps, 1): from 1/steps to 1 in `steps` equal strides, and 1 from there on.
-
-    >>> schedule = WarmUp(SGD([Tensor(1.0, requires_grad=True)], lr=0.1), steps=4)
-    >>> [schedule.factor(t) for t in range(6)]
-    [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
-    """
-
-    steps: int
-
-    def factor(self, t: int) -> float: return min((t + 1) / self.steps, 1.0)

@@ -1,8 +1,9 @@
-"""Layers and losses equal their equations, their gradients are right, and a Module finds all that it is made of."""
+"""Layers equal their equations, their gradients are right, and a Module finds all that it is made of."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +17,9 @@ Array = np.ndarray[Any, Any]
 LAYERS = {"linear": lambda: linear(3, 4), "no bias": lambda: linear(3, 4, bias=False), "sigmoid": nn.Sigmoid,
           "tanh": nn.Tanh, "relu": nn.ReLU, "softmax": nn.Softmax, "softmax 0": lambda: nn.Softmax(axis=0),
           "log softmax": nn.LogSoftmax, "sequential": lambda: nn.Sequential(linear(3, 4), nn.Tanh(), linear(4, 2))}
-TARGETS = {"mse": (nn.MSE, np.full((5, 3), 0.3)), "indices": (nn.CrossEntropy, np.array([0, 2, 1, 1, 0])),
-           "probabilities": (nn.CrossEntropy, np.full((5, 3), [0.5, 0.3, 0.2]))}
 INITIAL = {nn.init.normal: 1.0, nn.init.lecun_normal: 1 / 600, nn.init.xavier_normal: 2 / 1000,
            nn.init.xavier_uniform: 2 / 1000, nn.init.kaiming_normal: 2 / 600, nn.init.kaiming_uniform: 2 / 600,
-           nn.init.uniform: 1 / 12, nn.init.zeros: 0.0}
+           nn.init.uniform: 1 / 12, nn.init.zeros: 0.0, nn.init.orthogonal: 1 / 600}
 
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> Any:
@@ -133,79 +132,6 @@ def test_sequential_is_a_sequence() -> None:
 def test_sequential_takes_modules_only() -> None:
     for wrong in ([nn.Tanh()], np.tanh):
         with pytest.raises(TypeError, match="position 1"): nn.Sequential(nn.Tanh(), wrong)  # type: ignore[arg-type]
-
-
-# Losses
-
-@pytest.mark.parametrize("loss, target", TARGETS.values(), ids=TARGETS)
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-def test_gradients_of_losses(loss: Any, target: Array, reduction: str) -> None:
-    x = Tensor(numbers(5, 3), requires_grad=True)
-    assert_gradients(lambda: np.square(loss(reduction=reduction)(x, target)).sum(), x)
-
-
-def test_gradients_reach_targets() -> None:
-    x, p = Tensor(numbers(5, 3)), Tensor(np.full((5, 3), 0.3), requires_grad=True)
-    for loss in (nn.MSE(), nn.CrossEntropy()):
-        p.zero_grad()
-        assert_gradients(lambda loss=loss: loss(x, p), p)  # type: ignore[misc]
-
-
-def test_mse_is_its_equation() -> None:
-    x, y = numbers(5, 3), np.full((5, 3), 0.3)
-    squares = (x - y) ** 2
-    for reduction, expected in {"none": squares, "sum": squares.sum(), "mean": squares.sum() / 15}.items():
-        np.testing.assert_allclose(nn.MSE(reduction)(Tensor(x), y).data, expected)
-
-
-def test_cross_entropy_is_its_equation() -> None:
-    x, labels, p = numbers(5, 3), np.array([0, 2, 1, 1, 0], np.uint8), np.full((5, 3), [0.5, 0.3, 0.2])
-    log_softmax = np.log(np.exp(x) / np.exp(x).sum(1, keepdims=True))
-    for target, each in ((labels, -log_softmax[range(5), labels]), (p, -(p * log_softmax).sum(1))):
-        for reduction, expected in {"none": each, "sum": each.sum(), "mean": each.sum() / 5}.items():
-            np.testing.assert_allclose(nn.CrossEntropy(reduction)(Tensor(x), target).data, expected)
-
-
-def test_cross_entropy_of_indices_is_that_of_their_one_hot_vectors() -> None:
-    x, labels = Tensor(numbers(5, 3)), [0, 2, 1, 1, 0]
-    for target in (np.eye(3)[labels], Tensor(np.array(labels))):
-        assert nn.CrossEntropy()(x, target).item() == pytest.approx(nn.CrossEntropy()(x, labels).item())
-
-
-def test_cross_entropy_stays_exact_where_softmax_underflows() -> None:
-    assert nn.CrossEntropy()(np.array([[0.0, 1000.0]]), [0]) == 1000
-
-
-def test_losses_keep_float32() -> None:
-    x = Tensor(numbers(5, 3).astype(np.float32), requires_grad=True)
-    assert nn.CrossEntropy()(x, [0] * 5).dtype == nn.MSE()(x, x.detach()).dtype == np.float32
-
-
-@pytest.mark.parametrize("shapes", [((4, 1), (4,)), ((4,), (4, 1)), ((4,), ()), ((1, 4), (4, 4))])
-def test_mse_refuses_to_broadcast_and_says_both_shapes(shapes: tuple[Any, Any]) -> None:
-    with pytest.raises(ValueError) as error: nn.MSE()(Tensor(np.zeros(shapes[0])), np.zeros(shapes[1]))
-    assert f"prediction {shapes[0]}" in str(error.value) and f"target {shapes[1]}" in str(error.value)
-
-
-@pytest.mark.parametrize("shapes", [((4, 3), (4, 1)), ((4, 3), (3,)), ((4, 3), (4, 2)), ((3,), ()), ((2, 3, 4), (2,))])
-def test_cross_entropy_says_both_shapes(shapes: tuple[Any, Any]) -> None:
-    with pytest.raises(ValueError) as error: nn.CrossEntropy()(np.zeros(shapes[0]), np.zeros(shapes[1], int))
-    assert f"logits {shapes[0]}" in str(error.value) and f"target {shapes[1]}" in str(error.value)
-
-
-@pytest.mark.parametrize("index", [3, -1])
-def test_cross_entropy_refuses_an_index_that_is_no_class(index: int) -> None:
-    for target in ([0, index], Tensor([0, index])):
-        with pytest.raises(ValueError, match=f"from 0 to 2, found {index}"): nn.CrossEntropy()(np.zeros((2, 3)), target)
-
-
-def test_class_indices_are_integers() -> None:
-    for target in ([0.0, 1.0], [True, False]):
-        with pytest.raises(TypeError, match="integers"): nn.CrossEntropy()(np.zeros((2, 3)), target)
-
-
-def test_an_unknown_reduction_lists_the_choices() -> None:
-    with pytest.raises(ValueError, match=r"'mean', 'sum', 'none'.*found 'max'"): nn.MSE(reduction="max")
 
 
 # Modules
@@ -355,7 +281,23 @@ def test_a_convolution_s_fan_counts_its_window() -> None:
 
 
 def test_a_vector_has_no_fan_in() -> None:
-    with pytest.raises(ValueError, match=r"shape \(3,\)"): nn.init.lecun_normal((3,), np.random.default_rng(0))
+    for f in (nn.init.lecun_normal, nn.init.orthogonal):
+        for shape in ((3,), ()):
+            with pytest.raises(ValueError, match=re.escape(f"shape {shape}")): f(shape, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (5, 3), (4, 4), (6, 2, 2, 2), (2, 3, 2)])
+def test_orthogonal_has_all_singular_values_equal_to_the_gain(shape: tuple[int, ...]) -> None:
+    w = nn.init.orthogonal(shape, np.random.default_rng(0), np.float64, gain=1.5)
+    assert w.shape == shape
+    np.testing.assert_allclose(np.linalg.svd(w.reshape(len(w), -1)).S, 1.5)
+
+
+def test_orthogonal_layers_keep_lengths_at_any_depth_and_both_signs_are_drawn() -> None:
+    rng, x = np.random.default_rng(0), numbers(8)
+    for _ in range(50): x = nn.init.orthogonal((8, 8), rng, np.float64) @ x
+    assert np.linalg.norm(x) == pytest.approx(np.linalg.norm(numbers(8)))
+    assert {nn.init.orthogonal((1, 1), rng).item() for _ in range(20)} == {-1, 1}
 
 
 def test_initialize_draws_weights_and_biases_of_a_whole_model() -> None:
