@@ -16,13 +16,14 @@ array([0, 1, 1, 0])
 Read module.py, layers.py, activations.py, losses.py, then optim.py; init.py and checkpoint.py stand by themselves.
 """
 
-from . import data, init, optim
+from . import data, init, optim, transforms
 from .activations import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from .checkpoint import load, save
-from .data import DataLoader, read_idx
+from .data import DataLoader, random_split, read_idx, train_test_split
 from .layers import Linear, Sequential
 from .losses import MSE, CrossEntropy
 from .module import Module
 
 __all__ = ["MSE", "CrossEntropy", "DataLoader", "Linear", "LogSoftmax", "Module", "ReLU", "Sequential", "Sigmoid",
-           "Softmax", "Tanh", "data", "init", "load", "optim", "read_idx", "save"]
+           "Softmax", "Tanh", "data", "init", "load", "optim", "random_split", "read_idx", "save", "train_test_split",
+           "transforms"]

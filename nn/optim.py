@@ -39,6 +39,7 @@ class Optimizer:
         groups = given if given and all(isinstance(group, Mapping) for group in given) else [{"params": given}]
         self.param_groups = [checked_group(group, options) for group in groups]
         self.memory: dict[str, dict[Tensor, Array]] = {}
+        self.steps: dict[Tensor, int] = {}
         every = [p for group in self.param_groups for p in group["params"]]
         if len(set(every)) < len(every): raise ValueError("a parameter comes twice, and would take every step twice")
 
@@ -51,7 +52,9 @@ class Optimizer:
         for group in self.param_groups:
             options = {name: value for name, value in group.items() if name != "params"}
             for p in group["params"]:
-                if p.grad is not None: self.update(p, p.grad, **options)
+                if p.grad is None: continue
+                self.update(p, p.grad, **options)
+                self.steps[p] = self.steps.get(p, 0) + 1
 
     def kept(self, name: str, p: Tensor) -> Array:
         """An array of p's shape that is kept from step to step, to be changed in place; zeros at first."""
@@ -105,12 +108,11 @@ class Adam(Optimizer):
     def __init__(self, parameters: Parameters, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
                  eps: float = 1e-8, weight_decay: float = 0.0) -> None:
         super().__init__(parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
-        self.steps: dict[Tensor, int] = {}
 
     def update(self, p: Tensor, g: Array, lr: float, betas: tuple[float, float], eps: float,
                weight_decay: float) -> None:
         (beta1, beta2), m, v = betas, self.kept("m", p), self.kept("v", p)
-        t = self.steps[p] = self.steps.get(p, 0) + 1
+        t = self.steps.get(p, 0) + 1
         if weight_decay: g = g + weight_decay * p.data
         m *= beta1
         m += (1 - beta1) * g
