@@ -35,9 +35,8 @@ def save(path: str | os.PathLike[str], model: Module, metadata: Mapping[str, str
          step: int | None = None) -> None:
     """Write the model, metadata (text to text), and what else is given; until all is written, an old file stays as it was.
 
-    With all of it loaded again, training goes on as if it had never stopped, bit for bit. PyTorch loads the model, too, without
-    the names that begin with "optimizer.". TypeError if metadata are not text; ValueError if they have names that the file
-    itself needs, or if the optimizer is another model's.
+    With all of it loaded again, training goes on bit for bit as if it had never stopped. PyTorch loads the model without the
+    names that begin with "optimizer.". TypeError for metadata that are not text, ValueError for names that the file needs.
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -166,11 +166,11 @@ INPUTS = np.random.default_rng(9).normal(size=(50, 3)).astype(np.float32)
 class Training:
     """A model, an optimizer with two groups, a schedule; a shuffling loader and noise, driven by the same rng."""
 
-    def __init__(self, name: str = "SGD", seed: int = 0, bits: Any = np.random.PCG64) -> None:
-        self.model, self.rng = model(seed), np.random.Generator(bits(seed))
+    def __init__(self, name: str = "SGD", seed: int = 0, lr: float = 0.05) -> None:
+        self.model, self.rng = model(seed), np.random.default_rng(seed)
         options = {key: value for key, value in ON.items() if key in inspect.signature(OPTIMIZERS[name]).parameters}
-        groups = [{"params": self.model[0].parameters()}, {"params": self.model[2].parameters(), "lr": 0.03}]
-        self.optimizer = OPTIMIZERS[name](groups, lr=0.05, **options)
+        groups = [{"params": self.model[0].parameters()}, {"params": self.model[2].parameters(), "lr": lr / 2}]
+        self.optimizer = OPTIMIZERS[name](groups, lr=lr, **options)
         self.schedule = optim.Cosine(self.optimizer, steps=60)
         self.loader = nn.DataLoader(INPUTS, INPUTS[:, :2], batch_size=8, shuffle=True, rng=self.rng)
 
@@ -204,7 +204,7 @@ def trained(*arguments: Any, epochs: int = 2) -> Training:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_training_resumed_is_bit_for_bit_training_that_never_stopped(path: Path, name: str) -> None:
-    first, resumed = trained(name), Training(name, 1)
+    first, resumed = trained(name), Training(name, 1, 0.7)
     first.save(path)
     assert resumed.load(path) == {"note": "✓", "step": 3}
     np.testing.assert_equal(resumed.everything(), first.everything())
@@ -220,6 +220,18 @@ def test_without_any_part_of_it_training_goes_another_way(path: Path, part: str)
     nn.load(path, resumed.model, **{key: value for key, value in resumed.parts.items() if key != part})
     for training in (first, resumed): training.epochs(1)
     assert not np.array_equal(resumed.model[0].weight.data, first.model[0].weight.data)
+
+
+def options(training: Training) -> list[dict[str, Any]]:
+    return [{name: value for name, value in group.items() if name != "params"} for group in training.optimizer.param_groups]
+
+
+@pytest.mark.parametrize("part", ["optimizer", "schedule"])
+def test_the_rates_come_with_the_optimizer_and_with_the_schedule(path: Path, part: str) -> None:
+    first, into = trained("Adam"), Training("Adam", 1, 0.7)
+    first.save(path)
+    nn.load(path, into.model, **{part: into.parts[part]})
+    assert options(into) == options(first)  # betas are tuples again
 
 
 @pytest.mark.parametrize("bits", ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"])

@@ -288,11 +288,14 @@ def test_batches_keep_dtype_and_shape() -> None:
 
 
 class Pairs:
-    """An indexable that is no array: example i is (i, [i, 10 i]), and a KeyError for any i that isn't an int."""
+    """An indexable that is no array, by Python's integers alone: example i is (i, [i, 10 i])."""
 
     def __init__(self, n: int) -> None: self.examples = {i: (i, np.array([i, 10 * i])) for i in range(n)}
     def __len__(self) -> int: return len(self.examples)
-    def __getitem__(self, i: int) -> tuple[int, Array]: return self.examples[i]
+
+    def __getitem__(self, i: int) -> tuple[int, Array]:
+        assert type(i) is int
+        return self.examples[i]
 
 
 @given(lengths, sizes, flags, flags, seeds)
