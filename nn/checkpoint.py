@@ -1,21 +1,42 @@
-"""Checkpoints: a model's state in a file, in the safetensors format, which holds arrays and text and no code."""
+"""Checkpoints: all that training needs to go on, in one file of the safetensors format: arrays and text, no code.
+
+The model's arrays have the names of its `state_dict()`, as PyTorch's; what an optimizer keeps for a parameter is called
+optimizer.velocity.0.weight. The rest (options, steps, the schedule's place, the rng's state) is JSON in the metadata.
+"""
 
 from __future__ import annotations
 
+import copy
+import json
+import operator
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
-from .module import Array, Module
+import numpy as np
+
+from tinygrad_edu import Tensor
+
+from .module import Array, Module, fits, unique
+from .optim import Optimizer, Schedule
 
 __all__ = ["load", "save"]
 
+OURS = "tinygrad_edu"  # where our JSON stands in the metadata
+Groups = list[list[str]]  # the names of the parameters in each
+Restore = Callable[[], None]  # sets what has been checked: cannot fail
 
-def save(path: str | os.PathLike[str], model: Module, metadata: Mapping[str, str] | None = None) -> None:
-    """Write the model's state and the metadata, text to text; until all is written, an old file stays as it was.
 
-    Raises TypeError if the metadata are anything but text.
+def save(path: str | os.PathLike[str], model: Module, metadata: Mapping[str, str] | None = None, *,
+         optimizer: Optimizer | None = None, schedule: Schedule | None = None, rng: np.random.Generator | None = None,
+         step: int | None = None) -> None:
+    """Write the model, metadata (text to text), and what else is given; until all is written, an old file stays as it was.
+
+    With all of it loaded again, training goes on bit for bit as if it had never stopped. PyTorch loads the model without the
+    names that begin with "optimizer.". TypeError for metadata that are not text, ValueError for names that the file needs.
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -24,27 +45,154 @@ def save(path: str | os.PathLike[str], model: Module, metadata: Mapping[str, str
     ['model.safetensors']
     """
     import safetensors.numpy
-    texts = dict(metadata or {})
+    texts, arrays, facts = dict(metadata or {}), model.state_dict(), dict[str, Any]()
     if not all(isinstance(text, str) for text in (*texts.keys(), *texts.values())):
         raise TypeError(f"metadata are text to text, found {texts}: write str(…)")
-    write_whole(Path(os.path.realpath(path)), safetensors.numpy.save(model.state_dict(), texts))
+    if optimizer is not None:
+        kept, facts["optimizer"] = optimizer_state(optimizer, names_of(model, optimizer))
+        refuse_taken(arrays.keys() & kept.keys(), "the model")
+        arrays |= kept
+    if schedule is not None: facts["schedule"] = {"type": kind(schedule), "t": schedule.t, "initial": schedule.initial}
+    if rng is not None: facts["rng"] = {"type": kind(rng.bit_generator), "state": rng.bit_generator.state}
+    if step is not None: facts["step"] = operator.index(step)
+    refuse_taken(texts.keys() & {OURS, *(["step"] if "step" in facts else [])}, "the metadata")
+    if facts: texts[OURS] = json.dumps(facts, default=np.ndarray.tolist)
+    write_whole(Path(os.path.realpath(path)), safetensors.numpy.save(arrays, texts))
 
 
-def load(path: str | os.PathLike[str], model: Module) -> dict[str, str]:
-    """Load a saved state into a model that has the same names and shapes. Returns the metadata.
+def load(path: str | os.PathLike[str], model: Module, *, optimizer: Optimizer | None = None,
+         schedule: Schedule | None = None, rng: np.random.Generator | None = None) -> dict[str, Any]:
+    """Load what was saved, in place: the model alone, or more. Returns the metadata, with the step as "step" if it was saved.
 
-    Raises ValueError, which names the file, if it is damaged or belongs to another model; nothing has been loaded then.
+    As in PyTorch, the optimizer's options become those in the file. Raises ValueError, which names the file, if it is
+    damaged, belongs to another model, or lacks what is asked for; nothing has been loaded then.
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(f"{folder}/model.safetensors", nn.Linear(3, 2), {"epoch": "7"})
+    ...     save(f"{folder}/model.safetensors", nn.Linear(3, 2), {"epoch": "7"}, step=100)
     ...     load(f"{folder}/model.safetensors", nn.Linear(3, 2))
-    {'epoch': '7'}
+    {'epoch': '7', 'step': 100}
     """
-    state, metadata = read_state(path)
-    try: model.load_state_dict(state)
+    arrays, metadata = read_state(path)
+    try:
+        facts = json.loads(metadata.pop(OURS, "{}"))
+        kept = {name: arrays.pop(name) for name in array_names(facts.get("optimizer")) if name in arrays}
+        step = {"step": facts["step"]} if "step" in facts else {}
+        restores: list[Restore] = []
+        if optimizer is not None:
+            names, saved = names_of(model, optimizer), part(facts, "optimizer", optimizer)
+            restores.append(optimizer_restore(optimizer, saved, names, kept))
+        if schedule is not None: restores.append(schedule_restore(schedule, part(facts, "schedule", schedule)))
+        if rng is not None: restores.append(rng_restore(rng, part(facts, "rng", rng.bit_generator)))
+        model.load_state_dict(arrays)
     except ValueError as error: raise ValueError(f"{os.fspath(path)}: {error}") from None
-    return metadata
+    except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:  # JSON, but not as save writes it
+        raise ValueError(f"{os.fspath(path)}: damaged metadata: {error!r}") from None
+    for restore in restores: restore()
+    return metadata | step
+
+
+def optimizer_state(optimizer: Optimizer, names: Mapping[Tensor, str]) -> tuple[dict[str, Array], dict[str, Any]]:
+    """What the optimizer keeps: arrays by name, and the rest, in which parameters have names."""
+    memory = {key: {names[p]: array for p, array in kept.items()} for key, kept in optimizer.memory.items()}
+    facts = {"type": kind(optimizer), "memory": {key: [*kept] for key, kept in memory.items()},
+             "groups": [{**group, "params": [names[p] for p in group["params"]]} for group in optimizer.param_groups],
+             "steps": {names[p]: t for p, t in optimizer.steps.items()}}
+    arrays = [array for kept in memory.values() for array in kept.values()]
+    return dict(zip(array_names(facts), [np.array(array, order="C") for array in arrays], strict=True)), facts
+
+
+def array_names(facts: Mapping[str, Any] | None) -> Iterator[str]:
+    """The names of the optimizer's arrays in the file."""
+    return (f"optimizer.{key}.{name}" for key, names in (facts or {"memory": {}})["memory"].items() for name in names)
+
+
+def optimizer_restore(optimizer: Optimizer, facts: Mapping[str, Any], names: Mapping[Tensor, str],
+                      arrays: Mapping[str, Array]) -> Restore:
+    """Check that the state fits the optimizer's parameters, then set it."""
+    groups = optimizer.param_groups
+    check_groups([[names[p] for p in group["params"]] for group in groups], [group["params"] for group in facts["groups"]])
+    parameters = {names[p]: p for group in groups for p in group["params"]}
+    listed = [(key, parameters[name], f"optimizer.{key}.{name}") for key, kept in facts["memory"].items() for name in kept]
+    check_arrays({name: p for _, p, name in listed}, arrays)
+    memory: dict[str, dict[Tensor, Array]] = {key: {} for key in facts["memory"]}
+    for key, p, name in listed: memory[key][p] = np.array(arrays[name], p.dtype)
+    steps = {parameters[name]: operator.index(t) for name, t in facts["steps"].items()}
+    options = [checked_options(group, saved) for group, saved in zip(groups, facts["groups"], strict=True)]
+    def restore() -> None:
+        optimizer.memory, optimizer.steps = memory, steps
+        for group, saved in zip(groups, options, strict=True): group.update(saved)
+    return restore
+
+
+def schedule_restore(schedule: Schedule, facts: Mapping[str, Any]) -> Restore:
+    """Check the schedule's place, then go there; after the optimizer's options, whose learning rates it sets."""
+    t, initial = operator.index(facts["t"]), [float(lr) for lr in facts["initial"]]
+    if len(initial) != len(schedule.initial):
+        raise ValueError(f"the schedule has {len(schedule.initial)} parameter groups, the file {len(initial)}")
+    def restore() -> None:
+        schedule.t, schedule.initial = t, initial
+        schedule.set()
+    return restore
+
+
+def rng_restore(rng: np.random.Generator, facts: Mapping[str, Any]) -> Restore:
+    """Try the state on a copy, then set it: who shares the generator goes on with it."""
+    trial = copy.deepcopy(rng.bit_generator)
+    trial.state = facts["state"]
+    def restore() -> None: rng.bit_generator.state = trial.state
+    return restore
+
+
+def part(facts: Mapping[str, Any], name: str, own: Any) -> Any:
+    """What the file knows of the optimizer, the schedule or the rng, if it is one of the same kind."""
+    if name not in facts:
+        raise ValueError(f"no state of the {name} is in the file: leave {name}= out, or save with {name}=…")
+    if facts[name]["type"] == kind(own): return facts[name]
+    raise ValueError(f"the {name} in the file is of type {facts[name]['type']}, expected {kind(own)}")
+
+
+def kind(x: Any) -> str: return type(x).__name__
+
+
+def names_of(model: Module, optimizer: Optimizer) -> dict[Tensor, str]:
+    """Names of the model's Tensors, if all of the optimizer's are among them."""
+    names = {x: name for name, x in unique(model.named_state())}
+    strangers = [p.shape for group in optimizer.param_groups for p in group["params"] if p not in names]
+    if not strangers: return names
+    raise ValueError(f"the optimizer has parameters of shapes {strangers} that the model lacks: optimize model.parameters()")
+
+
+def check_groups(ours: Groups, theirs: Groups) -> None:
+    """Raise ValueError unless the parameter groups have the same parameters."""
+    have, found = [*chain(*ours)], [*chain(*theirs)]
+    problems = [f"missing: {name}" for name in have if name not in found]
+    problems += [f"unexpected: {name}" for name in found if name not in have]
+    if not problems and ours != theirs: problems = [f"different groups: {theirs} in the file, {ours} in the optimizer"]
+    refuse(problems)
+
+
+def checked_options(group: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
+    """The saved options of a parameter group, if they are the same ones."""
+    odd = sorted(saved.keys() ^ group.keys())
+    if odd: raise ValueError(f"options {odd}: found either in the file or in the optimizer, expected in both")
+    return {name: tuple(value) if isinstance(value, list) else value  # JSON has no tuples
+            for name, value in saved.items() if name != "params"}
+
+
+def check_arrays(expected: Mapping[str, Tensor], arrays: Mapping[str, Array]) -> None:
+    """Raise ValueError unless there is an array for every name, and it fits the parameter."""
+    problems = [f"missing: {name}, shape {p.shape}" for name, p in expected.items() if name not in arrays]
+    refuse(problems + [f"different: {name}, {a.dtype} {a.shape} in the file, {p.dtype} {p.shape} in the model"
+                       for name, p in expected.items() if (a := arrays.get(name)) is not None and not fits(a, p)])
+
+
+def refuse(problems: list[str]) -> None:
+    if problems: raise ValueError("\n  ".join(["the optimizer's state does not fit, and nothing was loaded:", *problems]))
+
+
+def refuse_taken(names: set[str], where: str) -> None:
+    if names: raise ValueError(f"{sorted(names)} in {where} are names that the file itself needs: choose others")
 
 
 def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:

@@ -1,174 +1,141 @@
-"""Data for training: IDX files (MNIST and its like), batches of examples, labels as one-hot vectors.
-
-A file is somebody else's: nothing in it is believed before it has been checked, and no memory is taken for what its
-header merely promises.
-"""
+"""Data for training: batches of examples, sets split at random, labels as one-hot vectors. Files are read in idx.py."""
 
 from __future__ import annotations
 
-import gzip
 import math
 import operator
-import os
-import struct
-import zlib
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, BinaryIO, cast
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-__all__ = ["DataLoader", "one_hot", "read_idx", "read_mnist"]
+from .idx import check_labels, read_idx, read_mnist
 
-Examples = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # images (n, rows, columns), labels (n,)
+__all__ = ["DataLoader", "one_hot", "random_split", "read_idx", "read_mnist", "train_test_split"]
 
-IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-MAX_DIMENSIONS = 64  # NumPy's own limit
-MAX_BYTES = 2**30    # 1 GiB of values; MNIST's largest file holds 47 MB
-CHUNK = 2**20        # memory grows by this much at a time, and only as the data arrive
-
-
-def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Read an IDX file: two zero bytes, type code, number of dimensions, the sizes, then the values in C order.
-
-    It may be gzipped, whatever its name. Returns a writable array of the header's shape and type, in native byte order.
-    Raises ValueError, which names the file, if it is not exactly that, or holds more than 1 GiB.
-
-    >>> from tinygrad_edu.nn.data import read_idx
-    >>> read_idx("examples/data/mnist/t10k-labels-idx1-ubyte.gz")[:5]
-    array([7, 2, 1, 0, 4], dtype=uint8)
-    """
-    name = os.fspath(path)
-    with open(path, "rb") as file:
-        zipped = file.peek(2)[:2] == b"\x1f\x8b"
-        stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if zipped else file
-        try: return read_values(stream, *read_header(stream))
-        except ValueError as error: raise ValueError(f"{name}: {error}") from None
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ValueError(f"{name}: expected an intact gzip stream, found a damaged one: {error}") from None
-
-
-def read_header(stream: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """The type and shape of the values that follow."""
-    zeros, code, ndim = struct.unpack(">HBB", read_exactly(stream, 4, "the magic number"))
-    if zeros: raise ValueError(f"expected an IDX file, whose first two bytes are 0, found 0x{zeros:04x}")
-    if code not in IDX_TYPES:
-        raise ValueError(f"expected a type code among {', '.join(f'0x{c:02x}' for c in IDX_TYPES)}, found 0x{code:02x}")
-    if not 1 <= ndim <= MAX_DIMENSIONS: raise ValueError(f"expected 1 to {MAX_DIMENSIONS} dimensions, found {ndim}")
-    shape = struct.unpack(f">{ndim}I", read_exactly(stream, 4 * ndim, f"the sizes of {ndim} dimensions"))
-    dtype = np.dtype(IDX_TYPES[code])
-    # a size of 0 must not excuse the others: NumPy refuses (0, 2³²-1, 2³²-1, 2³²-1) too
-    if math.prod(max(size, 1) for size in shape) * dtype.itemsize > MAX_BYTES:
-        raise ValueError(f"expected at most {MAX_BYTES:,} bytes of values, found {dtype} of shape {shape}")
-    return dtype, shape
-
-
-def read_values(stream: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """The values, in native byte order; nothing may follow them."""
-    expected = math.prod(shape) * dtype.itemsize
-    values = read_exactly(stream, expected, f"values of shape {shape}")
-    if stream.read(1): raise ValueError(f"expected {expected:,} bytes of values for shape {shape}, found more")
-    return np.frombuffer(values, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
-
-
-def read_exactly(stream: BinaryIO, size: int, what: str) -> bytearray:
-    """The next `size` bytes, or a ValueError if there are fewer."""
-    data = bytearray()
-    while chunk := stream.read(min(CHUNK, size - len(data))): data += chunk
-    if len(data) < size: raise ValueError(f"expected {size:,} bytes for {what}, found {len(data):,}")
-    return data
-
-
-def read_mnist(directory: str | os.PathLike[str], *, classes: int = 10) -> tuple[Examples, Examples]:
-    """The four files of MNIST, or of any set in its format: `(train_images, train_labels), (test_images, test_labels)`.
-
-    Images are uint8 `(n, rows, columns)`, pixels 0 to 255; labels uint8 `(n,)`, from 0 to `classes` - 1. Raises
-    FileNotFoundError if a file is missing, ValueError naming it if its contents don't fit.
-
-    >>> from tinygrad_edu.nn.data import read_mnist
-    >>> (images, labels), (test_images, test_labels) = read_mnist("examples/data/mnist")
-    >>> images.shape, labels.shape, test_images.shape, test_labels.shape
-    ((60000, 28, 28), (60000,), (10000, 28, 28), (10000,))
-    """
-    train, test = read_examples(directory, "train", classes), read_examples(directory, "t10k", classes)
-    size, test_size = train[0].shape[1:], test[0].shape[1:]
-    if size != test_size:
-        test_path = find(directory, "t10k-images", "idx3-ubyte")
-        raise ValueError(f"{test_path}: expected images of {size}, as in the training set, found {test_size}")
-    return train, test
-
-
-def read_examples(directory: str | os.PathLike[str], part: str, classes: int) -> Examples:
-    """The images and labels of one part, "train" or "t10k", checked against each other."""
-    images_path = find(directory, f"{part}-images", "idx3-ubyte")
-    labels_path = find(directory, f"{part}-labels", "idx1-ubyte")
-    images, labels = read_bytes(images_path, 3), read_bytes(labels_path, 1)
-    if len(images) != len(labels):
-        raise ValueError(f"{labels_path}: expected one label for each of the {len(images):,} images in "
-                         f"{images_path.name}, found {len(labels):,}")
-    try: check_labels(labels, classes)
-    except ValueError as error: raise ValueError(f"{labels_path}: {error}") from None
-    return images, labels
-
-
-def read_bytes(path: Path, ndim: int) -> NDArray[np.uint8]:
-    """An IDX file of unsigned bytes with `ndim` dimensions."""
-    array = read_idx(path)
-    if array.ndim != ndim or array.dtype != np.uint8:
-        raise ValueError(f"{path}: expected uint8 values in {ndim} dimension{'s' * (ndim > 1)}, "
-                         f"found {array.dtype} of shape {array.shape}")
-    return array
-
-
-def find(directory: str | os.PathLike[str], stem: str, suffix: str) -> Path:
-    """The file in the directory, under any of the names in use."""
-    names = [stem + separator + suffix + ending for separator in "-." for ending in ("", ".gz")]
-    for name in names:
-        if (path := Path(directory, name)).is_file(): return path
-    raise FileNotFoundError(f"{os.fspath(directory)}: expected one of {', '.join(names)}, found none")
-
-
-def check_labels(labels: NDArray[Any], classes: int) -> None:
-    """Raise ValueError for the first label outside 0 to classes - 1."""
-    for i in np.flatnonzero((labels < 0) | (labels >= classes)):
-        raise ValueError(f"expected labels from 0 to {classes - 1}, found {labels[i]} at position {i}")
+Array = NDArray[Any]
 
 
 class DataLoader:
     """Batches of examples: arrays of `n` examples each, cut along their first axis. Iterating once is one epoch.
 
-    Yields tuples, one batch per array, 1-tuples for a single array; the last batch may be smaller, unless `drop_last`.
-    With `shuffle`, every epoch draws a new order from `rng`; without, batches are views. `len(loader)` counts batches.
-    Raises ValueError for arrays of different lengths, batch_size < 1, or shuffle without an rng.
+    In an array's place may be anything with `__len__` and `__getitem__` that gives one example, or a tuple of them: these are
+    stacked. Yields tuples, one batch per array; the last batch may be smaller, unless `drop_last`. With `shuffle`, every epoch
+    draws a new order from `rng`; without, batches of arrays are views. `len(loader)` counts batches.
+    Raises ValueError for different lengths, batch_size < 1, or shuffle without an rng.
 
     >>> from tinygrad_edu.nn.data import DataLoader
     >>> [y.tolist() for x, y in DataLoader(np.zeros((5, 28, 28)), np.array([7, 2, 1, 0, 4]), batch_size=2)]
     [[7, 2], [1, 0], [4]]
     """
 
-    def __init__(self, *arrays: ArrayLike, batch_size: int = 1, shuffle: bool = False,
+    def __init__(self, *arrays: Any, batch_size: int = 1, shuffle: bool = False,
                  rng: np.random.Generator | None = None, drop_last: bool = False) -> None:
-        self.arrays, self.batch_size = [np.asarray(array) for array in arrays], operator.index(batch_size)
-        if not arrays or any(array.ndim == 0 for array in self.arrays):
-            raise ValueError(f"expected arrays with a first axis, found {[array.shape for array in self.arrays]}")
-        lengths = [len(array) for array in self.arrays]
-        if len(set(lengths)) > 1: raise ValueError(f"expected arrays of the same length, found {lengths}")
+        self.arrays, self.batch_size = [as_examples(array) for array in arrays], operator.index(batch_size)
+        n = common_length(self.arrays)
         if self.batch_size < 1: raise ValueError(f"expected a batch_size of at least 1, found {batch_size}")
-        if shuffle and not isinstance(rng, np.random.Generator):
-            raise ValueError(f"shuffle=True needs a random generator, found rng={rng!r}: "
-                             "write DataLoader(…, shuffle=True, rng=np.random.default_rng(0))")
+        if shuffle: check_rng(rng, "shuffle=True", "DataLoader(…, shuffle=True, rng=np.random.default_rng(0))")
         self.rng = rng if shuffle else None
-        self.examples = lengths[0] - lengths[0] % self.batch_size if drop_last else lengths[0]  # in an epoch
+        self.examples = n - n % self.batch_size if drop_last else n  # in an epoch
 
     def __len__(self) -> int: return math.ceil(self.examples / self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[NDArray[Any], ...]]:
+    def __iter__(self) -> Iterator[tuple[Array, ...]]:
         order = self.rng.permutation(len(self.arrays[0])) if self.rng else None
         for start in range(0, self.examples, self.batch_size):
-            batch = slice(start, start + self.batch_size)
-            if order is None: yield tuple([array[batch] for array in self.arrays])
-            else: yield tuple([array.take(order[batch], axis=0) for array in self.arrays])
+            batch = slice(start, min(start + self.batch_size, self.examples))
+            which = batch if order is None else order[batch]
+            yield tuple([part for array in self.arrays for part in fetched(array, which)])
+
+
+def as_examples(source: Any) -> Any:
+    """An array, unless its examples are to be fetched one by one: a list of tuples, or what is no array but has an index."""
+    one_by_one = hasattr(source, "__getitem__") and hasattr(source, "__len__") and not hasattr(source, "__array__")
+    if isinstance(source, list | tuple): one_by_one = bool(source) and isinstance(source[0], tuple)
+    return source if one_by_one else np.asarray(source)
+
+
+def fetched(source: Any, which: slice | Array) -> Iterator[Array]:
+    """The batches of these examples: one of an array, one per place in the tuples of anything else."""
+    if isinstance(source, np.ndarray): yield source[which] if isinstance(which, slice) else source.take(which, axis=0)
+    else:
+        indices = range(which.start, which.stop) if isinstance(which, slice) else which.tolist()
+        examples = [source[i] for i in indices]
+        columns = zip(*examples, strict=True) if isinstance(examples[0], tuple) else [examples]
+        yield from map(stacked, columns)
+
+
+def stacked(examples: Sequence[Any]) -> Array:
+    """`k` times `(…)` becomes `(k, …)`."""
+    z = np.stack([np.asarray(example) for example in examples])
+    if z.dtype != object: return z
+    raise TypeError(f"expected examples that are numbers, arrays or tuples of them, found {type(examples[0]).__name__}")
+
+
+def train_test_split(*arrays: ArrayLike, test_size: float | int = 0.2, rng: np.random.Generator) -> list[Array]:
+    """Shuffled alike and cut in two: `[x_train, x_test, y_train, y_test, …]`, as scikit-learn's.
+
+    `test_size` is the part that is held back, between 0 and 1, rounded up, or how many examples: an integer.
+    Raises ValueError for different lengths, or if no example were left on one side.
+
+    >>> from tinygrad_edu.nn.data import train_test_split
+    >>> x_train, x_test, y_train, y_test = train_test_split(np.zeros((10, 3)), np.arange(10), rng=np.random.default_rng(0))
+    >>> x_train.shape, x_test.shape, sorted([*y_train, *y_test]) == [*range(10)]
+    ((8, 3), (2, 3), True)
+    """
+    every = [np.asarray(array) for array in arrays]
+    n = common_length(every)
+    held = math.ceil(test_size * n) if isinstance(test_size, float) else operator.index(test_size)
+    if not 0 < held < n:
+        raise ValueError(f"expected a test_size between 0 and 1, or from 1 to {n - 1} of {n} examples, found {test_size}")
+    return [part for train_and_test in zip(*random_split(tuple(every), [n - held, held], rng=rng), strict=True)
+            for part in train_and_test]
+
+
+def random_split(examples: Any, lengths: Sequence[float], *, rng: np.random.Generator) -> list[Any]:
+    """Parts of these lengths, every example in one of them: of an array, of a tuple of arrays, or of 0 … n − 1, for an integer.
+
+    Lengths are integers that add up to n, or fractions, floats that add up to 1: then each is rounded down, and what is left
+    goes to the first parts, one each, as in PyTorch. Raises ValueError for other sums and negative lengths.
+
+    >>> from tinygrad_edu.nn.data import random_split
+    >>> [part.shape for part in random_split(np.zeros((11, 3)), [0.5, 0.5], rng=np.random.default_rng(0))]
+    [(6, 3), (5, 3)]
+    """
+    check_rng(rng, "a random split", "rng=np.random.default_rng(0)")
+    if isinstance(examples, int | np.integer): examples = np.arange(examples)
+    arrays = [np.asarray(array) for array in (examples if isinstance(examples, tuple) else (examples,))]
+    order = rng.permutation(n := common_length(arrays))
+    indices = np.split(order, np.cumsum(counts(lengths, n))[:-1])
+    if isinstance(examples, tuple): return [tuple([array[i] for array in arrays]) for i in indices]
+    return [arrays[0][i] for i in indices]
+
+
+def counts(lengths: Sequence[float], n: int) -> list[int]:
+    """How many of n examples each part has."""
+    fractions = any(isinstance(length, float) for length in lengths)
+    right = math.isclose(sum(lengths), 1) if fractions else sum(lengths) == n
+    if not right or not all(length >= 0 for length in lengths):
+        raise ValueError(f"expected lengths ≥ 0 that add up to {n}, or fractions that add up to 1.0, found {[*lengths]}")
+    whole = [math.floor(length * n if fractions else length) for length in lengths]
+    left = n - sum(whole)  # less than one for each
+    return [count + (i < left) for i, count in enumerate(whole)]
+
+
+def common_length(arrays: Sequence[Any]) -> int:
+    """How many examples each of the arrays has, if it is the same number."""
+    if not arrays or any(getattr(array, "shape", None) == () for array in arrays):
+        raise ValueError(f"expected arrays with a first axis, found {[getattr(array, 'shape', None) for array in arrays]}")
+    lengths = [len(array) for array in arrays]
+    if len(set(lengths)) > 1: raise ValueError(f"expected arrays of the same length, found {lengths}")
+    return lengths[0]
+
+
+def check_rng(rng: Any, what: str, write: str) -> None:
+    """Raise ValueError for anything but a random generator."""
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(f"{what} needs a random generator, found rng={rng!r}: write {write}")
 
 
 def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike = np.float32) -> NDArray[Any]:

@@ -41,6 +41,7 @@ class Optimizer:
         groups = given if given and all(isinstance(group, Mapping) for group in given) else [{"params": given}]
         self.param_groups = [checked_group(group, options) for group in groups]
         self.memory: dict[str, dict[Tensor, Array]] = {}
+        self.steps: dict[Tensor, int] = {}
         every = [p for group in self.param_groups for p in group["params"]]
         if len(set(every)) < len(every): raise ValueError("a parameter comes twice, and would take every step twice")
 
@@ -53,7 +54,9 @@ class Optimizer:
         for group in self.param_groups:
             options = {name: value for name, value in group.items() if name != "params"}
             for p in group["params"]:
-                if p.grad is not None: self.update(p, p.grad, **options)
+                if p.grad is None: continue
+                self.update(p, p.grad, **options)
+                self.steps[p] = self.steps.get(p, 0) + 1
 
     def kept(self, name: str, p: Tensor) -> Array:
         """An array of p's shape that is kept from step to step, to be changed in place; zeros at first."""
@@ -116,7 +119,6 @@ class Adam(Optimizer):
     def __init__(self, parameters: Parameters, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
                  eps: float = 1e-8, weight_decay: float = 0.0) -> None:
         super().__init__(parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
-        self.steps: dict[Tensor, int] = {}
 
     def update(self, p: Tensor, g: Array, lr: float, betas: tuple[float, float], eps: float,
                weight_decay: float) -> None:
@@ -125,7 +127,6 @@ class Adam(Optimizer):
         m = self.accumulate("m", p, (1 - beta1) * g, beta1)
         v = self.accumulate("v", p, (1 - beta2) * np.square(g), beta2)
         p.data -= lr / (1 - beta1 ** t) * m / (np.sqrt(v / (1 - beta2 ** t)) + eps)
-        self.steps[p] = t
 
 
 class AdamW(Adam):

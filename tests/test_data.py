@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tinygrad_edu.nn.data import DataLoader, one_hot, read_idx, read_mnist
+from tinygrad_edu.nn.data import DataLoader, one_hot, random_split, read_idx, read_mnist, train_test_split
 
 Array = np.ndarray[Any, Any]
 MNIST = Path(__file__).parents[1] / "examples" / "data" / "mnist"
@@ -287,6 +287,45 @@ def test_batches_keep_dtype_and_shape() -> None:
         assert (batch.dtype, batch.shape) == (np.dtype("u1"), (3, 3, 2))
 
 
+class Pairs:
+    """An indexable that is no array, by Python's integers alone: example i is (i, [i, 10 i])."""
+
+    def __init__(self, n: int) -> None: self.examples = {i: (i, np.array([i, 10 * i])) for i in range(n)}
+    def __len__(self) -> int: return len(self.examples)
+
+    def __getitem__(self, i: int) -> tuple[int, Array]:
+        assert type(i) is int
+        return self.examples[i]
+
+
+@given(lengths, sizes, flags, flags, seeds)
+def test_examples_fetched_one_by_one_make_the_batches_of_arrays(n: int, batch_size: int, shuffle: bool, drop_last: bool,
+                                                                seed: int) -> None:
+    x = np.arange(n)
+    def batches(*arrays: Any) -> list[tuple[Array, ...]]:
+        rng = np.random.default_rng(seed)
+        return list(DataLoader(*arrays, batch_size=batch_size, shuffle=shuffle, rng=rng, drop_last=drop_last))
+    expected = batches(x, x[:, None] * [1, 10])
+    for found in (batches(Pairs(n)), batches([Pairs(n)[i] for i in range(n)] or Pairs(0))):
+        np.testing.assert_equal(found, expected)
+    np.testing.assert_equal(batches(range(n), x[:, None] * [1, 10]), expected)
+
+
+def test_an_array_beside_an_indexable_and_a_single_example_make_one_tuple() -> None:
+    assert [[part.tolist() for part in batch] for batch in DataLoader(Pairs(3), np.array([7, 8, 9]), batch_size=2)] == [
+        [[0, 1], [[0, 0], [1, 10]], [7, 8]], [[2], [[2, 20]], [9]]]
+    assert [x.tolist() for (x,) in DataLoader(range(3), batch_size=2)] == [[0, 1], [2]]
+
+
+def test_a_list_of_numbers_is_an_array_of_one_type() -> None:
+    assert {batch.dtype for (batch,) in DataLoader([1, 2.5, 3])} == {np.dtype(float)}
+
+
+def test_examples_of_different_shapes_or_of_no_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match="same shape"): list(DataLoader([(np.zeros(2),), (np.zeros(3),)], batch_size=2))
+    with pytest.raises(TypeError, match="numbers, arrays or tuples of them, found dict"): list(DataLoader([({},)]))
+
+
 X = np.zeros((3, 2))
 REFUSED = {  # arguments, options ↦ what the message must say
     "lengths": ((X, X[:2]), {}, "arrays of the same length, found [3, 2]"),
@@ -303,6 +342,67 @@ REFUSED = {  # arguments, options ↦ what the message must say
 def test_a_loader_says_what_it_expected(arguments: Any, options: Any, message: str) -> None:
     with pytest.raises(ValueError) as caught: DataLoader(*arguments, **options)
     assert message in str(caught.value)
+
+
+# Splits
+
+@given(st.integers(2, 60), seeds, st.data())
+def test_train_and_test_have_every_example_once_and_rows_stay_together(n: int, seed: int, data: st.DataObject) -> None:
+    test_size = data.draw(st.integers(1, n - 1) | st.floats(0.01, 0.99).filter(lambda part: math.ceil(part * n) < n))
+    x, rng = np.arange(n), np.random.default_rng(seed)
+    x_train, x_test, y_train, y_test = train_test_split(x, x[:, None] * [1, 10], test_size=test_size, rng=rng)
+    assert sorted([*x_train, *x_test]) == x.tolist()
+    assert len(x_test) == (test_size if isinstance(test_size, int) else math.ceil(test_size * n))
+    for one, other in ((x_train, y_train), (x_test, y_test)): np.testing.assert_array_equal(other, one[:, None] * [1, 10])
+
+
+def test_a_fifth_is_held_back_by_default_and_the_rng_decides_which() -> None:
+    def held(seed: int) -> list[int]:
+        _, test = train_test_split(np.arange(50), rng=np.random.default_rng(seed))
+        assert len(test) == 10
+        return [*map(int, test)]
+    assert held(0) == held(0) != held(1)
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=6), seeds)
+def test_parts_have_their_lengths_and_every_example_once(parts: list[int], seed: int) -> None:
+    n = sum(parts)
+    indices = random_split(n, parts, rng=np.random.default_rng(seed))
+    assert [len(part) for part in indices] == parts
+    assert sorted(np.concatenate(indices).tolist()) == list(range(n))
+    x = np.arange(n) * 3
+    arrays, pairs = (random_split(what, parts, rng=np.random.default_rng(seed)) for what in (x, (x, x + 1)))
+    np.testing.assert_equal(arrays, [x[part] for part in indices])
+    np.testing.assert_equal(pairs, [(x[part], x[part] + 1) for part in indices])
+
+
+FRACTIONS = {  # n, fractions ↦ as torch.utils.data.random_split: rounded down, what is left to the first parts
+    "even": (10, [0.5, 0.5], [5, 5]), "one left": (11, [0.5, 0.5], [6, 5]), "two left": (29, [0.3, 0.3, 0.4], [9, 9, 11]),
+    "whole": (5, [1.0], [5]), "nothing": (0, [0.5, 0.5], [0, 0]), "tenths": (103, [0.1] * 10, [11] * 3 + [10] * 7)}
+
+
+@pytest.mark.parametrize("n, fractions, parts", FRACTIONS.values(), ids=FRACTIONS)
+def test_fractions_are_rounded_as_in_pytorch(n: int, fractions: list[float], parts: list[int]) -> None:
+    assert [len(part) for part in random_split(n, fractions, rng=np.random.default_rng(0))] == parts
+
+
+RNG = np.random.default_rng(0)
+UNSPLIT = {
+    "too few": (lambda: random_split(10, [3, 6], rng=RNG), r"add up to 10, .* found \[3, 6\]"),
+    "too much": (lambda: random_split(10, [0.5, 0.6], rng=RNG), r"fractions that add up to 1.0, found \[0.5, 0.6\]"),
+    "negative": (lambda: random_split(10, [-1, 11], rng=RNG), "lengths ≥ 0"),
+    "NaN": (lambda: random_split(10, [math.nan, 0.5], rng=RNG), "lengths ≥ 0"),
+    "a seed": (lambda: random_split(10, [5, 5], rng=3), "rng=3: write rng=np.random.default_rng"),  # type: ignore[arg-type]
+    "lengths": (lambda: train_test_split(np.zeros(3), np.zeros(2), rng=RNG), r"same length, found \[3, 2\]"),
+    "all": (lambda: train_test_split(np.zeros(3), test_size=3, rng=RNG), "from 1 to 2 of 3 examples, found 3"),
+    "all of it": (lambda: train_test_split(np.zeros(3), test_size=0.99, rng=RNG), "found 0.99"),
+    "none": (lambda: train_test_split(np.zeros(3), test_size=0.0, rng=RNG), "found 0.0"),
+}
+
+
+@pytest.mark.parametrize("call, message", UNSPLIT.values(), ids=UNSPLIT)
+def test_a_split_says_what_it_expected(call: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message): call()
 
 
 # one_hot
