@@ -5,14 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
+from common import BLUE, GREY, INK, ORANGE
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-matplotlib.rcParams.update({"font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left",
-                            "axes.spines.top": False, "axes.spines.right": False, "text.color": "#1b2733"})
-BLUE, ORANGE, GREY = "#0072b2", "#b35f00", "#c3ccd5"
 DIVERGING = LinearSegmentedColormap.from_list("weights", ["#7f3b08", "#f7f7f7", "#084594"])  # negative, zero, positive
 
 
@@ -56,7 +53,7 @@ def draw_confusion(figure: Any, counts: np.ndarray[Any, Any]) -> None:
         strong = wrong[row, column] > 0.6 * wrong.max() > 0
         axes.text(column, row, count or "", ha="center", va="center", fontsize=8,
                   fontweight="bold" if row == column else "normal",
-                  color="white" if strong else BLUE if row == column else "#1b2733")
+                  color="white" if strong else BLUE if row == column else INK)
     axes.set(title="Test images: which digit was called which", xlabel="called", ylabel="is",
              xticks=range(10), yticks=range(10))
     axes.spines[:].set_visible(False)
@@ -88,7 +85,7 @@ def draw_answers(figure: Any, images: Any, labels: Any, predicted: np.ndarray[An
         picture.imshow(images[image], cmap="gray_r")
         called = int(predicted[image].argmax())
         note = f"a {labels[image]}" + ("" if right[image] else f", called {called}")
-        picture.set_title(note, fontsize=9, color="#1b2733" if right[image] else "#c8500a", loc="center")
+        picture.set_title(note, fontsize=9, color=INK if right[image] else "#c8500a", loc="center")
         bars.axis("on")
         outputs = predicted[image] - min(0.0, predicted[image].min())
         brightest = BLUE if right[image] else ORANGE

@@ -1,0 +1,77 @@
+"""What the examples share: their flags, MNIST as they read it, the look of their figures, and how each ends.
+
+An example ends with a figure, metrics.json, and one number that has to hold: where it doesn't, the script fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from threadpoolctl import threadpool_limits
+
+from tinygrad_edu import nn, no_grad
+
+INK, MUTED, GREY = "#1b2733", "#5b6b7a", "#c3ccd5"
+BLUE, ORANGE, PLUM = "#0072b2", "#b35f00", "#8a3d6e"  # told apart by the colour-blind too
+DATA = Path(__file__).parent / "data" / "mnist"
+
+matplotlib.rcParams.update({
+    "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.spines.top": False,
+    "axes.spines.right": False, "text.color": INK, "axes.labelcolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
+    "axes.edgecolor": GREY, "legend.frameon": False, "figure.dpi": 110})
+
+
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """The flags that every example takes; an example adds its own."""
+    name = Path(sys.argv[0]).stem
+    flags = argparse.ArgumentParser(description=(doc or "").partition("\n")[0],
+                                    formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    flags.add_argument("--seed", type=int, default=0, help="the start of all that is random; the same seed, the same result")
+    flags.add_argument("--quick", action="store_true", help="a few seconds instead of up to two minutes, and a lower goal")
+    flags.add_argument("--out", type=Path, default=Path("build") / name, help="where figure.png and metrics.json go")
+    flags.add_argument("--threads", type=int, default=1, help="threads of the matrix products; small ones are fastest with one")
+    return flags
+
+
+def parse(flags: argparse.ArgumentParser, given: list[str] | None = None) -> argparse.Namespace:
+    args = flags.parse_args(given)
+    threadpool_limits(args.threads)
+    return args
+
+
+def mnist(*, held_back: bool = False, quick: bool = False) -> tuple[Any, Any, Any, Any]:
+    """`x, y, x_test, y_test`: images `(n, 28, 28)` from 0 to 1, and their digits.
+
+    With held_back, 5,000 training images stand for the test images: to choose settings by. With quick, a tenth of all.
+    """
+    (images, y), (test_images, y_test) = nn.data.read_mnist(DATA)
+    if held_back: images, test_images, y, y_test = nn.train_test_split(images, y, test_size=5_000, rng=np.random.default_rng(0))
+    step = 10 if quick else 1
+    x, x_test = (part[::step].astype(np.float32) / 255 for part in (images, test_images))
+    return x, y[::step], x_test, y_test[::step]
+
+
+def outputs(model: nn.Module, x: Any) -> Any:
+    """What the model answers, in `eval()`, a thousand examples at a time."""
+    model.eval()
+    with no_grad(): answers = np.concatenate([np.asarray(model(x[i:i + 1000])) for i in range(0, len(x), 1000)])
+    model.train()
+    return answers
+
+
+def conclude(args: argparse.Namespace, figure: Figure, claim: str, holds: bool, metrics: dict[str, Any]) -> None:
+    """Write the figure and the metrics, print the claim; end with an error if it doesn't hold."""
+    args.out.mkdir(parents=True, exist_ok=True)
+    figure.savefig(args.out / "figure.png")
+    settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
+    known = {"claim": claim, "holds": holds, **metrics, "settings": settings}
+    (args.out / "metrics.json").write_text(json.dumps(known, indent=1))
+    print(f"{claim}; see {args.out}/figure.png", flush=True)
+    if not holds: sys.exit("the goal was missed")
