@@ -235,7 +235,7 @@ CASES = {
     np.split: divided(even=True), np.array_split: divided(), np.vsplit: divided(axis=0, even=True),
     np.hsplit: divided(axis=1, even=True),
     operator.getitem: indexed(), derivatives.scatter: scattered(),
-    derivatives.join: joined(), np.matmul: products(),
+    derivatives.join: joined(), derivatives.pile: alike(axis=True), np.matmul: products(),
 } | cases_linalg.CASES | cases_special.CASES
 
 

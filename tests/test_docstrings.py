@@ -15,9 +15,11 @@ import tinygrad_edu
 PACKAGE = Path(tinygrad_edu.__path__[0])
 MODULES = ["tinygrad_edu", *[module.name for module in pkgutil.walk_packages(tinygrad_edu.__path__, "tinygrad_edu.")]]
 MODULES += [f"tinygrad_edu.nn.{module.name}" for module in pkgutil.iter_modules(tinygrad_edu.nn.__path__)]
-PUBLIC = [(package.__name__, name) for package in (tinygrad_edu, tinygrad_edu.nn, tinygrad_edu.special, tinygrad_edu.nn.optim)
+PACKAGES = [tinygrad_edu, tinygrad_edu.special, tinygrad_edu.nn]
+PACKAGES += [tinygrad_edu.nn.data, tinygrad_edu.nn.init, tinygrad_edu.nn.optim, tinygrad_edu.nn.transforms]
+PUBLIC = [(package.__name__, name) for package in PACKAGES
           for name in package.__all__]
-ARE_MODULES = {"special", "nn", "optim", "init", "data"}
+ARE_MODULES = {"special", "nn", "optim", "init", "data", "transforms"}
 
 
 @pytest.mark.parametrize("module", sorted(set(MODULES)))

@@ -232,6 +232,11 @@ def test_comparisons_give_plain_arrays():
     assert (x == x).all()
 
 
+def test_a_stack_of_many_tensors_is_one_operation():
+    xs = [Tensor(1.0, requires_grad=True) for _ in range(5)]
+    assert [id(x) for _, x in np.stack(xs).inputs] == [id(x) for x in xs]
+
+
 def test_iterating_unpacks():
     a, b = variable(np.array([1.0, 2.0]))
     assert (a.item(), b.item()) == (1.0, 2.0)
@@ -335,6 +340,7 @@ MISTAKES = [
         lambda x: np.split(x, 1, axis=5), lambda x: np.var(x, axis=5), lambda x: np.linalg.norm(x, 1, axis=5)]],
     (lambda: np.reshape(x, (4, 2)), ValueError, ["reshape", "x (2, 3)"]),
     (lambda: np.concatenate([x, number]), ValueError, ["join", "x (2, 3)", "n ()"]),
+    (lambda: np.stack([x, number]), ValueError, ["pile", "x (2, 3)", "n ()", "shape"]),
     (lambda: Tensor(1j), TypeError, ["real numbers", "complex128"]),
     (lambda: Tensor([x, x]), TypeError, ["np.stack"]),
     (lambda: Tensor(x), TypeError, ["already"]),

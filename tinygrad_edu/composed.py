@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu import errors
-from tinygrad_edu.derivatives import along, axes_of, clip, join, length, padded
+from tinygrad_edu.derivatives import along, axes_of, clip, join, length, padded, pile
 from tinygrad_edu.engine import Tensor
 from tinygrad_edu.methods import REGISTRY
 
@@ -176,7 +176,7 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
 @composed(np.stack)
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     """Side by side along a new axis."""
-    return join(*[np.expand_dims(x, axis) for x in arrays], axis=axis)
+    return pile(*as_arrays(*arrays), axis=axis)
 
 
 @composed(np.append)

@@ -257,6 +257,15 @@ derivative(join, each=part)
 
 
 @operation
+def pile(*arrays: Any, axis: int = 0) -> Any:
+    """np.stack with the arrays as arguments, likewise."""
+    return np.stack(arrays, axis)
+
+
+derivative(pile, each=lambda number, g, z, *arrays, axis=0: g[(slice(None),) * normalize_axis_index(axis, g.ndim) + (number,)])
+
+
+@operation
 def scatter(*pieces: Any, indices: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
     """Zeros of a shape with each piece added at its index, as often as that names a place: getitem's transpose."""
     z = np.zeros(shape, pieces[0].dtype)
