@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from itertools import pairwise
 from typing import Any
@@ -52,7 +53,7 @@ def draw(images: Any, digits: Any, answers: Any, kind: str) -> Figure:
     return figure
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     flags = common.parser(__doc__)
     flags.add_argument("--shifts", action="store_true", help="the larger network, trained on images that are shifted anew")
     flags.add_argument("--held-back", action="store_true", help="train on 55,000 images, and measure on the other 5,000")
@@ -62,6 +63,11 @@ def main() -> None:
     if flags.parse_known_args()[0].shifts: flags.set_defaults(lr=0.1, epochs=20)
     args = common.parse(flags)
     if args.quick: args.epochs = 3
+    return args
+
+
+def main() -> None:
+    args = arguments()
     sizes, batch, decay = ([784, 256, 128, 10], 100, 5e-5) if args.shifts else ([784, 128, 64, 10], 64, 0.0)
 
     images, digits, test_images, test_digits = common.mnist(held_back=args.held_back, quick=args.quick)
