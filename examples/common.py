@@ -13,6 +13,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
@@ -20,6 +21,7 @@ from tinygrad_edu import nn, no_grad
 
 INK, MUTED, GREY = "#1b2733", "#5b6b7a", "#c3ccd5"
 BLUE, ORANGE, PLUM = "#0072b2", "#b35f00", "#8a3d6e"  # told apart by the colour-blind too
+DIVERGING = LinearSegmentedColormap.from_list("weights", ["#7f3b08", "#f7f7f7", "#084594"])  # negative, zero, positive
 DATA = Path(__file__).parent / "data" / "mnist"
 
 matplotlib.rcParams.update({

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import BLUE, GREY, INK, ORANGE
+from common import BLUE, DIVERGING, GREY, INK, ORANGE
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-
-DIVERGING = LinearSegmentedColormap.from_list("weights", ["#7f3b08", "#f7f7f7", "#084594"])  # negative, zero, positive
 
 
 def confusion(predicted: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
