@@ -38,7 +38,7 @@ def test_every_public_name_has_a_docstring_of_ten_lines_at_most_with_an_example(
         assert len(documented.splitlines()) <= 10
 
 
-@pytest.mark.parametrize("page", ["../README.md", "../docs/errors.md"])
+@pytest.mark.parametrize("page", ["../README.md", "../docs/errors.md", "../docs/nn.md"])
 def test_the_examples_of_a_page_run(page):
     failed, ran = doctest.testfile(page, optionflags=doctest.ELLIPSIS)
     assert ran > 10
@@ -51,3 +51,10 @@ def test_each_section_about_errors_is_named_by_an_error_and_the_other_way_round(
     named |= set(re.findall(pattern, (PACKAGE / "anomaly.py").read_text()))
     page = Path(__file__).parent.parent / "docs" / "errors.md"
     assert named == {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", page.read_text(), re.M)}
+
+
+@pytest.mark.parametrize("module", [tinygrad_edu.nn, tinygrad_edu.nn.optim])
+def test_the_table_beside_pytorch_has_every_class_of_nn(module):
+    classes = {name for name in module.__all__ if inspect.isclass(getattr(module, name))}
+    rows = re.findall(r"^\| `nn\.(?:optim\.)?(\w+)`", (PACKAGE.parent / "docs" / "nn.md").read_text(), re.MULTILINE)
+    assert classes - set(rows) <= {"Module", "Sequential", "DataLoader", "Optimizer", "Schedule"}
