@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from tinygrad_edu import Tensor, nn
 
 torch.set_default_dtype(torch.float64)
+torch.manual_seed(0)
 
 T = torch.nn
 RNG = np.random.default_rng(0)
@@ -200,11 +201,11 @@ def name(x: Any) -> str: return type(x).__name__
 
 
 def main() -> None:
-    torch.manual_seed(0)
     print("| here | PyTorch | greatest difference | differs in |\n| --- | --- | --- | --- |")
     worst = 0.0
     for ours, theirs, found, differs in rows():
-        print(f"| `{ours}` | {f'`{theirs}`' if theirs else ''} | {f"{found:.0e}" if found else 0} | {differs} |")
+        linked, exact = f"`{theirs}`" if theirs else "", f"{found:.0e}" if found else "0"
+        print(f"| `{ours}` | {linked} | {exact} | {differs} |")
         worst = max(worst, found)
     print(f"\nPyTorch {torch.__version__.partition('+')[0]}; the greatest difference of all is {worst:.1e}.")
     if worst > 1e-12: sys.exit("that is more than rounding")
