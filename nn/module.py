@@ -32,7 +32,11 @@ class Module:
         """What the Module computes; calling it calls this."""
         raise NotImplementedError(f"{type(self).__name__} has no forward: write def forward(self, x): return …")
 
-    def __call__(self, *args: Any, **options: Any) -> Any: return self.forward(*args, **options)
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        result, call = self.forward(*args, **options), (self, (args, options))
+        for z in (result,) if isinstance(result, Tensor) else [x for _, x in held(result, "")]:
+            if isinstance(z, Tensor) and z.operation: z.calls = (*getattr(z, "calls", ()), call)  # for pictures of the graph
+        return result
 
     def members(self) -> Iterator[tuple[str, Module | Tensor]]:
         """The Modules and Tensors directly in it, by name."""

@@ -14,6 +14,17 @@ import pytest
 from tinygrad_edu import nn
 
 ROOT = Path(__file__).parent.parent
+STUDIES = ["mnist_tuned", "mnist_cnn"]
+LOOP = """\
+for _ in range(args.epochs):
+for x, y in loader:
+loss = cost(model(x), y)
+optimizer.zero_grad()
+loss.backward()
+optimizer.step()
+schedule.step()
+bar.update()
+"""
 MNIST = [sys.executable, str(ROOT / "examples" / "mnist.py")]
 
 
@@ -75,3 +86,34 @@ def test_ctrl_c_ends_cleanly_and_keeps_what_was_reached(tmp_path):
     assert process.returncode == 0
     assert 0.8 < json.loads((tmp_path / "metrics.json").read_text())["test_accuracy"] < 1
     assert "test accuracy" in printed
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_training_loop_is_the_same_eight_lines_in_every_example(name):
+    lines = (ROOT / "examples" / f"{name}.py").read_text().splitlines()
+    assert LOOP in "".join(f"{line.strip()}\n" for line in lines)
+
+
+def study(out, name, *flags):
+    command = [sys.executable, str(ROOT / "examples" / f"{name}.py"), "--quick", "--out", str(out), *flags]
+    return subprocess.run(command, capture_output=True, text=True, check=False), json.loads((out / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize("flags", [*STUDIES, "mnist_tuned --shifts"])
+def test_an_example_reaches_its_goal_and_leaves_a_figure(flags, tmp_path):
+    done, metrics = study(tmp_path, *flags.split())
+    assert done.returncode == 0 and metrics["holds"], done.stderr[-1000:]
+    assert metrics["claim"] in done.stdout
+    assert "100%" in done.stderr  # the progress bar
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_example_that_misses_its_goal_fails(tmp_path):
+    done, metrics = study(tmp_path, "mnist_tuned", "--lr", "1e-9")
+    assert done.returncode == 1 and not metrics["holds"]
+    assert "the goal was missed" in done.stderr
+
+
+def test_the_same_seed_gives_the_same_example(tmp_path):
+    first, second = (study(tmp_path / name, "mnist_tuned", "--shifts", "--seed", "3")[1]["accuracy"] for name in "ab")
+    assert first == second

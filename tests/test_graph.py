@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import subprocess
 import sys
+import weakref
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_edu import Tensor, special
+from tinygrad_edu import Tensor, nn, special
 from tinygrad_edu.graph import Graph, Picture, draw, render, trace
 from tinygrad_edu.graph.expression import equations, figures
 
@@ -101,6 +103,84 @@ def test_generated_names_avoid_those_that_were_given() -> None:
     z = parameter(1.0, "z1") * parameter(2.0) * parameter(3.0, "x1")
     assert sorted(named(trace(z))) == ["x1", "x2", "z1", "z2", "z3"]
 
+
+# Modules
+
+class Twice(nn.Module):
+    """One layer, called twice."""
+
+    def __init__(self) -> None: self.inner = nn.Linear(2, 2, rng=np.random.default_rng(0))
+    def forward(self, x: Any) -> Any: return self.inner(np.tanh(self.inner(x)))
+
+
+def owners(graph: Graph) -> dict[str, str]:
+    """The path of the Module that each node is part of."""
+    paths = {module.id: module.path for module in graph.modules}
+    return {node.name: paths[node.module] if node.module else "" for node in graph.nodes}
+
+
+def test_every_value_knows_the_module_that_computed_it_and_the_path_to_it() -> None:
+    model, x = nn.Sequential(nn.Linear(3, 2), nn.Residual(nn.Tanh(), nn.Linear(2, 2))), np.ones((4, 3), np.float32)
+    found = owners(trace(nn.MSE()(model(x), np.zeros((4, 2))), {"model": model, "x": x}))
+    assert found == {
+        "model.0.weight": "model.0", "model.0.bias": "model.0", "x": "", "z1": "model.0", "z2": "model.1.0",
+        "model.1.1.weight": "model.1.1", "model.1.1.bias": "model.1.1", "z3": "model.1.1", "z4": "model.1", "x1": "",
+        "z5": "MSE", "z6": "MSE", "z7": "MSE", "z8": "MSE"}
+
+
+def test_the_modules_are_a_tree_with_levels_and_parameter_counts() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.Residual(nn.Linear(2, 2)))
+    modules = {module.path: module for module in trace(model(np.ones((4, 3), np.float32)), {"model": model}).modules}
+    assert [(path, m.kind, m.level, m.parameters) for path, m in sorted(modules.items())] == [
+        ("model", "Sequential", 1, 14), ("model.0", "Linear", 2, 8), ("model.1", "Residual", 2, 6),
+        ("model.1.0", "Linear", 3, 6)]
+    assert [modules[path].parent for path in ("model.1.0", "model.1", "model")] == [
+        modules["model.1"].id, modules["model"].id, None]
+
+
+def test_a_layer_that_is_called_twice_is_there_twice_and_its_weights_are_outside_both_calls() -> None:
+    graph = trace(Twice()(np.ones((1, 2), np.float32)))
+    assert sorted(module.path for module in graph.modules) == ["Twice", "inner", "inner"]
+    assert owners(graph)["weight"] == "Twice"
+
+
+def test_every_result_of_a_layer_with_several_is_part_of_it() -> None:
+    output, (h, c) = nn.LSTM(3, 2)(np.ones((1, 4, 3), np.float32))
+    graph = trace(output.sum() + h.sum() + c.sum())
+    assert [module.kind for module in graph.modules] == ["LSTM"]
+    assert sum(not node.module for node in graph.nodes if node.operation) == 5  # three sums, two additions
+
+
+def test_a_module_that_returns_its_argument_computes_nothing() -> None:
+    x = parameter([1.0, 2.0], "x")
+    graph = trace(nn.Dropout(0.0).eval()(x * 2))
+    assert graph.modules == () and owners(graph) == {"x": "", "z1": ""}
+
+
+def test_variables_name_what_has_no_name_unless_two_hold_it() -> None:
+    a, b = parameter(2.0), parameter(3.0)
+    same, _hidden = b, parameter(4.0)
+    assert sorted(named(trace(a * b * _hidden, locals()))) == ["a", "x1", "x2", "z1", "z2"]
+    assert same is b
+
+
+def test_draw_knows_the_variables_of_its_caller() -> None:
+    slope, rise = parameter(2.0), parameter(1.0)
+    assert repr(draw(slope + rise)) == "<Computation graph of z1 = slope + rise: 3 values, 2 edges>"
+
+
+def test_a_graph_with_modules_is_freed_at_once() -> None:
+    gc.disable()
+    try:
+        model = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+        y = model(np.ones((1, 2), np.float32))
+        dead = weakref.ref(y)
+        del y
+        assert dead() is None
+    finally: gc.enable()
+
+
+# Words
 
 @pytest.mark.parametrize(("made", "written"), [
     (lambda x, w: x + 7, "x + 7"), (lambda x, w: 0.5 - x, "0.5 − x"), (lambda x, w: x * 6.88137358, "x × 6.881"),

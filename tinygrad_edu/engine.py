@@ -248,13 +248,15 @@ class Tensor(Methods):
     array([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "inputs", "name", "operation", "options", "order", "requires_grad", "values")
+    __slots__ = ("__weakref__", "calls", "data", "grad", "inputs", "name", "operation", "options", "order", "requires_grad",
+                 "values")
     data: Array
     grad: Array | None  # ∂(what backward was called on)/∂self, for leaves
     operation: Operation | None  # None for a leaf
     inputs: tuple[tuple[int, Tensor], ...]  # (argument number, Tensor): x * x has two
     values: tuple[Any, ...]  # (z, x, y, …) as they were when the operation ran
     options: dict[str, Any]
+    calls: tuple[tuple[Any, Any], ...]  # (Module, arguments) whose result it is, inner ones first; unset for most
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor): raise errors.tensor_of_tensor(data)

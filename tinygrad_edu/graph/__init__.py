@@ -1,6 +1,6 @@
 """The recorded graph as data, and its pictures.
 
-Reading order: model.py → expression.py → themes.py → dot.py → render.py → picture.py.
+Reading order: modules.py → model.py → expression.py → themes.py → dot.py → render.py → picture.py.
 """
 
 from tinygrad_edu.graph.model import Edge, Graph, Node, trace

@@ -8,14 +8,15 @@ before backward() and after it.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.engine import Array, Tensor, chain_rule, no_grad
-
-LETTERS = {"operation": "z", "output": "z", "constant": "c"}  # unnamed values are z1, z2 …; leaves x1, x2 …
+from tinygrad_edu.graph.modules import Call, Module, calls, flat, home, paths, tree
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,7 @@ class Node:
     role: str  # input, parameter, constant (a plain array), operation or output
     value: Array
     gradient: Array | None  # ∂output/∂value; None where none is required
+    module: str | None  # the id of the innermost Module call that it is part of
     operation: str | None = None  # what computed it; None for a leaf
     constants: tuple[tuple[int, Any], ...] = ()  # (argument number, number or setting): the arguments without an edge
     options: tuple[tuple[str, Any], ...] = ()
@@ -56,16 +58,17 @@ class Graph:
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
+    modules: tuple[Module, ...] = ()  # inner ones before those that contain them
 
     @property
     def output(self) -> Node: return self.nodes[-1]
 
 
-def trace(output: Tensor) -> Graph:
+def trace(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
     """All that output was computed from, as data, each value with its gradient ∂output/∂value.
 
     An output of more than one number is seeded with ones, as if its sum had been taken. Where nothing requires a
-    gradient nothing was recorded: the graph is then the output alone.
+    gradient nothing was recorded: the graph is then the output alone. `variables`, such as `locals()`, name what has no name.
 
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> graph = trace(x * x)
@@ -78,11 +81,13 @@ def trace(output: Tensor) -> Graph:
         ids = {id(x): f"n{number}" for number, x in enumerate(values)}
         for z in values:
             for number, x in arguments(z): edges.append(Edge(ids[id(x)], ids[id(z)], number, local(z, number, x)))
-    names, recorded = named(values, output), as_recorded(values)
-    nodes = [Node(ids[id(x)], names[id(x)], role(x, output), recorded[id(x)],
+    found, held = calls(values, arguments), unambiguous(variables or {})
+    located, given = paths(found, held), {id(x) for call in found for x in flat(call.arguments)}
+    names, recorded, homes = named(values, located, held, given), as_recorded(values), places(values, found)
+    nodes = [Node(ids[id(x)], names[id(x)], role(x, output, given), recorded[id(x)],
                   None if isinstance(x, np.ndarray) or x not in gradients else np.asarray(gradients[x]),
-                  *computed_by(x)) for x in values]
-    return Graph(tuple(nodes), tuple(edges))
+                  homes[id(x)], *computed_by(x)) for x in values]
+    return Graph(tuple(nodes), tuple(edges), tuple(tree(found, located)))
 
 
 def members(output: Tensor) -> list[Any]:
@@ -118,20 +123,46 @@ def as_recorded(values: list[Any]) -> dict[int, Array]:
     return {key: np.asarray(value) for key, value in recorded.items()}
 
 
-def role(x: Any, output: Tensor) -> str:
-    if not isinstance(x, Tensor): return "constant"
+def role(x: Any, output: Tensor, given: set[int]) -> str:
+    """An array that a Module was called with is an input; any other is a constant."""
+    if not isinstance(x, Tensor): return "input" if id(x) in given else "constant"
     if x is output: return "output"
     return "operation" if x.operation else "parameter" if x.requires_grad else "input"
 
 
-def named(values: list[Any], output: Tensor) -> dict[int, str]:
-    """The names that were given, and for the rest the first that are free: z1, z2 … for what was computed."""
-    names = {id(x): str(x.name) for x in values if getattr(x, "name", None)}
+def places(values: list[Any], found: Sequence[Call]) -> dict[int, str | None]:
+    """The Module that each value is part of, by the value's id."""
+    takers: dict[int, set[int]] = {id(x): set() for x in values}
+    for z in values:
+        for _, x in arguments(z): takers[id(x)].add(id(z))
+    return {id(x): home(id(x), set() if arguments(x) else takers[id(x)], found) for x in values}
+
+
+def unambiguous(variables: Mapping[str, Any]) -> dict[int, str]:
+    """Names of variables by the id of what they hold, where one has it to itself; those that begin with _ are not meant."""
+    named = [(name, x) for name, x in variables.items() if name.isidentifier() and name[0] != "_" and is_value(x)]
+    holders = Counter(id(x) for _, x in named)
+    return {id(x): name for name, x in named if holders[id(x)] == 1}
+
+
+def is_value(x: Any) -> bool:
+    """A Tensor, an array, or a Module."""
+    return isinstance(x, Tensor | np.ndarray) or hasattr(x, "named_modules")
+
+
+def named(values: list[Any], paths: Mapping[int, str], held: Mapping[int, str], given: set[int]) -> dict[int, str]:
+    """Its own name if no other has it, its path in a Module, the variable's that holds it, or the first free z1, z2 …"""
+    own = Counter(x.name for x in values if getattr(x, "name", None))
+    names = {}
+    for x in values:
+        name = getattr(x, "name", None)
+        if name and own[name] > 1: name = paths.get(id(x), name)
+        if name := name or paths.get(id(x)) or held.get(id(x)): names[id(x)] = str(name)
     taken = set(names.values())
     numbers = {letter: itertools.count(1) for letter in "zcx"}
     for x in values:
         if id(x) in names: continue
-        letter = LETTERS.get(role(x, output), "x")
+        letter = "z" if getattr(x, "operation", None) else "x" if isinstance(x, Tensor) or id(x) in given else "c"
         names[id(x)] = next(name for number in numbers[letter] if (name := f"{letter}{number}") not in taken)
     return names
 

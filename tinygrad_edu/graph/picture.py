@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
@@ -54,7 +55,8 @@ def draw(output: Tensor, *, theme: str = "light", direction: str | None = None) 
 
     `theme` is light or dark. `direction` is LR or TB: left out, from left to right if all values are numbers, else from
     top to bottom. An output of more than one number is seeded with ones.
-    The gradients are ∂output/∂value, before backward() as after it; no `grad` is touched.
+    The gradients are ∂output/∂value, before backward() as after it; no `grad` is touched. What has no name is called as the
+    variable that holds it, or by its path in its Module.
 
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> draw(x * x + x)  # a notebook shows the picture; .save("graph.svg") keeps it
@@ -67,6 +69,6 @@ def draw(output: Tensor, *, theme: str = "light", direction: str | None = None) 
         raise ValueError(f"the graph has {count} nodes, and with more than {MOST} nothing could be made out: draw a "
                          "smaller case (fewer steps, fewer elements), or an earlier value of the same computation")
     from tinygrad_edu.graph.dot import dot
-    graph = trace(output)
+    graph = trace(output, sys._getframe(1).f_locals)
     arrays = any(node.shape for node in graph.nodes)
     return Picture(graph, dot(graph, THEMES[theme], direction or ("TB" if arrays else "LR")))
