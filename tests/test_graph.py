@@ -85,6 +85,22 @@ def test_the_local_derivatives_along_a_path_multiply_to_the_gradient() -> None:
         assert gradients[edge.source] == gradients[edge.target] * edge.local  # each value is used once
 
 
+@pytest.mark.parametrize("made", [lambda: neuron()[0], network, lambda: special.softmax(parameter([[1.0, 2.0]]))[0] * 3,
+                                  lambda: np.stack([x := parameter([1.0, 2.0]), x * x]).std()])
+def test_what_arrives_along_the_edges_adds_up_to_the_gradient(made: Callable[[], Any]) -> None:
+    graph = trace(made())
+    for node in graph.nodes[:-1]:
+        passed = [edge.contribution for edge in graph.edges if edge.source == node.id and edge.contribution is not None]
+        if node.gradient is not None: np.testing.assert_allclose(sum(passed), node.gradient, rtol=1e-12)
+
+
+def test_an_edge_shows_the_source_of_its_partial_and_what_was_summed() -> None:
+    graph = trace((np.ones((4, 2)) * parameter([1.0, 2.0])).sum())
+    edge = next(edge for edge in graph.edges if edge.before)
+    assert edge.before == (4, 2) and edge.partial is not None and edge.place is not None
+    assert "lambda g, z, x, y: g * x" in edge.partial and edge.place.startswith("derivatives.py:")
+
+
 def test_a_value_used_twice_has_two_edges_and_its_gradients_add_up() -> None:
     graph = trace((x := parameter(3.0, "x")) * x + x)
     assert [(edge.source, edge.target, edge.argument, edge.local) for edge in graph.edges] == [

@@ -7,15 +7,20 @@ before backward() and after it.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import itertools
+import linecache
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine import Array, Tensor, chain_rule, no_grad
+from tinygrad_edu.engine import Array, Placed, Tensor, chain_rule, fitted, no_grad
 from tinygrad_edu.graph.modules import Call, Module, calls, flat, home, paths, tree
 
 
@@ -39,7 +44,7 @@ class Node:
     def dtype(self) -> np.dtype[Any]: return self.value.dtype  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Edge:
     """A value that an operation took as an argument: x * x has two edges."""
 
@@ -47,6 +52,10 @@ class Edge:
     target: str
     argument: int
     local: float | None  # ∂target/∂source along this edge; between numbers, where the source requires a gradient
+    contribution: Array | None = None  # what the source's gradient receives along this edge: they add up to it
+    before: tuple[int, ...] | None = None  # the contribution's shape before broadcast axes were summed, if they were
+    partial: str | None = None  # the lines of source that computed it
+    place: str | None = None  # where they stand: derivatives.py:57
 
     @property
     def id(self) -> str: return f"{self.source}-{self.target}-{self.argument}"
@@ -80,7 +89,9 @@ def trace(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
         gradients = dict(chain_rule(output, np.ones(output.shape, output.dtype))) if output.requires_grad else {}
         ids = {id(x): f"n{number}" for number, x in enumerate(values)}
         for z in values:
-            for number, x in arguments(z): edges.append(Edge(ids[id(x)], ids[id(z)], number, local(z, number, x)))
+            for number, x in arguments(z):
+                passed = passes(z, number, x, gradients)
+                edges.append(Edge(ids[id(x)], ids[id(z)], number, local(z, number, x), *passed))
     found, held = calls(values, arguments), unambiguous(variables or {})
     located, given = paths(found, held), {id(x) for call in found for x in flat(call.arguments)}
     names, recorded, homes = named(values, located, held, given), as_recorded(values), places(values, found)
@@ -113,6 +124,25 @@ def local(z: Tensor, number: int, x: Any) -> float | None:
     if z.operation is None or np.ndim(z.values[0]) or np.ndim(z.values[number + 1]): return None
     if not isinstance(x, Tensor) or not x.requires_grad: return None
     return float(z.operation.partial(number)(np.ones((), z.dtype)[()], *z.values, **z.options))
+
+
+def passes(z: Tensor, number: int, x: Any, gradients: Mapping[Tensor, Any]) -> tuple[Any, ...]:
+    """What z passes on to one argument: the contribution, its shape if it was summed, the partial's source and place."""
+    if z.operation is None or not isinstance(x, Tensor) or x not in gradients: return ()
+    partial = z.operation.partial(number)
+    whole = partial(gradients[z], *z.values, **z.options)
+    contribution = fitted(whole, z, number)
+    if isinstance(contribution, Placed): contribution = contribution.written_out()
+    return np.asarray(contribution), None if whole.shape == contribution.shape else tuple(whole.shape), *source(partial)
+
+
+def source(partial: Any) -> tuple[str, str]:
+    """The lines of a partial, and file:line."""
+    while isinstance(partial, functools.partial): partial = partial.func
+    code = inspect.unwrap(partial).__code__
+    lines = [line for *_, line in code.co_lines() if line]
+    text = "".join(linecache.getline(code.co_filename, line) for line in range(min(lines), max(lines) + 1))
+    return textwrap.dedent(text).strip().rstrip(","), f"{Path(code.co_filename).name}:{min(lines)}"
 
 
 def as_recorded(values: list[Any]) -> dict[int, Array]:
