@@ -59,7 +59,7 @@ def main() -> None:
     images, digits, test_images, test_digits = common.mnist(held_back=args.held_back, quick=args.quick)
     start, order = np.random.default_rng(args.seed).spawn(2)
     model, cost = network(start), nn.CrossEntropy()
-    loader = nn.DataLoader(images[:, None], digits, batch_size=50 if args.quick else 100, shuffle=True, rng=order)
+    loader = nn.DataLoader(images[:, None], digits, batch_size=50, shuffle=True, rng=order)
     optimizer = nn.optim.Adam(model.parameters(), lr=0.004)
     schedule = nn.optim.OneCycle(optimizer, args.epochs * len(loader))
     print(nn.summary(model, (1, 1, 28, 28)))

@@ -1,6 +1,8 @@
 """The examples end in what they promise, with settings that take seconds."""
 
+import functools
 import gzip
+import importlib
 import json
 import signal
 import subprocess
@@ -14,7 +16,7 @@ import pytest
 from tinygrad_edu import nn
 
 ROOT = Path(__file__).parent.parent
-STUDIES = ["mnist_tuned", "mnist_cnn"]
+STUDIES = ["mnist_tuned", "mnist_cnn", "moons", "char_lm", "autoencoder"]
 LOOP = """\
 for _ in range(args.epochs):
 for x, y in loader:
@@ -99,13 +101,19 @@ def study(out, name, *flags):
     return subprocess.run(command, capture_output=True, text=True, check=False), json.loads((out / "metrics.json").read_text())
 
 
-@pytest.mark.parametrize("flags", [*STUDIES, "mnist_tuned --shifts"])
-def test_an_example_reaches_its_goal_and_leaves_a_figure(flags, tmp_path):
-    done, metrics = study(tmp_path, *flags.split())
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """What an example leaves behind, from one run for all tests."""
+    return functools.cache(lambda flags: (out := tmp_path_factory.mktemp("study"), *study(out, *flags.split())))
+
+
+@pytest.mark.parametrize("flags", [*STUDIES, "mnist_tuned --shifts", "char_lm --transformer"])
+def test_an_example_reaches_its_goal_and_leaves_a_figure(flags, quick):
+    out, done, metrics = quick(flags)
     assert done.returncode == 0 and metrics["holds"], done.stderr[-1000:]
     assert metrics["claim"] in done.stdout
     assert "100%" in done.stderr  # the progress bar
-    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_an_example_that_misses_its_goal_fails(tmp_path):
@@ -114,6 +122,56 @@ def test_an_example_that_misses_its_goal_fails(tmp_path):
     assert "the goal was missed" in done.stderr
 
 
-def test_the_same_seed_gives_the_same_example(tmp_path):
-    first, second = (study(tmp_path / name, "mnist_tuned", "--shifts", "--seed", "3")[1]["accuracy"] for name in "ab")
-    assert first == second
+@pytest.mark.parametrize(("flags", "number"), [
+    ("mnist_tuned --shifts", "accuracy"), ("moons", "accuracy"), ("autoencoder", "error"), ("char_lm", "bits"),
+    ("char_lm --transformer", "bits")])
+def test_the_same_seed_gives_the_same_example(flags, number, quick, tmp_path):
+    assert study(tmp_path, *flags.split())[1][number] == quick(flags)[2][number]
+
+
+def test_a_network_tells_the_moons_apart_where_a_straight_line_cannot(quick):
+    metrics = quick("moons")[2]
+    assert metrics["line"] < 0.88 < 0.93 <= metrics["accuracy"]
+    assert metrics["accuracy"] < 0.98  # the best any rule reaches is 0.971
+
+
+def test_two_numbers_draw_a_digit_better_than_the_two_best_linear_ones(quick):
+    metrics = quick("autoencoder")[2]
+    (known, _), (images, _) = nn.data.read_mnist(ROOT / "examples" / "data" / "mnist")
+    known, images = (part[::10].reshape(-1, 784) / 255 for part in (known, images))
+    two, away = np.linalg.svd(np.cov(known.T))[0][:, :2], images - known.mean(axis=0)
+    assert metrics["linear"] == pytest.approx(np.square(away - away @ two @ two.T).sum(axis=1).mean(), rel=1e-4)
+    assert metrics["error"] < 0.92 * metrics["linear"]
+
+
+@pytest.fixture
+def char_lm(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    return importlib.import_module("char_lm")
+
+
+@pytest.mark.parametrize("network", ["Recurrent", "Transformer"])
+def test_reading_character_by_character_predicts_what_reading_at_once_does(network, char_lm):
+    model, x, state, steps = getattr(char_lm, network)(50, np.random.default_rng(0)), np.arange(40)[None] % 7, None, []
+    for i in range(x.shape[1]):
+        logits, state = model.read(x[:, i:i + 1], state)
+        steps.append(logits[:, -1])
+    assert np.allclose(np.stack(steps, axis=1), model(x), atol=1e-4)
+
+
+def test_no_paragraph_that_is_held_out_is_trained_on(char_lm):
+    training, held_out = char_lm.corpus()
+    assert not set(training.split("\n\n")) & set(held_out.split("\n\n"))
+
+
+def test_surprise_is_that_of_the_next_character_and_a_model_of_pair_counts_has_the_bigrams(char_lm):
+    training, held_out = np.random.default_rng(0).integers(0, 5, (2, 1000))
+    pairs = np.ones((5, 5))
+    np.add.at(pairs, (training[:-1], training[1:]), 1)
+    model, p = nn.Embedding(5, 5), pairs / pairs.sum(axis=1, keepdims=True)
+    model.weight.data = np.log(pairs)
+    bits = char_lm.surprise(model, held_out)
+    expected = -np.log2(p[held_out[:-1], held_out[1:]])[char_lm.TIME // 2:]  # the first have too little before them
+    assert len(expected) - char_lm.TIME < len(bits) <= len(expected)
+    assert np.allclose(bits, expected[:len(bits)])
+    assert np.isclose(bits.mean(), char_lm.baselines(training, held_out, 5)["bigram"])
