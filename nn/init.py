@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -19,7 +20,7 @@ __all__ = ["initialize", "kaiming_normal", "kaiming_uniform", "lecun_normal", "n
            "xavier_normal", "xavier_uniform", "zeros"]
 
 Shape = tuple[int, ...]
-Distribution = Callable[[Shape, np.random.Generator, DTypeLike], Array]
+Distribution: TypeAlias = "Callable[[Shape, np.random.Generator, DTypeLike], Array]"  # quoted: it would import np.random
 
 
 def initialize(model: Module, rng: np.random.Generator, **distributions: Distribution) -> None:
