@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint types table mnist mnist-seeds mnist-plain clean
+.PHONY: help test lint types table golden mnist mnist-seeds mnist-plain clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ types: $(VENV)/installed
 
 table: $(VENV)/installed ## print every function with a derivative, its domain, and to which order it checks out
 	$(BIN)/python tests/table.py $(FLAGS)
+
+golden: $(VENV)/installed ## draw anew the pictures that the tests compare byte by byte, tests/golden/
+	$(BIN)/python tests/golden_pictures.py
 
 mnist: $(VENV)/installed ## train the digit classifier on MNIST (about a minute); FLAGS='--help' lists its flags
 	$(BIN)/python examples/mnist.py $(FLAGS)
