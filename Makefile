@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint types table examples mnist mnist-seeds mnist-plain clean
+.PHONY: help test lint types table golden examples mnist mnist-seeds mnist-plain clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,10 +31,7 @@ types: $(VENV)/installed
 table: $(VENV)/installed ## print every function with a derivative, its domain, and to which order it checks out
 	$(BIN)/python tests/table.py $(FLAGS)
 
-examples: $(VENV)/installed ## run the five examples, each with a figure in build/ (several minutes); FLAGS=--quick for seconds
-	@for name in mnist_tuned 'mnist_tuned --shifts' mnist_cnn moons char_lm 'char_lm --transformer' autoencoder; do \
-		set -- $$name; example=$$1; shift; \
-		$(BIN)/python examples/$$example.py --out "build/$$(echo $$name | tr -d ' ' )" $$* $(FLAGS) || exit 1; done
+.PHONY: help test lint types table golden examples mnist mnist-seeds mnist-plain clean
 
 mnist: $(VENV)/installed ## train the digit classifier on MNIST (about a minute); FLAGS='--help' lists its flags
 	$(BIN)/python examples/mnist.py $(FLAGS)

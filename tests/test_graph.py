@@ -71,10 +71,10 @@ def test_every_number_is_the_engine_s() -> None:
         else: assert node.gradient is None
 
 
-def test_an_option_that_is_off_is_not_drawn():
-    source = draw(np.std(Tensor([3.0, 4.0], requires_grad=True, name="x"))).source
-    assert "keepdims=True" in source
-    assert "None" not in source
+def test_an_option_that_is_off_is_not_written() -> None:
+    written = " ".join(equations(trace(np.std(Tensor([3.0, 4.0], requires_grad=True, name="x")))).values())
+    assert "keepdims=True" in written
+    assert "None" not in written
 
 
 def test_the_local_derivatives_along_a_path_multiply_to_the_gradient() -> None:
@@ -268,9 +268,9 @@ def test_the_picture_holds_every_number() -> None:
 
 def test_arrays_have_shapes_and_ranges() -> None:
     shown = texts(draw(network()))
-    assert {"(4, 3)", "(3, 2)", "(2,)", "−1.00 … 1.00", "0.100 … 0.200"} <= set(shown)
+    assert {"(4, 3)", "(3, 2)", "(2,)", "(4, 3) @ (3, 2)", "±1.0", "±0.20"} <= set(shown)
     assert shown.count("(4, 3)") == 2  # in the box and on the edge
-    assert texts(draw(parameter(np.zeros((0, 3))) * 2)).count("empty") == 4
+    assert texts(draw(parameter(np.zeros((0, 3))) * 2)).count("empty") == 3  # in x, value and gradient of x * 2
 
 
 @pytest.mark.parametrize("name", HOSTILE)

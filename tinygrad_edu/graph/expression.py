@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.engine import Array
 from tinygrad_edu.graph.model import Graph, Node
 
 INFIX = {"add": "+", "subtract": "−", "multiply": "×", "divide": "/", "power": "**", "matmul": "@"}
@@ -84,6 +85,23 @@ def extent(x: Any) -> str:
     return least if least == greatest else f"{least} … {greatest}"
 
 
+def size(gradient: Array | None) -> float:
+    """The greatest magnitude; NaN counts as 0."""
+    return 0.0 if gradient is None else float(np.nan_to_num(np.abs(gradient), posinf=np.inf).max(initial=0.0))
+
+
+def scaled(x: Array) -> str:
+    """The scale of a heat map, ±0.12; of one number, itself."""
+    if not x.size: return "empty"
+    if not x.ndim: return brief(x[()])
+    return (f"±{brief(size(x))}" if size(x) else "0") + (", NaN" if np.isnan(x).any() else "")
+
+
+def brief(x: Any) -> str:
+    """A number with two significant digits, and no exponent where four places do."""
+    return f"{x:.0f}" if 10 <= abs(x) < 10_000 else figures(x, 2)
+
+
 def short_exponent(number: str) -> str:
     return number.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
 
@@ -99,3 +117,17 @@ def readable(name: str) -> str:
 
 def shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[:longest - 1] + "…"
+
+
+def many(count: int, noun: str) -> str: return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def counted(n: int) -> str:
+    """A number of parameters, in short.
+
+    >>> counted(1536), counted(18_432), counted(28_300_000)
+    ('1,536', '18.4K', '28.3M')
+    """
+    if n < 10_000: return f"{n:,}"
+    power = (len(str(n)) - 1) // 3
+    return f"{n / 1000 ** power:.3g}{' KMBT'[power]}"

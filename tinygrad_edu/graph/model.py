@@ -30,13 +30,16 @@ class Node:
 
     id: str
     name: str
-    role: str  # input, parameter, constant (a plain array), operation or output
+    role: str  # input, parameter, constant (a plain array), operation, module (folded to one node, see fold.py) or output
     value: Array
     gradient: Array | None  # ∂output/∂value; None where none is required
     module: str | None  # the id of the innermost Module call that it is part of
     operation: str | None = None  # what computed it; None for a leaf
     constants: tuple[tuple[int, Any], ...] = ()  # (argument number, number or setting): the arguments without an edge
     options: tuple[tuple[str, Any], ...] = ()
+    members: tuple[str, ...] = ()  # of a folded Module, whose kind is the operation: the ids of the values computed in it
+    parameters: int = 0  # of a folded Module: how many numbers they hold
+    series: tuple[float, ...] = ()  # of a repeated block: the greatest |gradient| in each, the first block first
 
     @property
     def shape(self) -> tuple[int, ...]: return tuple(self.value.shape)

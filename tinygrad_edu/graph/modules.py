@@ -18,6 +18,7 @@ class Module:
     parameters: int  # how many numbers they hold
     parent: str | None  # the id of the call that called it
     level: int  # 1 for the outermost
+    times: int = 1  # how many blocks in a row it stands for (see fold.py)
 
 
 @dataclass(frozen=True, eq=False)
