@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint types table golden examples mnist mnist-seeds mnist-plain clean
+.PHONY: help test test-browser lint types table golden examples mnist mnist-seeds mnist-plain clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ $(VENV)/installed: pyproject.toml
 test: $(VENV)/installed lint types ## lint, check the types, run the doctests and the tests
 	$(BIN)/python -m pytest
 
+test-browser: $(VENV)/installed ## step through pages in Chromium; screenshots are kept in build/browser/
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
+	$(BIN)/python -m pytest tests/browser
+
 lint: $(VENV)/installed
 	$(BIN)/ruff check --quiet .
 
@@ -31,7 +35,6 @@ types: $(VENV)/installed
 table: $(VENV)/installed ## print every function with a derivative, its domain, and to which order it checks out
 	$(BIN)/python tests/table.py $(FLAGS)
 
-.PHONY: help test lint types table golden examples mnist mnist-seeds mnist-plain clean
 
 mnist: $(VENV)/installed ## train the digit classifier on MNIST (about a minute); FLAGS='--help' lists its flags
 	$(BIN)/python examples/mnist.py $(FLAGS)

@@ -13,11 +13,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 USE = """
 import numpy as np, tinygrad_edu
-from tinygrad_edu import Tensor, nn, draw
+from tinygrad_edu import Tensor, nn, draw, stepper
 model = nn.Sequential(nn.Linear(2, 1), nn.Sigmoid())
 loss = model(np.ones((3, 2), np.float32)).sum()
 loss.backward()
 assert draw(loss).svg().startswith("<?xml") or "<svg" in draw(loss).svg()
+assert "<svg" in stepper(loss).html
 print(tinygrad_edu.__file__)
 """
 

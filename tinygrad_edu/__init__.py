@@ -19,9 +19,9 @@ from tinygrad_edu.anomaly import detect_anomaly
 from tinygrad_edu.engine import Tensor, derivative, no_grad, operation
 from tinygrad_edu.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_edu.gradcheck import check_gradients
-from tinygrad_edu.graph import draw
+from tinygrad_edu.graph import draw, explain, latex, paths, stepper
 
 from tinygrad_edu import nn  # isort: skip  (nn is built from the names above)
 
-__all__ = ["Tensor", "check_gradients", "derivative", "detect_anomaly", "draw", "grad", "hessian", "hvp", "jacobian", "jvp",
-           "nn", "no_grad", "operation", "special", "value_and_grad", "vjp"]
+__all__ = ["Tensor", "check_gradients", "derivative", "detect_anomaly", "draw", "explain", "grad", "hessian", "hvp", "jacobian",
+           "jvp", "latex", "nn", "no_grad", "operation", "paths", "special", "stepper", "value_and_grad", "vjp"]

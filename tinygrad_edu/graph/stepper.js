@@ -1,0 +1,120 @@
+"use strict";
+
+// A step: {phase, text, node, near, edges}, where forward steps have a `value` for the node, backward ones a `gradient`.
+const {steps, images} = JSON.parse(document.getElementById("data").textContent);
+const last = steps.length - 1;
+const [graph, slider, play, count, spoken] = ["graph", "slider", "play", "count", "spoken"].map(id => document.getElementById(id));
+const nodes = [...graph.querySelectorAll(".node")], edges = [...graph.querySelectorAll(".edge")];
+const panels = [...document.querySelectorAll("#panels > article")];
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+let at = 0, timer = null;
+
+function show(step) {
+  at = Math.min(Math.max(step, 0), last);
+  const now = steps[at];
+  paint(now);
+  panels.forEach((panel, i) => { panel.hidden = i !== at; });
+  document.body.dataset.phase = now.phase;
+  slider.value = at;
+  slider.setAttribute("aria-valuetext", `${at} of ${last}`);
+  count.textContent = `${at} of ${last}`;
+  spoken.textContent = `Step ${at} of ${last}, ${now.phase}: ${now.text}`;
+  for (const id of ["first", "back"]) document.getElementById(id).disabled = at === 0;
+  for (const id of ["next", "last"]) document.getElementById(id).disabled = at === last;
+  if (at === last) pause();
+  reveal([now.node, ...now.near]);
+}
+
+// What the steps so far have brought about: values, gradients (a later sum replaces an earlier one), edges passed
+function paint(now) {
+  const values = new Map(), gradients = new Map(), passed = new Set();
+  for (const {phase, node, value, gradient, edges} of steps.slice(0, at + 1)) {
+    if (phase === "forward") values.set(node, value);
+    if (phase === "backward") { gradients.set(node, gradient); edges.forEach(edge => passed.add(edge)); }
+  }
+  for (const node of nodes) {
+    write(node.querySelector(".value"), values.get(node.id));
+    write(node.querySelector(".gradient"), gradients.get(node.id));
+    node.classList.toggle("known", values.has(node.id));
+    node.classList.toggle("now", node.id === now.node);
+    node.classList.toggle("near", now.near.includes(node.id) && node.id !== now.node);
+  }
+  for (const edge of edges) {
+    edge.classList.toggle("passed", passed.has(edge.id));
+    edge.classList.toggle("now", now.edges.includes(edge.id));
+    edge.classList.toggle("way", (now.ways ?? []).includes(edge.id));
+  }
+}
+
+function write(place, number = "") {
+  if (!place) return;
+  place.textContent = number;
+  place.classList.toggle("zero", number === "0");
+  place.classList.toggle("positive", /^[1-9]|^0\./.test(number));
+  place.classList.toggle("negative", number.startsWith("−"));
+}
+
+// Scroll the graph, if what the step is about is not in sight
+function reveal(ids) {
+  const boxes = nodes.filter(node => ids.includes(node.id)).map(node => node.getBoundingClientRect());
+  if (!boxes.length) return;
+  const frame = graph.getBoundingClientRect(), margin = 12;
+  const left = Math.min(...boxes.map(box => box.left)), right = Math.max(...boxes.map(box => box.right));
+  const top = Math.min(...boxes.map(box => box.top)), bottom = Math.max(...boxes.map(box => box.bottom));
+  const seen = left >= frame.left && right <= frame.right && top >= frame.top && bottom <= frame.bottom;
+  if (seen) return;
+  const x = right - left > frame.width ? boxes[0].left - frame.left - margin : (left + right - frame.left - frame.right) / 2;
+  const y = bottom - top > frame.height ? boxes[0].top - frame.top - margin : (top + bottom - frame.top - frame.bottom) / 2;
+  graph.scrollBy({left: x, top: y, behavior: calm.matches ? "auto" : "smooth"});
+}
+
+function pause() {
+  clearInterval(timer);
+  timer = null;
+  play.textContent = "Play";
+  play.setAttribute("aria-pressed", "false");
+}
+
+function toggle() {
+  if (timer) return pause();
+  show(at === last ? 0 : at + 1);
+  if (at === last) return;
+  timer = setInterval(() => show(at + 1), 1600);
+  play.textContent = "Pause";
+  play.setAttribute("aria-pressed", "true");
+}
+
+function go(step) { pause(); show(step); }
+
+// A box has several steps: one forward, one for each gradient that arrives. The next of them, or again the first
+function visit(node) {
+  const own = steps.flatMap((step, i) => step.node === node.id ? [i] : []);
+  if (own.length) go(own.find(i => i > at) ?? own[0]);
+}
+
+const actions = {first: () => go(0), back: () => go(at - 1), play: toggle, next: () => go(at + 1), last: () => go(last)};
+for (const [id, action] of Object.entries(actions)) document.getElementById(id).addEventListener("click", action);
+slider.addEventListener("input", () => go(Number(slider.value)));
+
+const keys = {ArrowRight: actions.next, ArrowLeft: actions.back, Home: actions.first, End: actions.last, " ": toggle};
+addEventListener("keydown", event => {
+  const node = event.target.closest(".node"), pressed = event.key === " " || event.key === "Enter";
+  if (event.ctrlKey || event.metaKey || event.altKey || (pressed && event.target.closest("button"))) return;
+  const action = node && pressed ? () => visit(node) : keys[event.key];
+  if (!action) return;
+  event.preventDefault();
+  action();
+});
+graph.addEventListener("click", event => {
+  const node = event.target.closest(".node");
+  if (node) visit(node);
+});
+
+for (const image of document.querySelectorAll("img[data-image]")) image.src = images[image.dataset.image];
+for (const phase of ["forward", "backward"]) {
+  const length = steps.filter(step => step.phase === phase).length;
+  document.querySelector(`#phases .${phase}`).style.flexGrow = length;
+}
+const picture = graph.querySelector("svg");
+for (const side of ["width", "height"]) picture.style.setProperty(`--${side}`, picture.getAttribute(side));
+show(0);

@@ -1,0 +1,77 @@
+"""The two passes, one step after the other: what a table tells and a stepper shows.
+
+Forward, every value is given or computed, each after those that it needs. Backward, in the order of the engine's
+chain_rule: the youngest value's gradient is complete, and it passes a contribution along each of its edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinygrad_edu.engine import Array
+from tinygrad_edu.graph.model import Edge, Graph, Node
+
+
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """A value is computed from its inputs; a leaf, which has none, is given."""
+
+    node: Node
+    inputs: tuple[Node, ...]  # in the order of the arguments: x * x has x twice
+
+
+@dataclass(frozen=True, eq=False)
+class Backward:
+    """A value passes a contribution, upstream × local, along one edge back to an input, where contributions add up."""
+
+    edge: Edge  # edge.local is the local derivative, between numbers
+    target: Node  # what passes it on: its gradient is complete
+    source: Node  # what receives it
+    upstream: Array  # ∂output/∂target
+    contribution: Array
+    before: Array | None  # what the source had received before; None if this is the first
+    after: Array  # before + contribution; the source's gradient if `complete`
+    complete: bool  # whether it is the last that the source receives
+
+
+def steps(graph: Graph) -> list[Forward | Backward]:
+    """Both passes, all of the forward one first. What requires no gradient takes no part in the backward one.
+
+    >>> from tinygrad_edu import Tensor
+    >>> from tinygrad_edu.graph import trace
+    >>> x = Tensor(3.0, requires_grad=True, name="x")
+    >>> [(step.source.name, step.contribution.item(), step.after.item())
+    ...  for step in steps(trace(x * x + x)) if isinstance(step, Backward)]
+    [('z1', 1.0, 1.0), ('x', 1.0, 1.0), ('x', 3.0, 4.0), ('x', 3.0, 7.0)]
+    """
+    nodes, into = {node.id: node for node in graph.nodes}, incoming(graph)
+    forward = [Forward(node, tuple(nodes[edge.source] for edge in into[node.id])) for node in graph.nodes]
+    return [*forward, *backward(nodes, [edge for node in reversed(graph.nodes) for edge in into[node.id]])]
+
+
+def incoming(graph: Graph) -> dict[str, list[Edge]]:
+    """The edges that end at each node, in the order of its arguments, by its id."""
+    into: dict[str, list[Edge]] = {node.id: [] for node in graph.nodes}
+    for edge in graph.edges: into[edge.target].append(edge)
+    return into
+
+
+def backward(nodes: dict[str, Node], edges: list[Edge]) -> Iterator[Backward]:
+    """The steps along these edges, adding up what each source receives."""
+    passing = [(edge, edge.contribution) for edge in edges if edge.contribution is not None]
+    last = {edge.source: edge for edge, _ in passing}
+    received: dict[str, Array] = {}
+    for edge, contribution in passing:
+        upstream, before = nodes[edge.target].gradient, received.get(edge.source)
+        assert upstream is not None  # whoever passes a gradient on has one
+        received[edge.source] = contribution if before is None else total(before, contribution)
+        yield Backward(edge, nodes[edge.target], nodes[edge.source], upstream, contribution, before,
+                       received[edge.source], last[edge.source] is edge)
+
+
+def total(before: Array, contribution: Array) -> Array:
+    """Their sum; that of opposite infinities is NaN, without a warning."""
+    with np.errstate(all="ignore"): return np.asarray(before + contribution)
