@@ -20,11 +20,11 @@ from test_graph import HOSTILE, network, neuron, parameter
 from tinygrad_edu import Tensor, derivative, explain, latex, nn, operation, paths, special
 from tinygrad_edu.engine import unbroadcast
 from tinygrad_edu.graph import trace
-from tinygrad_edu.graph.calculus import contribution_formula, derivative_formula, names_of, upstream_formula
 from tinygrad_edu.graph.data import plain
-from tinygrad_edu.graph.formula import Formula, latex_name
 from tinygrad_edu.graph.model import Edge, Graph
 from tinygrad_edu.graph.steps import Backward, Forward, steps
+from tinygrad_edu.graph.words.calculus import contribution_formula, derivative_formula, names_of, upstream_formula
+from tinygrad_edu.graph.words.formula import Formula, latex_name
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 GRAPHS = [lambda: neuron()[0], network, lambda: used_twice()[0], lambda: special.softmax(parameter([[1.0, 2.0]]))[0] * 3,
@@ -368,7 +368,7 @@ def test_one_neuron_is_written_as_in_the_video() -> None:
 @QUICK
 def test_the_products_of_a_parameter_come_to_its_gradient(made: tuple[Any, list[Any]]) -> None:
     output, _ = made
-    from tinygrad_edu.graph.latex import Equations
+    from tinygrad_edu.graph.words.latex import Equations
     graph = trace(output)
     ids = {node.id: node.value[()] for node in graph.nodes}
     for unnamed in ([], [node.id for node in graph.nodes]):

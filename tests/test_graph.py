@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import Tensor, nn, special
-from tinygrad_edu.graph import Graph, Picture, draw, render, trace
+from tinygrad_edu.graph import Graph, Picture, draw, trace
 from tinygrad_edu.graph.expression import equations, figures
+from tinygrad_edu.graph.pictures import render
 
 HOSTILE = ["</script><script>alert(1)</script>", '"quoted\'', "back\\slash \\N \\G \\", "<<B>bold</B>>", "]]>",
            "a -> b; c [x=1]", "&amp; &#0; <!-- --> -- -1", "line\nfeed\ttab\r\0\x1b\x7f\ud800\ufffe", " ", "\0",

@@ -66,7 +66,16 @@ def test_arrows_point_one_way(path):
     for name in imported(path): assert name.split(".")[1] in below
 
 
-FOLDERS = ("tinygrad_edu", "tinygrad_edu/graph", "nn", "examples")
+@pytest.mark.parametrize("path", sorted((ROOT / "tinygrad_edu" / "graph").rglob("*.py")), ids=lambda path: path.name)
+def test_readers_of_a_graph_know_the_graph_and_it_knows_none_of_them(path):
+    folder, folders = path.parent.name, {"pictures", "words", "stepping"}
+    allowed = {"graph": set(), "stepping": folders}.get(folder, {folder})
+    if path.name != "__init__.py":
+        assert {name.split(".")[2] for name in imported(path) if name.startswith("tinygrad_edu.graph.")} & folders <= allowed
+
+
+FOLDERS = ("tinygrad_edu", "tinygrad_edu/graph", "tinygrad_edu/graph/pictures", "tinygrad_edu/graph/stepping",
+           "tinygrad_edu/graph/words", "nn", "examples")
 CEILINGS = [(path, 220 if path.name == "engine.py" else 300)
             for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.py"))]
 

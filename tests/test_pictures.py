@@ -18,9 +18,10 @@ from golden_pictures import FOLDER, PICTURES, images, pixels, residual, small, u
 from test_graph import HOSTILE, parameter, stand_in, texts
 
 from tinygrad_edu import nn, special
-from tinygrad_edu.graph import Graph, Picture, draw, heat, render, trace
+from tinygrad_edu.graph import Graph, Picture, draw, trace
 from tinygrad_edu.graph.expression import equations
 from tinygrad_edu.graph.fold import deepest, fitting, fold, once, residuals
+from tinygrad_edu.graph.pictures import heat, render
 from tinygrad_edu.graph.scalars import expanded
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -20,8 +20,9 @@ import pytest
 from test_graph import HOSTILE, network, neuron, parameter
 
 from tinygrad_edu import Tensor, nn, special, stepper
-from tinygrad_edu.graph import render, trace
+from tinygrad_edu.graph import trace
 from tinygrad_edu.graph.expression import figures
+from tinygrad_edu.graph.pictures import render
 
 HOSTILE = [*HOSTILE, "{{data}}", "{{script}}", "</style>", "\u2028\u2029", "';}</text><foreignObject/>"]
 PROGRAM = """

@@ -18,7 +18,7 @@ from test_stepper import HOSTILE, classifier, data, neuron, parameter, residual,
 
 from tinygrad_edu import stepper  # noqa: E402
 from tinygrad_edu.graph.expression import readable  # noqa: E402
-from tinygrad_edu.graph.stepper_picture import shown  # noqa: E402
+from tinygrad_edu.graph.stepping.layout import shown  # noqa: E402
 from tinygrad_edu.graph.steps import Backward, Forward, steps  # noqa: E402
 
 SCREENSHOTS = ROOT / "build" / "browser"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ INFIX = {"add": "+", "subtract": "−", "multiply": "×", "divide": "/", "power"
 PREFIX = {"negative": "−", "positive": "+"}
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 LONGEST = 32  # characters of one name
+MINUS = re.compile(r"(?<![^\s(±])-(?=[\di])|(?<=\de)-(?=\d)")  # a number's sign, or its exponent's
 
 
 def expressions(graph: Graph) -> dict[str, str]:
@@ -100,6 +102,11 @@ def scaled(x: Array) -> str:
 def brief(x: Any) -> str:
     """A number with two significant digits, and no exponent where four places do."""
     return f"{x:.0f}" if 10 <= abs(x) < 10_000 else figures(x, 2)
+
+
+def true_minus(text: str) -> str:
+    """− in place of the hyphen that Python writes before numbers."""
+    return MINUS.sub("−", text)
 
 
 def short_exponent(number: str) -> str:

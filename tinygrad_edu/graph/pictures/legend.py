@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from tinygrad_edu.graph.heat import scale
-from tinygrad_edu.graph.markup import bare, label, swatch, td, text, tr
-from tinygrad_edu.graph.sheet import Sheet
+from tinygrad_edu.graph.pictures.heat import scale
+from tinygrad_edu.graph.pictures.markup import bare, label, swatch, td, text, tr
+from tinygrad_edu.graph.pictures.sheet import Sheet
 
 
 def legend(sheet: Sheet, direction: str, note: str) -> str:

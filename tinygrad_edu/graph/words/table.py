@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from tinygrad_edu.graph.expression import true_minus
+
 
 class Table(str):
     """Text that shows itself as it is, at the prompt and in a notebook."""
@@ -13,12 +15,6 @@ class Table(str):
 
 def columns(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
     """Rows as lines, two spaces between the columns; those in `right` are flush right."""
-    rows = [[signed(cell) for cell in row] for row in rows]
+    rows = [[true_minus(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(f"{cell:{'>' if i in right else '<'}{widths[i]}}" for i, cell in enumerate(row)).rstrip() for row in rows]
-
-
-def signed(text: str) -> str:
-    """A true minus before each number that has one."""
-    from tinygrad_edu.graph.render import MINUS  # only when text is wanted: it brings the modules that make pictures
-    return MINUS.sub("−", text)

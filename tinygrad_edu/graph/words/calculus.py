@@ -13,8 +13,8 @@ import numpy as np
 
 from tinygrad_edu.engine import Array, Operation, no_grad, unbroadcast
 from tinygrad_edu.graph.expression import indices, setting, shortened
-from tinygrad_edu.graph.formula import DOTS, LEAVES, NOTATIONS, Formula, formula, is_factor, is_number
 from tinygrad_edu.graph.model import Edge, Graph, Node, source
+from tinygrad_edu.graph.words.formula import DOTS, LEAVES, NOTATIONS, Formula, formula, is_factor, is_number
 from tinygrad_edu.methods import REGISTRY
 
 Names = Mapping[str, Formula]  # what stands for each value, by the node's id: its name, or what it was computed from

@@ -1,6 +1,6 @@
 """stepper: one forward and one backward pass as a page that goes through it step by step.
 
-stepper_picture.py lays the graph out, stepper_panels.py says what happens at each step; here both are put into the template
+layout.py lays the graph out, panels.py says what happens at each step; here both are put into the template
 stepper.html, with stepper.css and stepper.js. The page asks for nothing from outside, and runs no script but its own.
 """
 
@@ -22,7 +22,7 @@ from tinygrad_edu.engine import Tensor
 from tinygrad_edu.graph.expression import equations, many
 from tinygrad_edu.graph.fold import deepest, fold
 from tinygrad_edu.graph.model import Graph, trace
-from tinygrad_edu.graph.themes import THEMES
+from tinygrad_edu.graph.pictures.themes import THEMES
 
 MOST = 40  # nodes, or boxes where Modules are folded
 PLACE = re.compile(r"\{\{(\w+)\}\}")  # in the template
@@ -52,7 +52,7 @@ class Stepper:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What a notebook shows: the page in a frame of its own, or how to get a program that lays graphs out."""
-        from tinygrad_edu.graph.render import RendererError
+        from tinygrad_edu.graph.pictures.render import RendererError
         try: source = html.escape(self.html)
         except RendererError as error: return {"text/plain": f"{error}\n\n{self!r}"}
         frame = f'<iframe sandbox="allow-scripts" srcdoc="{source}" width="100%" height="{HEIGHT}" frameborder="0"></iframe>'
@@ -86,9 +86,9 @@ def small(graph: Graph) -> Graph:
 
 def page(graph: Graph) -> str:
     """The template, filled in one pass: what is put in is not looked at again, whatever names are in it."""
-    from tinygrad_edu.graph.stepper_markup import as_json
-    from tinygrad_edu.graph.stepper_panels import Panels
-    from tinygrad_edu.graph.stepper_picture import picture
+    from tinygrad_edu.graph.stepping.layout import picture
+    from tinygrad_edu.graph.stepping.panels import Panels
+    from tinygrad_edu.graph.stepping.pieces import as_json
     panels, script = Panels(graph), read("js")
     steps, style = panels.all(), read("css") + colours()
     return filled(read("html"), {
@@ -117,7 +117,7 @@ def uris(images: Mapping[bytes, str]) -> dict[str, str]:
 
 def colours() -> str:
     """The themes as CSS variables: a page is dark where the reader's system is."""
-    from tinygrad_edu.graph.stepper_picture import variables
+    from tinygrad_edu.graph.stepping.layout import variables
     light, dark = ("".join(f"  {name}: {colour};\n" for name, colour in variables(THEMES[theme]).items())
                    for theme in ("light", "dark"))
     return f":root {{\n{light}}}\n@media (prefers-color-scheme: dark) {{\n:root {{\n{dark}}}\n}}\n"

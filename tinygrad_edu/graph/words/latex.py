@@ -14,10 +14,10 @@ from itertools import pairwise
 import numpy as np
 
 from tinygrad_edu.engine import Tensor
-from tinygrad_edu.graph.calculus import computed, contribution_formula, derivative_formula, names_of, upstream_formula
-from tinygrad_edu.graph.formula import DOTS, Formula, formula, same, size, valued
 from tinygrad_edu.graph.model import Edge, Graph, Node, members, trace
-from tinygrad_edu.graph.paths import paths_to
+from tinygrad_edu.graph.words.calculus import computed, contribution_formula, derivative_formula, names_of, upstream_formula
+from tinygrad_edu.graph.words.formula import DOTS, Formula, formula, same, size, valued
+from tinygrad_edu.graph.words.paths import paths_to
 
 MOST = 400  # nodes: more would fill a book
 FEW, SHORT = 4, 12  # ways to a parameter, and values on one, that are still written out as products

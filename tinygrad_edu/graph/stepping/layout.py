@@ -10,14 +10,14 @@ import xml.etree.ElementTree as ET
 import graphviz
 
 from tinygrad_edu.engine import Array
-from tinygrad_edu.graph import render
-from tinygrad_edu.graph.boxes import framed, header, row
-from tinygrad_edu.graph.dot import caption, frame, width
-from tinygrad_edu.graph.expression import equations, extent, figures, scaled, sized
-from tinygrad_edu.graph.markup import text
+from tinygrad_edu.graph.expression import equations, extent, figures, scaled, sized, true_minus
 from tinygrad_edu.graph.model import Edge, Graph, Node
-from tinygrad_edu.graph.sheet import Sheet
-from tinygrad_edu.graph.themes import THEMES, Theme
+from tinygrad_edu.graph.pictures import render
+from tinygrad_edu.graph.pictures.boxes import framed, header, row
+from tinygrad_edu.graph.pictures.dot import caption, frame, width
+from tinygrad_edu.graph.pictures.markup import text
+from tinygrad_edu.graph.pictures.sheet import Sheet
+from tinygrad_edu.graph.pictures.themes import THEMES, Theme
 
 NAMESPACE = f"{{{render.SVG}}}"
 PADDING = 5.0  # points between a number and the right side of its box
@@ -138,7 +138,7 @@ def finish(element: ET.Element) -> None:
         element.set(attribute, VARIABLES.get(element.attrib[attribute], element.attrib[attribute]))
     if element.tag != f"{NAMESPACE}text": return
     element.attrib.pop("font-family", None)
-    element.text = render.MINUS.sub("−", element.text or "")
+    element.text = true_minus(element.text or "")
 
 
 def arrowhead() -> ET.Element:

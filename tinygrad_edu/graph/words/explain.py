@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 from tinygrad_edu.engine import Array, Tensor
-from tinygrad_edu.graph.expression import equations, extent, figures, readable, sized
+from tinygrad_edu.graph.expression import equations, extent, figures, readable, sized, true_minus
 from tinygrad_edu.graph.model import Graph, trace
 from tinygrad_edu.graph.steps import Backward, Forward, steps
-from tinygrad_edu.graph.table import Table, columns, signed
+from tinygrad_edu.graph.words.table import Table, columns
 
 FORWARD = ("step", "forward", "inputs", "value")
 BACKWARD = ("step", "backward", "upstream", "local derivative", "contribution", "total")
@@ -27,7 +27,7 @@ class Explanation(Table):
     def sentences(self) -> str:
         """One line for each step, in words."""
         equation, walk = equations(self.graph), steps(self.graph)
-        return "\n".join(signed(f"Step {number}: {said(step, equation)}") for number, step in enumerate(walk, 1))
+        return "\n".join(true_minus(f"Step {number}: {said(step, equation)}") for number, step in enumerate(walk, 1))
 
 
 def explain(output: Tensor) -> Explanation:

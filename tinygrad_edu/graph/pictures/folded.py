@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from tinygrad_edu.graph.boxes import framed, header
 from tinygrad_edu.graph.expression import counted, figures, many, size, sized
 from tinygrad_edu.graph.fold import chain
-from tinygrad_edu.graph.markup import bare, swatch, td, text, tr
 from tinygrad_edu.graph.model import Node
-from tinygrad_edu.graph.sheet import Sheet
+from tinygrad_edu.graph.pictures.boxes import framed, header
+from tinygrad_edu.graph.pictures.markup import bare, swatch, td, text, tr
+from tinygrad_edu.graph.pictures.sheet import Sheet
 
 LENGTH, HEIGHT = 104, 20  # of a sparkline, in points
 

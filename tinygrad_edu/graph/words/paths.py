@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tinygrad_edu.engine import Tensor
-from tinygrad_edu.graph.expression import figures, readable, sized
+from tinygrad_edu.graph.expression import figures, readable, sized, true_minus
 from tinygrad_edu.graph.model import Edge, Graph, Node, members, trace
 from tinygrad_edu.graph.steps import incoming
-from tinygrad_edu.graph.table import columns, signed
+from tinygrad_edu.graph.words.table import columns
 
 MOST = 200  # paths: more are not listed
 LONG = 12  # names on one line; of a longer path the middle is left out
@@ -46,14 +46,14 @@ class Paths:
     def __repr__(self) -> str:
         title = f"∂{readable(self.graph.output.name)}/∂{readable(self.leaf.name)} = {figures(self.gradient)}"
         many = f"{self.count:,} path{'s' * (self.count != 1)}"
-        if not self.paths: return signed(f"{title}, the sum over {many}: more than {MOST} are not listed")
+        if not self.paths: return true_minus(f"{title}, the sum over {many}: more than {MOST} are not listed")
         names = {node.id: readable(node.name) for node in self.graph.nodes}
         rows = [(f"  {shortened(' ← ', [names[node] for node in path.nodes])}",
                  shortened(" × ", [figures(x, 3) for x in path.locals] or ["1"]),
                  f"= {figures(path.product)}") for path in self.paths]
-        added = signed(shortened(" + ", [figures(path.product) for path in self.paths]))
-        total = [] if self.count == 1 else [f"  {added} = {signed(figures(self.gradient))}"]
-        return "\n".join([signed(f"{title}, over {many}"), *columns(rows), *total])
+        added = true_minus(shortened(" + ", [figures(path.product) for path in self.paths]))
+        total = [] if self.count == 1 else [f"  {added} = {true_minus(figures(self.gradient))}"]
+        return "\n".join([true_minus(f"{title}, over {many}"), *columns(rows), *total])
 
 
 def paths(output: Tensor, leaf: Tensor) -> Paths:

@@ -11,10 +11,10 @@ from typing import Any
 
 from tinygrad_edu.engine import Tensor
 from tinygrad_edu.graph.fold import deepest, fitting, fold, once
-from tinygrad_edu.graph.heat import Thumbnail
 from tinygrad_edu.graph.model import Graph, members, trace
+from tinygrad_edu.graph.pictures.heat import Thumbnail
+from tinygrad_edu.graph.pictures.themes import THEMES
 from tinygrad_edu.graph.scalars import expanded
-from tinygrad_edu.graph.themes import THEMES
 
 MOST = 400  # nodes: with more, nothing can be made out
 MANY, FEW = 60, 30  # nodes: with more, Modules are folded; and so many boxes are aimed at, as these are larger
@@ -30,12 +30,12 @@ class Picture:
 
     def svg(self) -> str:
         """The picture as SVG text, with its background; it can stand in a page as it is."""
-        from tinygrad_edu.graph import render
+        from tinygrad_edu.graph.pictures import render
         return render.svg(self.source, self.graph, self.thumbnails)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write .svg, .png, .dot or .pdf, as the path ends. A PDF needs Graphviz's own dot."""
-        from tinygrad_edu.graph import render
+        from tinygrad_edu.graph.pictures import render
         formats: dict[str, Callable[[], bytes]] = {
             ".svg": lambda: self.svg().encode(), ".dot": self.source.encode,
             ".png": lambda: render.png(self.svg()), ".pdf": lambda: render.pdf(self.source, self.thumbnails)}
@@ -45,12 +45,12 @@ class Picture:
         Path(path).write_bytes(formats[suffix]())
 
     def __repr__(self) -> str:
-        from tinygrad_edu.graph import render
+        from tinygrad_edu.graph.pictures import render
         return f"<{render.summary(self.graph)}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What a notebook shows: the SVG, or how to get a renderer, with the source in the meantime."""
-        from tinygrad_edu.graph import render
+        from tinygrad_edu.graph.pictures import render
         try: return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
         except render.RendererError as error: return {"text/plain": f"{error}\n\n{self.source}"}
 
@@ -81,8 +81,8 @@ def draw(output: Tensor, *, theme: str = "light", depth: int | None = None, valu
 def pictured(graph: Graph, theme: str = "light", direction: str | None = None, values: bool = True, gradients: bool = True,
              note: str = "") -> Picture:
     """The picture of a graph as it is; the note stands below it."""
-    from tinygrad_edu.graph.dot import dot
-    from tinygrad_edu.graph.sheet import Sheet
+    from tinygrad_edu.graph.pictures.dot import dot
+    from tinygrad_edu.graph.pictures.sheet import Sheet
     sheet = Sheet(graph, THEMES[theme], values, gradients)
     return Picture(graph, dot(sheet, direction or ("TB" if sheet.arrays else "LR"), note), sheet.thumbnails)
 

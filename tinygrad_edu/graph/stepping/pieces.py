@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from tinygrad_edu.graph.render import MINUS
+from tinygrad_edu.graph.expression import true_minus
 
 LINES = 12  # of source, or of a table, at most
 COMMENT = re.compile("(?<=  )# .*")  # after code
@@ -36,7 +36,7 @@ def figure(word: str, symbol: str, content: str) -> str:
     return f'<figure><figcaption>{escape(word)}{f"<math>{symbol}</math>" * bool(symbol)}</figcaption>{content}</figure>'
 
 
-def signed(text: str) -> str: return escape(MINUS.sub("−", text))
+def signed(text: str) -> str: return escape(true_minus(text))
 def paragraph(text: str) -> str: return f"<p>{signed(text)}</p>"
 def note(text: str, code: str = "") -> str: return f'<p class="note">{escape(text)} <code>{escape(code)}</code></p>'
 def ruled(content: str) -> str: return f'<div class="ruled">{content}</div>'

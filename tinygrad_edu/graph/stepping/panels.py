@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.engine import Array
-from tinygrad_edu.graph.arrays import mapped
-from tinygrad_edu.graph.calculus import computed, contribution_formula, derivative_formula, names_of, upstream_formula
-from tinygrad_edu.graph.expression import equations, expression, extent, many, readable, sized
-from tinygrad_edu.graph.formula import Formula
+from tinygrad_edu.graph.expression import equations, expression, extent, many, readable, sized, true_minus
 from tinygrad_edu.graph.model import Graph, Node
-from tinygrad_edu.graph.paths import paths_to
-from tinygrad_edu.graph.render import MINUS
-from tinygrad_edu.graph.sheet import Sheet
-from tinygrad_edu.graph.stepper_markup import (
+from tinygrad_edu.graph.pictures.arrays import mapped
+from tinygrad_edu.graph.pictures.sheet import Sheet
+from tinygrad_edu.graph.pictures.themes import THEMES
+from tinygrad_edu.graph.stepping.layout import shown
+from tinygrad_edu.graph.stepping.pieces import (
     figure,
     formula,
     image,
@@ -35,9 +33,10 @@ from tinygrad_edu.graph.stepper_markup import (
     scale,
     then,
 )
-from tinygrad_edu.graph.stepper_picture import shown
 from tinygrad_edu.graph.steps import Backward, Forward, steps
-from tinygrad_edu.graph.themes import THEMES
+from tinygrad_edu.graph.words.calculus import computed, contribution_formula, derivative_formula, names_of, upstream_formula
+from tinygrad_edu.graph.words.formula import Formula
+from tinygrad_edu.graph.words.paths import paths_to
 
 ENLARGED = 1.15  # CSS pixels for a point of a thumbnail
 FEW = 4  # inputs of which a panel shows heat maps
@@ -269,4 +268,3 @@ def names_in(f: Formula) -> Iterator[Formula]:
 
 
 def bracketed(x: Array) -> str: return f"({extent(x)})" if x < 0 else extent(x)
-def true_minus(text: str) -> str: return MINUS.sub("−", text)

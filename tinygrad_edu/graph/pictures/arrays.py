@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tinygrad_edu.graph.boxes import framed, header
 from tinygrad_edu.graph.expression import INFIX, figures, indices, scaled, setting, shortened, sized
-from tinygrad_edu.graph.heat import Thumbnail, images, thumbnail, unflattened
-from tinygrad_edu.graph.markup import bare, label, table, td, text, tr
 from tinygrad_edu.graph.model import Node
-from tinygrad_edu.graph.sheet import Sheet
+from tinygrad_edu.graph.pictures.boxes import framed, header
+from tinygrad_edu.graph.pictures.heat import Thumbnail, images, thumbnail, unflattened
+from tinygrad_edu.graph.pictures.markup import bare, label, table, td, text, tr
+from tinygrad_edu.graph.pictures.sheet import Sheet
 
 
 def array_box(node: Node, sheet: Sheet) -> str:

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tinygrad_edu.graph.expression import equations, extent, figures, many, readable, sized
-from tinygrad_edu.graph.heat import Thumbnail
+from tinygrad_edu.graph.expression import equations, extent, figures, many, readable, sized, true_minus
 from tinygrad_edu.graph.model import Graph
+from tinygrad_edu.graph.pictures.heat import Thumbnail
 
 PROGRAM = ("graphviz-pure", "graphviz-pure.exe")
 FONTS = "Helvetica, Arial, sans-serif"
@@ -25,7 +25,6 @@ SENTINEL = re.compile("#ac([0-9a-f]{4})")  # sheet.py's
 POINTS = re.compile(r'(?:width|height)="([\d.]+)pt"')
 PIXELS = 40e6  # of a PNG, at most
 RESERVED = re.compile(f' BGCOLOR="{SENTINEL.pattern}">')  # the cell
-MINUS = re.compile(r"(?<![^\s(±])-(?=[\di])|(?<=\de)-(?=\d)")  # a number's sign, or its exponent's
 NUMBER_SIZE = "12.00"  # numbers, and nothing else, have this size and are right-aligned
 WIDER = {"−": 0.251, "…": 0.166}  # than layout took them to be, in units of the font's size
 
@@ -145,7 +144,7 @@ def lift_titles(root: ET.Element) -> None:
 def finish(text: ET.Element) -> None:
     """A font stack in place of one font, true minus signs, and numbers flush right in spite of them."""
     text.set("font-family", FONTS)
-    text.text = MINUS.sub("−", text.text or "")
+    text.text = true_minus(text.text or "")
     if text.get("font-size") == NUMBER_SIZE:
         text.text = text.text.replace("...", "…")
         excess = sum(wider * text.text.count(character) for character, wider in WIDER.items())
@@ -167,8 +166,8 @@ def descriptions(graph: Graph) -> dict[str, str]:
         if node.shape: parts.append(f"shape {sized(node.shape)}")
         parts.append(f"value {extent(node.value)}")
         if node.gradient is not None: parts.append(f"gradient {extent(node.gradient)}")
-        words[node.id] = MINUS.sub("−", ", ".join(parts))
+        words[node.id] = true_minus(", ".join(parts))
     for edge in graph.edges:
         local = "" if edge.local is None else f", local derivative {figures(edge.local)}"
-        words[edge.id] = MINUS.sub("−", f"{names[edge.source]} → {names[edge.target]}{local}")
+        words[edge.id] = true_minus(f"{names[edge.source]} → {names[edge.target]}{local}")
     return words

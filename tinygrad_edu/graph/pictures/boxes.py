@@ -6,10 +6,10 @@ import numpy as np
 
 from tinygrad_edu.engine import Array
 from tinygrad_edu.graph.expression import extent, size
-from tinygrad_edu.graph.markup import bare, escaped, label, swatch, table, td, text, tr
 from tinygrad_edu.graph.model import Node
-from tinygrad_edu.graph.sheet import Sheet
-from tinygrad_edu.graph.themes import Theme
+from tinygrad_edu.graph.pictures.markup import bare, escaped, label, swatch, table, td, text, tr
+from tinygrad_edu.graph.pictures.sheet import Sheet
+from tinygrad_edu.graph.pictures.themes import Theme
 
 BAR = 108  # the length of a full bar, in points: that of the greatest gradient
 

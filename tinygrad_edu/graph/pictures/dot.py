@@ -9,16 +9,16 @@ import math
 
 import graphviz
 
-from tinygrad_edu.graph.arrays import array_box, operation_box
-from tinygrad_edu.graph.boxes import number_box
 from tinygrad_edu.graph.expression import counted, figures, many, sized
 from tinygrad_edu.graph.fold import chain
-from tinygrad_edu.graph.folded import circle, module_box, sparkline
-from tinygrad_edu.graph.legend import legend
-from tinygrad_edu.graph.markup import bare, label, td, text, tr
 from tinygrad_edu.graph.model import Edge, Node
 from tinygrad_edu.graph.modules import Module
-from tinygrad_edu.graph.sheet import Sheet
+from tinygrad_edu.graph.pictures.arrays import array_box, operation_box
+from tinygrad_edu.graph.pictures.boxes import number_box
+from tinygrad_edu.graph.pictures.folded import circle, module_box, sparkline
+from tinygrad_edu.graph.pictures.legend import legend
+from tinygrad_edu.graph.pictures.markup import bare, label, td, text, tr
+from tinygrad_edu.graph.pictures.sheet import Sheet
 
 
 def dot(sheet: Sheet, direction: str, note: str = "") -> str:

@@ -9,11 +9,11 @@ from functools import cached_property
 
 from tinygrad_edu.graph.expression import expression, readable, size
 from tinygrad_edu.graph.fold import chain, residuals
-from tinygrad_edu.graph.heat import Thumbnail, images
-from tinygrad_edu.graph.markup import swatch
 from tinygrad_edu.graph.model import Edge, Graph, Node
 from tinygrad_edu.graph.modules import Module
-from tinygrad_edu.graph.themes import Theme
+from tinygrad_edu.graph.pictures.heat import Thumbnail, images
+from tinygrad_edu.graph.pictures.markup import swatch
+from tinygrad_edu.graph.pictures.themes import Theme
 
 LEAVES = ("parameter", "input", "constant")
 SENTINEL = "#ac{:04x}"  # the colour of the cell in which a thumbnail is placed after layout, by the thumbnail's number
