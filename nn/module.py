@@ -33,9 +33,9 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward: write def forward(self, x): return …")
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        result, call = self.forward(*args, **options), (self, (args, options))
-        for z in (result,) if isinstance(result, Tensor) else [x for _, x in held(result, "")]:
-            if isinstance(z, Tensor) and z.operation: z.calls = (*getattr(z, "calls", ()), call)  # for pictures of the graph
+        result, call = self.forward(*args, **options), ((self, (args, options)),)
+        for z in (result,) if isinstance(result, Tensor) else [x for _, x in held(result, "") if isinstance(x, Tensor)]:
+            if z.operation: z.calls += call  # from which a picture of the graph knows its Modules
         return result
 
     def members(self) -> Iterator[tuple[str, Module | Tensor]]:

@@ -256,7 +256,7 @@ class Tensor(Methods):
     inputs: tuple[tuple[int, Tensor], ...]  # (argument number, Tensor): x * x has two
     values: tuple[Any, ...]  # (z, x, y, …) as they were when the operation ran
     options: dict[str, Any]
-    calls: tuple[tuple[Any, Any], ...]  # (Module, arguments) whose result it is, inner ones first; unset for most
+    calls: tuple[tuple[Any, Any], ...]  # (Module, arguments) whose result it is, inner ones first
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor): raise errors.tensor_of_tensor(data)
@@ -265,7 +265,7 @@ class Tensor(Methods):
         if array.dtype.kind not in NUMBERS: raise errors.not_real_numbers(data, array.dtype)
         if requires_grad and array.dtype.kind != "f": raise errors.integer_gradient(name, array.dtype)
         self.data, self.grad, self.requires_grad, self.name = array, None, requires_grad, name
-        self.operation, self.inputs, self.values, self.options, self.order = None, (), (), {}, next(ORDER)
+        self.operation, self.inputs, self.values, self.options, self.calls, self.order = None, (), (), {}, (), next(ORDER)
 
     @property
     def shape(self) -> tuple[int, ...]: return tuple(self.data.shape)
@@ -364,7 +364,7 @@ def new_tensor(data: Array) -> Tensor:
     """A Tensor of data that is known to be good, without a graph."""
     z = object.__new__(Tensor)
     z.data, z.grad, z.requires_grad, z.name = data, None, False, None
-    z.operation, z.inputs, z.values, z.options, z.order = None, (), (), {}, next(ORDER)
+    z.operation, z.inputs, z.values, z.options, z.calls, z.order = None, (), (), {}, (), next(ORDER)
     return z
 
 
