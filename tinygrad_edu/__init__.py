@@ -11,6 +11,9 @@
 Read the source in this order: engine.py, derivatives.py, functional.py, gradcheck.py.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from tinygrad_edu import composed as composed
 from tinygrad_edu import derivatives as derivatives
 from tinygrad_edu import linalg as linalg
@@ -19,9 +22,19 @@ from tinygrad_edu.anomaly import detect_anomaly
 from tinygrad_edu.engine import Tensor, derivative, no_grad, operation
 from tinygrad_edu.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_edu.gradcheck import check_gradients
-from tinygrad_edu.graph import draw, explain, latex, paths, stepper
+
+if TYPE_CHECKING:
+    from tinygrad_edu.graph import draw, explain, latex, paths, stepper
 
 from tinygrad_edu import nn  # isort: skip  (nn is built from the names above)
 
 __all__ = ["Tensor", "check_gradients", "derivative", "detect_anomaly", "draw", "explain", "grad", "hessian", "hvp", "jacobian",
            "jvp", "latex", "nn", "no_grad", "operation", "paths", "special", "stepper", "value_and_grad", "vjp"]
+
+
+def __getattr__(name: str) -> Any:
+    """What reads a graph is imported when it is first asked for: most programs draw nothing."""
+    if name not in ("graph", "draw", "explain", "latex", "paths", "stepper"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    graph = importlib.import_module("tinygrad_edu.graph")
+    return graph if name == "graph" else getattr(graph, name)
