@@ -68,12 +68,22 @@ def outputs(model: nn.Module, x: Any) -> Any:
     return answers
 
 
+def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Its parameters for an optimizer: the weights are pulled towards 0, the biases are not."""
+    return [{"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": weight_decay},
+            {"params": [p for p in model.parameters() if p.ndim == 1]}]
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The flags, as JSON has them."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
+
+
 def conclude(args: argparse.Namespace, figure: Figure, claim: str, holds: bool, metrics: dict[str, Any]) -> None:
     """Write the figure and the metrics, print the claim; end with an error if it doesn't hold."""
     args.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.out / "figure.png")
-    settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
-    known = {"claim": claim, "holds": holds, **metrics, "settings": settings}
+    known = {"claim": claim, "holds": holds, **metrics, "settings": settings(args)}
     (args.out / "metrics.json").write_text(json.dumps(known, indent=1))
     print(f"{claim}; see {args.out}/figure.png", flush=True)
     if not holds: sys.exit("the goal was missed")

@@ -16,12 +16,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import common
 import mnist_report
 import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from tinygrad_edu import nn, no_grad
+from tinygrad_edu import nn
 
 HERE = Path(__file__).parent
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
@@ -65,15 +66,9 @@ def network(sizes: list[int], args: argparse.Namespace, rng: np.random.Generator
 
 
 def optimizer_of(model: nn.Module, args: argparse.Namespace) -> nn.optim.Optimizer:
-    """The penalty is on the weights, not on the biases."""
-    groups = [{"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": args.weight_decay},
-              {"params": [p for p in model.parameters() if p.ndim == 1]}]
+    groups = common.groups(model, args.weight_decay)
     if args.optimizer == "adam": return nn.optim.Adam(groups, lr=args.lr)
     return nn.optim.SGD(groups, lr=args.lr, momentum=0.9 if args.optimizer == "momentum" else 0.0)
-
-
-def outputs(model: nn.Module, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    with no_grad(): return np.asarray(model(images))
 
 
 def train(model: nn.Module, args: argparse.Namespace, images: Any, targets: Any, rng: np.random.Generator,
@@ -121,17 +116,18 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     print(model, f"{parameters:,} parameters", sep="\n", flush=True)
 
     def accuracies() -> dict[str, float]:
-        return {"train_accuracy": accuracy(outputs(model, x[:10_000]), train_labels[:10_000]),
-                "test_accuracy": accuracy(outputs(model, x_test), test_labels)}
+        return {"train_accuracy": accuracy(common.outputs(model, x[:10_000]), train_labels[:10_000]),
+                "test_accuracy": accuracy(common.outputs(model, x_test), test_labels)}
 
     with threadpool_limits(args.threads):
         history = train(model, args, x, targets, order, accuracies)
-        predicted = outputs(model, x_test)
+        predicted = common.outputs(model, x_test)
     seconds = sum(epoch["seconds"] for epoch in history)
-    metrics = {"test_accuracy": accuracy(predicted, test_labels), "train_accuracy": accuracy(outputs(model, x), train_labels),
+    metrics = {"test_accuracy": accuracy(predicted, test_labels),
+               "train_accuracy": accuracy(common.outputs(model, x), train_labels),
                "parameters": parameters, "seconds": seconds, "seconds_per_epoch": seconds / max(len(history), 1),
                "epochs": len(history), "confusion": mnist_report.confusion(predicted, test_labels).tolist(),
-               "settings": {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()},
+               "settings": common.settings(args),
                "history": history}
     args.out.mkdir(parents=True, exist_ok=True)
     nn.save(args.out / "model.safetensors", model, {"settings": json.dumps(metrics["settings"])})

@@ -24,14 +24,14 @@ def network(rng: np.random.Generator) -> nn.Sequential:
         nn.Flatten(), nn.Linear(256, 64, rng=rng), nn.ReLU(), nn.Linear(64, 10, rng=rng))
 
 
-def draw(model: nn.Sequential, image: Any, wrong: int, total: int) -> Figure:
+def draw(model: nn.Sequential, image: Any, wrong: int, kind: str) -> Figure:
     """A digit, and what every stage of the network makes of it."""
     filters = next(model.parameters()).data[:, 0]
     stages = [image]
     for layer in list(model)[:6]: stages.append(common.outputs(layer, stages[-1]))
     first, pooled, second = stages[2][0], stages[3][0], stages[6][0]
     figure = Figure(figsize=(10, 7.4))
-    figure.suptitle(f"{wrong} of {total:,} test images are misread. What the network makes of one digit",
+    figure.suptitle(f"{wrong} of {kind} are misread. What the network makes of one digit",
                     fontsize=13, fontweight="bold", x=0.02, ha="left")
     grid = figure.subplots(5, 9, gridspec_kw={"hspace": 0.28, "wspace": 0.12, "left": 0.02, "right": 0.98,
                                              "top": 0.87, "bottom": 0.02})
@@ -78,8 +78,9 @@ def main() -> None:
 
     right = common.outputs(model, test_images[:, None]).argmax(axis=1) == test_digits
     accuracy, goal = float(right.mean()), 0.90 if args.quick else 0.99
-    claim = f"{accuracy:.2%} of {len(right):,} images read rightly (goal {goal:.0%}), after {seconds:.0f} s of training"
-    common.conclude(args, draw(model, test_images[:1, None], int((~right).sum()), len(right)), claim, accuracy >= goal,
+    kind = f"{len(right):,} {'held-back training' if args.held_back else 'test'} images"
+    claim = f"{accuracy:.2%} of {kind} read rightly (goal {goal:.0%}), after {seconds:.0f} s of training"
+    common.conclude(args, draw(model, test_images[:1, None], int((~right).sum()), kind), claim, accuracy >= goal,
                     {"accuracy": accuracy, "seconds": seconds, "parameters": sum(p.size for p in model.parameters())})
 
 

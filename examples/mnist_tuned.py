@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from tinygrad_edu import nn
+from tinygrad_edu import nn, special
 
 
 class RandomShift(nn.Module):
@@ -38,8 +38,7 @@ def network(sizes: list[int], shifts: bool, rng: np.random.Generator) -> nn.Sequ
 
 def draw(images: Any, digits: Any, answers: Any, kind: str) -> Figure:
     """The wrongly read images, those first of which the network was surest."""
-    exponentials = np.exp(answers - answers.max(axis=1, keepdims=True))
-    sure, read = (exponentials / exponentials.sum(axis=1, keepdims=True)).max(axis=1), answers.argmax(axis=1)
+    sure, read = special.softmax(answers).max(axis=1), answers.argmax(axis=1)
     wrong = np.flatnonzero(read != digits)
     wrong = wrong[np.argsort(-sure[wrong])]
     figure = Figure(figsize=(10, 6.6))
@@ -74,8 +73,7 @@ def main() -> None:
     start, order = np.random.default_rng(args.seed).spawn(2)
     model, cost = network(sizes, args.shifts, start), nn.CrossEntropy()
     loader = nn.DataLoader(images, digits, batch_size=batch, shuffle=True, rng=order)
-    optimizer = nn.optim.SGD([{"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": decay},
-                              {"params": [p for p in model.parameters() if p.ndim == 1]}], lr=args.lr, momentum=0.9)
+    optimizer = nn.optim.SGD(common.groups(model, decay), lr=args.lr, momentum=0.9)
     schedule = nn.optim.OneCycle(optimizer, args.epochs * len(loader))
     print(model)
 

@@ -6,6 +6,7 @@ From top to bottom the operations make a spine: their parameters stand beside th
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import graphviz
 
@@ -20,6 +21,8 @@ from tinygrad_edu.graph.pictures.legend import legend
 from tinygrad_edu.graph.pictures.markup import bare, label, td, text, tr
 from tinygrad_edu.graph.pictures.sheet import Sheet
 
+Look = Callable[[Node, Sheet], dict[str, str]]  # the attributes that make a node what it looks like
+
 
 def dot(sheet: Sheet, direction: str, note: str = "") -> str:
     """The DOT source of a picture; direction is LR or TB, the note stands below."""
@@ -29,21 +32,21 @@ def dot(sheet: Sheet, direction: str, note: str = "") -> str:
                     "fontname": "Helvetica"},
         node_attr={"shape": "plain", "fontname": "Helvetica"},
         edge_attr={"color": theme.line, "arrowsize": "0.65", "fontname": "Helvetica", "fontsize": "9.5"})
-    fill(picture, None, sheet)
+    fill(picture, None, sheet, drawn)
     for edge in sheet.graph.edges: connect(picture, edge, sheet)
     picture.attr(labelloc="b", label=legend(sheet, direction, note))
     return str(picture.source)
 
 
-def fill(picture: graphviz.Digraph, around: str | None, sheet: Sheet) -> None:
-    """Put into a frame the frames and the boxes that are directly in it."""
+def fill(picture: graphviz.Digraph, around: str | None, sheet: Sheet, look: Look, margin: str = "14") -> None:
+    """Put into a frame the frames and the boxes that are directly in it, a leaf beside what alone uses it."""
     for module in sheet.graph.modules:
         if module.id not in sheet.clusters or sheet.cluster(module) != around: continue
         with picture.subgraph(name=f"cluster_{module.id}") as inner:
-            inner.attr(**frame(module, sheet))
-            fill(inner, module.id, sheet)
+            inner.attr(**frame(module, sheet), margin=margin)
+            fill(inner, module.id, sheet, look, margin)
     inside = [node for node in sheet.graph.nodes if sheet.cluster(node) == around]
-    for node in inside: picture.node(node.id, id=node.id, **{"class": node.role}, **drawn(node, sheet))
+    for node in inside: picture.node(node.id, id=node.id, **{"class": node.role}, **look(node, sheet))
     for node in inside:
         if node.id not in sheet.beside: continue
         with picture.subgraph() as row:
@@ -75,7 +78,7 @@ def frame(module: Module, sheet: Sheet) -> dict[str, str]:
     else: title = tr(td(name + text(f"   {kind}", 10, theme.muted) + count))
     dashed = {"style": "filled,rounded,dashed", "penwidth": "1.4", "color": theme.muted} if module.times > 1 else {}
     return {"id": module.id, "class": "module", "label": label(bare(title, 2)), "labeljust": "l", "labelloc": "t",
-            "margin": "14", "style": "filled,rounded", "fillcolor": theme.cluster, "color": theme.border} | dashed
+            "style": "filled,rounded", "fillcolor": theme.cluster, "color": theme.border} | dashed
 
 
 def connect(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:

@@ -14,7 +14,7 @@ from tinygrad_edu.graph.expression import equations, extent, figures, scaled, si
 from tinygrad_edu.graph.model import Edge, Graph, Node
 from tinygrad_edu.graph.pictures import render
 from tinygrad_edu.graph.pictures.boxes import framed, header, row
-from tinygrad_edu.graph.pictures.dot import caption, frame, width
+from tinygrad_edu.graph.pictures.dot import caption, fill, width
 from tinygrad_edu.graph.pictures.markup import text
 from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.pictures.themes import THEMES, Theme
@@ -51,24 +51,9 @@ def dot(sheet: Sheet) -> str:
                     "ranksep": "0.3" if sheet.arrays else "0.6", "fontname": "Helvetica"},
         node_attr={"shape": "plain", "fontname": "Helvetica"},
         edge_attr={"color": sheet.theme.line, "arrowsize": "0.65", "fontname": "Helvetica", "fontsize": "9.5"})
-    fill(drawn, None, sheet)
+    fill(drawn, None, sheet, lambda node, sheet: {"label": box(node, sheet)}, margin="10")
     for edge in sheet.graph.edges: connect(drawn, edge, sheet)
     return str(drawn.source)
-
-
-def fill(drawn: graphviz.Digraph, around: str | None, sheet: Sheet) -> None:
-    """Put into a frame the frames and the boxes that are directly in it, a parameter beside what uses it."""
-    for module in sheet.graph.modules:
-        if module.id not in sheet.clusters or sheet.cluster(module) != around: continue
-        with drawn.subgraph(name=f"cluster_{module.id}") as inner:
-            inner.attr(**frame(module, sheet) | {"margin": "10"})
-            fill(inner, module.id, sheet)
-    for node in [node for node in sheet.graph.nodes if sheet.cluster(node) == around]:
-        drawn.node(node.id, box(node, sheet), id=node.id, **{"class": node.role})
-        if node.id not in sheet.beside: continue
-        with drawn.subgraph() as rank:
-            rank.attr(rank="same")
-            for name in (*sheet.beside[node.id], node.id): rank.node(name)
 
 
 def box(node: Node, sheet: Sheet) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tinygrad_edu.engine import Tensor
-from tinygrad_edu.graph.expression import figures, readable, sized, true_minus
+from tinygrad_edu.graph.expression import figures, many, readable, sized, true_minus
 from tinygrad_edu.graph.model import Edge, Graph, Node, members, trace
 from tinygrad_edu.graph.steps import incoming
 from tinygrad_edu.graph.words.table import columns
@@ -45,15 +45,15 @@ class Paths:
 
     def __repr__(self) -> str:
         title = f"∂{readable(self.graph.output.name)}/∂{readable(self.leaf.name)} = {figures(self.gradient)}"
-        many = f"{self.count:,} path{'s' * (self.count != 1)}"
-        if not self.paths: return true_minus(f"{title}, the sum over {many}: more than {MOST} are not listed")
+        found = many(self.count, "path")
+        if not self.paths: return true_minus(f"{title}, the sum over {found}: more than {MOST} are not listed")
         names = {node.id: readable(node.name) for node in self.graph.nodes}
         rows = [(f"  {shortened(' ← ', [names[node] for node in path.nodes])}",
                  shortened(" × ", [figures(x, 3) for x in path.locals] or ["1"]),
                  f"= {figures(path.product)}") for path in self.paths]
         added = true_minus(shortened(" + ", [figures(path.product) for path in self.paths]))
         total = [] if self.count == 1 else [f"  {added} = {true_minus(figures(self.gradient))}"]
-        return "\n".join([true_minus(f"{title}, over {many}"), *columns(rows), *total])
+        return "\n".join([true_minus(f"{title}, over {found}"), *columns(rows), *total])
 
 
 def paths(output: Tensor, leaf: Tensor) -> Paths:
