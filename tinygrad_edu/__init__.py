@@ -22,6 +22,8 @@ from tinygrad_edu.anomaly import detect_anomaly
 from tinygrad_edu.engine import Tensor, derivative, no_grad, operation
 from tinygrad_edu.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_edu.gradcheck import check_gradients
+from tinygrad_edu.replay import replay
+from tinygrad_edu.tracing import live, whole
 
 if TYPE_CHECKING:
     from tinygrad_edu.graph import draw, explain, latex, paths, stepper
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 from tinygrad_edu import nn  # isort: skip  (nn is built from the names above)
 
 __all__ = ["Tensor", "check_gradients", "derivative", "detect_anomaly", "draw", "explain", "grad", "hessian", "hvp", "jacobian",
-           "jvp", "latex", "nn", "no_grad", "operation", "paths", "special", "stepper", "value_and_grad", "vjp"]
+           "jvp", "latex", "live", "nn", "no_grad", "operation", "paths", "replay", "special", "stepper", "value_and_grad", "vjp",
+           "whole"]
 
 
 def __getattr__(name: str) -> Any:

@@ -27,6 +27,7 @@ import numpy as np
 
 from tinygrad_edu import errors
 from tinygrad_edu.methods import REGISTRY, Methods, apply
+from tinygrad_edu.tracing import as_array
 
 Array = np.ndarray[Any, Any]
 Partial = Callable[..., Any]  # (g, z, x, y, …) ↦ ∂L/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived
@@ -198,7 +199,7 @@ def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
         gradient = np.ones(root.shape, root.dtype)[()]
     elif np.shape(gradient) != root.shape: raise errors.gradient_does_not_fit(root, gradient)
     if create_graph: return gradient if isinstance(gradient, Tensor) else Tensor(gradient)
-    return np.asarray(plain(gradient), root.dtype)[()]
+    return as_array(plain(gradient), root.dtype)[()]
 
 
 def recorded(z: Tensor) -> list[Any]:
@@ -260,7 +261,7 @@ class Tensor(Methods):
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor): raise errors.tensor_of_tensor(data)
-        try: array = np.asarray(data)
+        try: array = as_array(data)
         except ValueError: raise errors.not_real_numbers(data, "object, ragged") from None
         if array.dtype.kind not in NUMBERS: raise errors.not_real_numbers(data, array.dtype)
         if requires_grad and array.dtype.kind != "f": raise errors.integer_gradient(name, array.dtype)
@@ -284,7 +285,7 @@ class Tensor(Methods):
         """Add ∂self/∂leaf to the `grad` of every leaf that requires one; `gradient` is ∂L/∂self if self is not one number."""
         for tensor, g in chain_rule(self, gradient):
             if tensor.operation is None:
-                tensor.grad = np.array(g) if tensor.grad is None else tensor.grad + g
+                tensor.grad = (g.copy() if g.ndim else np.copy(g)) if tensor.grad is None else tensor.grad + g
 
     def gradient(self, *inputs: Tensor, create_graph: bool = False) -> Any:
         """∂self/∂input for each input, a leaf or not, as Tensors; one Tensor for one input. No `grad` is touched.
@@ -309,7 +310,7 @@ class Tensor(Methods):
 
     def numpy(self) -> Array:
         """The data as an array, outside the graph; the Tensor's own, not a copy."""
-        return np.asarray(self.data)
+        return as_array(self.data)
 
     def tolist(self) -> Any:
         """The data as numbers in lists."""
