@@ -6,13 +6,14 @@ meanwhile is in schedules.py, whose names are here as well: nn.optim.Cosine …
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu import Tensor
+from tinygrad_edu import Tensor, live
 
 from .module import Array
 from .schedules import Constant, Cosine, OneCycle, Schedule, Step, WarmUp
@@ -52,11 +53,15 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient."""
         for group in self.param_groups:
-            options = {name: value for name, value in group.items() if name != "params"}
+            options = {name: live(functools.partial(group.get, name), of=group) for name in group if name != "params"}
             for p in group["params"]:
                 if p.grad is None: continue
                 self.update(p, p.grad, **options)
-                self.steps[p] = self.steps.get(p, 0) + 1
+                live(functools.partial(self.count, p), of=self.steps)
+
+    def count(self, p: Tensor) -> None:
+        """One step more that p has taken."""
+        self.steps[p] = self.steps.get(p, 0) + 1
 
     def kept(self, name: str, p: Tensor) -> Array:
         """An array of p's shape that is kept from step to step, to be changed in place; zeros at first."""
@@ -122,7 +127,7 @@ class Adam(Optimizer):
 
     def update(self, p: Tensor, g: Array, lr: float, betas: tuple[float, float], eps: float,
                weight_decay: float) -> None:
-        (beta1, beta2), t = betas, self.steps.get(p, 0) + 1
+        (beta1, beta2), t = betas, live(functools.partial(self.steps.get, p, 0), of=self.steps) + 1
         if weight_decay: g = g + weight_decay * p.data
         m = self.accumulate("m", p, (1 - beta1) * g, beta1)
         v = self.accumulate("v", p, (1 - beta2) * np.square(g), beta2)

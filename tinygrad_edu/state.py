@@ -192,7 +192,7 @@ class State:
         for (a, path, _), (b, _, _) in zip(self.sized, other.sized, strict=False):
             if a is not b or len(self.sized) != len(other.sized): return path
         for mine, its in zip(self.places, other.places, strict=False):
-            if mine.container is not its.container or mine.key != its.key: return mine.path
+            if mine.container is not its.container or not same(mine.key, its.key): return mine.path
             if mine.is_grad and (not grads or (id(mine.value) not in read and (mine.value is None) == (its.value is None))): continue
             if id(mine.container) in excluded and isinstance(mine.value, ATOMS): continue
             if not same(mine.value, its.value): return f"{mine.path}: {mine.value!r:.50}, then {its.value!r:.50}"
