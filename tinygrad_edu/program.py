@@ -25,6 +25,8 @@ REDUCTIONS = {np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: 
               np.amin: np.minimum, np.add.reduce: np.add, np.maximum.reduce: np.maximum, np.minimum.reduce: np.minimum}
 REDUCING_METHODS = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
 FILLED = {np.zeros_like, np.ones_like, np.empty_like}
+COMMUTE = {operator.mul, np.multiply}
+NEUTRAL = {f: 1 for f in (*COMMUTE, operator.truediv, np.divide, operator.pow, np.power)}  # x · 1 = x
 BY_KEYWORD = {np.maximum, np.minimum}  # take their out= by name only
 
 
@@ -66,8 +68,8 @@ class Plan:
         """A copy of a result, neither of which is changed afterwards, is that result; one owner outside is enough for it."""
         owned = {self.root(x) for x in self.outputs}
         for i, call in enumerate(self.calls):
-            if not is_copy(call): continue
-            copy, x = call.results[0], call.args[0]
+            if (x := copied(call)) is None: continue
+            copy = call.results[0]
             root = self.root(x)
             if not root.is_result or self.writes(root, i) or self.writes(copy, i): continue
             if copy in owned and root in owned: continue
@@ -92,10 +94,20 @@ def touched(call: Call) -> list[Traced]:
     return [*traced_in((call.args, call.options)), *call.results]
 
 
-def is_copy(call: Call) -> bool:
-    copies = getattr(call.function, "__name__", "") == "copy" or call.function in (operator.pos, np.positive)
-    return copies and isinstance(call.args[0], Traced) and isinstance(call.args[0].value, np.ndarray) and len(call.args) == 1 \
-        and call.written is None and isinstance(call.results[0].value, np.ndarray)
+def copied(call: Call) -> Traced | None:
+    """The array that a call gives anew, if it does nothing else: x.copy(), +x, x ** 1, 1 * x."""
+    if call.written is not None or len(call.results) != 1 or call.options or not call.args: return None
+    x, z, one = call.args[0], call.results[0], NEUTRAL.get(call.function)
+    if one is not None and call.function in COMMUTE and is_number(x, one): x, one = call.args[1], None
+    if one is not None and not is_number(call.args[1], one): return None
+    if one is None and x is call.args[0] and call.name not in ("copy", "pos", "positive"): return None
+    same = isinstance(x, Traced) and isinstance(x.value, np.ndarray) and isinstance(z.value, np.ndarray)
+    return x if same and (x.shape, x.dtype) == (z.shape, z.dtype) else None
+
+
+def is_number(x: Any, value: float) -> bool:
+    """Whether x is this number, or an array full of it."""
+    return not isinstance(x, Traced | Live) and isinstance(x, int | float | np.ndarray | np.generic) and bool(np.all(x == value))
 
 
 class Line:
@@ -161,8 +173,11 @@ class Program:
         """An argument as code."""
         if isinstance(x, Traced):
             if x not in self.text:
-                if x in self.plan.alias: self.text[x] = self.use(self.plan.alias[x]); return self.text[x]
-                self.at_home(x, x.value, self.bound("s", x.value, x.name))  # state
+                shared = self.plan.alias.get(x)
+                if shared is None: self.at_home(x, x.value, self.bound("s", x.value, x.name))  # state
+                else:
+                    self.text[x] = self.use(shared)
+                    if shared in self.home: self.home[x] = self.home[shared]
             return self.text[x]
         if isinstance(x, Live): return x.code
         if isinstance(x, slice): return f"slice({', '.join(map(self.use, (x.start, x.stop, x.step)))})"
@@ -397,9 +412,9 @@ class Program:
         if call.function is operator.setitem:
             x, index, value = call.args
             self.lines.append(Line(f"{self.use(x)}[{self.use(index)}] = {self.use(value)}", comment=str(x.shape)))
-        elif is_copy(call) and isinstance(call.results[0].value, np.ndarray) and call.results[0].ndim:
+        elif (x := copied(call)) is not None and x.ndim:
             out = self.allocate(call.results[0], -1, [])
-            self.lines.append(Line(f"{out}[...] = {self.use(call.args[0])}", comment=str(call.results[0].shape)))
+            self.lines.append(Line(f"{out}[...] = {self.use(x)}", comment=str(x.shape)))
         elif call.written is not None: self.lines.append(Line(self.spelled(call), comment=str(call.written.shape)))
         else: self.assign(call, self.spelled(call))
         return True

@@ -40,10 +40,10 @@ def replay(step: Function) -> Replay:
     >>> w = Tensor([1.0, 2.0], requires_grad=True, name="w")
     >>> @replay
     ... def step(x):
-    ...     loss = ((w * x) ** 2).sum(); w.zero_grad(); loss.backward(); w.data -= 0.1 * w.grad
+    ...     loss = ((w * x) ** 2).sum(); w.zero_grad(); loss.backward(); w.data -= 0.25 * w.grad
     ...     return loss
     >>> [step(np.ones(2)).item() for _ in range(3)]
-    [5.0, 3.2, 2.048]
+    [5.0, 1.25, 0.3125]
     """
     return Replay(step)
 
