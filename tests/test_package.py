@@ -55,8 +55,8 @@ def test_nn_uses_public_names_of_the_engine_only(path):
     assert set(imported(path)) <= allowed
 
 
-LAYERS = ["errors", "methods", "engine", "derivatives", "composed", "convolution", "special", "linalg", "anomaly", "functional",
-          "diagnosis", "gradcheck", "graph"]
+LAYERS = ["errors", "lines", "tracing", "methods", "engine", "derivatives", "composed", "convolution", "special", "linalg", "anomaly", "functional",
+          "diagnosis", "gradcheck", "state", "program", "replay", "graph"]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tinygrad_edu").glob("*.py")), ids=lambda path: path.name)

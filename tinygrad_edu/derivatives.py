@@ -17,6 +17,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_edu.engine import Placed, derivative, operation, piecewise_constant, plain
+from tinygrad_edu.tracing import whole
 
 inf = np.inf
 REAL, POSITIVE, UNIT = (-inf, inf), (0.0, inf), (-1.0, 1.0)
@@ -36,6 +37,7 @@ for power in (np.power, np.float_power):
                domain=(POSITIVE, REAL))
 
 
+@whole
 def lowered(x: Any, y: Any) -> Any:
     """y − 1, but 0 where x and y are both 0, so that 0 · 0⁻¹ is 0."""
     return y - 1 if np.all(y) else y - ((x != 0) | (y != 0))
@@ -266,6 +268,7 @@ derivative(pile, each=lambda number, g, z, *arrays, axis=0: g[(slice(None),) * n
 
 
 @operation
+@whole
 def scatter(*pieces: Any, indices: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
     """Zeros of a shape with each piece added at its index, as often as that names a place: getitem's transpose."""
     z = np.zeros(shape, pieces[0].dtype)

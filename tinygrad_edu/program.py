@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.tracing import INFIX, UFUNC, Attribute, Call, Live, Method, Trace, Traced, leaves, mapped, owner, traced_in
+from tinygrad_edu.tracing import INFIX, UFUNC, Attribute, Call, Live, LiveArray, Method, Trace, Traced, leaves, mapped, owner, traced_in
 
 Function = Callable[..., Any]
 
@@ -71,7 +71,7 @@ class Plan:
             if (x := copied(call)) is None: continue
             copy = call.results[0]
             root = self.root(x)
-            if not root.is_result or self.writes(root, i) or self.writes(copy, i): continue
+            if not root.is_result or x.value.strides != copy.value.strides or self.writes(root, i) or self.writes(copy, i): continue
             if copy in owned and root in owned: continue
             if copy in owned: owned.add(root)
             self.alias[copy] = x
@@ -120,7 +120,8 @@ class Line:
 class Program:
     """The program of one trace."""
 
-    def __init__(self, trace: Trace, outputs: list[Traced], names: dict[Traced, str]) -> None:
+    def __init__(self, trace: Trace, outputs: list[Traced], names: dict[Traced, str], exact: bool = False) -> None:
+        self.exact = exact  # without the cheaper calls, whose last digit may be another
         self.plan = Plan(trace, outputs)
         self.trace = trace
         self.lines: list[Line] = []
@@ -184,7 +185,7 @@ class Program:
         if isinstance(x, tuple | list) and any(isinstance(leaf, Traced | Live) for leaf in leaves(x)):
             inner = ", ".join(map(self.use, x))
             return f"[{inner}]" if isinstance(x, list) else f"({inner},)"
-        if x is None or isinstance(x, bool | int | str) or (isinstance(x, float) and np.isfinite(x)): return repr(x)
+        if x is None or type(x) in (bool, int, str) or (type(x) is float and np.isfinite(x)): return repr(x)
         if isinstance(x, tuple) and all(isinstance(leaf, int | type(None)) for leaf in leaves(x)) and "slice" not in repr(x): return repr(x)
         return self.constant(x)
 
@@ -303,7 +304,7 @@ class Program:
         """Numbers, NumPy's scalars, are computed by Python's operators: no buffer, a tenth of the time."""
         z = call.results[0].value if len(call.results) == 1 and call.written is None else None
         symbol = INFIX.get(call.function) or INFIX_OF_UFUNC.get(call.function)  # type: ignore[call-overload]
-        if not isinstance(z, np.generic) or not symbol or len(call.args) != 2 or call.options: return False
+        if self.exact or not isinstance(z, np.generic) or not symbol or len(call.args) != 2 or call.options: return False
         self.assign(call, f"{self.use(call.args[0])} {symbol} {self.use(call.args[1])}")
         return True
 
@@ -333,7 +334,7 @@ class Program:
         ufunc = ufunc_of(call)
         if ufunc is None: return False
         operands = list(call.args)
-        if ufunc is np.power and operands[1] in (2, 2.0): ufunc, operands = np.square, operands[:1]
+        if ufunc is np.power and is_number(operands[1], 2) and not self.exact: ufunc, operands = np.square, operands[:1]
         shape = (call.written if call.written is not None else call.results[0]).shape
         dtypes = ufunc.resolve_dtypes((*[weak(x) for x in operands], *[None] * ufunc.nout))
         args = []
@@ -352,7 +353,7 @@ class Program:
                 self.lines.append(Line(f"{name}[()] = {x.code}", f"{name}"))
                 self.lines[-1].shown = ""
             return self.fills[x.code, dtype]
-        if isinstance(x, bool | int | float): return self.constant(np.array(x, dtype))
+        if type(x) in (bool, int, float): return self.constant(np.array(x, dtype))
         if isinstance(x, np.generic): return self.constant(np.asarray(x))
         if isinstance(x, np.ndarray) and x.size > 1 and np.broadcast_shapes(*others, ()) == shape and (x == x.flat[0]).all():
             return self.constant(np.array(x.flat[0]))
@@ -360,7 +361,7 @@ class Program:
 
     def product(self, call: Call, i: int) -> bool:
         """X @ Y of matrices by dot, which has less to decide."""
-        if call.function not in (operator.matmul, np.matmul) or call.options: return False
+        if self.exact or call.function not in (operator.matmul, np.matmul) or call.options: return False
         x, y = call.args
         z = call.results[0].value
         if not (x.ndim == y.ndim == 2 and isinstance(z, np.ndarray) and z.flags.c_contiguous and x.dtype == y.dtype == z.dtype): return False
@@ -374,7 +375,7 @@ class Program:
         x, z, keep = call.args[0], call.results[0], bool(call.options.get("keepdims"))
         axis = call.args[1] if len(call.args) == 2 else call.options.get("axis", 0 if call.function == ufunc.reduce else None)
         if not isinstance(x, Traced): return False
-        plain = ufunc is np.add and x.dtype == z.dtype and x.dtype.kind == "f" and x.dtype.itemsize >= 4 and x.size
+        plain = not self.exact and ufunc is np.add and x.dtype == z.dtype and x.dtype.kind == "f" and x.dtype.itemsize >= 4 and x.size
         if isinstance(z.value, np.generic) and plain and x.value.ndim and x.value.flags.c_contiguous and axis is None:
             flat = self.flat(x)
             if flat:
@@ -423,6 +424,7 @@ class Program:
         """A call as code."""
         f, args = call.function, [self.use(x) for x in call.args]
         options = [f"{key}={self.use(x)}" for key, x in call.options.items()]
+        if isinstance(f, LiveArray): return f"_live_{f.__name__}()"
         if f is operator.getitem: return f"{args[0]}[{args[1]}]"
         if f in INFIX and len(args) == 2: return f"{args[0]} {INFIX[f]} {args[1]}"
         if isinstance(f, Attribute): return f"{args[0]}.{call.name}"
@@ -456,8 +458,7 @@ def number_of(x: Any) -> Any: return x.value if isinstance(x, Traced | Live) els
 def weak(x: Any) -> Any:
     """What NumPy's rules of promotion look at: an array's dtype, or the type of a Python number."""
     x = number_of(x)
-    if isinstance(x, bool): return np.dtype(bool)
-    return type(x) if isinstance(x, int | float) else np.asarray(x).dtype
+    return type(x) if type(x) in (int, float) else np.asarray(x).dtype
 
 
 def qualified(f: Function) -> str:

@@ -178,17 +178,22 @@ class Compiled:
     """A program with its guards, ready to run. `print` shows it, a line for each call."""
 
     def __init__(self, now: Recording) -> None:
-        outputs = traced_in([now.rebound_to, *map(data_of, leaves(now.returned))])
-        self.program = Program(now.trace, outputs, {x: name for name, x in now.inputs.items()})
+        outputs, names = traced_in([now.rebound_to, *map(data_of, leaves(now.returned))]), {x: n for n, x in now.inputs.items()}
+        check(now, self.assembled(now, Program(now.trace, outputs, names, exact=True)), 0.0)
+        check(now, self.assembled(now, Program(now.trace, outputs, names)), 100.0)
+        self.run = self.made([*self.guards(now), *self.body], {name: function for name, function, _ in now.trace.lives})
+
+    def assembled(self, now: Recording, program: Program) -> Function:
+        """The program as a function without guards, in which numbers that are read live are what they were."""
+        self.program = program
         self.parameters = [self.program.use(now.inputs[name]) if name in now.inputs else self.program.fresh("x", name)
                            for name in now.names]
         epilogue = self.epilogue(now)
         result = self.returning(now.returned)
-        body = [*self.numbers(now), *[line.code for line in self.program.lines], *epilogue, f"return {result}"]
-        check(now, self.made(body, {name: functools.partial(lambda x: x, value) for name, _, value in now.trace.numbers}))
-        self.run = self.made([*self.guards(now), *body], {name: function for name, function, _ in now.trace.numbers})
+        self.body = [*self.numbers(now), *[line.code for line in self.program.lines], *epilogue, f"return {result}"]
         self.name, self.shapes = now.name, ", ".join(f"{name} {x.shape}" for name, x in now.inputs.items())
         self.result = self.program.display(result)
+        return self.made(self.body, {name: functools.partial(lambda x: x, value) for name, _, value in now.trace.lives})
 
     def bound(self, x: Any, shown: str = "") -> str: return self.program.bound("o", x, shown)
 
@@ -233,11 +238,10 @@ class Compiled:
 
     def numbers(self, now: Recording) -> list[str]:
         """What is read live; if that leads to other decisions than in the trace, what reading has counted is taken back."""
-        names = [name for name, _, _ in now.trace.numbers]
-        lines = [f"{name} = _live_{name}()" for name in names]
-        answers = [f"{name}.__class__ is {self.bound(type(value))}" for name, _, value in now.trace.numbers]
+        read = [(name, value) for name, _, value in now.trace.lives if not isinstance(value, np.ndarray | np.generic)]
+        lines = [f"{name} = _live_{name}()" for name, _ in read]
+        answers = [f"{name}.__class__ is {self.bound(type(value))}" for name, value in read]
         answers += [self.equal(code, answer) for code, answer in dict(now.trace.guards).items()]
-        for name, _, value in now.trace.numbers: self.program.shown[name] = name
         counted = [self.bound(of) for of in {id(of): of for of in now.trace.counted}.values()]
         if not answers: return lines
         before = [f"before = [{', '.join(f'({of}, {of}.copy())' for of in counted)}]"] if counted else []
@@ -281,31 +285,38 @@ class Compiled:
         return "\n".join([title, *rows, f"return {self.result}"])
 
 
-def check(now: Recording, run: Function) -> None:
+def check(now: Recording, run: Function, tolerance: float) -> None:
     """Run the program from the same state: it must compute what the step computed, to rounding."""
     trace = now.trace
+    floor = tolerance * max([largest(x.value) for call in trace.calls for x in call.results], default=0.0)
     after = [(memory, before, memory.copy()) for memory, before in trace.saved.values()]
     grads = [(place, place.get()) for place, _ in now.rebound if not place.copied]
     trace.rewind()
     result = run(*now.names.values())
     for memory, before, expected in after:
-        if not close(memory, expected, expected - before if memory.dtype.kind in "fc" else before): raise errors.replays_differently("the state")
+        change = expected - before if memory.dtype.kind == "f" else expected
+        if not close(memory, expected, change, floor): raise errors.replays_differently("the state")
     for place, expected in grads:
-        if not close(place.get(), expected, expected): raise errors.replays_differently(place.path)
+        if not close(place.get(), expected, expected, floor): raise errors.replays_differently(place.path)
     for a, b in zip(leaves(mapped(data_of, result)), leaves(mapped(data_of, now.result)), strict=True):
-        if isinstance(a, np.ndarray | np.generic) and not close(a, b, b): raise errors.replays_differently("what is returned")
+        if isinstance(a, np.ndarray | np.generic) and not close(a, b, b, floor): raise errors.replays_differently("what is returned")
 
 
-def close(a: Any, b: Any, scale: Any) -> bool:
+def close(a: Any, b: Any, scale: Any, floor: float) -> bool:
     """Equal, or floating-point numbers that are apart by no more than rounding, against the largest of a scale."""
     if a is None or b is None: return a is b
     if (np.shape(a), a.dtype) != (np.shape(b), b.dtype): return False
     if a.dtype.kind != "f": return bool(np.array_equal(a, b))
+    eps = float(np.finfo(a.dtype).eps)
     with np.errstate(all="ignore"):
-        finite = np.abs(scale)[np.isfinite(scale)]
-        eps = np.finfo(a.dtype).eps
-        apart = eps ** 0.5 * finite.max(initial=0.0) + 8 * eps * np.abs(b)
+        apart = eps ** 0.5 * largest(scale) + eps * (floor + 8 * np.abs(b))
         return bool(np.all((np.abs(a - b) <= apart) | (a == b) | ((a != a) & (b != b))))
+
+
+def largest(x: Any) -> float:
+    """The greatest finite |x|."""
+    if x.dtype.kind != "f" or not x.size: return 0.0
+    return float(np.abs(x[np.isfinite(x)]).max(initial=0.0))
 
 
 def take_back(before: list[tuple[Any, Any]]) -> None:
@@ -356,7 +367,7 @@ def alike(a: Any, b: Any) -> bool:
     if isinstance(a, tuple | list): return len(a) == len(b) and all(map(alike, a, b))
     if isinstance(a, dict): return a.keys() == b.keys() and all(alike(a[key], b[key]) for key in a)
     if isinstance(a, slice): return alike((a.start, a.stop, a.step), (b.start, b.stop, b.step))
-    return a is b or hasattr(a, "__code__") or bool(a == b) or (a != a and b != b)
+    return a is b or bool(a == b) or (a != a and b != b)
 
 
 def shown(call: Call) -> str:

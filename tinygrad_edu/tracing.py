@@ -93,13 +93,19 @@ class Attribute(Method):
     def __call__(self, x: Any, *args: Any, **options: Any) -> Any: return getattr(x, self.__name__)
 
 
+class LiveArray:
+    """Stands in a call for the function that is asked anew; it has a name instead, the same in every trace."""
+
+    def __init__(self, name: str) -> None: self.__name__ = name
+
+
 class Trace:
     """The calls of one run of a function, in order."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.saved: dict[int, tuple[Any, Any]] = {}  # arrays of the state that were written to, and what they held before
-        self.numbers: list[tuple[str, Function, Any]] = []  # read live: name, function, what it gave
+        self.lives: list[tuple[str, Function, Any]] = []  # what is read live: name, function, what it gave
         self.guards: list[tuple[str, Any]] = []  # an expression of them, and the answer that the trace rests on
         self.excluded: list[Any] = []  # containers whose numbers are read live
         self.counted: list[Any] = []  # those among them that reading changes, as counting steps does
@@ -140,13 +146,12 @@ class Trace:
         value = function()
         if before is not None and before != of: self.counted.append(of)
         self.generators = [(g, state_of(g)) for g, _ in self.generators]
-        if isinstance(value, np.ndarray):
-            call = Call(function, (), {}, None, whole=True)
-            self.calls.append(call)
-            return self.results(call, value)
-        name = f"n{len(self.numbers)}"
-        self.numbers.append((name, function, value))
-        if isinstance(value, int | float) and not isinstance(value, bool): return Live(self, value, name)
+        name = f"n{len(self.lives)}"
+        self.lives.append((name, function, value))
+        if isinstance(value, np.ndarray | np.generic):
+            self.calls.append(Call(LiveArray(name), (), {}, None, whole=True))
+            return self.results(self.calls[-1], value)
+        if is_number(value): return Live(self, value, name)
         self.guards.append((name, value))
         return value
 
@@ -293,7 +298,7 @@ def on_arrays(function: Function) -> tuple[Function, Function, Function]:
 def on_numbers(function: Function, on_arrays: Function, compare: bool = False, reflected: bool = False) -> Function:
     """x + y on Live: an expression if y is a number too, recorded if it is an array."""
     def operate(self: Live, other: Any) -> Any:
-        if not isinstance(other, int | float | Live): return on_arrays(self, other)
+        if not is_number(other) and not isinstance(other, Live): return on_arrays(self, other)
         x, y = (other, self) if reflected else (self, other)
         value, code = function(number(x), number(y)), f"({code_of(x)} {INFIX[function]} {code_of(y)})"
         return self.answer(code, value) if compare else Live(self.tape, value, code)
@@ -355,6 +360,7 @@ def mapped(f: Function, x: Any) -> Any:
     return f(x)
 
 
+def is_number(x: Any) -> bool: return type(x) in (int, float)  # np.float64 is a float too, but an array's element
 def number(x: Any) -> Any: return x.value if isinstance(x, Recorded) else x
 def code_of(x: Any) -> str: return x.code if isinstance(x, Live) else repr(x)
 def real(x: Any) -> Any: return mapped(number, x)
