@@ -37,10 +37,13 @@ for power in (np.power, np.float_power):
                domain=(POSITIVE, REAL))
 
 
-@whole
 def lowered(x: Any, y: Any) -> Any:
     """y − 1, but 0 where x and y are both 0, so that 0 · 0⁻¹ is 0."""
-    return y - 1 if np.all(y) else y - ((x != 0) | (y != 0))
+    return y - 1 if isinstance(y, int | float) and y else lowered_where(x, y)
+
+
+@whole
+def lowered_where(x: Any, y: Any) -> Any: return y - 1 if np.all(y) else y - ((x != 0) | (y != 0))
 
 
 def inverse(x: Any, bound: Any = 0.0) -> Any:

@@ -234,7 +234,7 @@ class Compiled:
     def equal(self, text: str, x: Any) -> str:
         if x is None or isinstance(x, bool): return f"{text} is {x}"
         is_same = f"{text} is {self.bound(x)}"
-        return f"({is_same} or {self.bound(same)}({text}, {self.bound(x)}))" if isinstance(x, (*ATOMS, tuple)) else is_same
+        return f"({is_same} or {self.bound(same)}({text}, {self.bound(x)}))" if isinstance(x, ATOMS | tuple) else is_same
 
     def numbers(self, now: Recording) -> list[str]:
         """What is read live; if that leads to other decisions than in the trace, what reading has counted is taken back."""
@@ -340,13 +340,13 @@ def is_input(name: str, x: Any) -> bool:
     if isinstance(x, list | dict | set) or (isinstance(x, tuple) and not all(isinstance(leaf, ATOMS) for leaf in leaves(x))):
         raise errors.cannot_take(name, x)
     if isinstance(x, Tensor) and x.requires_grad: raise errors.cannot_take_leaf(name, x)
-    return isinstance(x, (np.ndarray, Tensor, tuple, *ATOMS))
+    return isinstance(x, ATOMS | np.ndarray | Tensor | tuple)
 
 
 def signature_of(x: Any) -> Any:
     """What of an argument decides which program is run."""
     if isinstance(x, np.ndarray | np.generic | Tensor): return type(x), x.shape, str(x.dtype)
-    return (type(x), x) if isinstance(x, (tuple, *ATOMS)) else id(x)
+    return (type(x), x) if isinstance(x, ATOMS | tuple) else id(x)
 
 
 def names_of(function: Function, count: int, options: dict[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ from tinygrad_edu import errors
 from tinygrad_edu.engine import Tensor
 from tinygrad_edu.tracing import Recorded, Trace, Traced, leaves, mapped, owner, real, recorded_in, traced_in
 
-ATOMS = (int, float, complex, str, bytes, type(None), np.generic, np.dtype)
+ATOMS = int | float | complex | str | bytes | None | np.generic | np.dtype
 LIBRARIES = sys.stdlib_module_names | {"numpy", "tinygrad_edu"}  # their code is known: it reads nothing that changes
 MOST = 20_000  # places
 

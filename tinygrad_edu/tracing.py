@@ -64,7 +64,8 @@ def whole(function: Function) -> Function:
 
 def as_array(x: Any, dtype: Any = None) -> Any:
     """np.asarray, which leaves a traced array in its trace."""
-    return x if isinstance(x, Traced) and dtype in (None, x.dtype) else np.asarray(x, dtype)
+    if not isinstance(x, Traced) or dtype not in (None, x.dtype): return np.asarray(x, dtype)
+    return x if isinstance(x.value, np.ndarray) else np.copy(x)  # type: ignore[call-overload]
 
 
 class Call:
