@@ -56,7 +56,8 @@ def test_nn_uses_public_names_of_the_engine_only(path):
 
 
 LAYERS = ["errors", "lines", "tracing", "methods", "engine", "derivatives", "composed", "convolution", "special", "linalg", "anomaly", "functional",
-          "diagnosis", "gradcheck", "state", "program", "replay", "graph"]
+          "diagnosis", "gradcheck", "state", "plan", "program", "recording", "compiled",
+          "replay", "graph"]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tinygrad_edu").glob("*.py")), ids=lambda path: path.name)

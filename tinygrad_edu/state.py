@@ -69,11 +69,11 @@ class State:
 
     def look(self, x: Any, path: str) -> None:
         """Add the places within x."""
-        if isinstance(x, ATOMS) or id(x) in self.seen: return
+        if isinstance(x, ATOMS | Recorded) or id(x) in self.seen: return
         self.seen[id(x)] = x
         if len(self.places) > MOST: raise errors.sees_too_much(path)
         if isinstance(x, np.ndarray):
-            if x.dtype.kind in "biufc": self.arrays[id(x)] = x, path
+            if x.dtype.kind in "biufc" and type(x) in (np.ndarray, np.memmap): self.arrays[id(x)] = x, path
         elif isinstance(x, Tensor):
             for key in ("data", "requires_grad", "grad"): self.add(x, key, path if key == "data" else f"{path}.{key}")
         elif isinstance(x, dict | list | collections.deque): self.look_into(x, path)
@@ -132,8 +132,9 @@ class State:
         for base in x.__bases__: self.look(base, base.__name__)
         for key, value in list(vars(x).items()):
             f = getattr(value, "__func__", value)
-            if isinstance(f, types.FunctionType | property): self.look(f, key)
-            elif not key.startswith("__") and not isinstance(f, types.MemberDescriptorType): self.add(x, key, f"{x.__name__}.{key}")
+            if f is not value or isinstance(f, property): self.look(f, key)
+            elif isinstance(f, types.FunctionType) or not (key.startswith("__") or isinstance(f, types.MemberDescriptorType)):
+                self.add(x, key, f"{x.__name__}.{key}")
 
     # For the time of a trace
 
@@ -182,10 +183,12 @@ class State:
 
     def restore(self) -> None:
         """Everything in its place again, as if the step had not been taken."""
-        for container, _, copy in self.sized:
-            container.clear()
-            container.update(copy) if isinstance(container, dict) else container.extend(copy)
+        for container, _, copy in self.sized: refill(container, copy)
         for place in self.places: place.set_if_changed(place.value)
+
+    def is_excluded(self, place: Place, excluded: set[int]) -> bool:
+        """Whether it is a number of a container that is read live."""
+        return id(place.container) in excluded and isinstance(place.value, ATOMS)
 
     def difference(self, other: State, excluded: set[int], read: set[int], grads: bool = True) -> str:
         """The path of the first thing that differs, or nothing. Numbers in excluded containers may."""
@@ -193,11 +196,18 @@ class State:
             if a is not b or len(self.sized) != len(other.sized): return path
         for mine, its in zip(self.places, other.places, strict=False):
             if mine.container is not its.container or not same(mine.key, its.key): return mine.path
-            if mine.is_grad and (not grads or (id(mine.value) not in read and (mine.value is None) == (its.value is None))): continue
-            if id(mine.container) in excluded and isinstance(mine.value, ATOMS): continue
+            if mine.is_grad and not grads: continue
+            if mine.is_grad and id(mine.value) not in read and (mine.value is None) == (its.value is None): continue
+            if self.is_excluded(mine, excluded): continue
             if not same(mine.value, its.value): return f"{mine.path}: {mine.value!r:.50}, then {its.value!r:.50}"
         a, b = len(self.places), len(other.places)
         return "" if a == b else (self if a > b else other).places[min(a, b)].path
+
+
+def refill(container: Any, copy: Any) -> None:
+    """Give a dict or list the items that a copy of it has."""
+    container.clear()
+    container.update(copy) if isinstance(container, dict) else container.extend(copy)
 
 
 def same(a: Any, b: Any) -> bool:

@@ -77,8 +77,19 @@ class Call:
         self.several = False  # whether it gave a list or tuple
         self.errors, self.line = np.geterr(), line_of_the_user()
 
+        self.leaves = [*leaves((args, options))]
+        self.traced = [x for x in self.leaves if isinstance(x, Traced)]
+
     @property
     def name(self) -> str: return getattr(self.function, "__name__", str(self.function))
+
+    @property
+    def target(self) -> Traced:
+        """The array that it gives, or writes to."""
+        return self.results[0] if self.written is None else self.written
+
+    @property
+    def touched(self) -> list[Traced]: return [*self.traced, *self.results]
 
 
 class Method:
@@ -134,7 +145,7 @@ class Trace:
         call.several = isinstance(value, tuple | list)
         for i, z in enumerate(value if call.several else [value]):
             if not isinstance(z, np.ndarray | np.generic): self.refuse(errors.value_leaves(f"{call.name}, which gives {type(z).__name__},", here_is()))
-            shared = (x.base for x in traced_in((call.args, call.options)) if np.may_share_memory(z, x.value))
+            shared = (x.base for x in call.traced if np.may_share_memory(z, x.value))
             call.results.append(Traced(self, z, f"#{len(self.calls)}.{i}", next(shared, None)))
         if not call.several: return call.results[0]
         return type(value)(*call.results) if hasattr(value, "_fields") else type(value)(call.results)
