@@ -192,7 +192,7 @@ def within(indices: Array, classes: int) -> Array:
     return indices
 
 
-def as_array(target: Any) -> Any: return target if hasattr(target, "dtype") else np.asarray(target)
+def as_array(target: Any) -> Tensor | Array: return target if hasattr(target, "dtype") else np.asarray(target)
 
 
 def as_floats(target: Tensor | Array, prediction: Tensor | Array) -> Any:

@@ -55,9 +55,9 @@ def test_nn_uses_public_names_of_the_engine_only(path):
     assert set(imported(path)) <= allowed
 
 
-LAYERS = ["errors", "lines", "tracing", "methods", "engine", "derivatives", "composed", "convolution", "special", "linalg", "anomaly", "functional",
-          "diagnosis", "gradcheck", "state", "plan", "program", "recording", "compiled",
-          "replay", "graph"]
+LAYERS = ["errors", "lines", "tracing", "methods", "engine", "derivatives", "composed", "convolution", "special", "linalg",
+          "anomaly", "functional", "diagnosis", "gradcheck", "state", "plan", "program", "recording", "compiled", "replay",
+          "graph"]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tinygrad_edu").glob("*.py")), ids=lambda path: path.name)

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 from tinygrad_edu import nn  # isort: skip  (nn is built from the names above)
 
 __all__ = ["Tensor", "check_gradients", "derivative", "detect_anomaly", "draw", "explain", "grad", "hessian", "hvp", "jacobian",
-           "jvp", "latex", "live", "nn", "no_grad", "operation", "paths", "replay", "special", "stepper", "value_and_grad", "vjp",
-           "whole"]
+           "jvp", "latex", "live", "nn", "no_grad", "operation", "paths", "replay", "special", "stepper", "value_and_grad",
+           "vjp", "whole"]
 
 
 def __getattr__(name: str) -> Any:

@@ -92,7 +92,8 @@ class Compiled:
         """That code still gives the same object, or an equal number or text."""
         if x is None or isinstance(x, bool): return f"{text} is {x}"
         name = self.names.of(x)
-        return f"({text} is {name} or {self.names.of(same)}({text}, {name}))" if isinstance(x, ATOMS | tuple) else f"{text} is {name}"
+        if not isinstance(x, ATOMS | tuple): return f"{text} is {name}"
+        return f"({text} is {name} or {self.names.of(same)}({text}, {name}))"
 
     def numbers(self, now: Recording) -> list[str]:
         """What is read live. If the step would decide otherwise than in the trace, what reading has counted is taken back."""
@@ -100,21 +101,22 @@ class Compiled:
         lines = [f"{name} = live_{name}()" for name, _ in read]
         answers = [f"{name}.__class__ is {self.names.of(type(value))}" for name, value in read]
         answers += [self.equal(code, answer) for code, answer in dict(now.trace.guards).items()]
-        counted = [self.names.of(of) for of in {id(of): of for of in now.trace.counted}.values()]
-        before, back = [f"before = [{', '.join(f'({of}, {of}.copy())' for of in counted)}]"], f"{self.names.of(take_back)}(before)"
-        if not counted: before, back = [], "pass"
-        return [*before, *lines, *([f"if not ({' and '.join(answers)}):", f"    {back}", "    return MISS"] if answers else [])]
+        counted = dict.fromkeys(map(self.names.of, now.trace.counted))
+        if counted: lines = [f"before = [{', '.join(f'({of}, {of}.copy())' for of in counted)}]", *lines]
+        back = [f"    {self.names.of(take_back)}(before)"] if counted else []
+        return [*lines, *([f"if not ({' and '.join(answers)}):", *back, "    return MISS"] if answers else [])]
 
     def ending(self, now: Recording) -> list[Line]:
         """Arrays that the step put in the place of others: copied into those; gradients are put there."""
-        program, first, then = self.program, [], []
+        first, then = [], []
         for place, z in now.rebound:
-            name = program.use(z)
+            name = self.program.use(z)
             if not place.copied:
-                value = name if z is None or (isinstance(z, Traced) and z.ndim) else f"{self.names.function(np.array)}({name})"
-                then.append(Line(f"{self.names.of(place.container, 'o', place.path.removesuffix('.grad'))}.{place.key} = {value}"))
+                tensor = self.names.of(place.container, "o", place.path.removesuffix(".grad"))
+                is_array = z is None or (isinstance(z, Traced) and z.ndim)
+                then.append(Line(f"{tensor}.grad = {name if is_array else f'{self.names.function(np.array)}({name})'}"))
                 continue
-            if isinstance(z, Traced) and not program.plan.root(z).is_result:
+            if isinstance(z, Traced) and not self.program.plan.root(z).is_result:  # of the state, which is about to change
                 value, name = name, self.names.new("t")
                 first.append(Line(f"{name} = {value}.copy()"))
             then.append(Line(f"{self.names.of(place.value, 's', place.path)}[...] = {name}"))
@@ -136,7 +138,8 @@ class Compiled:
         lines = [line for line in [*self.program.lines, *self.epilogue] if line.shown.strip()]
         shown = [self.names.display(line.shown) for line in lines]
         width = max([len(text) for text in shown if len(text) < 80], default=0)
-        rows = [f"{text:{width}}  # {line.shape}" if line.shape != "" else text for text, line in zip(shown, lines, strict=True)]
+        shapes = [f"  # {line.shape}" if line.shape != "" else "" for line in lines]
+        rows = [f"{text:{width}}{shape}".rstrip() for text, shape in zip(shown, shapes, strict=True)]
         return "\n".join([f"# {self.name}({self.shapes}): {len(rows)} lines, {self.program.bytes:,} bytes of buffers, "
                           f"{self.program.reused} results in bytes that were used before",
                           *rows, f"return {self.names.display(self.result)}"])

@@ -310,7 +310,7 @@ class Tensor(Methods):
 
     def numpy(self) -> Array:
         """The data as an array, outside the graph; the Tensor's own, not a copy."""
-        return as_array(self.data)
+        return as_array(self.data)  # type: ignore[no-any-return]
 
     def tolist(self) -> Any:
         """The data as numbers in lists."""

@@ -225,8 +225,8 @@ class NotReplayable(RuntimeError):
 
 
 def value_leaves(what: str, line: str) -> NotReplayable:
-    return NotReplayable(f"{what} takes a value out of the trace, and a replay could not follow it\n  {line}\n  Compute with arrays: "
-                         "np.where(condition, x, y) in place of if; return what is to be printed or stored" + see("replay"))
+    return NotReplayable(f"{what} takes a value out of the trace, and a replay could not follow it\n  {line}\n  Compute with "
+                         "arrays: np.where(condition, x, y) in place of if; return what is to be printed" + see("replay"))
 
 
 def shape_of_values(function: Any, line: str) -> NotReplayable:
@@ -236,14 +236,14 @@ def shape_of_values(function: Any, line: str) -> NotReplayable:
 
 
 def writes_unseen(array: Any, line: str) -> NotReplayable:
-    return NotReplayable(f"an array {array.shape} that replay does not see is written to\n  {line}\n  Make a new array, z = x + y, "
-                         "decorate the function that assigns with @whole, or hold the array where the step names it"
+    return NotReplayable(f"an array {array.shape} that replay does not see is written to\n  {line}\n  Make a new array, z = x "
+                         "+ y, decorate the function that assigns with @whole, or hold the array where the step names it"
                          + see("replay"))
 
 
 def random_draw(generator: Any, line: str) -> NotReplayable:
-    return NotReplayable(f"random numbers were drawn from {generator!r}, and a replay would repeat them\n  before {line}\n  Draw "
-                         "within live(lambda: rng.random(shape)), or outside of the step" + see("replay"))
+    return NotReplayable(f"random numbers were drawn from {generator!r}, and a replay would repeat them\n  before {line}\n  "
+                         "Draw within live(lambda: rng.random(shape)), or outside of the step" + see("replay"))
 
 
 def sees_too_much(path: str) -> NotReplayable:
@@ -257,8 +257,9 @@ def changes_every_time(path: str) -> NotReplayable:
 
 
 def calls_differ(a: str, b: str, line: str) -> NotReplayable:
-    return NotReplayable(f"two calls with the same state did different things: {a}, then {b}\n  {line}\n  A number or a branch "
-                         "changes that replay cannot see: pass it as an argument, or read it by live(lambda: …)" + see("replay"))
+    return NotReplayable(f"two calls with the same state did different things: {a}, then {b}\n  {line}\n  A number or "
+                         "branch changes that replay cannot see: pass it as an argument, or read it by live(lambda: …)"
+                         + see("replay"))
 
 
 def unseen_state(array: Any, line: str) -> NotReplayable:

@@ -20,7 +20,7 @@ FOREVER = 1 << 60  # the last call that touches what is still there after the pr
 REDUCTIONS: dict[Any, np.ufunc] = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
 REDUCTIONS |= {getattr(np, name): ufunc for name, ufunc in REDUCTIONS.items()} | {np.amax: np.maximum, np.amin: np.minimum}
 FILLED = {np.zeros_like, np.ones_like, np.empty_like}
-COMMUTE = {operator.mul, np.multiply}
+COMMUTE: set[Function] = {operator.mul, np.multiply}
 NEUTRAL: dict[Function, float] = dict.fromkeys([*COMMUTE, operator.truediv, np.divide, operator.pow, np.power], 1)  # x · 1 = x
 
 
@@ -58,14 +58,14 @@ class Plan:
         self.calls = [call for call in self.calls if self.constants.keys().isdisjoint(call.results)]
 
     def share_copies(self) -> None:
-        """A copy of a result, neither of which is changed afterwards, is that result; but outputs stay apart from each other."""
+        """A copy of a result, neither of which is changed afterwards, is that result; but outputs stay apart."""
         owned = set(map(self.root, self.outputs))
         for i, call in enumerate(self.calls):
             x = copied(call)
             if x is None or not self.root(x).is_result: continue
             root, copy = self.root(x), call.results[0]
-            if x.value.strides != copy.value.strides or self.writes(root, i) or self.writes(copy, i): continue
-            if copy in owned and root in owned: continue
+            if x.value.strides != copy.value.strides or (copy in owned and root in owned): continue
+            if self.writes(root, i) or self.writes(copy, i): continue
             if copy in owned: owned.add(root)
             self.alias[copy] = x
 
@@ -82,7 +82,7 @@ class Plan:
         self.calls = kept[::-1]
 
     def joins(self, i: int, piece: Any, out: Traced) -> bool:
-        """Whether a piece of what call i joins can be computed in its place: until then nothing else happens there, and
+        """Whether a piece of what call i joins can be computed where it will be: until then nothing else happens there, and
         afterwards neither is changed while the other is needed."""
         if not isinstance(piece, Traced): return False
         root, target = self.root(piece), self.root(out)

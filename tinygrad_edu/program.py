@@ -173,8 +173,8 @@ class Program:
     def write(self, i: int, call: Call) -> None:
         """The lines of a call; none for a view of what stays where it is."""
         before = len(self.lines)
-        for rule in (self.copied, self.viewed, self.joined, self.scalar, self.sum, self.reduction, self.product, self.elementwise,
-                     self.as_it_is):
+        for rule in (self.copied, self.viewed, self.joined, self.scalar, self.sum, self.reduction, self.product,
+                     self.elementwise, self.as_it_is):
             if rule(i, call): break
         if call.errors != self.trace.errors:
             for line in self.lines[before:]:
@@ -222,7 +222,7 @@ class Program:
         if self.exact or ufunc is not np.add: return False
         x, z, dot = call.args[0], call.results[0], self.names.function(np.dot)
         if x.dtype not in (np.float32, np.float64) or z.dtype != x.dtype or not x.size: return False
-        if axis is None and is_scalar(call): return bool(flat := self.flat(x)) and self.assign(
+        if axis is None and is_scalar(call): return x.size <= 10_000 and bool(flat := self.flat(x)) and self.assign(
             call, f"{dot}({self.names.ones(x.size, x.dtype)}, {flat})")
         axis = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
         if x.ndim != 2 or axis not in (0, 1, -1): return False

@@ -79,15 +79,16 @@ class Recording:
             for x in b.leaves:
                 if isinstance(x, np.ndarray) and id(owner(x)) in shared and owner(x).flags.writeable:
                     raise errors.unseen_state(x, source(*b.line))
-        a, b = before.trace.calls, self.trace.calls
-        if len(a) != len(b): raise errors.calls_differ(f"{len(a)} calls", f"{len(b)} calls", source(*max(a, b, key=len)[-1].line))
-        if not alike(before.returned, self.returned): raise errors.calls_differ(repr(before.result), repr(self.result), "return")
+        first, second = len(before.trace.calls), len(self.trace.calls)
+        if first != second: raise errors.calls_differ(f"{first} calls", f"{second} calls", f"in {self.name}")
+        if not alike(before.returned, self.returned):
+            raise errors.calls_differ(repr(before.result), repr(self.result), f"what {self.name} returns")
 
     def forget(self) -> None:
         """Let go of the arrays of the trace: what a live function has of them are shapes and dtypes."""
         for x in [x for call in self.trace.calls for x in call.results] + [*self.inputs.values()]:
             x.value = np.broadcast_to(np.zeros((), x.dtype), x.shape)
-        self.trace.calls, self.trace.saved = [], {}
+        self.trace.calls, self.trace.lives, self.trace.saved = [], [], {}
 
 
 class Returned:
@@ -107,7 +108,7 @@ def plain_result(z: Any) -> Any:
 
 def is_value(name: str, x: Any) -> bool:
     """Whether an argument is an array, number or text, and not an object that is looked into."""
-    mixed = isinstance(x, list | dict | set) or (isinstance(x, tuple) and not all(isinstance(leaf, ATOMS) for leaf in leaves(x)))
+    mixed = isinstance(x, list | dict | set | tuple) and not (type(x) is tuple and all(isinstance(y, ATOMS) for y in leaves(x)))
     if mixed or (isinstance(x, np.ndarray) and type(x) not in (np.ndarray, np.memmap)): raise errors.cannot_take(name, x)
     if isinstance(x, Tensor) and x.requires_grad: raise errors.cannot_take_leaf(name, x)
     return isinstance(x, ATOMS | np.ndarray | Tensor | tuple)
@@ -132,8 +133,7 @@ def alike(a: Any, b: Any) -> bool:
     if isinstance(a, Traced): return bool(a.name == b.name)
     if isinstance(a, Live): return bool(a.code == b.code)
     if isinstance(a, Returned): return alike(a.data, b.data)
-    if isinstance(a, np.ndarray | np.generic):
-        return (a.dtype, a.shape) == (b.dtype, b.shape) and (a.dtype == object or a.tobytes() == b.tobytes())
+    if isinstance(a, np.ndarray | np.generic): return (a.dtype, a.shape) == (b.dtype, b.shape) and a.tobytes() == b.tobytes()
     if isinstance(a, tuple | list): return len(a) == len(b) and all(map(alike, a, b))
     if isinstance(a, dict): return a.keys() == b.keys() and all(alike(a[key], b[key]) for key in a)
     if isinstance(a, slice): return alike((a.start, a.stop, a.step), (b.start, b.stop, b.step))

@@ -55,7 +55,8 @@ class Replay:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         recording = RECORDING.get()
-        if TRACE.get() is not None or not isinstance(recording, bool): return self.function(*args, **options)  # as a part, or watched
+        watched = not isinstance(recording, bool)
+        if watched or TRACE.get() is not None: return self.function(*args, **options)  # or a part of another step
         key = (recording, len(args), *options)
         with self.lock:
             for compiled in self.found.get(key, ()):

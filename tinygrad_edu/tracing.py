@@ -12,7 +12,7 @@ import operator
 import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,16 +20,18 @@ from tinygrad_edu import errors
 from tinygrad_edu.lines import line_of_the_user, source
 
 Function = Callable[..., Any]
+F = TypeVar("F", bound=Callable[..., Any])
 
 TRACE: ContextVar[Trace | None] = ContextVar("TRACE", default=None)
 
 # By their values they decide the shape of what they give, which a replay cannot change
-SHAPED_BY_VALUES = {getattr(np, name) for name in (
-    "nonzero flatnonzero argwhere unique extract compress trim_zeros union1d intersect1d setdiff1d setxor1d bincount "
-    "unique_values unique_counts unique_inverse unique_all histogram_bin_edges delete insert").split()}
+SHAPED_BY_VALUES = {
+    np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values,
+    np.extract, np.compress, np.trim_zeros, np.union1d, np.intersect1d, np.setdiff1d, np.setxor1d, np.bincount, np.delete,
+    np.insert, np.histogram_bin_edges}
 # What they give follows from shapes and dtypes alone
-METADATA = {getattr(np, name) for name in (
-    "shape ndim size result_type iscomplexobj isrealobj can_cast may_share_memory shares_memory common_type").split()}
+METADATA = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.common_type, np.iscomplexobj, np.isrealobj,
+            np.may_share_memory, np.shares_memory}
 
 
 def live(function: Function, of: Any = None) -> Any:
@@ -45,7 +47,7 @@ def live(function: Function, of: Any = None) -> Any:
     return function() if trace is None else trace.live(function, of)
 
 
-def whole(function: Function) -> Function:
+def whole(function: F) -> F:
     """Make a function of arrays one call of a trace: for what assigns to arrays of its own, or raises for wrong values.
 
     >>> @whole
@@ -59,13 +61,13 @@ def whole(function: Function) -> Function:
         trace = TRACE.get()
         if trace is None or not any(map(recorded_in, (*args, *options.values()))): return function(*args, **options)
         return trace.record(function, args, options, whole=True)
-    return call
+    return call  # type: ignore[return-value]
 
 
 def as_array(x: Any, dtype: Any = None) -> Any:
     """np.asarray, which leaves a traced array in its trace."""
     if not isinstance(x, Traced) or dtype not in (None, x.dtype): return np.asarray(x, dtype)
-    return x if isinstance(x.value, np.ndarray) else np.copy(x)  # type: ignore[call-overload]
+    return x if isinstance(x.value, np.ndarray) else np.copy(x)
 
 
 class Call:
@@ -108,7 +110,8 @@ class Attribute(Method):
 class LiveArray:
     """Stands in a call for the function that is asked anew; it has a name instead, the same in every trace."""
 
-    def __init__(self, name: str) -> None: self.__name__ = name
+    def __init__(self, name: str, function: Function) -> None: self.__name__, self.function = name, function
+    def __call__(self) -> Any: return self.function()
 
 
 class Trace:
@@ -131,7 +134,8 @@ class Trace:
         here, written = TRACE.get() is self, written_by(function, args, options)
         if here and isinstance(written, np.ndarray): self.doubt = self.doubt or errors.writes_unseen(written, here_is())
         if here and isinstance(written, Traced): self.save(written)
-        if function in SHAPED_BY_VALUES or (function is np.where and len(args) == 1): self.refuse(errors.shape_of_values(function, here_is()))
+        if function in SHAPED_BY_VALUES or (function is np.where and len(args) == 1):
+            self.refuse(errors.shape_of_values(function, here_is()))
         value = function(*real(args), **real(options))
         if not here or function in METADATA: return value
         if isinstance(written, np.ndarray): return value
@@ -144,7 +148,8 @@ class Trace:
         if value is None: return None
         call.several = isinstance(value, tuple | list)
         for i, z in enumerate(value if call.several else [value]):
-            if not isinstance(z, np.ndarray | np.generic): self.refuse(errors.value_leaves(f"{call.name}, which gives {type(z).__name__},", here_is()))
+            if not isinstance(z, np.ndarray | np.generic):
+                self.refuse(errors.value_leaves(f"{call.name}, which gives {type(z).__name__},", here_is()))
             shared = (x.base for x in call.traced if np.may_share_memory(z, x.value))
             call.results.append(Traced(self, z, f"#{len(self.calls)}.{i}", next(shared, None)))
         if not call.several: return call.results[0]
@@ -161,7 +166,7 @@ class Trace:
         name = f"n{len(self.lives)}"
         self.lives.append((name, function, value))
         if isinstance(value, np.ndarray | np.generic):
-            self.calls.append(Call(LiveArray(name), (), {}, None, whole=True))
+            self.calls.append(Call(LiveArray(name, function), (), {}, None, whole=True))
             return self.results(self.calls[-1], value)
         if is_number(value): return Live(self, value, name)
         self.guards.append((name, value))
@@ -317,7 +322,13 @@ def on_numbers(function: Function, on_arrays: Function, compare: bool = False, r
     return operate
 
 
+METHODS = ("all", "any", "argmax", "argmin", "argsort", "astype", "clip", "copy", "cumprod", "cumsum", "diagonal", "dot",
+           "flatten", "max", "mean", "min", "prod", "ravel", "repeat", "reshape", "round", "squeeze", "std", "sum",
+           "swapaxes", "take", "trace", "transpose", "var", "view")
+
+
 def add_operators() -> None:
+    """Give Traced the operators and methods of arrays, and Live those of numbers."""
     for name in (*ARITHMETIC, "matmul", "and_", "or_", "xor"):
         function, bare = getattr(operator, name), name.strip("_")
         for prefix, on in zip(("", "r", "i"), on_arrays(function), strict=True): setattr(Traced, f"__{prefix}{bare}__", on)
@@ -331,9 +342,7 @@ def add_operators() -> None:
         setattr(Live, f"__{name}__", on_numbers(function, on, compare=True))
     for name in ("neg", "pos", "invert", "abs"): setattr(Traced, f"__{name}__", one_argument(getattr(operator, name)))
     for name in ("T", "mT", "real"): setattr(Traced, name, property(one_argument(Attribute(name))))
-    for name in ("all any argmax argmin argsort astype clip copy cumprod cumsum diagonal dot flatten max mean min prod ravel repeat "
-                 "reshape round squeeze std sum swapaxes take trace transpose var view").split():
-        setattr(Traced, name, one_argument(Method(name)))
+    for name in METHODS: setattr(Traced, name, one_argument(Method(name)))
 
 
 def one_argument(function: Function) -> Function:
