@@ -21,6 +21,7 @@ from tinygrad_edu.tracing import INFIX, UFUNC, Attribute, Call, Live, LiveArray,
 Function = Callable[..., Any]
 
 SYMBOL = INFIX | {ufunc: INFIX[function] for function, ufunc in UFUNC.items() if function in INFIX}
+SMALL = 8192  # numbers: up to here a broadcast costs more than a copy
 BY_KEYWORD = {np.maximum, np.minimum}  # these take their out= by name only
 
 
@@ -222,7 +223,7 @@ class Program:
         if self.exact or ufunc is not np.add: return False
         x, z, dot = call.args[0], call.results[0], self.names.function(np.dot)
         if x.dtype not in (np.float32, np.float64) or z.dtype != x.dtype or not x.size: return False
-        if axis is None and is_scalar(call): return x.size <= 10_000 and bool(flat := self.flat(x)) and self.assign(
+        if axis is None and is_scalar(call): return x.size <= SMALL and bool(flat := self.flat(x)) and self.assign(
             call, f"{dot}({self.names.ones(x.size, x.dtype)}, {flat})")
         axis = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
         if x.ndim != 2 or axis not in (0, 1, -1): return False
@@ -258,6 +259,11 @@ class Program:
         shapes = [np.shape(x.value if isinstance(x, Traced | Live) else x) for x in operands]
         args = [self.operand(x, dtype, np.broadcast_shapes((), *shapes[:k], *shapes[k + 1:]) == call.target.shape)
                 for k, (x, dtype) in enumerate(zip(operands, dtypes, strict=False))]
+        spread = [k for k, x in enumerate(operands) if is_spread(x, dtypes[k], call) and ufunc is not np.matmul]
+        if len(spread) == 1:
+            out = self.use(call.target) if call.target in self.home else self.allocate(call.target, i, [])
+            self.lines.append(Line(f"{out}[...] = {args[spread[0]]}", shape=call.target.shape))
+            args[spread[0]] = out
         return self.into(i, call, ufunc, args, [x for x in operands if isinstance(x, Traced) and ufunc is not np.matmul])
 
     def operand(self, x: Any, dtype: Any, fills: bool) -> str:
@@ -320,6 +326,13 @@ def joins(call: Call) -> bool:
     """Whether a call joins arrays to a vector."""
     if call.function is not np.concatenate or len(call.args) > 1 or call.options.keys() - {"out"}: return False
     return call.target.ndim == 1 and bool(call.target.value.flags.c_contiguous) and type(call.args[0]) in (list, tuple)
+
+
+def is_spread(x: Any, dtype: Any, call: Call) -> bool:
+    """Whether an operand is better broadcast or cast into the result's buffer first, so that the ufunc meets equal layouts."""
+    z = call.target
+    if not isinstance(x, Traced) or not x.ndim or call.written is not None or dtype != z.dtype: return False
+    return bool(x.dtype != dtype) or (x.shape != z.shape and z.size <= SMALL)
 
 
 def is_scalar(call: Call) -> bool:
