@@ -51,6 +51,10 @@ class Plan:
         """Whether a call from `start` on writes to it."""
         return any(call.written is not None and self.root(call.written) is root for call in self.calls[start:])
 
+    def changes_state(self, start: int) -> bool:
+        """Whether a call from `start` on writes to what was there before."""
+        return any(call.written is not None and not self.root(call.written).is_result for call in self.calls[start:])
+
     def fold(self) -> None:
         """Arrays of zeros that stay zeros are constants."""
         filled = [call.results[0] for call in self.calls if call.function in FILLED]
@@ -61,9 +65,9 @@ class Plan:
         """A copy of a result, neither of which is changed afterwards, is that result; but outputs stay apart."""
         owned = set(map(self.root, self.outputs))
         for i, call in enumerate(self.calls):
-            x = copied(call)
-            if x is None or not self.root(x).is_result: continue
+            if (x := copied(call)) is None: continue
             root, copy = self.root(x), call.results[0]
+            if not root.is_result and (copy in owned or self.changes_state(i)): continue  # an argument may lie in the state
             if x.value.strides != copy.value.strides or (copy in owned and root in owned): continue
             if self.writes(root, i) or self.writes(copy, i): continue
             if copy in owned: owned.add(root)
