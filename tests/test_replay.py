@@ -221,6 +221,16 @@ def test_data_that_is_rebound_keeps_its_array() -> None:
         assert w.data is array and array[0] == 0.5 ** i
 
 
+def test_what_was_the_state_before_can_be_returned() -> None:
+    box = {"x": np.ones(2)}
+    @replay
+    def double() -> Any:
+        before = box["x"]
+        box["x"] = before * 2
+        return before
+    for i in range(6): assert double()[0] == 2 ** i
+
+
 def test_swapped_arrays_are_swapped() -> None:
     pair = {"a": np.zeros(2), "b": np.ones(2)}
     @replay
@@ -588,4 +598,5 @@ def test_the_program_reads_like_numpy() -> None:
         "b1[...] = model.bias                    # (5, 3)",
         "b1 = np.add(b0, b1, out=b1)             # (5, 3)",
         "t0 = np.dot(ones, b1.ravel())           # ()",
-        "return Tensor(t0)"]
+        "result = Tensor(t0)",
+        "return result"]
