@@ -35,6 +35,13 @@ types: $(VENV)/installed
 table: $(VENV)/installed ## print every function with a derivative, its domain, and to which order it checks out
 	$(BIN)/python tests/table.py $(FLAGS)
 
+golden: $(VENV)/installed ## draw anew the pictures that the tests compare byte by byte, tests/golden/
+	$(BIN)/python tests/golden_pictures.py
+
+examples: $(VENV)/installed ## run the five examples, each with a figure in build/ (several minutes); FLAGS=--quick for seconds
+	@for name in mnist_tuned 'mnist_tuned --shifts' mnist_cnn moons char_lm 'char_lm --transformer' autoencoder; do \
+		set -- $$name; example=$$1; shift; \
+		$(BIN)/python examples/$$example.py --out "build/$$(echo $$name | tr -d ' ' )" $$* $(FLAGS) || exit 1; done
 
 mnist: $(VENV)/installed ## train the digit classifier on MNIST (about a minute); FLAGS='--help' lists its flags
 	$(BIN)/python examples/mnist.py $(FLAGS)
