@@ -120,7 +120,7 @@ def optimizer_restore(optimizer: Optimizer, facts: Mapping[str, Any], names: Map
     steps = {parameters[name]: operator.index(t) for name, t in facts["steps"].items()}
     options = [checked_options(group, saved) for group, saved in zip(groups, facts["groups"], strict=True)]
     def restore() -> None:
-        optimizer.memory, optimizer.steps = memory, steps
+        optimizer.restore(memory, steps)
         for group, saved in zip(groups, options, strict=True): group.update(saved)
     return restore
 

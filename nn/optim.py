@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_edu import Tensor
 
+from .flat import Flat, can_be_flat
 from .module import Array
 from .schedules import Constant, Cosine, OneCycle, Schedule, Step, WarmUp
 
@@ -44,25 +45,44 @@ class Optimizer:
         self.steps: dict[Tensor, int] = {}
         every = [p for group in self.param_groups for p in group["params"]]
         if len(set(every)) < len(every): raise ValueError("a parameter comes twice, and would take every step twice")
+        self.flats = [Flat(group["params"]) if hasattr(self.update, "elementwise") and can_be_flat(group["params"]) else None
+                      for group in self.param_groups]
 
     def update(self, p: Tensor, g: Array, *args: Any, **options: Any) -> None:
         """One step of one parameter, in place."""
         raise NotImplementedError(f"{type(self).__name__} has no update: write def update(self, p, g, lr): …")
 
     def step(self) -> None:
-        """Update every parameter that has a gradient."""
-        for group in self.param_groups:
+        """Update every parameter that has a gradient: those of a group in one go, if they are one vector."""
+        for i, group in enumerate(self.param_groups):
             options = {name: value for name, value in group.items() if name != "params"}
-            for p in group["params"]:
+            flat = self.flats[i]
+            if flat is not None and not flat.ready(): flat = self.flats[i] = None  # one by one from now on
+            for p in group["params"] if flat is None else [flat]:
                 if p.grad is None: continue
+                self.count(p)
                 self.update(p, p.grad, **options)
-                self.steps[p] = self.steps.get(p, 0) + 1
+
+    def taken(self, p: Tensor) -> int:
+        """How many steps p has taken, or all that are joined in it; within `update` with this one."""
+        return self.steps.get(next(iter(p.views)) if isinstance(p, Flat) else p, 0)
+
+    def count(self, p: Tensor) -> None:
+        """One more step of p, or of all that are flat in it."""
+        t = self.taken(p) + 1
+        for part in p.views if isinstance(p, Flat) else (p,): self.steps[part] = t
 
     def kept(self, name: str, p: Tensor) -> Array:
         """An array of p's shape that is kept from step to step, to be changed in place; zeros at first."""
         arrays = self.memory.setdefault(name, {})
+        if isinstance(p, Flat): return p.kept(name, arrays)
         if p not in arrays: arrays[p] = np.zeros_like(p.data)
         return arrays[p]
+
+    def restore(self, memory: dict[str, dict[Tensor, Array]], steps: dict[Tensor, int]) -> None:
+        """Go on from what was kept elsewhere; parameters that have not taken the same steps are updated one by one."""
+        self.memory, self.steps = memory, steps
+        self.flats = [None if flat is None or len({steps.get(p, 0) for p in flat.views}) > 1 else flat for flat in self.flats]
 
     def accumulate(self, name: str, p: Tensor, x: Array, decay: float = 1.0) -> Array:
         """z ← decay · z + x for the kept array z of that name, in place: a sum that forgets, or not."""
@@ -75,6 +95,12 @@ class Optimizer:
         """Forget the gradient of every parameter."""
         for group in self.param_groups:
             for p in group["params"]: p.grad = None
+
+
+def elementwise(update: Any) -> Any:
+    """Mark an update that treats every number alike, so that parameters can be flat."""
+    update.elementwise = True
+    return update
 
 
 class SGD(Optimizer):
@@ -96,6 +122,7 @@ class SGD(Optimizer):
         if any(group["nesterov"] and not group["momentum"] for group in self.param_groups):
             raise ValueError("nesterov=True looks ahead along the momentum: give momentum > 0, for example 0.9")
 
+    @elementwise
     def update(self, p: Tensor, g: Array, lr: float, momentum: float, weight_decay: float, nesterov: bool) -> None:
         if weight_decay: g = g + weight_decay * p.data
         if momentum:
@@ -120,13 +147,21 @@ class Adam(Optimizer):
                  eps: float = 1e-8, weight_decay: float = 0.0) -> None:
         super().__init__(parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
+    @elementwise
     def update(self, p: Tensor, g: Array, lr: float, betas: tuple[float, float], eps: float,
                weight_decay: float) -> None:
-        (beta1, beta2), t = betas, self.steps.get(p, 0) + 1
+        (beta1, beta2), t = betas, self.taken(p)
         if weight_decay: g = g + weight_decay * p.data
-        m = self.accumulate("m", p, (1 - beta1) * g, beta1)
-        v = self.accumulate("v", p, (1 - beta2) * np.square(g), beta2)
-        p.data -= lr / (1 - beta1 ** t) * m / (np.sqrt(v / (1 - beta2 ** t)) + eps)
+        m = self.accumulate("m", p, g * (1 - beta1), beta1)
+        square = np.square(g)
+        square *= 1 - beta2
+        v = self.accumulate("v", p, square, beta2)
+        step = np.sqrt(v)
+        step /= math.sqrt(1 - beta2 ** t)
+        step += eps
+        step = m / step
+        step *= lr / (1 - beta1 ** t)
+        p.data -= step
 
 
 class AdamW(Adam):
@@ -145,6 +180,7 @@ class AdamW(Adam):
                  eps: float = 1e-8, weight_decay: float = 1e-2) -> None:
         super().__init__(parameters, lr, betas, eps, weight_decay)
 
+    @elementwise
     def update(self, p: Tensor, g: Array, lr: float, betas: tuple[float, float], eps: float,
                weight_decay: float) -> None:
         p.data *= 1 - lr * weight_decay
@@ -169,6 +205,7 @@ class RMSprop(Optimizer):
         super().__init__(parameters, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum,
                          centered=centered)
 
+    @elementwise
     def update(self, p: Tensor, g: Array, lr: float, alpha: float, eps: float, weight_decay: float, momentum: float,
                centered: bool) -> None:
         if weight_decay: g = g + weight_decay * p.data
@@ -194,6 +231,7 @@ class Adagrad(Optimizer):
     def __init__(self, parameters: Parameters, lr: float = 1e-2, *, weight_decay: float = 0.0, eps: float = 1e-10) -> None:
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, eps=eps)
 
+    @elementwise
     def update(self, p: Tensor, g: Array, lr: float, weight_decay: float, eps: float) -> None:
         if weight_decay: g = g + weight_decay * p.data
         p.data -= lr * g / (np.sqrt(self.accumulate("sum", p, np.square(g))) + eps)

@@ -55,8 +55,8 @@ def test_nn_uses_public_names_of_the_engine_only(path):
     assert set(imported(path)) <= allowed
 
 
-LAYERS = ["errors", "methods", "engine", "derivatives", "composed", "convolution", "special", "linalg", "anomaly", "functional",
-          "diagnosis", "gradcheck", "graph"]
+LAYERS = ["errors", "methods", "placed", "engine", "derivatives", "composed", "convolution", "special", "linalg", "anomaly",
+          "functional", "diagnosis", "gradcheck", "graph"]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tinygrad_edu").glob("*.py")), ids=lambda path: path.name)
@@ -105,3 +105,9 @@ def test_a_file_and_a_function_stay_below_their_ceilings(path, most):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef):
             assert len(code & set(range(node.lineno, node.end_lineno + 1))) <= 30, node.name
+
+
+def test_every_target_that_is_named_is_there():
+    makefile, readme = (ROOT / "Makefile").read_text(), (ROOT / "README.md").read_text()
+    named = re.search(r"^\.PHONY: (.*)$", makefile, re.M)[1].split() + re.findall(r"^make ([a-z-]+)", readme, re.M)
+    assert {*named} <= {*re.findall(r"^([a-z-]+):", makefile, re.M)}
