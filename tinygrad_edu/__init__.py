@@ -34,13 +34,13 @@ __all__ = ["Tensor", "check_gradients", "derivative", "detect_anomaly", "draw", 
 LATER = {"nn": "nn", "check_gradients": "gradcheck", "detect_anomaly": "anomaly",
          "draw": "graph", "explain": "graph", "latex": "graph", "paths": "graph", "stepper": "graph"}
 
-
-def __getattr__(name: str) -> Any:
-    """One of the names above, or its module."""
-    home = LATER.get(name, name)
-    if home not in LATER.values(): raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"tinygrad_edu.{home}")
-    return module if name == home else getattr(module, name)
+if not TYPE_CHECKING:  # a type checker knows the imports above, and that there are no other names
+    def __getattr__(name: str) -> Any:
+        """One of these names, or a module that they come with."""
+        home = LATER.get(name, name)
+        if home not in LATER.values(): raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = importlib.import_module(f"tinygrad_edu.{home}")
+        return module if name == home else getattr(module, name)
 
 
 def __dir__() -> list[str]: return sorted({*globals(), *__all__})
