@@ -165,7 +165,7 @@ def affine_chain(work: Work) -> Step:
     def step(x: Array) -> tuple[Any, Any]:
         z, g = affine(x), np.ones_like(x)[()]
         for _ in range(CHAIN // 2): g = g * SLOPE
-        return z, g
+        return z.sum(), g
     return step
 
 
@@ -178,5 +178,5 @@ def mix_chain(work: Work) -> Step:
             xs.append(xs[-1] + ts[-1] * LITTLE)
         g = np.ones_like(x)[()]
         for x, t in zip(reversed(xs[:-1]), reversed(ts), strict=True): g = g + g * LITTLE * (1 - t * t) * np.cos(x)
-        return xs[-1], g
+        return xs[-1].sum(), g
     return step

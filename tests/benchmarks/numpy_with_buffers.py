@@ -124,3 +124,104 @@ def mlp(work: Work) -> Step:
 
 
 written_out = mlp
+
+
+def classifier(work: Work) -> Step:
+    p, gradient, weights, gradients = flat(work.weights)
+    (Ws, bs), (gWs, gbs) = ((arrays[::2], arrays[1::2]) for arrays in (weights, gradients))
+    n, update = len(work.batches[0][0]), descent(p, gradient, work)
+    ones, outputs, deltas, masks = np.ones(n, np.float32), buffers(n, bs), buffers(n, bs), buffers(n, bs)
+    forward = list(zip([W.T for W in Ws], bs, outputs, strict=True))
+    backward = list(zip(Ws, gWs, gbs, deltas, [delta.T for delta in deltas], [None, *outputs[:-1]], [None, *deltas[:-1]],
+                        [None, *masks[:-1]], strict=True))[::-1]
+    loss = cross_entropy(n, outputs[-1], deltas[-1])
+
+    def step(x: Array, y: Array) -> Any:
+        h = x
+        for WT, b, a in forward:
+            np.dot(h, WT, a)
+            np.add(a, b, a)
+            if b is not bs[-1]: np.maximum(a, ZERO, a)
+            h = a
+        cost = loss(y)
+        for W, gW, gb, delta, deltaT, h, before, mask in backward:
+            np.dot(ones, delta, gb)
+            np.dot(deltaT, x if h is None else h, gW)
+            if h is None: break
+            np.dot(delta, W, before)
+            np.greater(h, ZERO, mask)
+            np.multiply(before, mask, before)
+        update()
+        return cost
+    return step
+
+
+def cross_entropy(n: int, logits: Array, delta: Array) -> Callable[[Array], Any]:
+    """What computes C = −ln p of the own class, averaged, and puts ∂C/∂logits into delta; it changes the logits."""
+    greatest, total = np.empty((n, 1), np.float32), np.empty((n, 1), np.float32)
+    ones, size = np.ones((logits.shape[1], 1), np.float32), constant(n)
+    start, own, numbers = np.arange(n) * logits.shape[1], np.empty(n, np.int64), logits.reshape(-1)
+
+    def loss(y: Array) -> Any:
+        np.maximum.reduce(logits, 1, None, greatest, True)
+        np.subtract(logits, greatest, logits)
+        np.exp(logits, delta)
+        np.dot(delta, ones, total)
+        np.divide(delta, total, delta)
+        np.log(total, total)
+        np.add(start, y, own)
+        cost = (np.add.reduce(total, None) - np.add.reduce(numbers.take(own))) / size
+        delta.reshape(-1)[own] -= ONE
+        np.divide(delta, size, delta)
+        return cost
+    return loss
+
+
+def cnn(work: Work) -> Step:
+    p, gradient, (filters, b, W, c), (gfilters, gb, gW, gc) = flat(work.weights)
+    n, update = len(work.batches[0][0]), descent(p, gradient, work)
+    filters, gfilters, WT, b = filters.reshape(8, 9), gfilters.reshape(8, 9), W.T, b.reshape(8, 1)
+    seen, z, dz = (np.empty((rows, n * 676), np.float32) for rows in (9, 8, 8))
+    taps = [(row.reshape(n, 26, 26), np.s_[:, 0, i:i + 26, j:j + 26])
+            for row, (i, j) in zip(seen, np.ndindex(3, 3), strict=True)]
+    corners = [tuple(x.reshape(8, n, 26, 26)[:, :, i::2, j::2] for x in (z, dz)) for i, j in np.ndindex(2, 2)]
+    pooled, g, other = (np.empty((8, n, 13, 13), np.float32) for _ in range(3))
+    chosen, free = (np.empty(pooled.shape, bool) for _ in range(2))
+    features, dfeatures, logits, delta = (np.empty((n, size), np.float32) for size in (1352, 1352, 10, 10))
+    in_order, din_order = (x.reshape(n, 8, 13, 13).transpose(1, 0, 2, 3) for x in (features, dfeatures))
+    ones, places = np.ones(n, np.float32), np.ones(n * 676, np.float32)
+    loss, deltaT, seenT = cross_entropy(n, logits, delta), delta.T, seen.T
+
+    def forward(x: Array) -> None:
+        for row, tap in taps: row[...] = x[tap]
+        np.dot(filters, seen, z)
+        np.maximum(corners[0][0], corners[1][0], pooled)
+        np.maximum(corners[2][0], corners[3][0], other)
+        np.maximum(pooled, other, pooled)
+        np.add(pooled, b[:, :, None, None], in_order)  # the greatest of z + b is the greatest of z, + b; so with ReLU
+        np.maximum(features, ZERO, features)
+        np.dot(features, WT, logits)
+        np.add(logits, c, logits)
+
+    def backward() -> None:
+        np.dot(ones, delta, gc)
+        np.dot(deltaT, features, gW)
+        np.dot(delta, W, dfeatures)
+        np.multiply(dfeatures, features > ZERO, dfeatures)
+        np.copyto(g, din_order)
+        free.fill(True)
+        for quarter, dquarter in corners:
+            np.equal(quarter, pooled, chosen)
+            np.logical_and(chosen, free, chosen)
+            np.logical_xor(free, chosen, free)
+            np.multiply(g, chosen, dquarter)
+        np.dot(dz, seenT, gfilters)
+        np.dot(dz, places, gb)
+
+    def step(x: Array, y: Array) -> Any:
+        forward(x)
+        cost = loss(y)
+        backward()
+        update()
+        return cost
+    return step

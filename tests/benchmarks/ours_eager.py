@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu import Tensor, nn
+from tinygrad_edu import Tensor, nn, value_and_grad
 
 from .workloads import Array, Work, affine, mix
 
@@ -18,7 +18,7 @@ Step = Callable[..., Any]
 
 
 def array(x: Array) -> Array: return x
-def numpy(x: Tensor) -> Array: return x.numpy()
+def numpy(x: Tensor | Array) -> Array: return x.numpy() if isinstance(x, Tensor) else x
 
 
 def started(model: nn.Sequential, weights: Sequence[Array]) -> nn.Sequential:
@@ -95,14 +95,5 @@ def hvp(work: Work) -> Step:
     return step
 
 
-def chain(f: Callable[[Any], Any]) -> Step:
-    """f and its derivative, number by number."""
-    def step(x: Array) -> tuple[Tensor, Tensor]:
-        x = Tensor(x, requires_grad=True)
-        z = f(x)
-        return z, z.sum().gradient(x)
-    return step
-
-
-def affine_chain(work: Work) -> Step: return chain(affine)
-def mix_chain(work: Work) -> Step: return chain(lambda x: mix(x, np.sin, np.tanh))
+def affine_chain(work: Work) -> Step: return value_and_grad(lambda x: affine(x).sum())
+def mix_chain(work: Work) -> Step: return value_and_grad(lambda x: mix(x, np.sin, np.tanh).sum())
