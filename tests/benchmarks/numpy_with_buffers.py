@@ -8,6 +8,7 @@ takes more quickly than Python's numbers. What it costs: the batch has one size,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from .numpy_by_hand import Step
 from .numpy_by_hand import array as array
 from .numpy_by_hand import numpy as numpy
-from .workloads import Array, Work
+from .workloads import CHAIN, LITTLE, SHIFT, SLOPE, Array, Work, affine
 
 NAME = "NumPy with buffers"
 
@@ -225,3 +226,60 @@ def cnn(work: Work) -> Step:
         update()
         return cost
     return step
+
+
+def affine_chain(work: Work) -> Step:
+    """One number is fastest as Python's own float; many stay in one array, which every operation changes in place."""
+    if not work.batches[0][0].ndim: return lambda x: (affine(float(x)), multiplied(1.0))
+    slope, shift = constant(SLOPE, float), constant(SHIFT, float)
+    z, g = np.empty_like(work.batches[0][0]), np.empty_like(work.batches[0][0])
+
+    def step(x: Array) -> tuple[Any, Any]:
+        np.copyto(z, x)
+        g.fill(1.0)
+        for _ in range(CHAIN // 2):
+            np.multiply(z, slope, z)
+            np.add(z, shift, z)
+        for _ in range(CHAIN // 2): np.multiply(g, slope, g)
+        return np.add.reduce(z), g
+    return step
+
+
+def multiplied(g: float) -> float:
+    for _ in range(CHAIN // 2): g = g * SLOPE
+    return g
+
+
+def mix_chain(work: Work) -> Step:
+    """Likewise, with math's functions for one number; many take the slopes on the way, so that no result is kept."""
+    x0 = work.batches[0][0]
+    if not x0.ndim: return one_number
+    z, g, s, t, u = (np.empty_like(x0) for _ in range(5))
+    one, little = constant(1, float), constant(LITTLE, float)
+
+    def step(x: Array) -> tuple[Any, Any]:
+        np.copyto(z, x)
+        g.fill(1.0)
+        for _ in range(CHAIN // 4):
+            np.sin(z, s)
+            np.tanh(s, t)
+            np.cos(z, s)
+            np.multiply(t, t, u)
+            np.subtract(one, u, u)
+            np.multiply(u, s, u)
+            np.multiply(u, little, u)
+            np.add(u, one, u)
+            np.multiply(g, u, g)  # 1 + c (1 − tanh²(sin x)) cos x
+            np.multiply(t, little, t)
+            np.add(z, t, z)
+        return np.add.reduce(z), g
+    return step
+
+
+def one_number(x: Array) -> tuple[float, float]:
+    z, g = float(x), 1.0
+    for _ in range(CHAIN // 4):
+        t = math.tanh(math.sin(z))
+        g *= 1 + LITTLE * (1 - t * t) * math.cos(z)
+        z += t * LITTLE
+    return z, g
