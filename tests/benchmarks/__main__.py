@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import report
+from . import figure, fresh, report
 
 UNWANTED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # they choose other kernels than the machine's
 
@@ -40,15 +40,20 @@ def measured(threads: int, out: Path, flags: list[str]) -> dict[str, Any]:
 
 def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                    epilog="All other flags are race.py's: --contenders, --only, --rounds, --quick.")
+                                    epilog="All other flags are race.py's: --contenders, --only, --rounds, --quick. "
+                                           "With --only there are no imports, no memory and no figure.")
     flags.add_argument("--threads", type=int, nargs="+", default=[1])
     flags.add_argument("--out", type=Path, default=Path("build") / "bench")
     args, others = flags.parse_known_args()
+    whole = "--only" not in others
     args.out.mkdir(parents=True, exist_ok=True)
-    runs = [measured(threads, args.out, others) for threads in args.threads]
-    page = report.page(runs)
-    (args.out / "results.json").write_text(json.dumps(runs, indent=1))
+    runs = [measured(threads, args.out, [*others, "--curves"] if whole and threads == args.threads[0] else others)
+            for threads in args.threads]
+    apart = fresh.measured(runs[0]["names"], "--quick" in others, environment(1)) if whole else {}
+    page = report.page(runs, apart)
+    (args.out / "results.json").write_text(json.dumps({"runs": runs, "apart": apart}, indent=1))
     (args.out / "table.md").write_text(page)
+    if whole: figure.draw(runs[0], args.out / "figure.png")
     print(page)
 
 

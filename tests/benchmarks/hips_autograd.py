@@ -16,7 +16,6 @@ from .numpy_by_hand import numpy as numpy
 from .workloads import Array, Work, affine, mix
 
 NAME = "HIPS autograd"
-IMPORT = "import autograd"
 Step = Callable[..., Any]
 
 

@@ -13,7 +13,6 @@ from .numpy_by_hand import pairs
 from .workloads import Array, Work, affine, mix
 
 NAME = "JAX, jit"
-IMPORT = "import jax"
 Step = Callable[..., Any]
 jax.config.update("jax_enable_x64", True)  # for the chains; the rest stays float32
 jax.config.update("jax_platforms", "cpu")
@@ -65,7 +64,7 @@ def adam(p: Any, g: Any, state: Any, work: Work) -> tuple[Any, Any]:
 def trained(work: Work, cost: Callable[..., Any]) -> Step:
     parameters = jax.tree.map(jnp.asarray, pairs(work.weights))
     zeros = jax.tree.map(jnp.zeros_like, parameters)
-    state, update = (zeros, zeros, jnp.int32(0)), adam if work.optimizer == "Adam" else descent
+    state, update = ((zeros, zeros, jnp.int32(0)), adam) if work.optimizer == "Adam" else ((), descent)
 
     @jax.jit
     def compiled(p: Any, state: Any, x: Any, y: Any) -> Any:

@@ -14,7 +14,6 @@ from .numpy_by_hand import descent
 from .workloads import Array, Work, affine, mix
 
 NAME = "MyGrad"
-IMPORT = "import mygrad"
 Step = Callable[..., Any]
 
 

@@ -79,46 +79,71 @@ def adam(p: Array, g: Array, lr: float, beta1: float = 0.9, beta2: float = 0.999
 
 
 def sigmoid(z: Array) -> None:
-    """σ(z) = (1 + tanh(z/2)) / 2, in place."""
+    """σ(z) = (1 + tanh(z/2)) / 2, in z's place."""
     np.multiply(z, HALF, z)
     np.tanh(z, z)
     np.multiply(z, HALF, z)
     np.add(z, HALF, z)
 
 
-def buffers(n: int, biases: Sequence[Array]) -> list[Array]:
-    """A place for every layer's numbers, `(n, out)`."""
-    return [np.empty((n, len(b)), np.float32) for b in biases]
+def sigmoid_slope(a: Array, g: Array, slope: Array) -> None:
+    """g ← g σ′, σ′ = a − a²"""
+    np.multiply(a, a, slope)
+    np.subtract(a, slope, slope)
+    np.multiply(g, slope, g)
+
+
+def relu(z: Array) -> None: np.maximum(z, ZERO, out=z)
+
+
+def relu_slope(a: Array, g: Array, slope: Array) -> None:
+    """g is kept where a > 0."""
+    np.greater(a, ZERO, slope)
+    np.multiply(g, slope, g)
+
+
+class Dense:
+    """Linear layers with a place for every result; `g` is ∂C/∂a of the last, and then ∂C/∂z. Gradients go to their views."""
+
+    def __init__(self, n: int, weights: Sequence[Array], gradients: Sequence[Array], activation: Any = None, slope: Any = None,
+                 last: bool = False, below: Array | None = None) -> None:
+        (Ws, bs), (gWs, gbs) = ((arrays[::2], arrays[1::2]) for arrays in (weights, gradients))
+        outputs, gs, slopes = ([np.empty((n, len(b)), np.float32) for b in bs] for _ in range(3))
+        hidden, ones = len(bs) - 1, np.ones(n, np.float32)
+        self.a, self.g = outputs[-1], gs[-1]
+        self.layers = list(zip([W.T for W in Ws], bs, outputs, [activation] * hidden + [activation if last else None],
+                               strict=True))
+        self.back = list(zip(Ws, gWs, gbs, outputs, gs, [g.T for g in gs], slopes, [ones] * (hidden + 1),
+                             [slope] * hidden + [slope if last else None], [None, *outputs[:-1]], [below, *gs[:-1]],
+                             strict=True))[::-1]
+
+    def forward(self, x: Array) -> None:
+        for WT, b, a, activate in self.layers:
+            np.dot(x, WT, a)
+            np.add(a, b, a)
+            if activate: activate(a)
+            x = a
+
+    def backward(self, x: Array) -> None:
+        for W, gW, gb, a, g, gT, scratch, ones, slope, h, before in self.back:
+            if slope: slope(a, g, scratch)
+            np.dot(ones, g, gb)
+            np.dot(gT, x if h is None else h, gW)
+            if before is not None: np.dot(g, W, before)
 
 
 def mlp(work: Work) -> Step:
     p, gradient, weights, gradients = flat(work.weights)
-    (Ws, bs), (gWs, gbs) = ((arrays[::2], arrays[1::2]) for arrays in (weights, gradients))
-    n, update = len(work.batches[0][0]), descent(p, gradient, work)
-    ones, scale, size = np.ones(n, np.float32), constant(2 / n), constant(n)
-    outputs, deltas, slopes = buffers(n, bs), buffers(n, bs), buffers(n, bs)
-    forward = list(zip([W.T for W in Ws], bs, outputs, strict=True))
-    backward = list(zip(Ws, gWs, gbs, outputs, slopes, deltas, [delta.T for delta in deltas],
-                        [None, *outputs[:-1]], [None, *deltas[:-1]], strict=True))[::-1]
-    output, error, numbers = outputs[-1], deltas[-1], deltas[-1].reshape(-1)
+    n = len(work.batches[0][0])
+    network, update = Dense(n, weights, gradients, sigmoid, sigmoid_slope, last=True), descent(p, gradient, work)
+    a, error, numbers, scale, size = network.a, network.g, network.g.reshape(-1), constant(2 / n), constant(n)
 
     def step(x: Array, y: Array) -> Any:
-        h = x
-        for WT, b, a in forward:
-            np.dot(h, WT, a)
-            np.add(a, b, a)
-            sigmoid(a)
-            h = a
-        np.subtract(output, y, error)
+        network.forward(x)
+        np.subtract(a, y, error)
         cost = np.dot(numbers, numbers) / size
         np.multiply(error, scale, error)
-        for W, gW, gb, a, slope, delta, deltaT, h, before in backward:
-            np.multiply(a, a, slope)
-            np.subtract(a, slope, slope)  # σ′ = a − a²
-            np.multiply(delta, slope, delta)
-            np.dot(ones, delta, gb)
-            np.dot(deltaT, x if h is None else h, gW)
-            if before is not None: np.dot(delta, W, before)
+        network.backward(x)
         update()
         return cost
     return step
@@ -129,100 +154,94 @@ written_out = mlp
 
 def classifier(work: Work) -> Step:
     p, gradient, weights, gradients = flat(work.weights)
-    (Ws, bs), (gWs, gbs) = ((arrays[::2], arrays[1::2]) for arrays in (weights, gradients))
-    n, update = len(work.batches[0][0]), descent(p, gradient, work)
-    ones, outputs, deltas, masks = np.ones(n, np.float32), buffers(n, bs), buffers(n, bs), buffers(n, bs)
-    forward = list(zip([W.T for W in Ws], bs, outputs, strict=True))
-    backward = list(zip(Ws, gWs, gbs, deltas, [delta.T for delta in deltas], [None, *outputs[:-1]], [None, *deltas[:-1]],
-                        [None, *masks[:-1]], strict=True))[::-1]
-    loss = cross_entropy(n, outputs[-1], deltas[-1])
+    n = len(work.batches[0][0])
+    network, update = Dense(n, weights, gradients, relu, relu_slope), descent(p, gradient, work)
+    loss = cross_entropy(network.a, network.g)
 
     def step(x: Array, y: Array) -> Any:
-        h = x
-        for WT, b, a in forward:
-            np.dot(h, WT, a)
-            np.add(a, b, a)
-            if b is not bs[-1]: np.maximum(a, ZERO, a)
-            h = a
+        network.forward(x)
         cost = loss(y)
-        for W, gW, gb, delta, deltaT, h, before, mask in backward:
-            np.dot(ones, delta, gb)
-            np.dot(deltaT, x if h is None else h, gW)
-            if h is None: break
-            np.dot(delta, W, before)
-            np.greater(h, ZERO, mask)
-            np.multiply(before, mask, before)
+        network.backward(x)
         update()
         return cost
     return step
 
 
-def cross_entropy(n: int, logits: Array, delta: Array) -> Callable[[Array], Any]:
-    """What computes C = −ln p of the own class, averaged, and puts ∂C/∂logits into delta; it changes the logits."""
+def cross_entropy(logits: Array, g: Array) -> Callable[[Array], Any]:
+    """What computes C = −ln p of the own class, averaged, and puts ∂C/∂logits into g; it changes the logits."""
+    n, classes = logits.shape
     greatest, total = np.empty((n, 1), np.float32), np.empty((n, 1), np.float32)
-    ones, size = np.ones((logits.shape[1], 1), np.float32), constant(n)
-    start, own, numbers = np.arange(n) * logits.shape[1], np.empty(n, np.int64), logits.reshape(-1)
+    ones, size = np.ones((classes, 1), np.float32), constant(n)
+    start, own, numbers, gs = np.arange(n) * classes, np.empty(n, np.int64), logits.reshape(-1), g.reshape(-1)
 
     def loss(y: Array) -> Any:
         np.maximum.reduce(logits, 1, None, greatest, True)
         np.subtract(logits, greatest, logits)
-        np.exp(logits, delta)
-        np.dot(delta, ones, total)
-        np.divide(delta, total, delta)
+        np.exp(logits, g)
+        np.dot(g, ones, total)
+        np.divide(g, total, g)
         np.log(total, total)
         np.add(start, y, own)
         cost = (np.add.reduce(total, None) - np.add.reduce(numbers.take(own))) / size
-        delta.reshape(-1)[own] -= ONE
-        np.divide(delta, size, delta)
+        gs[own] -= ONE
+        np.divide(g, size, g)
         return cost
     return loss
 
 
+class Convolution:
+    """Filters 3×3 over images, and the greatest of each 2×2; filters first, so that it is one product."""
+
+    def __init__(self, n: int, filters: Array, b: Array, gfilters: Array, gb: Array) -> None:
+        self.filters, self.gfilters, self.b, self.gb = filters.reshape(8, 9), gfilters.reshape(8, 9), b.reshape(8, 1, 1, 1), gb
+        self.seen, self.z, self.dz = (np.empty((rows, n * 676), np.float32) for rows in (9, 8, 8))
+        self.seenT, self.ones = self.seen.T, np.ones(n * 676, np.float32)
+        self.taps = [(row.reshape(n, 26, 26), np.s_[:, 0, i:i + 26, j:j + 26])
+                     for row, (i, j) in zip(self.seen, np.ndindex(3, 3), strict=True)]
+        z, dz = (x.reshape(8, n, 26, 26) for x in (self.z, self.dz))
+        self.corners = [(z[:, :, i::2, j::2], dz[:, :, i::2, j::2]) for i, j in np.ndindex(2, 2)]
+        self.greatest, self.other, self.g = (np.empty((8, n, 13, 13), np.float32) for _ in range(3))
+        self.chosen, self.free = (np.empty(self.g.shape, bool) for _ in range(2))
+
+    def forward(self, x: Array, out: Array) -> None:
+        """The greatest of z + b is the greatest of z, + b: a quarter of the additions."""
+        (z0, _), (z1, _), (z2, _), (z3, _) = self.corners
+        for row, tap in self.taps: row[...] = x[tap]
+        np.dot(self.filters, self.seen, self.z)
+        np.maximum(z0, z1, out=self.greatest)
+        np.maximum(z2, z3, out=self.other)
+        np.maximum(self.greatest, self.other, out=self.greatest)
+        np.add(self.greatest, self.b, out)
+
+    def backward(self, g: Array) -> None:
+        """Of several that are greatest, the first receives it."""
+        np.copyto(self.g, g)
+        self.free.fill(True)
+        for z, dz in self.corners:
+            np.equal(z, self.greatest, self.chosen)
+            np.logical_and(self.chosen, self.free, self.chosen)
+            np.logical_xor(self.free, self.chosen, self.free)
+            np.multiply(self.g, self.chosen, dz)
+        np.dot(self.dz, self.seenT, self.gfilters)
+        np.dot(self.dz, self.ones, self.gb)
+
+
 def cnn(work: Work) -> Step:
-    p, gradient, (filters, b, W, c), (gfilters, gb, gW, gc) = flat(work.weights)
-    n, update = len(work.batches[0][0]), descent(p, gradient, work)
-    filters, gfilters, WT, b = filters.reshape(8, 9), gfilters.reshape(8, 9), W.T, b.reshape(8, 1)
-    seen, z, dz = (np.empty((rows, n * 676), np.float32) for rows in (9, 8, 8))
-    taps = [(row.reshape(n, 26, 26), np.s_[:, 0, i:i + 26, j:j + 26])
-            for row, (i, j) in zip(seen, np.ndindex(3, 3), strict=True)]
-    corners = [tuple(x.reshape(8, n, 26, 26)[:, :, i::2, j::2] for x in (z, dz)) for i, j in np.ndindex(2, 2)]
-    pooled, g, other = (np.empty((8, n, 13, 13), np.float32) for _ in range(3))
-    chosen, free = (np.empty(pooled.shape, bool) for _ in range(2))
-    features, dfeatures, logits, delta = (np.empty((n, size), np.float32) for size in (1352, 1352, 10, 10))
-    in_order, din_order = (x.reshape(n, 8, 13, 13).transpose(1, 0, 2, 3) for x in (features, dfeatures))
-    ones, places = np.ones(n, np.float32), np.ones(n * 676, np.float32)
-    loss, deltaT, seenT = cross_entropy(n, logits, delta), delta.T, seen.T
-
-    def forward(x: Array) -> None:
-        for row, tap in taps: row[...] = x[tap]
-        np.dot(filters, seen, z)
-        np.maximum(corners[0][0], corners[1][0], pooled)
-        np.maximum(corners[2][0], corners[3][0], other)
-        np.maximum(pooled, other, pooled)
-        np.add(pooled, b[:, :, None, None], in_order)  # the greatest of z + b is the greatest of z, + b; so with ReLU
-        np.maximum(features, ZERO, features)
-        np.dot(features, WT, logits)
-        np.add(logits, c, logits)
-
-    def backward() -> None:
-        np.dot(ones, delta, gc)
-        np.dot(deltaT, features, gW)
-        np.dot(delta, W, dfeatures)
-        np.multiply(dfeatures, features > ZERO, dfeatures)
-        np.copyto(g, din_order)
-        free.fill(True)
-        for quarter, dquarter in corners:
-            np.equal(quarter, pooled, chosen)
-            np.logical_and(chosen, free, chosen)
-            np.logical_xor(free, chosen, free)
-            np.multiply(g, chosen, dquarter)
-        np.dot(dz, seenT, gfilters)
-        np.dot(dz, places, gb)
+    p, gradient, weights, gradients = flat(work.weights)
+    n = len(work.batches[0][0])
+    a, g, mask = (np.empty((n, 8 * 13 * 13), np.float32) for _ in range(3))
+    images, dimages = (x.reshape(n, 8, 13, 13).transpose(1, 0, 2, 3) for x in (a, g))
+    convolution, output = Convolution(n, *weights[:2], *gradients[:2]), Dense(n, weights[2:], gradients[2:], below=g)
+    loss, update = cross_entropy(output.a, output.g), descent(p, gradient, work)
 
     def step(x: Array, y: Array) -> Any:
-        forward(x)
+        convolution.forward(x, images)
+        relu(a)  # after the pool: a quarter of the work
+        output.forward(a)
         cost = loss(y)
-        backward()
+        output.backward(a)
+        relu_slope(a, g, mask)
+        convolution.backward(dimages)
         update()
         return cost
     return step

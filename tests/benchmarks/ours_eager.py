@@ -12,8 +12,6 @@ from tinygrad_edu import Tensor, nn, value_and_grad
 from .workloads import Array, Work, affine, mix
 
 NAME = "ours, eager"
-IMPORT = "import tinygrad_edu"
-IMPORT_LAYERS = "from tinygrad_edu import nn; nn.Linear"
 Step = Callable[..., Any]
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from .report import machine
-from .workloads import Array, Digits, Work, rows
+from .workloads import Array, Digits, Work, rows, sweeps
 
 CONTENDERS = ("numpy_by_hand", "numpy_with_buffers", "ours_eager", "ours_replay", "torch_eager", "jax_jit", "hips_autograd",
               "mygrad")
@@ -98,14 +98,31 @@ def race(work: Work, modules: dict[str, ModuleType], rounds: int, seconds: float
     agree(runners)
     for runner in runners.values(): runner.warm_up(seconds)
     gc.collect()
+    gc.freeze()  # what was imported is not looked through again: for some contenders that is a lot
     times: dict[str, list[float]] = {name: [] for name in runners}
     for _ in range(rounds):
         for name, runner in runners.items(): times[name].append(runner.seconds())
     return times
 
 
-def summary(title: str, times: dict[str, list[float]]) -> str:
-    return f"{title}: " + ", ".join(f"{name} {statistics.median(found) * 1e6:.3g} µs" for name, found in times.items())
+def curves(digits: Digits, modules: dict[str, ModuleType], quick: bool) -> dict[str, Any]:
+    """The figure's points: how many operations and FLOPs a step has, and its times."""
+    found: dict[str, Any] = {}
+    for what, points in sweeps(digits, quick).items():
+        for size, make in points.items():
+            work = make()
+            times = race(work, modules, 2 if quick else 9, round_length(quick))
+            found.setdefault(what, {})[size] = {"operations": work.operations, "flops": work.flops, "times": times}
+            progress(f"{what} {size}", times)
+    return found
+
+
+def round_length(quick: bool) -> float: return ROUND / 100 if quick else ROUND
+
+
+def progress(title: str, times: dict[str, list[float]]) -> None:
+    medians = [f"{name} {statistics.median(found) * 1e6:.3g} µs" for name, found in times.items()]
+    print(f"{title}: {', '.join(medians)}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -115,17 +132,18 @@ def main() -> None:
     flags.add_argument("--only", default="", help="rows whose title contains this")
     flags.add_argument("--rounds", type=int, default=31)
     flags.add_argument("--quick", action="store_true")
+    flags.add_argument("--curves", action="store_true", help="also what the figure shows")
     flags.add_argument("--out", type=Path, required=True)
     args = flags.parse_args()
     modules, missing = contenders(args.contenders)
-    digits, seconds, found = Digits(), ROUND / 100 if args.quick else ROUND, {}
+    digits, found = Digits(), {}
     for title, make in rows(digits, args.quick).items():
         if args.only not in title: continue
         work = make()
-        found[title] = race(work, modules, 5 if work.afresh and not args.quick else args.rounds, seconds)
-        print(summary(title, found[title]), file=sys.stderr, flush=True)
+        found[title] = race(work, modules, min(args.rounds, 5) if work.afresh else args.rounds, round_length(args.quick))
+        progress(title, found[title])
     results = {"threads": args.threads, "machine": machine(modules), "names": {name: m.NAME for name, m in modules.items()},
-               "missing": missing, "rows": found}
+               "missing": missing, "rows": found, "curves": curves(digits, modules, args.quick) if args.curves else {}}
     args.out.write_text(json.dumps(results, indent=1))
 
 

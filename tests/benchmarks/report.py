@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,11 +30,6 @@ def machine(modules: Iterable[str]) -> dict[str, str]:
             "BLAS": "; ".join(sorted(blas)), **used}
 
 
-def ratio(times: list[float], reference: list[float]) -> float:
-    """The median of the rounds' ratios: both were measured in the same round, whatever disturbed it."""
-    return median(time / by_hand for time, by_hand in zip(times, reference, strict=True))
-
-
 def duration(seconds: float) -> str: return f"{seconds * 1e6:.3g} µs" if seconds < 0.001 else f"{seconds * 1e3:.3g} ms"
 
 
@@ -44,26 +39,33 @@ def markdown(header: list[str], lines: Iterable[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, rule, *lines])
 
 
-def short(times: list[float], reference: list[float]) -> str:
-    return f"**{ratio(times, reference):.2f}** {duration(median(times))}"
+def with_ratio(times: list[float], row: dict[str, list[float]]) -> str:
+    """The median of the rounds' ratios: both were measured in the same round, whatever disturbed it."""
+    ratio = median(time / by_hand for time, by_hand in zip(times, row[REFERENCE], strict=True))
+    return f"**{ratio:.2f}** {duration(median(times))}"
 
 
-def spread(times: list[float], reference: list[float]) -> str:
-    return " … ".join(duration(time) for time in (min(times), median(times), max(times)))
+def spread(times: list[float], show: Callable[[float], str] = duration) -> str:
+    return " … ".join(show(x) for x in (min(times), median(times), max(times)))
 
 
-def table(results: dict[str, Any], cell: Any) -> str:
-    names = results["names"]
-    return markdown(["", *names.values()], [
-        [title, *[cell(times[name], times[REFERENCE]) if name in times else "–" for name in names]]
-        for title, times in results["rows"].items()])
+def table(names: dict[str, str], rows: dict[str, dict[str, list[float]]], cell: Callable[..., str]) -> str:
+    """A row's cells are made of a contender's times and those of all."""
+    return markdown(["", *names.values()], [[title, *[cell(times[name], times) if name in times else "–" for name in names]]
+                                            for title, times in rows.items()])
 
 
-def page(runs: list[dict[str, Any]]) -> str:
-    """The page of all runs, one for each number of threads."""
-    parts = ["\n".join(f"- {what}: {value}" for what, value in runs[0]["machine"].items())]
-    parts += [f"- not here: {name}, {reason}" for name, reason in runs[0]["missing"].items()]
+def page(runs: list[dict[str, Any]], apart: dict[str, dict[str, list[float]]]) -> str:
+    """All that was measured: the runs, one for each number of threads, and what had a process of its own."""
+    names = runs[0]["names"]
+    parts = ["\n".join([*[f"- {what}: {value}" for what, value in runs[0]["machine"].items()],
+                        *[f"- left out: {name} ({reason})" for name, reason in runs[0]["missing"].items()]])]
     for run in runs:
-        parts += [f"**{run['threads']} thread{'s' * (run['threads'] > 1)}: ratio to NumPy by hand, and the median time**",
-                  table(run, short), "least … median … greatest of the rounds", table(run, spread)]
+        threads = f"{run['threads']} thread{'s' * (run['threads'] > 1)}"
+        parts += [f"{threads}: ratio to NumPy by hand, and the time of a step", table(names, run["rows"], with_ratio),
+                  f"{threads}: least … median … greatest time of the rounds",
+                  table(names, run["rows"], lambda times, _: spread(times))]
+    if apart:
+        parts += ["beyond NumPy and the data: least … median … greatest",
+                  table(names, apart, lambda values, _: spread(values, "{:.3g}".format))]
     return "\n\n".join(parts) + "\n"

@@ -10,7 +10,6 @@ import torch
 from .workloads import Array, Work, affine, mix
 
 NAME = "PyTorch, eager"
-IMPORT = "import torch"
 Step = Callable[..., Any]
 nn = torch.nn
 
