@@ -4,41 +4,24 @@ Four things pay. Every result has its place, `out=`, so that nothing is allocate
 all gradients of another: an update is two calls, however many layers there are. `dot` is called more cheaply than `@`, and a
 product with a vector of ones adds up rows more cheaply than `sum(axis=0)`. Constants are arrays without an axis, which NumPy
 takes more quickly than Python's numbers. What it costs: the batch has one size, and every line says where its result goes.
+The parts are in buffers.py.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from .buffers import Convolution, Dense, Differentiated, constant, cross_entropy, flat, relu, relu_slope, sigmoid, sigmoid_slope
 from .numpy_by_hand import Step
 from .numpy_by_hand import array as array
 from .numpy_by_hand import numpy as numpy
 from .workloads import CHAIN, LITTLE, SHIFT, SLOPE, Array, Work, affine
 
 NAME = "NumPy with buffers"
-
-
-def constant(x: float, dtype: Any = np.float32) -> Array: return np.array(x, dtype)
-
-
-HALF, ONE, ZERO = constant(0.5), constant(1), constant(0)
-
-
-def views(vector: Array, like: Sequence[Array]) -> list[Array]:
-    """A vector cut into arrays of these shapes."""
-    ends = np.cumsum([x.size for x in like])
-    return [part.reshape(x.shape) for part, x in zip(np.split(vector, ends[:-1]), like, strict=True)]
-
-
-def flat(arrays: Sequence[Array]) -> tuple[Array, Array, list[Array], list[Array]]:
-    """The weights as one vector, their gradient as another, and the views of both."""
-    vector = np.concatenate([x.ravel() for x in arrays])
-    gradient = np.zeros_like(vector)
-    return vector, gradient, views(vector, arrays), views(gradient, arrays)
 
 
 def descent(p: Array, g: Array, work: Work) -> Callable[[], None]:
@@ -78,60 +61,6 @@ def adam(p: Array, g: Array, lr: float, beta1: float = 0.9, beta2: float = 0.999
     return update
 
 
-def sigmoid(z: Array) -> None:
-    """σ(z) = (1 + tanh(z/2)) / 2, in z's place."""
-    np.multiply(z, HALF, z)
-    np.tanh(z, z)
-    np.multiply(z, HALF, z)
-    np.add(z, HALF, z)
-
-
-def sigmoid_slope(a: Array, g: Array, slope: Array) -> None:
-    """g ← g σ′, σ′ = a − a²"""
-    np.multiply(a, a, slope)
-    np.subtract(a, slope, slope)
-    np.multiply(g, slope, g)
-
-
-def relu(z: Array) -> None: np.maximum(z, ZERO, out=z)
-
-
-def relu_slope(a: Array, g: Array, slope: Array) -> None:
-    """g is kept where a > 0."""
-    np.greater(a, ZERO, slope)
-    np.multiply(g, slope, g)
-
-
-class Dense:
-    """Linear layers with a place for every result; `g` is ∂C/∂a of the last, and then ∂C/∂z. Gradients go to their views."""
-
-    def __init__(self, n: int, weights: Sequence[Array], gradients: Sequence[Array], activation: Any = None, slope: Any = None,
-                 last: bool = False, below: Array | None = None) -> None:
-        (Ws, bs), (gWs, gbs) = ((arrays[::2], arrays[1::2]) for arrays in (weights, gradients))
-        outputs, gs, slopes = ([np.empty((n, len(b)), np.float32) for b in bs] for _ in range(3))
-        hidden, ones = len(bs) - 1, np.ones(n, np.float32)
-        self.a, self.g = outputs[-1], gs[-1]
-        self.layers = list(zip([W.T for W in Ws], bs, outputs, [activation] * hidden + [activation if last else None],
-                               strict=True))
-        self.back = list(zip(Ws, gWs, gbs, outputs, gs, [g.T for g in gs], slopes, [ones] * (hidden + 1),
-                             [slope] * hidden + [slope if last else None], [None, *outputs[:-1]], [below, *gs[:-1]],
-                             strict=True))[::-1]
-
-    def forward(self, x: Array) -> None:
-        for WT, b, a, activate in self.layers:
-            np.dot(x, WT, a)
-            np.add(a, b, a)
-            if activate: activate(a)
-            x = a
-
-    def backward(self, x: Array) -> None:
-        for W, gW, gb, a, g, gT, scratch, ones, slope, h, before in self.back:
-            if slope: slope(a, g, scratch)
-            np.dot(ones, g, gb)
-            np.dot(gT, x if h is None else h, gW)
-            if before is not None: np.dot(g, W, before)
-
-
 def mlp(work: Work) -> Step:
     p, gradient, weights, gradients = flat(work.weights)
     n = len(work.batches[0][0])
@@ -167,65 +96,6 @@ def classifier(work: Work) -> Step:
     return step
 
 
-def cross_entropy(logits: Array, g: Array) -> Callable[[Array], Any]:
-    """What computes C = −ln p of the own class, averaged, and puts ∂C/∂logits into g; it changes the logits."""
-    n, classes = logits.shape
-    greatest, total = np.empty((n, 1), np.float32), np.empty((n, 1), np.float32)
-    ones, size = np.ones((classes, 1), np.float32), constant(n)
-    start, own, numbers, gs = np.arange(n) * classes, np.empty(n, np.int64), logits.reshape(-1), g.reshape(-1)
-
-    def loss(y: Array) -> Any:
-        np.maximum.reduce(logits, 1, None, greatest, True)
-        np.subtract(logits, greatest, logits)
-        np.exp(logits, g)
-        np.dot(g, ones, total)
-        np.divide(g, total, g)
-        np.log(total, total)
-        np.add(start, y, own)
-        cost = (np.add.reduce(total, None) - np.add.reduce(numbers.take(own))) / size
-        gs[own] -= ONE
-        np.divide(g, size, g)
-        return cost
-    return loss
-
-
-class Convolution:
-    """Filters 3×3 over images, and the greatest of each 2×2; filters first, so that it is one product."""
-
-    def __init__(self, n: int, filters: Array, b: Array, gfilters: Array, gb: Array) -> None:
-        self.filters, self.gfilters, self.b, self.gb = filters.reshape(8, 9), gfilters.reshape(8, 9), b.reshape(8, 1, 1, 1), gb
-        self.seen, self.z, self.dz = (np.empty((rows, n * 676), np.float32) for rows in (9, 8, 8))
-        self.seenT, self.ones = self.seen.T, np.ones(n * 676, np.float32)
-        self.taps = [(row.reshape(n, 26, 26), np.s_[:, 0, i:i + 26, j:j + 26])
-                     for row, (i, j) in zip(self.seen, np.ndindex(3, 3), strict=True)]
-        z, dz = (x.reshape(8, n, 26, 26) for x in (self.z, self.dz))
-        self.corners = [(z[:, :, i::2, j::2], dz[:, :, i::2, j::2]) for i, j in np.ndindex(2, 2)]
-        self.greatest, self.other, self.g = (np.empty((8, n, 13, 13), np.float32) for _ in range(3))
-        self.chosen, self.free = (np.empty(self.g.shape, bool) for _ in range(2))
-
-    def forward(self, x: Array, out: Array) -> None:
-        """The greatest of z + b is the greatest of z, + b: a quarter of the additions."""
-        (z0, _), (z1, _), (z2, _), (z3, _) = self.corners
-        for row, tap in self.taps: row[...] = x[tap]
-        np.dot(self.filters, self.seen, self.z)
-        np.maximum(z0, z1, out=self.greatest)
-        np.maximum(z2, z3, out=self.other)
-        np.maximum(self.greatest, self.other, out=self.greatest)
-        np.add(self.greatest, self.b, out)
-
-    def backward(self, g: Array) -> None:
-        """Of several that are greatest, the first receives it."""
-        np.copyto(self.g, g)
-        self.free.fill(True)
-        for z, dz in self.corners:
-            np.equal(z, self.greatest, self.chosen)
-            np.logical_and(self.chosen, self.free, self.chosen)
-            np.logical_xor(self.free, self.chosen, self.free)
-            np.multiply(self.g, self.chosen, dz)
-        np.dot(self.dz, self.seenT, self.gfilters)
-        np.dot(self.dz, self.ones, self.gb)
-
-
 def cnn(work: Work) -> Step:
     p, gradient, weights, gradients = flat(work.weights)
     n = len(work.batches[0][0])
@@ -244,6 +114,25 @@ def cnn(work: Work) -> Step:
         convolution.backward(dimages)
         update()
         return cost
+    return step
+
+
+def hvp(work: Work) -> Step:
+    """The R-operator, h above R{h} in one array, R{δ} above δ in another: R{∂C/∂W} = R{δ}ᵀ h + δᵀ R{h} is one product."""
+    _, _, weights, products = flat(work.weights)
+    n = len(work.batches[0][0])
+    layers = [Differentiated(n, *arrays) for arrays in zip(*(arrays[start::2] for arrays in (weights, work.direction, products)
+                                                             for start in (0, 1)), strict=True)]
+    output, scale = layers[-1], constant(2 / n)
+
+    def step(x: Array, y: Array) -> list[Array]:
+        below = None
+        for layer in layers: below = layer.forward(x, below)
+        np.subtract(output.a, y, output.g)
+        np.multiply(output.g, scale, output.g)
+        np.multiply(output.Ra, scale, output.Rg)
+        for layer, below in zip(layers[::-1], [*layers[-2::-1], None], strict=True): layer.backward(x, below)
+        return products
     return step
 
 

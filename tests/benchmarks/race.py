@@ -81,9 +81,17 @@ class Runner:
         self.cycles = max(1, round(seconds / per_cycle))
 
 
+def named(name: str, function: Callable[..., Any], *args: Any) -> Any:
+    """Call it; an error says which contender's it is."""
+    try: return function(*args)
+    except Exception as error:
+        error.add_note(f"in the contender {name}")
+        raise
+
+
 def agree(runners: dict[str, Runner]) -> None:
     """Raise Disagreement unless the first results of all are the first one's."""
-    firsts = {name: runner.first() for name, runner in runners.items()}
+    firsts = {name: named(name, runner.first) for name, runner in runners.items()}
     reference, expected = next(iter(firsts.items()))
     for name, results in firsts.items():
         for number, (found, wanted) in enumerate(zip(results, expected, strict=True), 1):
@@ -94,7 +102,7 @@ def agree(runners: dict[str, Runner]) -> None:
 
 def race(work: Work, modules: dict[str, ModuleType], rounds: int, seconds: float) -> dict[str, list[float]]:
     """The times of all rounds, for each contender that can do the work."""
-    runners = {name: Runner(module, work) for name, module in modules.items() if hasattr(module, work.kind)}
+    runners = {name: named(name, Runner, module, work) for name, module in modules.items() if hasattr(module, work.kind)}
     agree(runners)
     for runner in runners.values(): runner.warm_up(seconds)
     gc.collect()
