@@ -34,12 +34,13 @@ def draw(run: dict[str, Any], path: Path) -> None:
         grid[0, 0].set_ylabel("µs per operation")
         grid[1, 0].set_ylabel("ps per FLOP of the matrix products")
         handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(0.055, 0.94), ncols=len(labels))
+        figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(0.067, 0.94), ncols=len(labels), fontsize=8,
+                      columnspacing=1.3, handletextpad=0.5)
         figure.suptitle("Small networks cost calls, large ones FLOPs: a step of training",
-                        fontsize=13, fontweight="bold", x=0.062, y=0.975, ha="left")
-        figure.text(0.062, 0.012, f"{run['machine']['processor']}, {run['machine']['BLAS']}, threads: {run['threads']}, "
+                        fontsize=13, fontweight="bold", x=0.072, y=0.975, ha="left")
+        figure.text(0.072, 0.012, f"{run['machine']['processor']}, {run['machine']['BLAS']}, threads: {run['threads']}, "
                     "float32, medians; dashed: nothing is recorded or allocated anew", color=MUTED, fontsize=8)
-        figure.subplots_adjust(left=0.065, right=0.985, top=0.855, bottom=0.095, hspace=0.1, wspace=0.08)
+        figure.subplots_adjust(left=0.075, right=0.985, top=0.855, bottom=0.095, hspace=0.1, wspace=0.08)
         figure.savefig(path)
 
 

@@ -30,7 +30,8 @@ def machine(modules: Iterable[str]) -> dict[str, str]:
             "BLAS": "; ".join(sorted(blas)), **used}
 
 
-def duration(seconds: float) -> str: return f"{seconds * 1e6:.3g} µs" if seconds < 0.001 else f"{seconds * 1e3:.3g} ms"
+def number(x: float) -> str: return f"{x:.3g}" if x < 999.5 else f"{x:,.0f}"
+def duration(seconds: float) -> str: return f"{number(seconds * 1e6)} µs" if seconds < 0.001 else f"{number(seconds * 1e3)} ms"
 
 
 def markdown(header: list[str], lines: Iterable[list[str]]) -> str:
@@ -67,5 +68,5 @@ def page(runs: list[dict[str, Any]], apart: dict[str, dict[str, list[float]]]) -
                   table(names, run["rows"], lambda times, _: spread(times))]
     if apart:
         parts += ["beyond NumPy and the data: least … median … greatest",
-                  table(names, apart, lambda values, _: spread(values, "{:.3g}".format))]
+                  table(names, apart, lambda values, _: spread(values, number))]
     return "\n\n".join(parts) + "\n"
