@@ -150,8 +150,8 @@ def of_a_sum(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: bool = False
 
 def of_an_extreme(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The gradient goes to the element that was chosen; elements that tie share it equally."""
-    chosen = (x == unreduced(z, axis, keepdims)).astype(g.dtype)
-    return chosen * (unreduced(g, axis, keepdims) / chosen.sum(axis=axis, keepdims=True))
+    chosen = x == unreduced(z, axis, keepdims)
+    return chosen * (unreduced(g, axis, keepdims) / chosen.sum(axis=axis, keepdims=True, dtype=g.dtype))
 
 
 def of_a_product(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
