@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tinygrad_edu import Tensor, special
+from tinygrad_edu import Tensor, special, whole
 
 from . import init
 from .layers import Linear
@@ -82,10 +82,18 @@ def hide(scores: Any, causal: bool, mask: ArrayLike | Tensor | None) -> Any:
     if mask is None and not causal: return scores
     hidden = np.zeros((), bool)
     if causal: hidden = np.triu(np.ones(scores.shape[-2:], bool), 1)  # source > target
-    if mask is not None: hidden = hidden | checked_mask(np.asarray(mask), scores.shape)
-    if hidden.all(axis=-1).any():
-        raise ValueError("a query has all keys hidden, so its weights cannot add up to 1: leave it one, and ignore its output")
-    return np.where(hidden, -np.inf, scores)
+    if mask is not None: hidden = hidden | checked_mask(as_array(mask), scores.shape)
+    return np.where(leaving_some(hidden), -np.inf, scores)
+
+
+@whole
+def leaving_some(hidden: Array) -> Array:
+    """What is hidden, if no query has all keys hidden."""
+    if not hidden.all(axis=-1).any(): return hidden
+    raise ValueError("a query has all keys hidden, so its weights cannot add up to 1: leave it one, and ignore its output")
+
+
+def as_array(mask: Any) -> Any: return mask if hasattr(mask, "dtype") else np.asarray(mask)
 
 
 def checked_mask(mask: Array, shape: tuple[int, ...]) -> Array:

@@ -10,41 +10,40 @@ from tinygrad_edu import Tensor
 from .module import Array
 
 
-class Flat(Tensor):
-    """Parameters as one vector: their data are views of it, and a step is a few calls however many they are.
+SMALL = 32_768  # numbers: up to here copying them costs less than the calls that it saves
 
-    The parameters stay what they were: whoever replaces the data of one, or leaves it without a gradient, is heeded.
+
+class Flat:
+    """Parameters as one vector, of which their data are views: an update is a few calls, however many they are.
+
+    A step that is replayed writes gradients into the vector of gradients in the first place. Any other copies them there, which
+    pays while they are SMALL; else, and if anyone has replaced their data, they are updated one by one.
     """
 
-    __slots__ = ("vectors", "views")
-
     def __init__(self, parameters: list[Tensor]) -> None:
-        super().__init__(np.concatenate([p.data.reshape(-1) for p in parameters]), requires_grad=True)
-        self.grad = np.empty_like(self.data)
+        self.data: Array = np.concatenate([p.data.reshape(-1) for p in parameters])
+        self.grad: Array = np.empty_like(self.data)
         self.views = cut(self.data, parameters)
-        self.vectors: dict[str, Array] = {}  # what an optimizer keeps for all of them
+        self.vectors: dict[str, tuple[Array, dict[Tensor, Array]]] = {}  # what an optimizer keeps for all, and its views
         for p, view in self.views.items(): p.data = view
 
-    def ready(self) -> bool:
-        """Take in the parameters' gradients, and data that were replaced; False if something has come apart."""
+    def gathers(self) -> bool:
+        """Take in all gradients, if that pays and the data are still the views. In a step that is recorded, data are no arrays."""
+        if isinstance(self.data, np.ndarray) and self.data.size > SMALL: return False
         gradients = []
         for p, view in self.views.items():
-            if p.grad is None: return False
+            if p.grad is None or p.data is not view: return False
             gradients.append(p.grad.reshape(-1))
-            if p.data is view: continue
-            if p.data.shape != view.shape or p.data.dtype != view.dtype: return False
-            view[...] = p.data
-            p.data = view
         np.concatenate(gradients, out=self.grad)
         return True
 
     def kept(self, name: str, arrays: dict[Tensor, Array]) -> Array:
         """The vector whose views stand in `arrays`, by parameter; made of what stands there at first, and after loading."""
-        vector = self.vectors.get(name)
-        if vector is None or any(p not in arrays or arrays[p].base is not vector for p in self.views):
-            vector = np.concatenate([arrays.get(p, np.zeros_like(p.data)).reshape(-1) for p in self.views])
-            self.vectors[name] = vector
-            arrays.update(cut(vector, list(self.views)))
+        vector, views = self.vectors.get(name, (self.data, {}))
+        if not views or any(arrays.get(p) is not view for p, view in views.items()):
+            vector = np.concatenate([arrays.get(p, np.zeros(p.shape, p.dtype)).reshape(-1) for p in self.views])
+            self.vectors[name] = vector, cut(vector, list(self.views))
+            arrays.update(self.vectors[name][1])
         return vector
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinygrad_edu import Tensor, special
+from tinygrad_edu import Tensor, special, whole
 
 from .module import Array, Module
 
@@ -200,13 +200,19 @@ def class_indices(target: Tensor | Array, classes: int) -> Array:
     """The target's array, if all of it are integers from 0 to classes − 1."""
     indices = target.numpy() if isinstance(target, Tensor) else target
     if indices.dtype.kind not in "iu": raise TypeError(f"class indices are integers, found dtype {indices.dtype}")
+    return within(indices, classes)
+
+
+@whole
+def within(indices: Array, classes: int) -> Array:
+    """The indices, if all are classes."""
     if indices.size and not 0 <= indices.min() <= indices.max() < classes:
         outside = indices[(indices < 0) | (indices >= classes)]
         raise ValueError(f"expected class indices from 0 to {classes - 1}, found {outside[0]}")
     return indices
 
 
-def as_array(target: Tensor | ArrayLike) -> Tensor | Array: return target if isinstance(target, Tensor) else np.asarray(target)
+def as_array(target: Any) -> Tensor | Array: return target if hasattr(target, "dtype") else np.asarray(target)
 
 
 def as_floats(target: Tensor | Array, prediction: Tensor | Array) -> Any:

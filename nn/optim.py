@@ -6,13 +6,14 @@ meanwhile is in schedules.py, whose names are here as well: nn.optim.Cosine …
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu import Tensor
+from tinygrad_edu import Tensor, live
 
 from .flat import Flat, can_be_flat
 from .module import Array
@@ -48,31 +49,28 @@ class Optimizer:
         self.flats = [Flat(group["params"]) if hasattr(self.update, "elementwise") and can_be_flat(group["params"]) else None
                       for group in self.param_groups]
 
-    def update(self, p: Tensor, g: Array, *args: Any, **options: Any) -> None:
+    def update(self, p: Any, g: Array, *args: Any, **options: Any) -> None:
         """One step of one parameter, in place."""
         raise NotImplementedError(f"{type(self).__name__} has no update: write def update(self, p, g, lr): …")
 
     def step(self) -> None:
-        """Update every parameter that has a gradient: those of a group in one go, if they are one vector."""
-        for i, group in enumerate(self.param_groups):
-            options = {name: value for name, value in group.items() if name != "params"}
-            flat = self.flats[i]
-            if flat is not None and not flat.ready(): flat = self.flats[i] = None  # one by one from now on
-            for p in group["params"] if flat is None else [flat]:
-                if p.grad is None: continue
-                self.count(p)
-                self.update(p, p.grad, **options)
+        """Update every parameter that has a gradient. All of a group as one vector, where that pays: see Flat."""
+        for i, (group, flat) in enumerate(zip(self.param_groups, self.flats, strict=True)):
+            options = {name: live(functools.partial(group.get, name), of=group) for name in group if name != "params"}
+            parameters = [p for p in group["params"] if p.grad is not None]
+            if len(parameters) < len(group["params"]): self.flats[i] = flat = None  # from here on their counts differ
+            live(functools.partial(self.count, parameters), of=self.steps)
+            for p in [flat] if flat is not None and flat.gathers() else parameters: self.update(p, p.grad, **options)
 
-    def taken(self, p: Tensor) -> int:
-        """How many steps p has taken, or all that are joined in it; within `update` with this one."""
-        return self.steps.get(next(iter(p.views)) if isinstance(p, Flat) else p, 0)
+    def count(self, parameters: list[Tensor]) -> None:
+        """One step more that these have taken."""
+        for p in parameters: self.steps[p] = self.steps.get(p, 0) + 1
 
-    def count(self, p: Tensor) -> None:
-        """One more step of p, or of all that are flat in it."""
-        t = self.taken(p) + 1
-        for part in p.views if isinstance(p, Flat) else (p,): self.steps[part] = t
+    def taken(self, p: Any) -> Any:
+        """How many steps p has taken; within `update`, with this one."""
+        return live(lambda: self.steps[next(iter(p.views)) if isinstance(p, Flat) else p], of=self.steps)
 
-    def kept(self, name: str, p: Tensor) -> Array:
+    def kept(self, name: str, p: Any) -> Array:
         """An array of p's shape that is kept from step to step, to be changed in place; zeros at first."""
         arrays = self.memory.setdefault(name, {})
         if isinstance(p, Flat): return p.kept(name, arrays)
@@ -84,7 +82,7 @@ class Optimizer:
         self.memory, self.steps = memory, steps
         self.flats = [None if flat is None or len({steps.get(p, 0) for p in flat.views}) > 1 else flat for flat in self.flats]
 
-    def accumulate(self, name: str, p: Tensor, x: Array, decay: float = 1.0) -> Array:
+    def accumulate(self, name: str, p: Any, x: Array, decay: float = 1.0) -> Array:
         """z ← decay · z + x for the kept array z of that name, in place: a sum that forgets, or not."""
         z = self.kept(name, p)
         z *= decay
@@ -98,7 +96,7 @@ class Optimizer:
 
 
 def elementwise(update: Any) -> Any:
-    """Mark an update that treats every number alike, so that parameters can be flat."""
+    """Mark an update that treats every number alike, so that parameters can be one vector."""
     update.elementwise = True
     return update
 
@@ -123,7 +121,7 @@ class SGD(Optimizer):
             raise ValueError("nesterov=True looks ahead along the momentum: give momentum > 0, for example 0.9")
 
     @elementwise
-    def update(self, p: Tensor, g: Array, lr: float, momentum: float, weight_decay: float, nesterov: bool) -> None:
+    def update(self, p: Any, g: Array, lr: float, momentum: float, weight_decay: float, nesterov: bool) -> None:
         if weight_decay: g = g + weight_decay * p.data
         if momentum:
             v = self.accumulate("velocity", p, g, momentum)
@@ -148,7 +146,7 @@ class Adam(Optimizer):
         super().__init__(parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
     @elementwise
-    def update(self, p: Tensor, g: Array, lr: float, betas: tuple[float, float], eps: float,
+    def update(self, p: Any, g: Array, lr: float, betas: tuple[float, float], eps: float,
                weight_decay: float) -> None:
         (beta1, beta2), t = betas, self.taken(p)
         if weight_decay: g = g + weight_decay * p.data
@@ -157,7 +155,7 @@ class Adam(Optimizer):
         square *= 1 - beta2
         v = self.accumulate("v", p, square, beta2)
         step = np.sqrt(v)
-        step /= math.sqrt(1 - beta2 ** t)
+        step /= (1 - beta2 ** t) ** 0.5
         step += eps
         step = m / step
         step *= lr / (1 - beta1 ** t)
@@ -181,7 +179,7 @@ class AdamW(Adam):
         super().__init__(parameters, lr, betas, eps, weight_decay)
 
     @elementwise
-    def update(self, p: Tensor, g: Array, lr: float, betas: tuple[float, float], eps: float,
+    def update(self, p: Any, g: Array, lr: float, betas: tuple[float, float], eps: float,
                weight_decay: float) -> None:
         p.data *= 1 - lr * weight_decay
         super().update(p, g, lr, betas, eps, weight_decay=0.0)
@@ -206,7 +204,7 @@ class RMSprop(Optimizer):
                          centered=centered)
 
     @elementwise
-    def update(self, p: Tensor, g: Array, lr: float, alpha: float, eps: float, weight_decay: float, momentum: float,
+    def update(self, p: Any, g: Array, lr: float, alpha: float, eps: float, weight_decay: float, momentum: float,
                centered: bool) -> None:
         if weight_decay: g = g + weight_decay * p.data
         v = self.accumulate("v", p, (1 - alpha) * np.square(g), alpha)
@@ -232,7 +230,7 @@ class Adagrad(Optimizer):
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, eps=eps)
 
     @elementwise
-    def update(self, p: Tensor, g: Array, lr: float, weight_decay: float, eps: float) -> None:
+    def update(self, p: Any, g: Array, lr: float, weight_decay: float, eps: float) -> None:
         if weight_decay: g = g + weight_decay * p.data
         p.data -= lr * g / (np.sqrt(self.accumulate("sum", p, np.square(g))) + eps)
 

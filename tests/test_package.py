@@ -78,8 +78,8 @@ def test_nn_uses_public_names_of_the_engine_only(path):
     assert set(imported(path)) <= allowed
 
 
-LAYERS = ["errors", "methods", "placed", "engine", "derivatives", "composed", "convolution", "special", "linalg", "anomaly",
-          "functional", "diagnosis", "gradcheck", "graph"]
+LAYERS = ["errors", "lines", "tracing", "methods", "placed", "engine", "derivatives", "composed", "convolution", "special",
+          "linalg", "anomaly", "functional", "diagnosis", "gradcheck", "replaying", "graph"]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tinygrad_edu").glob("*.py")), ids=lambda path: path.name)

@@ -20,18 +20,21 @@ from tinygrad_edu import linalg as linalg
 from tinygrad_edu import special as special
 from tinygrad_edu.engine import Tensor, derivative, no_grad, operation
 from tinygrad_edu.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from tinygrad_edu.tracing import live, whole
 
 if TYPE_CHECKING:
     from tinygrad_edu import nn
     from tinygrad_edu.anomaly import detect_anomaly
     from tinygrad_edu.gradcheck import check_gradients
     from tinygrad_edu.graph import draw, explain, latex, paths, stepper
+    from tinygrad_edu.replaying import replay
 
 __all__ = ["Tensor", "check_gradients", "derivative", "detect_anomaly", "draw", "explain", "grad", "hessian", "hvp", "jacobian",
-           "jvp", "latex", "nn", "no_grad", "operation", "paths", "special", "stepper", "value_and_grad", "vjp"]
+           "jvp", "latex", "live", "nn", "no_grad", "operation", "paths", "replay", "special", "stepper", "value_and_grad",
+           "vjp", "whole"]
 
 # What many programs never ask for, and the module that it comes with when it is first asked for: importing stays quick
-LATER = {"nn": "nn", "check_gradients": "gradcheck", "detect_anomaly": "anomaly",
+LATER = {"nn": "nn", "check_gradients": "gradcheck", "detect_anomaly": "anomaly", "replay": "replaying",
          "draw": "graph", "explain": "graph", "latex": "graph", "paths": "graph", "stepper": "graph"}
 
 if not TYPE_CHECKING:  # a type checker knows the imports above, and that there are no other names

@@ -7,21 +7,18 @@ sees every operation and leaves a `Watched` one in the graph. The chain rule ask
 from __future__ import annotations
 
 import functools
-import linecache
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.engine import RECORDING, Operation, Partial, Tensor, plain
 from tinygrad_edu.errors import described, see
+from tinygrad_edu.lines import line_of_the_user, source
 
 Values = tuple[Any, ...]
 
-PACKAGES = {"tinygrad_edu", "numpy"}  # their lines are not the user's
 POLES = {"reciprocal": "x", "divide": "y"}  # operation ↦ its argument that must not be 0
 
 
@@ -135,26 +132,7 @@ def bad_in(x: Any) -> str:
     return f"{value} at element {first(bad)}; {bad.sum()} of {bad.size} elements not finite" if np.ndim(x) else f"{value}"
 
 
-def source(file: str, number: int, layer: str) -> str:
-    """`train.py:12, in Linear.forward: loss = model(x)`; without the text where there is none, as at a prompt."""
-    return f"{file}:{number}{layer and f', in {layer}'}: {linecache.getline(file, number).strip()}".removesuffix(": ")
-
-
 # What is looked at
-
-def line_of_the_user() -> tuple[str, int, str]:
-    """The file and number of the line outside of this package and of NumPy that led here, and the layer of nn on the way."""
-    frame, layer = sys._getframe(), ""
-    while frame.f_back and is_inside(frame):
-        if not layer and frame.f_globals["__name__"].startswith("tinygrad_edu.nn."): layer = frame.f_code.co_qualname
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno, layer
-
-
-def is_inside(frame: FrameType) -> bool:
-    """Whether a line of this package or of NumPy runs; <doctest …> in their docstrings is a user's."""
-    return frame.f_globals.get("__name__", "").partition(".")[0] in PACKAGES and not frame.f_code.co_filename.startswith("<")
-
 
 def arrays_in(values: Values) -> Iterator[tuple[int, Any]]:
     """Every array with the number of its value; an index, z[rows, columns], may hold several."""

@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_edu import errors
 from tinygrad_edu.derivatives import scatter
 from tinygrad_edu.engine import derivative, operation
+from tinygrad_edu.tracing import whole
 
 Pair = tuple[int, int]  # one for the rows, one for the columns
 
@@ -61,6 +62,7 @@ def avg_pool2d(x: Any, kernel_size: int | Pair, stride: int | Pair | None = None
 
 
 @operation
+@whole
 def windows(x: Any, kernel: Pair, stride: Pair, dilation: Pair) -> Any:
     """z[…, i, j, p, q] = x[…, p·stride + i·dilation, q·stride + j·dilation]: what the kernel sees at p, q."""
     z = np.empty((*x.shape[:-2], *kernel, *how_many(x.shape[-2:], kernel, stride, dilation)), x.dtype)
@@ -69,6 +71,7 @@ def windows(x: Any, kernel: Pair, stride: Pair, dilation: Pair) -> Any:
 
 
 @operation
+@whole
 def overlap_add(x: Any, shape: Pair, stride: Pair, dilation: Pair) -> Any:
     """Windows laid back into an image of this height and width, adding up where they overlap: the transpose of windows."""
     z = np.zeros((*x.shape[:-4], *shape), x.dtype)

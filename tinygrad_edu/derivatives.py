@@ -19,6 +19,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from tinygrad_edu.engine import derivative, operation, plain
 from tinygrad_edu.methods import REGISTRY
 from tinygrad_edu.placed import Placed
+from tinygrad_edu.tracing import whole
 
 inf = np.inf
 REAL, POSITIVE, UNIT = (-inf, inf), (0.0, inf), (-1.0, 1.0)
@@ -40,8 +41,11 @@ for power, run in ((np.power, operator.pow), (np.float_power, np.float_power)):
 
 def lowered(x: Any, y: Any) -> Any:
     """y − 1, but 0 where x and y are both 0, so that 0 · 0⁻¹ is 0."""
-    if isinstance(y, int | float) and y: return y - 1
-    return y - 1 if np.all(y) else y - ((x != 0) | (y != 0))
+    return y - 1 if isinstance(y, int | float) and y else lowered_where(x, y)
+
+
+@whole
+def lowered_where(x: Any, y: Any) -> Any: return y - 1 if np.all(y) else y - ((x != 0) | (y != 0))
 
 
 def inverse(x: Any, bound: Any = 0.0) -> Any:
@@ -272,6 +276,7 @@ derivative(pile, each=lambda number, g, z, *arrays, axis=0: g[(slice(None),) * n
 
 
 @operation
+@whole
 def scatter(*pieces: Any, indices: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
     """Zeros of a shape with each piece added at its index, as often as that names a place: getitem's transpose."""
     z = np.zeros(shape, pieces[0].dtype)

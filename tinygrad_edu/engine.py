@@ -28,6 +28,7 @@ import numpy as np
 from tinygrad_edu import errors
 from tinygrad_edu.methods import REGISTRY, Methods, apply
 from tinygrad_edu.placed import Placed, added
+from tinygrad_edu.tracing import as_array
 
 Array = np.ndarray[Any, Any]
 Inputs = Sequence[tuple[int, Any]]  # argument numbers and Tensors
@@ -181,7 +182,7 @@ def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
         if not create_graph: return gradient
     elif np.shape(gradient) != root.shape: raise errors.gradient_does_not_fit(root, gradient)
     if create_graph: return gradient if isinstance(gradient, Tensor) else Tensor(gradient)
-    return np.asarray(plain(gradient), root.dtype)[()]
+    return as_array(plain(gradient), root.dtype)[()]
 
 
 def recorded(z: Tensor) -> list[Any]:
@@ -252,7 +253,7 @@ class Tensor(Methods):
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor): raise errors.tensor_of_tensor(data)
-        try: array = np.asarray(data)
+        try: array = as_array(data)
         except ValueError: raise errors.not_real_numbers(data, "object, ragged") from None
         if array.dtype.kind not in NUMBERS: raise errors.not_real_numbers(data, array.dtype)
         if requires_grad and array.dtype.kind != "f": raise errors.integer_gradient(name, array.dtype)
@@ -296,7 +297,7 @@ class Tensor(Methods):
 
     def numpy(self) -> Array:
         """The data as an array, outside the graph; the Tensor's own, not a copy."""
-        return np.asarray(self.data)
+        return as_array(self.data)  # type: ignore[no-any-return]
 
     def tolist(self) -> Any:
         """The data as numbers in lists."""

@@ -219,3 +219,75 @@ def no_vectors(values: Any) -> ValueError:
 def full_matrices(x: Any) -> ValueError:
     return ValueError(f"svd of {described(x)} with full_matrices=True: the vectors beyond the values are arbitrary up to a "
                       "rotation and have no gradient. Write np.linalg.svd(x, full_matrices=False)")
+
+
+class NotReplayable(RuntimeError):
+    """A step that `replay` cannot hold: it would replay something else than what was written."""
+
+
+def value_leaves(what: str, line: str) -> NotReplayable:
+    return NotReplayable(f"{what} takes a value out of the trace, and a replay could not follow it\n  {line}\n  Compute with "
+                         "arrays: np.where(condition, x, y) in place of if; return what is to be printed" + see("replay"))
+
+
+def shape_of_values(function: Any, line: str) -> NotReplayable:
+    name = "indexing by a mask" if function.__name__ == "getitem" else function.__name__
+    return NotReplayable(f"what {name} gives has a shape that depends on values, and a replay has fixed shapes\n  {line}\n  "
+                         "Write np.where(mask, x, 0.0), or do it outside of the step" + see("replay"))
+
+
+def writes_unseen(array: Any, line: str) -> NotReplayable:
+    return NotReplayable(f"an array {array.shape} that replay does not see is written to\n  {line}\n  Make a new array, z = x "
+                         "+ y, decorate the function that assigns with @whole, or hold the array where the step names it"
+                         + see("replay"))
+
+
+def random_draw(generator: Any, line: str) -> NotReplayable:
+    return NotReplayable(f"random numbers were drawn from {generator!r}, and a replay would repeat them\n  before {line}\n  "
+                         "Draw within live(lambda: rng.random(shape)), or outside of the step" + see("replay"))
+
+
+def sees_too_much(path: str) -> NotReplayable:
+    return NotReplayable(f"the step can see more than 20,000 things, the last {path}: a replay watches all of them. Name fewer "
+                         "in the step: give it arrays as arguments" + see("replay"))
+
+
+def changes_every_time(path: str) -> NotReplayable:
+    return NotReplayable(f"every call finds something else in {path}\n  A replay would not follow it: keep counters and logs "
+                         "out of the step, or read the number by live(lambda: …, of=its container)" + see("replay"))
+
+
+def calls_differ(a: str, b: str, line: str) -> NotReplayable:
+    return NotReplayable(f"two calls with the same state did different things: {a}, then {b}\n  {line}\n  A number or "
+                         "branch changes that replay cannot see: pass it as an argument, or read it by live(lambda: …)"
+                         + see("replay"))
+
+
+def unseen_state(array: Any, line: str) -> NotReplayable:
+    return NotReplayable(f"an array {array.shape} is used and held where replay cannot see it\n  {line}\n  Pass it as an "
+                         "argument, name it in the step, or declare that it never changes: array.flags.writeable = False"
+                         + see("replay"))
+
+
+def cannot_take(name: str, x: Any) -> NotReplayable:
+    return NotReplayable(f"a replayed step takes arrays, numbers and texts, each as an argument of its own, and {name} is a "
+                         f"{type(x).__name__}" + see("replay"))
+
+
+def cannot_return(x: Any) -> NotReplayable:
+    return NotReplayable(f"a replayed step returns Tensors, arrays, and tuples, lists and dicts of them, and {x!r:.60} came"
+                         + see("replay"))
+
+
+def replays_differently(what: str) -> NotReplayable:
+    return NotReplayable(f"replayed, {what} differs from what the step computed: arrays overlap, or change, in a way that "
+                         "replay has not seen" + see("replay"))
+
+
+def cannot_take_leaf(name: str, x: Any) -> NotReplayable:
+    return NotReplayable(f"{name}, {described(x)}, requires a gradient: hand over its array, and make the Tensor in the step, "
+                         f"Tensor({name}, requires_grad=True)" + see("replay"))
+
+
+def no_program() -> NotReplayable:
+    return NotReplayable("there is no program yet: the first two calls are recorded, the third is the first that is replayed")

@@ -15,6 +15,7 @@ import numpy as np
 
 from tinygrad_edu import errors
 from tinygrad_edu.engine import RECORDING, Array, Tensor, as_tensor, gradients_of
+from tinygrad_edu.tracing import as_array
 
 Function = Callable[..., Any]
 
@@ -36,7 +37,7 @@ def vjp(f: Function, *inputs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]
         create_graph = recorded or isinstance(v, Tensor)
         if not z.requires_grad: gradients = [np.zeros(x.shape, x.dtype) for x in variables]
         else: gradients = gradients_of(z, variables, v, create_graph)
-        return tuple([as_tensor(g) if create_graph else np.asarray(g) for g in gradients])
+        return tuple([as_tensor(g) if create_graph else as_array(g) for g in gradients])
 
     return (z if recorded else z.numpy()), pullback
 

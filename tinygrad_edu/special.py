@@ -15,6 +15,7 @@ from tinygrad_edu.convolution import avg_pool2d, conv2d, max_pool2d
 from tinygrad_edu.derivatives import product, unreduced
 from tinygrad_edu.engine import derivative, operation, plain
 from tinygrad_edu.methods import OURS
+from tinygrad_edu.tracing import as_array, live, whole
 
 __all__ = ["avg_pool2d", "conv2d", "dropout", "elu", "embedding", "gelu", "leaky_relu", "linear", "log_sigmoid", "log_softmax",
            "logsumexp", "max_pool2d", "nll", "relu", "sigmoid", "silu", "softmax", "softplus", "squared_error"]
@@ -119,6 +120,7 @@ def log_softmax(x: Any, axis: int | tuple[int, ...] = -1) -> Any:
 
 
 @operation
+@whole
 def normal_cdf(x: Any) -> Any:
     """Φ(x), the probability that a standard normal number is below x. NumPy has no erf: math's is called for each number."""
     return CDF(x).astype(np.result_type(x, 1.0))
@@ -227,7 +229,8 @@ def dropout(x: Any, p: float = 0.5, *, rng: np.random.Generator) -> Any:
     """
     if not 0 <= p <= 1: raise errors.not_a_probability(p)
     if not isinstance(rng, np.random.Generator): raise errors.not_a_generator(rng)
-    return np.where(rng.random(np.shape(x)) < p, 0.0, x * (1 / (1 - p) if p < 1 else 1.0))
+    dropped = live(lambda: rng.random(np.shape(x)) < p)
+    return np.where(dropped, 0.0, x * (1 / (1 - p) if p < 1 else 1.0))
 
 
 def embedding(indices: Any, weight: Any) -> Any:
@@ -239,7 +242,13 @@ def embedding(indices: Any, weight: Any) -> Any:
     array([[2. , 2.1],
            [0. , 0.1]])
     """
-    indices = np.asarray(plain(indices))
+    indices = as_array(plain(indices))
     if indices.dtype.kind not in "iu": raise errors.not_indices(indices, weight)
-    if indices.size and not 0 <= indices.min() <= indices.max() < len(weight): raise errors.index_out_of_range(indices, weight)
-    return weight[indices]
+    return weight[within(indices, weight)]
+
+
+@whole
+def within(indices: Any, weight: Any) -> Any:
+    """The indices, if all of them are rows of weight."""
+    if not indices.size or 0 <= indices.min() <= indices.max() < len(weight): return indices
+    raise errors.index_out_of_range(indices, weight)
