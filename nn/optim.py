@@ -22,6 +22,8 @@ from .schedules import Constant, Cosine, OneCycle, Schedule, Step, WarmUp
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Constant", "Cosine", "OneCycle", "Optimizer", "RMSprop", "Schedule", "Step",
            "WarmUp", "clip_grad_norm", "clip_grad_value"]
 
+VANISHED = 1e-30  # smaller ones would become denormal, which a processor handles many times more slowly
+
 Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
 
@@ -63,8 +65,13 @@ class Optimizer:
             for p in [flat] if flat is not None and flat.gathers() else parameters: self.update(p, p.grad, **options)
 
     def count(self, parameters: list[Tensor]) -> None:
-        """One step more that these have taken."""
-        for p in parameters: self.steps[p] = self.steps.get(p, 0) + 1
+        """One step more that these have taken. Now and then, numbers kept for them that have all but vanished become 0."""
+        for p in parameters: self.steps[p] = t = self.steps.get(p, 0) + 1
+        if not parameters or t % 256: return
+        for arrays in self.memory.values():
+            for p in parameters:
+                kept = arrays.get(p)
+                if isinstance(kept, np.ndarray): kept[np.abs(kept) < VANISHED] = 0.0
 
     def taken(self, p: Any) -> Any:
         """How many steps p has taken; within `update`, with this one."""
