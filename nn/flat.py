@@ -9,7 +9,6 @@ from tinygrad_edu import Tensor
 
 from .module import Array
 
-
 SMALL = 32_768  # numbers: up to here copying them costs less than the calls that it saves
 
 
@@ -28,8 +27,8 @@ class Flat:
         for p, view in self.views.items(): p.data = view
 
     def gathers(self) -> bool:
-        """Take in all gradients, if that pays and the data are still the views. In a step that is recorded, data are no arrays."""
-        if isinstance(self.data, np.ndarray) and self.data.size > SMALL: return False
+        """Take in all gradients, if that pays and the data are still the views."""
+        if isinstance(self.data, np.ndarray) and self.data.size > SMALL: return False  # while a step is recorded it is no array
         gradients = []
         for p, view in self.views.items():
             if p.grad is None or p.data is not view: return False
