@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu import Tensor, live
+from tinygrad_edu import Tensor, live, whole
 
 from .flat import Flat, can_be_flat
 from .module import Array
@@ -242,7 +242,7 @@ class Adagrad(Optimizer):
         p.data -= lr * g / (np.sqrt(self.accumulate("sum", p, np.square(g))) + eps)
 
 
-def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
+def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> Any:
     """g ← g · min(1, max_norm / (‖g‖ + 10⁻⁶)), in place, g being all gradients as one vector. Returns ‖g‖ as it was.
 
     Between backward() and step(). PyTorch's clip_grad_norm_, for the Euclidean norm; nothing here that changes things in
@@ -251,18 +251,24 @@ def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> fl
 
     >>> p = Tensor([1.0, 2.0], requires_grad=True)
     >>> ([3.0, 4.0] * p).sum().backward(); clip_grad_norm([p], max_norm=1.0), p.grad.round(3)
-    (5.0, array([0.6, 0.8]))
+    (np.float64(5.0), array([0.6, 0.8]))
     """
     found = with_gradients(parameters, max_norm=max_norm)
-    norms = [float(np.linalg.norm(np.ravel(p.grad))) for p in found]
+    norm = length(*[p.grad for p in found])
+    factor = np.minimum(max_norm / (norm + 1e-6), 1.0)
+    for p in found: p.grad *= factor.astype(p.dtype)
+    return norm
+
+
+@whole
+def length(*gradients: Array) -> np.float64:
+    """Of all gradients as one vector, if it is finite."""
+    norms = [float(np.linalg.norm(np.ravel(g))) for g in gradients]
     for i, norm in enumerate(norms):
         if not math.isfinite(norm):
-            raise ValueError(f"the gradient of parameter {i}, shape {found[i].shape}, has norm {norm}, which nothing can clip: "
-                             "lower the learning rate, or ask `with detect_anomaly():` where it comes from")
-    norm = math.hypot(*norms)
-    factor = min(1.0, max_norm / (norm + 1e-6))
-    for p in found: p.grad *= factor
-    return norm
+            raise ValueError(f"the gradient of parameter {i}, shape {gradients[i].shape}, has norm {norm}, which nothing can "
+                             "clip: lower the learning rate, or ask `with detect_anomaly():` where it comes from")
+    return np.float64(math.hypot(*norms))
 
 
 def clip_grad_value(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
@@ -275,7 +281,7 @@ def clip_grad_value(parameters: Tensor | Iterable[Tensor], clip_value: float) ->
     array([ 1. , -0.5])
     """
     for p in with_gradients(parameters, clip_value=clip_value):
-        p.grad = np.asarray(np.clip(p.grad, -float(clip_value), float(clip_value)))
+        np.clip(p.grad, -float(clip_value), float(clip_value), out=p.grad)
 
 
 def with_gradients(parameters: Tensor | Iterable[Tensor], **bound: float) -> list[Any]:
