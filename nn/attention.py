@@ -93,7 +93,10 @@ def leaving_some(hidden: Array) -> Array:
     raise ValueError("a query has all keys hidden, so its weights cannot add up to 1: leave it one, and ignore its output")
 
 
-def as_array(mask: Any) -> Any: return mask if hasattr(mask, "dtype") else np.asarray(mask)
+def as_array(mask: Any) -> Any:
+    """The mask as an array; one that is recorded for a replay stays what it is."""
+    if isinstance(mask, Tensor): return mask.numpy()
+    return mask if hasattr(mask, "dtype") else np.asarray(mask)
 
 
 def checked_mask(mask: Array, shape: tuple[int, ...]) -> Array:
