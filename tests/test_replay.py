@@ -188,8 +188,9 @@ def test_arguments_that_are_numbers_choose_the_program() -> None:
 
 def test_globals_and_attributes_of_the_users_classes_are_watched() -> None:
     class Settings: scale = 1.0
+    settings = Settings()
     @replay
-    def step(x: Any) -> Any: return x * Settings.scale * FACTOR[0]
+    def step(x: Any) -> Any: return x * settings.scale * FACTOR[0]
     for scale in (1.0, 2.0):
         Settings.scale = scale
         for factor in (1.0, 3.0, 1.0):
@@ -219,6 +220,16 @@ def test_data_that_is_rebound_keeps_its_array() -> None:
     for i in range(1, 6):
         halve()
         assert w.data is array and array[0] == 0.5 ** i
+
+
+def test_what_was_the_state_before_can_be_returned() -> None:
+    box = {"x": np.ones(2)}
+    @replay
+    def double() -> Any:
+        before = box["x"]
+        box["x"] = before * 2
+        return before
+    for i in range(6): assert double()[0] == 2 ** i
 
 
 def test_swapped_arrays_are_swapped() -> None:
@@ -257,10 +268,10 @@ def test_gradients_of_two_tensors_have_memory_of_their_own() -> None:
     @replay
     def step(x: Any) -> None:
         for t in (p, q): t.zero_grad()
-        ((p + q) * x).sum().backward()
+        ((p + q) ** 2 * x).sum().backward()
     for _ in range(5): step(np.ones(3))
     p.grad *= 2
-    assert q.grad[0] == 1
+    assert q.grad[0] == 4
 
 
 def test_a_gradient_joined_into_one_vector_is_computed_there() -> None:
@@ -274,10 +285,10 @@ def test_a_gradient_joined_into_one_vector_is_computed_there() -> None:
 class Flat:
     """SGD with one vector of all parameters, and one of all gradients."""
 
-    def __init__(self, parameters: Iterator[Tensor], change: float = 0.0) -> None:
-        self.parameters, self.change, start = [*parameters], change, 0
+    def __init__(self, parameters: Iterator[Tensor], change: float = 0.0, inertia: float = 0.0) -> None:
+        self.parameters, self.change, self.inertia, start = [*parameters], change, inertia, 0
         self.vector = np.concatenate([p.data.ravel() for p in self.parameters])
-        self.gradient = np.empty_like(self.vector)
+        self.gradient = np.zeros_like(self.vector)
         for p in self.parameters:
             p.data = self.vector[start:start + p.size].reshape(p.shape)
             start += p.size
@@ -286,6 +297,7 @@ class Flat:
         for p in self.parameters: p.grad = None
 
     def step(self) -> None:
+        if self.inertia: self.vector -= self.inertia * self.gradient
         np.concatenate([p.grad.ravel() for p in self.parameters if p.grad is not None], out=self.gradient)
         if self.change: self.gradient *= self.change
         self.vector -= 0.1 * self.gradient
@@ -303,9 +315,10 @@ def test_the_last_gradient_may_be_an_argument() -> None:
         (w * v * 2).sum().backward()
         return v.sum()
     step(np.ones(3))
-    for i in range(1, 6):
+    for i in range(1, 7):
         assert step(w.grad) == 3 * 2 ** i
         assert w.grad is not None and w.grad[0] == 2 ** (i + 1)
+    assert len(step.programs) == 1
 
 
 def test_a_step_that_fails_is_not_counted() -> None:
@@ -323,6 +336,41 @@ def test_the_arrays_of_the_traces_are_let_go() -> None:
     for _ in range(4): f(x)
     assert tracemalloc.get_traced_memory()[0] < 2 * x.nbytes  # one buffer
     tracemalloc.stop()
+
+
+def test_a_vector_that_is_still_read_is_joined_afterwards() -> None:
+    together(*worlds(perceptron, optimizer=lambda p: Flat(p, inertia=0.1)), batch)
+
+
+def test_copies_of_what_changes_are_copies() -> None:
+    def f(x: Any) -> Any:
+        z = x * 2
+        copy = z.copy()
+        z += 1
+        first = z[:1]
+        first *= 3
+        return copy + 0, z + copy
+    replayed = replay(f)
+    for i in range(5): same(f(numbers(3, seed=i)), replayed(numbers(3, seed=i)))
+
+
+def test_a_draw_that_nobody_uses_is_drawn() -> None:
+    a, b = rng(), rng()
+    def step(rng: np.random.Generator) -> Callable[[Any], Any]:
+        def f(x: Any) -> Any:
+            live(lambda: rng.random(3))
+            return x + live(lambda: rng.random(3))
+        return f
+    eager, replayed = step(a), replay(step(b))
+    for _ in range(5): same(eager(X), replayed(X))
+
+
+def test_labels_in_the_state_are_checked_at_every_call() -> None:
+    model, labels = nn.Linear(4, 3, rng=rng(), **F8), np.zeros(5, int)
+    step = replay(lambda x: nn.CrossEntropy()(model(x), Tensor(labels)))
+    for i in range(4): step(*batch(i))
+    labels[0] = 7
+    with pytest.raises(ValueError, match="found 7"): step(*batch(0))
 
 
 # Functions
@@ -432,6 +480,7 @@ def masks(x: Any) -> Any: return x[x > 0]
 def finds(x: Any) -> Any: return np.nonzero(x)
 def draws(x: Any) -> Any: return x * GENERATOR.random()
 def flips(x: Any) -> Any: return x * 2 if GENERATOR.random() < 2 else x
+def flips_first(x: Any) -> Any: return flips(x) * live(lambda: GENERATOR.random(3))
 def draws_globally(x: Any) -> Any: return x * 2 if np.random.random() < 2 else x  # noqa: NPY002
 def draws_in_python(x: Any) -> Any: return x * 2 if random.random() < 2 else x
 def assigns(x: Any) -> Any:
@@ -446,7 +495,7 @@ def adds(x: Any) -> Any:
 
 @pytest.mark.parametrize(("step", "words"), [
     (decides, r"decision.*\n.*test_replay.py:\d+: def decides"), (converts, "float"), (reads, "item"), (copies, "asarray"),
-    (masks, "mask"), (finds, "nonzero"), (draws, "random"), (flips, "random"),
+    (masks, "mask"), (finds, "nonzero"), (draws, "random"), (flips, "random"), (flips_first, "random"),
     (draws_globally, "random"), (draws_in_python, "random"), (assigns, "array"), (adds, "written")],
     ids=lambda x: getattr(x, "__name__", ""))
 def test_what_leaves_the_trace_is_refused(step: Any, words: str) -> None: refused(step, words, X)
@@ -458,6 +507,7 @@ def test_a_counter_is_refused() -> None:
         box["t"] += 1
         return x * box["t"]
     refused(step, "box.t", X)
+    assert box["t"] == 3  # calls that were made
 
 
 def test_a_log_that_is_cleared_in_between_is_refused() -> None:
@@ -548,7 +598,8 @@ def test_the_program_reads_like_numpy() -> None:
         "b0 = np.dot(x, model.weight.T, out=b0)  # (5, 3)",
         "b0 = np.add(b0, model.bias, out=b0)     # (5, 3)",
         "t0 = np.dot(ones, b0.ravel())           # ()",
-        "return Tensor(t0)"]
+        "result = Tensor(t0)",
+        "return result"]
 
 
 def test_a_generator_that_is_frozen_is_found_too() -> None:

@@ -45,7 +45,8 @@ class Compiled:
 
     def made(self, guards: list[str], numbers: list[str], lives: dict[str, Function]) -> Function:
         """The function of these guards and the program's lines, in which names stand for objects."""
-        lines = [*[line.code for line in [*self.program.lines, *self.epilogue]], f"return {self.result}"]
+        first, last = ([line.code for line in lines] for lines in (self.program.lines, self.epilogue))
+        lines = [*first, f"result = {self.result}", *last, "return result"] if last else [*first, f"return {self.result}"]
         if numbers and numbers[0].startswith("before"):  # an error of the step is no step
             lines = ["try:", *[f"    {line}" for line in lines], "except BaseException:",
                      f"    {self.names.of(take_back)}(before)", "    raise"]
@@ -135,14 +136,15 @@ class Compiled:
         return z.code if isinstance(z, Live) else self.program.use(z)
 
     def __str__(self) -> str:
-        lines = [line for line in [*self.program.lines, *self.epilogue] if line.shown.strip()]
+        every = [*self.program.lines, Line(f"result = {self.result}"), *self.epilogue]
+        lines = [line for line in every if line.shown.strip()]
         shown = [self.names.display(line.shown) for line in lines]
         width = max([len(text) for text in shown if len(text) < 80], default=0)
         shapes = [f"  # {line.shape}" if line.shape != "" else "" for line in lines]
         rows = [f"{text:{width}}{shape}".rstrip() for text, shape in zip(shown, shapes, strict=True)]
-        return "\n".join([f"# {self.name}({self.shapes}): {len(rows)} lines, {self.program.bytes:,} bytes of buffers, "
+        return "\n".join([f"# {self.name}({self.shapes}): {len(self.program.lines)} lines, {self.program.bytes:,} bytes of buffers, "
                           f"{self.program.reused} results in bytes that were used before",
-                          *rows, f"return {self.names.display(self.result)}"])
+                          *rows, "return result"])
 
 
 def check(now: Recording, run: Function, tolerance: float) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.tracing import UFUNC, Call, Live, Method, Trace, Traced
+from tinygrad_edu.tracing import UFUNC, Call, Live, Method, Trace, Traced, traced_in
 
 Function = Callable[..., Any]
 
@@ -93,7 +93,8 @@ class Plan:
         if not root.is_result or root not in self.first or not takes_out(self.calls[self.first[root]]): return False
         whole = root.size == piece.size and root.dtype == out.dtype
         if not (whole and root.value.flags.c_contiguous and piece.value.flags.c_contiguous): return False
-        if any(self.root(x) is target for call in self.calls[self.first[root]:i] for x in call.touched): return False
+        between = [x for call in self.calls[self.first[root]:i] for x in call.touched]
+        if any(self.root(x) is target for x in [*between, *traced_in(self.calls[i].args)]): return False
         return self.last[root] <= i or not (self.writes(target, i + 1) or self.writes(root, i + 1))
 
 

@@ -201,14 +201,16 @@ class Program:
 
     def joined(self, i: int, call: Call) -> bool:
         """Joining: the pieces that are not there already are copied."""
-        if not joins(call) or self.placed.isdisjoint(self.plan.root(x) for x in call.traced): return False
-        start = 0
+        if not joins(call) or call.target not in self.home: return False
+        start, missing = 0, []
         for piece in call.args[0]:
             stop, name = start + piece.size, self.use(piece)
             there = self.home.get(piece) if isinstance(piece, Traced) else None
-            if there is None or not np.may_share_memory(there, self.home[call.target][start:stop]):
-                self.lines.append(Line(f"{self.use(call.target)}[{start}:{stop}] = {name}"))
+            if there is None or address(there) != address(self.home[call.target][start:stop]):
+                missing.append(Line(f"{self.use(call.target)}[{start}:{stop}] = {name}"))
             start = stop
+        if len(missing) == len(call.args[0]): return False
+        self.lines += missing
         return True
 
     def scalar(self, i: int, call: Call) -> bool:
@@ -326,6 +328,9 @@ def joins(call: Call) -> bool:
     """Whether a call joins arrays to a vector."""
     if call.function is not np.concatenate or len(call.args) > 1 or call.options.keys() - {"out"}: return False
     return call.target.ndim == 1 and bool(call.target.value.flags.c_contiguous) and type(call.args[0]) in (list, tuple)
+
+
+def address(x: Any) -> Any: return x.__array_interface__["data"][0]
 
 
 def is_spread(x: Any, dtype: Any, call: Call) -> bool:

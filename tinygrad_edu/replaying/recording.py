@@ -33,11 +33,11 @@ class Recording:
             self.undo()
             raise
         finally: TRACE.reset(token)
+        self.result = mapped(plain_result, self.returned)  # before the state that it may be a part of is put back
         self.rebound = self.state.put_back(self.trace)
         self.after = self.state.after()
-        self.result = mapped(plain_result, self.returned)
         self.excluded = {id(x) for of in self.trace.excluded for x in (of, getattr(of, "__dict__", None))}
-        self.read = {id(x.value) for call in self.trace.calls for x in call.traced}
+        self.read = {id(x.value) for call in self.trace.calls for x in call.traced if self.state.traced.get(id(x.value)) is x}
 
     def handed(self, name: str, x: Any) -> Any:
         """What the function is given in the place of an argument: arrays are traced."""

@@ -7,7 +7,6 @@ dicts and further functions. For the time of a trace the arrays found are `Trace
 from __future__ import annotations
 
 import collections
-import dis
 import functools
 import sys
 import types
@@ -228,6 +227,7 @@ def from_library(f: types.FunctionType) -> bool:
 
 def names_in(code: types.CodeType) -> Iterator[tuple[str, set[str]]]:
     """The globals that a function names, functions and comprehensions within it too, and the attributes it may read of them."""
+    import dis  # here, as most programs replay nothing
     attributes = set(code.co_names)
     yield from ((name, attributes) for name in
                 dict.fromkeys(i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")))
