@@ -142,9 +142,9 @@ class Compiled:
         width = max([len(text) for text in shown if len(text) < 80], default=0)
         shapes = [f"  # {line.shape}" if line.shape != "" else "" for line in lines]
         rows = [f"{text:{width}}{shape}".rstrip() for text, shape in zip(shown, shapes, strict=True)]
-        return "\n".join([f"# {self.name}({self.shapes}): {len(self.program.lines)} lines, {self.program.bytes:,} bytes of buffers, "
-                          f"{self.program.reused} results in bytes that were used before",
-                          *rows, "return result"])
+        title = (f"# {self.name}({self.shapes}): {len(self.program.lines)} lines, {self.program.bytes:,} bytes of buffers, "
+                 f"{self.program.reused} results in bytes that were used before")
+        return "\n".join([title, *rows, "return result"])
 
 
 def check(now: Recording, run: Function, tolerance: float) -> None:
