@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-browser lint types table golden examples mnist mnist-seeds mnist-plain clean
+.PHONY: help test test-browser lint types table golden examples mnist mnist-seeds mnist-plain bench bench-peers clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,13 @@ types: $(VENV)/installed
 table: $(VENV)/installed ## print every function with a derivative, its domain, and to which order it checks out
 	$(BIN)/python tests/table.py $(FLAGS)
 
+golden: $(VENV)/installed ## draw anew the pictures that the tests compare byte by byte, tests/golden/
+	$(BIN)/python tests/golden_pictures.py
+
+examples: $(VENV)/installed ## run the five examples, each with a figure in build/ (several minutes); FLAGS=--quick for seconds
+	@for name in mnist_tuned 'mnist_tuned --shifts' mnist_cnn moons char_lm 'char_lm --transformer' autoencoder; do \
+		set -- $$name; example=$$1; shift; \
+		$(BIN)/python examples/$$example.py --out "build/$$(echo $$name | tr -d ' ' )" $$* $(FLAGS) || exit 1; done
 
 mnist: $(VENV)/installed ## train the digit classifier on MNIST (about a minute); FLAGS='--help' lists its flags
 	$(BIN)/python examples/mnist.py $(FLAGS)
@@ -44,6 +51,17 @@ mnist-seeds: $(VENV)/installed ## the same with the seeds 0 to 9, and a table of
 
 mnist-plain: $(VENV)/installed ## what the classifier reaches without the decaying rate and the penalty, three seeds
 	$(BIN)/python examples/mnist_seeds.py --seeds 3 --out build/mnist-plain --schedule constant --weight-decay 0 --epochs 30 --lr 3
+
+bench: $(VENV)/installed ## time ours against NumPy by hand, in under 3 minutes: a table and a figure in build/bench/
+	$(BIN)/python -m tests.benchmarks $(FLAGS)
+
+bench-peers: build/peers/installed ## the same against PyTorch, JAX, HIPS autograd and MyGrad too, with one thread and with two
+	build/peers/bin/python -m tests.benchmarks --threads 1 2 $(FLAGS)
+
+build/peers/installed: pyproject.toml
+	$(PYTHON) -m venv build/peers
+	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
+	@touch $@
 
 clean: ## remove what was built, and the virtual environment
 	rm -rf build $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

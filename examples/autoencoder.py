@@ -82,13 +82,11 @@ def train(model: nn.Sequential, known: Any, order: np.random.Generator, args: ar
     cost, loader = nn.MSE(), nn.DataLoader(known, known, batch_size=128, shuffle=True, rng=order)
     optimizer = nn.optim.Adam(model.parameters(), lr=args.lr)
     schedule = nn.optim.OneCycle(optimizer, args.epochs * len(loader))
+    step = common.step_of(model, cost, optimizer, args)
     with tqdm(total=args.epochs * len(loader), unit="step") as bar:
         for _ in range(args.epochs):
             for x, y in loader:
-                loss = cost(model(x), y)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
+                step(x, y)
                 schedule.step()
                 bar.update()
 

@@ -76,16 +76,9 @@ class Transformer(nn.Module):
 
 
 class Cost(nn.CrossEntropy):
-    """Cross-entropy over the characters of all windows, in nats; each batch's is noted in bits."""
+    """Cross-entropy over the characters of all windows, in nats."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.noted: list[float] = []
-
-    def forward(self, logits: Any, y: Any) -> Any:
-        loss = super().forward(logits.reshape(y.size, -1), y.ravel())
-        self.noted.append(loss.item() * BITS)
-        return loss
+    def forward(self, logits: Any, y: Any) -> Any: return super().forward(logits.reshape(y.size, -1), y.ravel())
 
 
 def corpus() -> tuple[str, str]:
@@ -197,22 +190,22 @@ def arguments() -> argparse.Namespace:
     return args
 
 
-def train(model: nn.Module, cost: Cost, loader: nn.DataLoader, held_out: Any, args: argparse.Namespace) -> list[Any]:
-    """The surprise at every character that was held out, after each epoch."""
+def train(model: nn.Module, loader: nn.DataLoader, held_out: Any, args: argparse.Namespace) -> tuple[list[float], list[Any]]:
+    """The cost of every batch in bits, and the surprise at every character that was held out, after each epoch."""
+    noted: list[float] = []
     measured: list[Any] = []
+    cost = Cost()
     optimizer = nn.optim.Adam(model.parameters(), lr=args.lr)
     schedule = nn.optim.OneCycle(optimizer, args.epochs * len(loader))
+    step = common.step_of(model, cost, optimizer, args)
     with tqdm(total=args.epochs * len(loader), unit="step") as bar:
         for _ in range(args.epochs):
             for x, y in loader:
-                loss = cost(model(x), y)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
+                noted.append(step(x, y).item() * BITS)
                 schedule.step()
                 bar.update()
             measured.append(surprise(model, held_out))
-    return measured
+    return noted, measured
 
 
 def main() -> None:
@@ -223,17 +216,17 @@ def main() -> None:
     alphabet = "".join(sorted(set(text))) + UNKNOWN
     training, held_out = encode(text, alphabet), encode(held_text, alphabet)
     start, order, draws = np.random.default_rng(args.seed).spawn(3)
-    model, cost = network(len(alphabet), start), Cost()
+    model = network(len(alphabet), start)
     print(model)
     began = time.perf_counter()
     loader = nn.DataLoader(*windows(training, TIME), batch_size=batch, shuffle=True, rng=order)
-    measured = train(model, cost, loader, held_out, args)
+    noted, measured = train(model, loader, held_out, args)
     seconds = time.perf_counter() - began
 
     bits, counted = measured[-1], baselines(training, held_out, len(alphabet))
     for temperature in (0.5, 1.0):
         print(f"\nWritten at temperature {temperature}:\n\n{write(model, 'The ', alphabet, temperature, draws)}\n")
-    figure = draw(cost.noted, [each.mean() for each in measured], counted, *passage(held_text[TIME // 2 + 1:], bits))
+    figure = draw(noted, [each.mean() for each in measured], counted, *passage(held_text[TIME // 2 + 1:], bits))
     reached, goal = float(bits.mean()), counted["unigram"] - 0.3 if args.quick else counted["bigram"] - 1.2
     claim = (f"{reached:.2f} bits per character on {len(bits):,} held out, where counts of pairs need {counted['bigram']:.2f} "
              f"(goal {goal:.2f}), after {seconds:.1f} s of training")

@@ -17,7 +17,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
-from tinygrad_edu import nn, no_grad
+from tinygrad_edu import nn, no_grad, replay
 
 INK, MUTED, GREY = "#1b2733", "#5b6b7a", "#c3ccd5"
 BLUE, ORANGE, PLUM = "#0072b2", "#b35f00", "#8a3d6e"  # told apart by the colour-blind too
@@ -39,7 +39,13 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
     flags.add_argument("--quick", action="store_true", help="a few seconds instead of up to two minutes, and a lower goal")
     flags.add_argument("--out", type=Path, default=Path("build") / name, help="where figure.png and metrics.json go")
     flags.add_argument("--threads", type=int, default=1, help="threads of the matrix products; small ones are fastest with one")
+    replay_flag(flags)
     return flags
+
+
+def replay_flag(flags: argparse.ArgumentParser) -> None:
+    flags.add_argument("--replay", action=argparse.BooleanOptionalAction, default=True,
+                       help="record the training step once and replay it, or build its graph anew every time")
 
 
 def parse(flags: argparse.ArgumentParser, given: list[str] | None = None) -> argparse.Namespace:
@@ -58,6 +64,17 @@ def mnist(*, held_back: bool = False, quick: bool = False) -> tuple[Any, Any, An
     step = 10 if quick else 1
     x, x_test = (part[::step].astype(np.float32) / 255 for part in (images, test_images))
     return x, y[::step], x_test, y_test[::step]
+
+
+def step_of(model: nn.Module, cost: Any, optimizer: nn.optim.Optimizer, args: argparse.Namespace) -> Any:
+    """The training step, which returns the cost of a batch: recorded in its first calls, and then replayed."""
+    def step(x: Any, y: Any) -> Any:
+        loss = cost(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+    return replay(step) if args.replay else step
 
 
 def outputs(model: nn.Module, x: Any) -> Any:

@@ -49,6 +49,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     add("--data", type=Path, default=HERE / "data" / "mnist", help="a directory with the four IDX files, gzipped or not")
     add("--out", type=Path, default=Path("build/mnist"), help="where the results go")
     add("--threads", type=int, default=1, help="threads of the matrix products; for small networks one is fastest")
+    common.replay_flag(parser)
     args = parser.parse_args(given)
     args.lr = getattr(args, "lr", RATES[args.optimizer, args.loss])
     return args
@@ -79,16 +80,14 @@ def train(model: nn.Module, args: argparse.Namespace, images: Any, targets: Any,
     optimizer = optimizer_of(model, args)
     steps = max(args.epochs * len(loader), 1)
     schedule = nn.optim.Cosine(optimizer, steps) if args.schedule == "cosine" else nn.optim.Constant(optimizer)
+    step = common.step_of(model, cost, optimizer, args)
     history = []
     epochs = tqdm(range(args.epochs), unit="epoch")
     try:
         for _ in epochs:
             total, start = 0.0, time.perf_counter()
             for x, y in loader:
-                loss = cost(model(x), y)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
+                loss = step(x, y)
                 schedule.step()
                 total += loss.item() * len(x)
             seconds = time.perf_counter() - start

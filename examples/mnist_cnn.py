@@ -62,16 +62,14 @@ def main() -> None:
     loader = nn.DataLoader(images[:, None], digits, batch_size=50, shuffle=True, rng=order)
     optimizer = nn.optim.Adam(model.parameters(), lr=0.004)
     schedule = nn.optim.OneCycle(optimizer, args.epochs * len(loader))
+    step = common.step_of(model, cost, optimizer, args)
     print(nn.summary(model, (1, 1, 28, 28)))
 
     began = time.perf_counter()
     with tqdm(total=args.epochs * len(loader), unit="step") as bar:
         for _ in range(args.epochs):
             for x, y in loader:
-                loss = cost(model(x), y)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
+                step(x, y)
                 schedule.step()
                 bar.update()
     seconds = time.perf_counter() - began

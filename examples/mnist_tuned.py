@@ -75,16 +75,14 @@ def main() -> None:
     loader = nn.DataLoader(images, digits, batch_size=batch, shuffle=True, rng=order)
     optimizer = nn.optim.SGD(common.groups(model, decay), lr=args.lr, momentum=0.9)
     schedule = nn.optim.OneCycle(optimizer, args.epochs * len(loader))
+    step = common.step_of(model, cost, optimizer, args)
     print(model)
 
     began = time.perf_counter()
     with tqdm(total=args.epochs * len(loader), unit="step") as bar:
         for _ in range(args.epochs):
             for x, y in loader:
-                loss = cost(model(x), y)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
+                step(x, y)
                 schedule.step()
                 bar.update()
     seconds = time.perf_counter() - began

@@ -39,13 +39,11 @@ def train(model: nn.Sequential, lr: float, known: Any, order: np.random.Generato
     loader = nn.DataLoader(*known, batch_size=50, shuffle=True, rng=order)
     optimizer = nn.optim.Adam(model.parameters(), lr=lr)
     schedule = nn.optim.OneCycle(optimizer, args.epochs * len(loader))
+    step = common.step_of(model, cost, optimizer, args)
     with tqdm(total=args.epochs * len(loader), unit="step") as bar:
         for _ in range(args.epochs):
             for x, y in loader:
-                loss = cost(model(x), y)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
+                step(x, y)
                 schedule.step()
                 bar.update()
             states.append(model.state_dict())

@@ -94,6 +94,7 @@ def leaving_some(hidden: Array) -> Array:
 
 
 def as_array(mask: Any) -> Any:
+    """The mask as an array; one that is recorded for a replay stays what it is."""
     if isinstance(mask, Tensor): return mask.numpy()
     return mask if hasattr(mask, "dtype") else np.asarray(mask)
 

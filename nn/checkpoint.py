@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
@@ -120,7 +119,7 @@ def optimizer_restore(optimizer: Optimizer, facts: Mapping[str, Any], names: Map
     steps = {parameters[name]: operator.index(t) for name, t in facts["steps"].items()}
     options = [checked_options(group, saved) for group, saved in zip(groups, facts["groups"], strict=True)]
     def restore() -> None:
-        optimizer.memory, optimizer.steps = memory, steps
+        optimizer.restore(memory, steps)
         for group, saved in zip(groups, options, strict=True): group.update(saved)
     return restore
 
@@ -209,7 +208,7 @@ def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str
 
 def write_whole(path: Path, contents: bytes) -> None:
     """Written beside the old file, made to last, then renamed over it: a reader finds the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         with open(temporary, "xb") as file:
             file.write(contents)

@@ -40,10 +40,12 @@ class Linear(Module):
         if bias: self.bias = Tensor(init.uniform((out_features,), rng, dtype, low=-bound, high=bound), True, "bias")
 
     def forward(self, x: Tensor | Array) -> Any:
-        out_features, in_features = self.weight.shape
-        if not x.ndim or x.shape[-1] != in_features:
-            raise ValueError(f"Linear({in_features}, {out_features}) takes shapes (…, {in_features}), found {x.shape}")
-        return x @ self.weight.T if self.bias is None else special.linear(x, self.weight, self.bias)
+        try: return x @ self.weight.T if self.bias is None else special.linear(x, self.weight, self.bias)
+        except ValueError:
+            out_features, in_features = self.weight.shape
+            if x.shape[-1:] == (in_features,): raise
+            takes = f"Linear({in_features}, {out_features}) takes shapes (…, {in_features})"
+            raise ValueError(f"{takes}, found {x.shape}") from None
 
 
 
@@ -178,7 +180,8 @@ class Sequential(Module):
             setattr(self, str(i), layer)
 
     def forward(self, x: Any) -> Any:
-        for layer in self: x = layer(x)
+        for name, layer in vars(self).items():
+            if name.isdigit(): x = layer(x)
         return x
 
     def __iter__(self) -> Iterator[Module]: return (layer for name, layer in vars(self).items() if name.isdigit())

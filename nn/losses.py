@@ -51,7 +51,11 @@ class Elementwise(Loss):
         if prediction.shape != target.shape:
             raise ValueError(f"{type(self).__name__} takes equal shapes, found prediction {prediction.shape} and target "
                              f"{target.shape}: reshape one of them, for example prediction[:, 0] or target[:, None]")
-        return self.reduce(self.each(prediction, as_floats(target, prediction)))
+        return self.reduced(prediction, as_floats(target, prediction))
+
+    def reduced(self, x: Any, y: Any) -> Any:
+        """The losses of all numbers as one; a loss overrides it that has its sum as one operation."""
+        return self.reduce(self.each(x, y))
 
 
 class MSE(Elementwise):
@@ -62,6 +66,11 @@ class MSE(Elementwise):
     """
 
     def each(self, x: Any, y: Any) -> Any: return np.square(x - y)
+
+    def reduced(self, x: Any, y: Any) -> Any:
+        if self.reduction == "none": return self.each(x, y)
+        total = special.squared_error(x, y)
+        return total / x.size if self.reduction == "mean" else total
 
 
 class L1(Elementwise):
@@ -127,7 +136,17 @@ class KLDiv(Elementwise):
 # Class by class
 
 
-class CrossEntropy(Loss):
+class ClassLoss(Loss):
+    """A loss of each example's own class."""
+
+    def of_classes(self, log_p: Any, target: Tensor | Array) -> Any:
+        """−ln p of each example's own class, reduced."""
+        if self.reduction == "none": return surprise(log_p, target)
+        total = special.nll(log_p, class_indices(target, log_p.shape[1]))
+        return total / len(target) if self.reduction == "mean" else total
+
+
+class CrossEntropy(ClassLoss):
     """−Σ p ln softmax(logits) per example, in nats, averaged over the batch. Logits are `(batch, classes)`.
 
     The target is class indices `(batch,)`, integers from 0 to classes − 1, or probabilities p `(batch, classes)`.
@@ -149,12 +168,12 @@ class CrossEntropy(Loss):
             raise ValueError("CrossEntropy takes logits (batch, classes) and class indices (batch,) or probabilities "
                              f"(batch, classes), found logits {logits.shape} and target {target.shape}")
         log_p = special.log_softmax(logits)
+        if target.ndim == 1 and not self.label_smoothing: return self.of_classes(log_p, target)
         losses = -(as_floats(target, logits) * log_p).sum(axis=-1) if target.ndim == 2 else surprise(log_p, target)
-        if not self.label_smoothing: return self.reduce(losses)
         return self.reduce((1 - self.label_smoothing) * losses - self.label_smoothing * log_p.mean(axis=-1))
 
 
-class NLL(Loss):
+class NLL(ClassLoss):
     """−log_p[i, target[i]] per example, in nats, averaged over the batch: CrossEntropy behind a LogSoftmax.
 
     log_p are log-probabilities `(batch, classes)`, the target class indices `(batch,)`, from 0 to classes − 1.
@@ -169,7 +188,7 @@ class NLL(Loss):
         if log_p.ndim != 2 or target.shape != log_p.shape[:1]:
             raise ValueError("NLL takes log-probabilities (batch, classes) and class indices (batch,), "
                              f"found log-probabilities {log_p.shape} and target {target.shape}")
-        return self.reduce(surprise(log_p, target))
+        return self.of_classes(log_p, target)
 
 
 def surprise(log_p: Any, target: Tensor | Array) -> Any:
@@ -187,8 +206,9 @@ def class_indices(target: Tensor | Array, classes: int) -> Array:
 @whole
 def within(indices: Array, classes: int) -> Array:
     """The indices, if all are classes."""
-    outside = indices[(indices < 0) | (indices >= classes)]
-    if outside.size: raise ValueError(f"expected class indices from 0 to {classes - 1}, found {outside[0]}")
+    if indices.size and not 0 <= indices.min() <= indices.max() < classes:
+        outside = indices[(indices < 0) | (indices >= classes)]
+        raise ValueError(f"expected class indices from 0 to {classes - 1}, found {outside[0]}")
     return indices
 
 

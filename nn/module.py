@@ -33,9 +33,12 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward: write def forward(self, x): return …")
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        result, call = self.forward(*args, **options), ((self, (args, options)),)
-        for z in (result,) if isinstance(result, Tensor) else [x for _, x in held(result, "") if isinstance(x, Tensor)]:
-            if z.operation: z.calls += call  # from which a picture of the graph knows its Modules
+        result, call = self.forward(*args, **options), (self, args, options)  # from which a graph's picture knows its Modules
+        if isinstance(result, Tensor):
+            if result.operation: result.calls += (call,)
+        else:
+            for _, z in held(result, ""):
+                if isinstance(z, Tensor) and z.operation: z.calls += (call,)
         return result
 
     def members(self) -> Iterator[tuple[str, Module | Tensor]]:

@@ -13,13 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu import Tensor, live
+from tinygrad_edu import Tensor, live, whole
 
+from .flat import Flat, can_be_flat
 from .module import Array
 from .schedules import Constant, Cosine, OneCycle, Schedule, Step, WarmUp
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Constant", "Cosine", "OneCycle", "Optimizer", "RMSprop", "Schedule", "Step",
            "WarmUp", "clip_grad_norm", "clip_grad_value"]
+
+VANISHED = 1e-30  # smaller ones would become denormal, which a processor handles many times more slowly
 
 Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
@@ -45,31 +48,48 @@ class Optimizer:
         self.steps: dict[Tensor, int] = {}
         every = [p for group in self.param_groups for p in group["params"]]
         if len(set(every)) < len(every): raise ValueError("a parameter comes twice, and would take every step twice")
+        self.flats = [Flat(group["params"]) if hasattr(self.update, "elementwise") and can_be_flat(group["params"]) else None
+                      for group in self.param_groups]
 
-    def update(self, p: Tensor, g: Array, *args: Any, **options: Any) -> None:
+    def update(self, p: Any, g: Array, *args: Any, **options: Any) -> None:
         """One step of one parameter, in place."""
         raise NotImplementedError(f"{type(self).__name__} has no update: write def update(self, p, g, lr): …")
 
     def step(self) -> None:
-        """Update every parameter that has a gradient."""
-        for group in self.param_groups:
+        """Update every parameter that has a gradient. All of a group as one vector, where that pays: see Flat."""
+        for i, (group, flat) in enumerate(zip(self.param_groups, self.flats, strict=True)):
             options = {name: live(functools.partial(group.get, name), of=group) for name in group if name != "params"}
-            for p in group["params"]:
-                if p.grad is None: continue
-                self.update(p, p.grad, **options)
-                live(functools.partial(self.count, p), of=self.steps)
+            parameters = [p for p in group["params"] if p.grad is not None]
+            if len(parameters) < len(group["params"]): self.flats[i] = flat = None  # from here on their counts differ
+            live(functools.partial(self.count, parameters), of=self.steps)
+            for p in [flat] if flat is not None and flat.gathers() else parameters: self.update(p, p.grad, **options)
 
-    def count(self, p: Tensor) -> None:
-        """One step more that p has taken."""
-        self.steps[p] = self.steps.get(p, 0) + 1
+    def count(self, parameters: list[Tensor]) -> None:
+        """One step more that these have taken. Now and then, numbers kept for them that have all but vanished become 0."""
+        for p in parameters: self.steps[p] = t = self.steps.get(p, 0) + 1
+        if not parameters or t % 256: return
+        for arrays in self.memory.values():
+            for p in parameters:
+                kept = arrays.get(p)
+                if isinstance(kept, np.ndarray): kept[np.abs(kept) < VANISHED] = 0.0
 
-    def kept(self, name: str, p: Tensor) -> Array:
+    def taken(self, p: Any) -> Any:
+        """How many steps p has taken; within `update`, with this one."""
+        return live(lambda: self.steps[next(iter(p.views)) if isinstance(p, Flat) else p], of=self.steps)
+
+    def kept(self, name: str, p: Any) -> Array:
         """An array of p's shape that is kept from step to step, to be changed in place; zeros at first."""
         arrays = self.memory.setdefault(name, {})
+        if isinstance(p, Flat): return p.kept(name, arrays)
         if p not in arrays: arrays[p] = np.zeros_like(p.data)
         return arrays[p]
 
-    def accumulate(self, name: str, p: Tensor, x: Array, decay: float = 1.0) -> Array:
+    def restore(self, memory: dict[str, dict[Tensor, Array]], steps: dict[Tensor, int]) -> None:
+        """Go on from what was kept elsewhere; parameters that have not taken the same steps are updated one by one."""
+        self.memory, self.steps = memory, steps
+        self.flats = [None if flat is None or len({steps.get(p, 0) for p in flat.views}) > 1 else flat for flat in self.flats]
+
+    def accumulate(self, name: str, p: Any, x: Array, decay: float = 1.0) -> Array:
         """z ← decay · z + x for the kept array z of that name, in place: a sum that forgets, or not."""
         z = self.kept(name, p)
         z *= decay
@@ -80,6 +100,12 @@ class Optimizer:
         """Forget the gradient of every parameter."""
         for group in self.param_groups:
             for p in group["params"]: p.grad = None
+
+
+def elementwise(update: Any) -> Any:
+    """Mark an update that treats every number alike, so that parameters can be one vector."""
+    update.elementwise = True
+    return update
 
 
 class SGD(Optimizer):
@@ -101,7 +127,8 @@ class SGD(Optimizer):
         if any(group["nesterov"] and not group["momentum"] for group in self.param_groups):
             raise ValueError("nesterov=True looks ahead along the momentum: give momentum > 0, for example 0.9")
 
-    def update(self, p: Tensor, g: Array, lr: float, momentum: float, weight_decay: float, nesterov: bool) -> None:
+    @elementwise
+    def update(self, p: Any, g: Array, lr: float, momentum: float, weight_decay: float, nesterov: bool) -> None:
         if weight_decay: g = g + weight_decay * p.data
         if momentum:
             v = self.accumulate("velocity", p, g, momentum)
@@ -125,13 +152,21 @@ class Adam(Optimizer):
                  eps: float = 1e-8, weight_decay: float = 0.0) -> None:
         super().__init__(parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
-    def update(self, p: Tensor, g: Array, lr: float, betas: tuple[float, float], eps: float,
+    @elementwise
+    def update(self, p: Any, g: Array, lr: float, betas: tuple[float, float], eps: float,
                weight_decay: float) -> None:
-        (beta1, beta2), t = betas, live(functools.partial(self.steps.get, p, 0), of=self.steps) + 1
+        (beta1, beta2), t = betas, self.taken(p)
         if weight_decay: g = g + weight_decay * p.data
-        m = self.accumulate("m", p, (1 - beta1) * g, beta1)
-        v = self.accumulate("v", p, (1 - beta2) * np.square(g), beta2)
-        p.data -= lr / (1 - beta1 ** t) * m / (np.sqrt(v / (1 - beta2 ** t)) + eps)
+        m = self.accumulate("m", p, g * (1 - beta1), beta1)
+        square = np.square(g)
+        square *= 1 - beta2
+        v = self.accumulate("v", p, square, beta2)
+        step = np.sqrt(v)
+        step /= (1 - beta2 ** t) ** 0.5
+        step += eps
+        step = m / step
+        step *= lr / (1 - beta1 ** t)
+        p.data -= step
 
 
 class AdamW(Adam):
@@ -150,7 +185,8 @@ class AdamW(Adam):
                  eps: float = 1e-8, weight_decay: float = 1e-2) -> None:
         super().__init__(parameters, lr, betas, eps, weight_decay)
 
-    def update(self, p: Tensor, g: Array, lr: float, betas: tuple[float, float], eps: float,
+    @elementwise
+    def update(self, p: Any, g: Array, lr: float, betas: tuple[float, float], eps: float,
                weight_decay: float) -> None:
         p.data *= 1 - lr * weight_decay
         super().update(p, g, lr, betas, eps, weight_decay=0.0)
@@ -174,7 +210,8 @@ class RMSprop(Optimizer):
         super().__init__(parameters, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum,
                          centered=centered)
 
-    def update(self, p: Tensor, g: Array, lr: float, alpha: float, eps: float, weight_decay: float, momentum: float,
+    @elementwise
+    def update(self, p: Any, g: Array, lr: float, alpha: float, eps: float, weight_decay: float, momentum: float,
                centered: bool) -> None:
         if weight_decay: g = g + weight_decay * p.data
         v = self.accumulate("v", p, (1 - alpha) * np.square(g), alpha)
@@ -199,12 +236,13 @@ class Adagrad(Optimizer):
     def __init__(self, parameters: Parameters, lr: float = 1e-2, *, weight_decay: float = 0.0, eps: float = 1e-10) -> None:
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, eps=eps)
 
-    def update(self, p: Tensor, g: Array, lr: float, weight_decay: float, eps: float) -> None:
+    @elementwise
+    def update(self, p: Any, g: Array, lr: float, weight_decay: float, eps: float) -> None:
         if weight_decay: g = g + weight_decay * p.data
         p.data -= lr * g / (np.sqrt(self.accumulate("sum", p, np.square(g))) + eps)
 
 
-def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
+def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> Any:
     """g ← g · min(1, max_norm / (‖g‖ + 10⁻⁶)), in place, g being all gradients as one vector. Returns ‖g‖ as it was.
 
     Between backward() and step(). PyTorch's clip_grad_norm_, for the Euclidean norm; nothing here that changes things in
@@ -213,18 +251,24 @@ def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> fl
 
     >>> p = Tensor([1.0, 2.0], requires_grad=True)
     >>> ([3.0, 4.0] * p).sum().backward(); clip_grad_norm([p], max_norm=1.0), p.grad.round(3)
-    (5.0, array([0.6, 0.8]))
+    (np.float64(5.0), array([0.6, 0.8]))
     """
     found = with_gradients(parameters, max_norm=max_norm)
-    norms = [float(np.linalg.norm(np.ravel(p.grad))) for p in found]
+    norm = length(*[p.grad for p in found])
+    factor = np.minimum(max_norm / (norm + 1e-6), 1.0)
+    for p in found: p.grad *= factor.astype(p.dtype)
+    return norm
+
+
+@whole
+def length(*gradients: Array) -> np.float64:
+    """Of all gradients as one vector, if it is finite."""
+    norms = [float(np.linalg.norm(np.ravel(g))) for g in gradients]
     for i, norm in enumerate(norms):
         if not math.isfinite(norm):
-            raise ValueError(f"the gradient of parameter {i}, shape {found[i].shape}, has norm {norm}, which nothing can clip: "
-                             "lower the learning rate, or ask `with detect_anomaly():` where it comes from")
-    norm = math.hypot(*norms)
-    factor = min(1.0, max_norm / (norm + 1e-6))
-    for p in found: p.grad *= factor
-    return norm
+            raise ValueError(f"the gradient of parameter {i}, shape {gradients[i].shape}, has norm {norm}, which nothing can "
+                             "clip: lower the learning rate, or ask `with detect_anomaly():` where it comes from")
+    return np.float64(math.hypot(*norms))
 
 
 def clip_grad_value(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
@@ -237,7 +281,7 @@ def clip_grad_value(parameters: Tensor | Iterable[Tensor], clip_value: float) ->
     array([ 1. , -0.5])
     """
     for p in with_gradients(parameters, clip_value=clip_value):
-        p.grad = np.asarray(np.clip(p.grad, -float(clip_value), float(clip_value)))
+        np.clip(p.grad, -float(clip_value), float(clip_value), out=p.grad)
 
 
 def with_gradients(parameters: Tensor | Iterable[Tensor], **bound: float) -> list[Any]:

@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
+from tinygrad_edu import live
+
 __all__ = ["Constant", "Cosine", "OneCycle", "Schedule", "Step", "WarmUp"]
 
 
@@ -56,6 +58,9 @@ class Schedule:
 
     def step(self) -> None:
         """Go on to the next learning rate."""
+        live(self.go_on, of=self)
+
+    def go_on(self) -> None:
         self.t += 1
         self.set()
 

@@ -10,14 +10,19 @@ Images are `(n, height, width)` or `(n, channels, height, width)`, of a floating
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
+
+from tinygrad_edu import Tensor, live, whole
 
 from .module import Array
 
 __all__ = ["random_rotate", "random_shift", "rotate", "shift"]
 
 
+@whole
 def shift(images: ArrayLike, rows: ArrayLike, columns: ArrayLike) -> Array:
     """z[i, j] = x[i − rows, j − columns], 0 where that is outside: down and to the right by whole pixels.
 
@@ -36,17 +41,19 @@ def shift(images: ArrayLike, rows: ArrayLike, columns: ArrayLike) -> Array:
     return np.where(inside, z, np.zeros((), x.dtype)).reshape(np.shape(images))
 
 
-def random_shift(images: ArrayLike, most: int, rng: np.random.Generator) -> Array:
+def random_shift(images: Tensor | ArrayLike, most: int, rng: np.random.Generator) -> Array:
     """Each image shifted by its own whole number of pixels, uniform from −most to most, down and to the right.
 
     >>> random_shift(np.ones((5, 28, 28), np.float32), 2, np.random.default_rng(0)).dtype
     dtype('float32')
     """
     if most < 0: raise ValueError(f"expected most ≥ 0 pixels, found most={most}")
-    rows, columns = rng.integers(-most, most, (2, len(np.asarray(images))), endpoint=True)
-    return shift(images, rows, columns)
+    x = plain(images)
+    rows, columns = live(lambda: rng.integers(-most, most, (2, len(x)), endpoint=True))
+    return shift(x, rows, columns)
 
 
+@whole
 def rotate(images: ArrayLike, degrees: ArrayLike) -> Array:
     """Turned counterclockwise about the centre; between pixels interpolated along both axes (bilinear), 0 from outside.
 
@@ -66,14 +73,15 @@ def rotate(images: ArrayLike, degrees: ArrayLike) -> Array:
     return z.astype(x.dtype, copy=False).reshape(np.shape(images))
 
 
-def random_rotate(images: ArrayLike, most: float, rng: np.random.Generator) -> Array:
+def random_rotate(images: Tensor | ArrayLike, most: float, rng: np.random.Generator) -> Array:
     """Each image rotated by its own angle, uniform from −most to most degrees.
 
     >>> random_rotate(np.ones((5, 28, 28), np.float32), 10, np.random.default_rng(0)).dtype
     dtype('float32')
     """
     if not most >= 0: raise ValueError(f"expected most ≥ 0 degrees, found most={most}")
-    return rotate(images, rng.uniform(-most, most, len(np.asarray(images))))
+    x = plain(images)
+    return rotate(x, live(lambda: rng.uniform(-most, most, len(x))))
 
 
 def between(x: Array, y: Array, u: Array) -> Array:
@@ -102,6 +110,12 @@ def cos_sin(degrees: Array) -> tuple[Array, Array]:
     rest, whole = np.radians(degrees - 90 * quarters), (quarters % 4).astype(np.int64)
     c, s = np.array([1, 0, -1, 0])[whole], np.array([0, 1, 0, -1])[whole]
     return c * np.cos(rest) - s * np.sin(rest), s * np.cos(rest) + c * np.sin(rest)  # cos(α + β), sin(α + β)
+
+
+def plain(images: Tensor | ArrayLike) -> Any:
+    """The images as an array; one that is recorded for a replay stays what it is."""
+    if isinstance(images, Tensor): return images.numpy()
+    return images if hasattr(images, "dtype") else np.asarray(images)
 
 
 def batch(images: ArrayLike) -> Array:

@@ -2,6 +2,7 @@
 
 import numpy as np
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from strategies import FULL, array, elementwise, linear_layer, reduction, without_zero
 
 from tinygrad_edu import convolution, special
@@ -57,6 +58,18 @@ def convolutions(draw):
 
 
 @st.composite
+def pairs(draw):
+    x = draw(array(FULL))
+    return [x, draw(array(x.shape))], {}
+
+
+@st.composite
+def classified(draw):
+    log_p = draw(array(st.tuples(st.integers(1, 3), st.integers(1, 3))))
+    return [log_p, draw(hnp.arrays(np.int64, len(log_p), elements=st.integers(0, log_p.shape[1] - 1)))], {}
+
+
+@st.composite
 def look_up(draw):
     weight = draw(array((draw(st.integers(1, 3)), draw(st.integers(1, 3)))))
     row = st.integers(0, len(weight) - 1)
@@ -69,6 +82,7 @@ def seeded_dropout(x, p, seed):
 
 
 CASES = {
+    special.squared_error: pairs(), special.nll: classified(),
     special.linear: linear_layer(), special.sigmoid: elementwise(1), special.relu: elementwise(1, prepare=without_zero),
     special.logsumexp: reduction(most_axes=2).filter(lambda case: case[0][0].size),
     special.softmax: along_axes(), special.log_softmax: along_axes(),

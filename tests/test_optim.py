@@ -443,3 +443,14 @@ def test_options_of_schedules_are_positive(schedule: Any, options: dict[str, Any
 
 def test_a_schedule_without_factor_says_what_to_write() -> None:
     with pytest.raises(NotImplementedError, match="def factor"): optim.Schedule(optim.SGD([parameter()], lr=0.1))
+
+
+@pytest.mark.parametrize("make", [lambda p: optim.Adam(p), lambda p: optim.SGD(p, momentum=0.9), lambda p: optim.RMSprop(p)])
+def test_what_is_kept_never_becomes_denormal(make):
+    parameters = [Tensor(np.ones(3, np.float32), requires_grad=True), Tensor(np.float32(1.0), requires_grad=True)]
+    optimizer = make(parameters)
+    for t in range(1200):  # a pixel that went dark: 0.9¹⁰⁰⁰ is 1e-46
+        for p in parameters: p.grad = np.full(p.shape, 1e-18 * (t < 10), np.float32)
+        optimizer.step()
+    for arrays in optimizer.memory.values():
+        for kept in arrays.values(): assert not ((kept != 0) & (np.abs(kept) < np.finfo(np.float32).tiny)).any()

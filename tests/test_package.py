@@ -37,9 +37,32 @@ def test_the_wheel_works_in_a_fresh_environment_outside_the_repository(tmp_path)
     assert "examples" not in run(str(python), "-m", "zipfile", "-l", str(wheel))
 
 
-def test_importing_loads_no_library_but_numpy_and_nothing_that_draws():
-    heavy = "{'graphviz', 'resvg_py', 'safetensors', 'matplotlib', 'hypothesis', 'numpy.random', 'tinygrad_edu.graph'}"
-    assert run(sys.executable, "-c", f"import sys, tinygrad_edu; print({heavy} & set(sys.modules))") == "set()\n"
+SLOW = {"graphviz", "resvg_py", "safetensors", "matplotlib", "hypothesis", "numpy.random", "numpy.typing", "numpy.testing",
+        "argparse", "copy", "dataclasses", "gzip", "hashlib", "importlib.metadata", "json", "logging", "subprocess", "tempfile",
+        "uuid", "xml", "tinygrad_edu.anomaly", "tinygrad_edu.gradcheck", "tinygrad_edu.graph", "tinygrad_edu.nn"}
+
+
+def test_importing_loads_nothing_slow_that_numpy_has_not_loaded():
+    program = "import sys, numpy; known = set(sys.modules); import tinygrad_edu; print(*set(sys.modules) - known)"
+    loaded = set(run(sys.executable, "-c", program).split())
+    assert "tinygrad_edu.engine" in loaded
+    assert not SLOW & loaded
+
+
+@pytest.mark.parametrize("first", ["import tinygrad_edu", "import tinygrad_edu.nn", "from tinygrad_edu import nn",
+                                   "from tinygrad_edu.nn import optim", "from tinygrad_edu import *"])
+def test_nn_is_there_however_it_is_first_asked_for(first):
+    run(sys.executable, "-c", f"{first}; import tinygrad_edu; tinygrad_edu.nn.Linear(1, 1)")
+
+
+def test_names_and_derivatives_are_there_before_anything_was_asked_for():
+    run(sys.executable, "-c", """if True:
+        import tinygrad_edu
+        from tinygrad_edu.methods import REGISTRY
+        names, table = dir(tinygrad_edu), set(REGISTRY)
+        from tinygrad_edu import *
+        assert set(tinygrad_edu.__all__) <= set(names)
+        assert all(function.__module__.startswith("tinygrad_edu.nn") for function in set(REGISTRY) - table)""")
 
 
 def imported(path):
@@ -55,9 +78,8 @@ def test_nn_uses_public_names_of_the_engine_only(path):
     assert set(imported(path)) <= allowed
 
 
-LAYERS = ["errors", "lines", "tracing", "methods", "engine", "derivatives", "composed", "convolution", "special", "linalg",
-          "anomaly", "functional", "diagnosis", "gradcheck", "state", "plan", "program", "recording", "compiled", "replay",
-          "graph"]
+LAYERS = ["errors", "lines", "tracing", "methods", "placed", "engine", "derivatives", "composed", "convolution", "special",
+          "linalg", "anomaly", "functional", "diagnosis", "gradcheck", "replaying", "graph"]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tinygrad_edu").glob("*.py")), ids=lambda path: path.name)
@@ -76,7 +98,7 @@ def test_readers_of_a_graph_know_the_graph_and_it_knows_none_of_them(path):
 
 
 FOLDERS = ("tinygrad_edu", "tinygrad_edu/graph", "tinygrad_edu/graph/pictures", "tinygrad_edu/graph/stepping",
-           "tinygrad_edu/graph/words", "nn", "examples")
+           "tinygrad_edu/graph/words", "tinygrad_edu/replaying", "nn", "examples", "tests/benchmarks")
 CEILINGS = [(path, 220 if path.name == "engine.py" else 300)
             for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.py"))]
 
@@ -106,3 +128,9 @@ def test_a_file_and_a_function_stay_below_their_ceilings(path, most):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef):
             assert len(code & set(range(node.lineno, node.end_lineno + 1))) <= 30, node.name
+
+
+def test_every_target_that_is_named_is_there():
+    makefile, readme = (ROOT / "Makefile").read_text(), (ROOT / "README.md").read_text()
+    named = re.search(r"^\.PHONY: (.*)$", makefile, re.M)[1].split() + re.findall(r"^make ([a-z-]+)", readme, re.M)
+    assert {*named} <= {*re.findall(r"^([a-z-]+):", makefile, re.M)}

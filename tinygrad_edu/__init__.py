@@ -18,26 +18,32 @@ from tinygrad_edu import composed as composed
 from tinygrad_edu import derivatives as derivatives
 from tinygrad_edu import linalg as linalg
 from tinygrad_edu import special as special
-from tinygrad_edu.anomaly import detect_anomaly
 from tinygrad_edu.engine import Tensor, derivative, no_grad, operation
 from tinygrad_edu.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from tinygrad_edu.gradcheck import check_gradients
-from tinygrad_edu.replay import replay
 from tinygrad_edu.tracing import live, whole
 
 if TYPE_CHECKING:
+    from tinygrad_edu import nn
+    from tinygrad_edu.anomaly import detect_anomaly
+    from tinygrad_edu.gradcheck import check_gradients
     from tinygrad_edu.graph import draw, explain, latex, paths, stepper
-
-from tinygrad_edu import nn  # isort: skip  (nn is built from the names above)
+    from tinygrad_edu.replaying import replay
 
 __all__ = ["Tensor", "check_gradients", "derivative", "detect_anomaly", "draw", "explain", "grad", "hessian", "hvp", "jacobian",
            "jvp", "latex", "live", "nn", "no_grad", "operation", "paths", "replay", "special", "stepper", "value_and_grad",
            "vjp", "whole"]
 
+# What many programs never ask for, and the module that it comes with when it is first asked for: importing stays quick
+LATER = {"nn": "nn", "check_gradients": "gradcheck", "detect_anomaly": "anomaly", "replay": "replaying",
+         "draw": "graph", "explain": "graph", "latex": "graph", "paths": "graph", "stepper": "graph"}
 
-def __getattr__(name: str) -> Any:
-    """What reads a graph is imported when it is first asked for: most programs draw nothing."""
-    if name not in ("graph", "draw", "explain", "latex", "paths", "stepper"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    graph = importlib.import_module("tinygrad_edu.graph")
-    return graph if name == "graph" else getattr(graph, name)
+if not TYPE_CHECKING:  # a type checker knows the imports above, and that there are no other names
+    def __getattr__(name: str) -> Any:
+        """One of these names, or a module that they come with."""
+        home = LATER.get(name, name)
+        if home not in LATER.values(): raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = importlib.import_module(f"tinygrad_edu.{home}")
+        return module if name == home else getattr(module, name)
+
+
+def __dir__() -> list[str]: return sorted({*globals(), *__all__})

@@ -14,26 +14,29 @@ An operation *is* a NumPy function. This file knows none of them: `Tensor.__mul_
 from __future__ import annotations
 
 import functools
-import heapq
 import inspect
 import itertools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu import errors
 from tinygrad_edu.methods import REGISTRY, Methods, apply
+from tinygrad_edu.placed import Placed, added
 from tinygrad_edu.tracing import as_array
 
 Array = np.ndarray[Any, Any]
+Inputs = Sequence[tuple[int, Any]]  # argument numbers and Tensors
 Partial = Callable[..., Any]  # (g, z, x, y, …) ↦ ∂L/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived
 
 # Whether operations are recorded, or what watches them: a context variable, no_grad in one thread leaves the others alone
 RECORDING: ContextVar[Any] = ContextVar("RECORDING", default=True)
+NOTHING: dict[str, Any] = {}
 NUMBERS = "biuf"  # the kinds of dtype that are real numbers
 ORDER = itertools.count()  # every Tensor is younger than its inputs, so their numbers sort the graph topologically
 
@@ -42,8 +45,9 @@ class Operation:
     """A function of arrays, z = f(x, y, …), and its partials: one per argument, (g, z, x, y, …) ↦ ∂L/∂argument."""
 
     def __init__(self, name: str, forward: Callable[..., Any], partials: tuple[Partial | None, ...] = (),
-                 each: Partial | None = None, domain: tuple[tuple[float, float], ...] = ()) -> None:
+                 each: Partial | None = None, domain: tuple[tuple[float, float], ...] = (), elementwise: bool = False) -> None:
         self.name, self.forward, self.partials, self.domain = name, forward, partials, domain
+        self.elementwise = elementwise
         self.each = each  # in place of partials, for any number of arguments: (number of the argument, g, z, *arguments)
 
     @functools.cached_property
@@ -54,10 +58,10 @@ class Operation:
 
     def partial(self, number: int) -> Partial:
         """The partial derivative with respect to one argument."""
-        if self.each is not None: return functools.partial(self.each, number)
         found = self.partials[number] if number < len(self.partials) else None
-        if found is None: raise errors.no_partial(self, number)
-        return found
+        if found: return found
+        if self.each: return functools.partial(self.each, number)
+        raise errors.no_partial(self, number)
 
     def check(self, options: dict[str, Any]) -> None:
         """Options are settings that the partials know; what is differentiated is given in its place, not by name."""
@@ -65,20 +69,26 @@ class Operation:
         for key, value in options.items():
             if isinstance(value, Tensor): raise errors.tensor_by_name(self.name, key)
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
+    def __call__(self, *args: Any, **options: Any) -> Any: return self.call(args, options)
+
+    def call(self, args: tuple[Any, ...], options: dict[str, Any] = NOTHING) -> Any:
         """z = f(*args), recorded if a Tensor among the arguments requires a gradient; an array if there is no Tensor."""
-        inputs = tuple([(number, x) for number, x in enumerate(args) if isinstance(x, Tensor)])
-        arrays = tuple([x.data if isinstance(x, Tensor) else np.asarray(x) if isinstance(x, list) and
-                        isinstance(self.forward, np.ufunc) else x for x in args])
+        arrays, met, wanted = [], False, False
+        for x in args:
+            if isinstance(x, Tensor):
+                met, wanted = True, wanted or x.requires_grad
+                arrays.append(x.data)
+            else: arrays.append(np.asarray(x) if self.elementwise and isinstance(x, list) else x)
         if options: self.check(options)
         try: data = self.forward(*arrays, **options)
         except (ValueError, TypeError, IndexError) as error: raise errors.function_failed(self, error, args) from None
-        if not inputs: return data
-        kind = data.dtype.kind
+        if not met: return data
+        kind, recording = data.dtype.kind, RECORDING.get()
         if kind not in NUMBERS: raise errors.not_real_numbers(data, data.dtype, self.name)
         z = new_tensor(data)
-        if (recording := RECORDING.get()) and kind == "f" and any(x.requires_grad for _, x in inputs):
-            z.requires_grad, z.operation, z.inputs, z.values, z.options = True, self, inputs, (data, *arrays), options
+        if wanted and kind == "f" and recording:
+            z.requires_grad, z.operation = True, self
+            z.args, z.values, z.options = args, (data, *arrays), options
         return z if recording is True or not recording else recording(z, self, args, arrays)
 
 
@@ -92,7 +102,7 @@ def operation(forward: Callable[..., Any]) -> Callable[..., Any]:
     Tensor(8.0, operation=cube)
     """
     @functools.wraps(forward)
-    def function(*args: Any, **options: Any) -> Any: return apply(function, *args, **options)
+    def function(*args: Any, **options: Any) -> Any: return REGISTRY[function].call(args, options)
     REGISTRY[function] = Operation(forward.__name__, forward)
     return function
 
@@ -112,15 +122,8 @@ def derivative(function: Callable[..., Any], *partials: Partial | None, each: Pa
         return lambda partial: derivative(function, partial, domain=domain, forward=forward)
     known = REGISTRY.get(function)
     forward = forward or (known.forward if isinstance(known, Operation) else function)
-    REGISTRY[function] = Operation(function.__name__, forward, partials, each, domain)
+    REGISTRY[function] = Operation(function.__name__, forward, partials, each, domain, isinstance(function, np.ufunc))
     return None
-
-
-def piecewise_constant(*functions: Callable[..., Any]) -> None:
-    """Register functions whose derivative is zero wherever there is one: on Tensors they give plain arrays."""
-    def on_arrays(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        return function(*map(plain, args), **options)
-    for function in functions: REGISTRY[function] = functools.partial(on_arrays, function)
 
 
 @contextmanager
@@ -143,46 +146,25 @@ def chain_rule(root: Tensor, gradient: Any = None, create_graph: bool = False) -
     Gradients are arrays; with `create_graph` they are Tensors, themselves recorded, and can be differentiated again.
     `gradient` is ∂L/∂root, of root's shape; left out, root must be one number, and it is 1.
     """
-    gradients = {root: starting_gradient(root, gradient, create_graph)}
-    pending = [(-root.order, root)]
+    found = {-root.order: (root, starting_gradient(root, gradient, create_graph))}
+    pending = [-root.order]  # a heap: the youngest comes first
     while pending:
-        z = heapq.heappop(pending)[1]
-        g = gradients.pop(z)
+        z, g = found.pop(heappop(pending))
         if isinstance(g, Placed): g = g.written_out()
         yield z, g
-        values = recorded(z) if create_graph else z.values
-        for number, x in z.inputs:
-            if not x.requires_grad: continue
-            contribution = fitted(z.operation.partial(number)(g, *values, **z.options), z, number)  # type: ignore[union-attr]
-            if x in gradients: gradients[x] = added(gradients[x], contribution)  # several paths to x: their gradients add up
+        if z.operation is None: continue
+        partial, options, values = z.operation.partial, z.options, recorded(z) if create_graph else z.values
+        for number, x in enumerate(z.args):
+            if not isinstance(x, Tensor) or not x.requires_grad: continue
+            contribution = partial(number)(g, *values, **options) if options else partial(number)(g, *values)
+            then = z.values[number + 1]
+            if contribution.shape != then.shape or contribution.dtype is not then.dtype:
+                contribution = fitted(contribution, z, number)
+            key = -x.order
+            if key in found: found[key] = x, added(found[key][1], contribution)  # several paths to x: their gradients add up
             else:
-                gradients[x] = contribution
-                heapq.heappush(pending, (-x.order, x))
-
-
-class Placed:
-    """A gradient that is zero but for some pieces, each at an index: the zeros are written out once, after all were added.
-
-    So `for row in x`, or `x[t]` in a loop, costs the backward pass no more than the forward pass, and not its square.
-    """
-
-    def __init__(self, place: Callable[..., Any], shape: tuple[int, ...], pieces: list[tuple[Any, Any]]) -> None:
-        self.place, self.shape, self.pieces, self.dtype = place, shape, pieces, pieces[0][0].dtype
-
-    def written_out(self) -> Any:
-        """place(*pieces, indices=…, shape=…), an operation"""
-        pieces, indices = zip(*self.pieces, strict=True)
-        return self.place(*pieces, indices=indices, shape=self.shape)
-
-    def astype(self, dtype: Any) -> Any: return self.written_out().astype(dtype)
-
-
-def added(total: Any, g: Any) -> Any:
-    """total + g; what is in pieces stays in pieces, which are the walk's own."""
-    if isinstance(g, Placed) and not isinstance(total, Placed): total, g = g, total
-    if not isinstance(total, Placed): return total + g
-    total.pieces += g.pieces if isinstance(g, Placed) else [(g, ...)]
-    return total
+                found[key] = x, contribution
+                heappush(pending, key)
 
 
 def gradients_of(root: Tensor, inputs: tuple[Tensor, ...], gradient: Any = None, create_graph: bool = False) -> list[Any]:
@@ -195,8 +177,9 @@ def gradients_of(root: Tensor, inputs: tuple[Tensor, ...], gradient: Any = None,
 def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
     if not root.requires_grad: raise errors.nothing_to_differentiate(root)
     if gradient is None:
-        if root.size != 1: raise errors.backward_from_many(root)
-        gradient = np.ones(root.shape, root.dtype)[()]
+        if root.data.size != 1: raise errors.backward_from_many(root)
+        gradient = np.ones(root.shape, root.dtype)[()] if root.ndim else root.dtype.type(1)
+        if not create_graph: return gradient
     elif np.shape(gradient) != root.shape: raise errors.gradient_does_not_fit(root, gradient)
     if create_graph: return gradient if isinstance(gradient, Tensor) else Tensor(gradient)
     return as_array(plain(gradient), root.dtype)[()]
@@ -231,10 +214,19 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     >>> unbroadcast(np.ones((4, 3)), (1, 3))
     array([[4., 4., 4.]])
     """
+    if isinstance(g, np.ndarray) and g.ndim == 2 and g.shape[1:] == shape: return ones(len(g), g.dtype).dot(g)
     new = g.ndim - len(shape)
     g = g.sum(axis=tuple(axis for axis in range(g.ndim) if axis < new or shape[axis - new] == 1), keepdims=True)
     if g.shape[max(new, 0):] != shape: raise ValueError(f"{g.shape} is not {shape} after broadcasting")
     return g.reshape(shape)
+
+
+@functools.cache
+def ones(n: int, dtype: Any) -> Array:
+    """(1, … 1), never to be changed: its product with a matrix is the sum of the rows, in a third of the time."""
+    array = np.ones(n, dtype)
+    array.flags.writeable = False
+    return array
 
 
 class Tensor(Methods):
@@ -249,15 +241,15 @@ class Tensor(Methods):
     array([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "calls", "data", "grad", "inputs", "name", "operation", "options", "order", "requires_grad",
+    __slots__ = ("__weakref__", "args", "calls", "data", "grad", "name", "operation", "options", "order", "requires_grad",
                  "values")
     data: Array
     grad: Array | None  # ∂(what backward was called on)/∂self, for leaves
     operation: Operation | None  # None for a leaf
-    inputs: tuple[tuple[int, Tensor], ...]  # (argument number, Tensor): x * x has two
+    args: tuple[Any, ...]  # (x, y, …), what the operation was called with: the graph's edges are the Tensors among them
     values: tuple[Any, ...]  # (z, x, y, …) as they were when the operation ran
     options: dict[str, Any]
-    calls: tuple[tuple[Any, Any], ...]  # (Module, arguments) whose result it is, inner ones first
+    calls: tuple[tuple[Any, Any, Any], ...]  # (Module, arguments, options) whose result it is, inner ones first
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor): raise errors.tensor_of_tensor(data)
@@ -266,26 +258,21 @@ class Tensor(Methods):
         if array.dtype.kind not in NUMBERS: raise errors.not_real_numbers(data, array.dtype)
         if requires_grad and array.dtype.kind != "f": raise errors.integer_gradient(name, array.dtype)
         self.data, self.grad, self.requires_grad, self.name = array, None, requires_grad, name
-        self.operation, self.inputs, self.values, self.options, self.calls, self.order = None, (), (), {}, (), next(ORDER)
+        self.operation, self.args, self.values, self.options, self.calls, self.order = None, (), (), NOTHING, (), next(ORDER)
 
     @property
-    def shape(self) -> tuple[int, ...]: return tuple(self.data.shape)
-    @property
-    def ndim(self) -> int: return self.data.ndim
-    @property
-    def size(self) -> int: return self.data.size
-    @property
-    def dtype(self) -> Any: return self.data.dtype
-    @property
-    def T(self) -> Any: return self.transpose()
-    @property
-    def mT(self) -> Any: return self.swapaxes(-1, -2)
-
+    def inputs(self) -> list[tuple[int, Tensor]]:
+        """The Tensors among the arguments, with their numbers: x * x has two."""
+        return [(number, x) for number, x in enumerate(self.args) if isinstance(x, Tensor)]
     def backward(self, gradient: Any = None) -> None:
         """Add ∂self/∂leaf to the `grad` of every leaf that requires one; `gradient` is ∂L/∂self if self is not one number."""
+        given = set()
         for tensor, g in chain_rule(self, gradient):
-            if tensor.operation is None:
-                tensor.grad = (g.copy() if g.ndim else np.copy(g)) if tensor.grad is None else tensor.grad + g
+            if tensor.operation: continue
+            if tensor.grad is not None: tensor.grad = tensor.grad + g
+            elif isinstance(g, np.ndarray) and g.base is None and id(g) not in given: tensor.grad = g
+            else: tensor.grad = np.copy(g)  # of a view, and of what another leaf was given: a gradient is an array of its own
+            given.add(id(g))
 
     def gradient(self, *inputs: Tensor, create_graph: bool = False) -> Any:
         """∂self/∂input for each input, a leaf or not, as Tensors; one Tensor for one input. No `grad` is touched.
@@ -364,8 +351,10 @@ class Tensor(Methods):
 def new_tensor(data: Array) -> Tensor:
     """A Tensor of data that is known to be good, without a graph."""
     z = object.__new__(Tensor)
-    z.data, z.grad, z.requires_grad, z.name = data, None, False, None
-    z.operation, z.inputs, z.values, z.options, z.calls, z.order = None, (), (), {}, (), next(ORDER)
+    z.data, z.requires_grad, z.order = data, False, next(ORDER)
+    z.name = z.grad = z.operation = None
+    z.args = z.values = z.calls = ()
+    z.options = NOTHING
     return z
 
 

@@ -14,6 +14,7 @@ import numpy as np
 HINTS = {  # words of NumPy's own message ↦ what to do about it
     "broadcast": "Shapes broadcast when, read from the right, each pair of sizes is equal or one of them is 1.",
     "core dimension": "The last axis of the left factor must be as long as the second last of the right: transpose one",
+    "not aligned": "The last axis of the left factor must be as long as the second last of the right: transpose one",
 }
 
 

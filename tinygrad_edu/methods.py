@@ -14,7 +14,7 @@ from tinygrad_edu import errors
 
 Method = Callable[..., Any]
 
-REGISTRY: dict[Callable[..., Any], Callable[..., Any]] = {}  # NumPy's function ↦ what runs when it meets a Tensor
+REGISTRY: dict[Callable[..., Any], Any] = {}  # NumPy's function ↦ what runs when it meets a Tensor
 OURS: dict[str, Callable[..., Any]] = {}  # the methods that are functions of our own, from special.py
 
 
@@ -32,9 +32,10 @@ def method(function: Callable[..., Any]) -> Method:
     return call
 
 
-def reflected(function: Callable[..., Any]) -> Method:
-    """The operator with self on the right: 2.0 / tensor."""
-    return lambda self, other: apply(function, other, self)
+def operators(function: Callable[..., Any]) -> tuple[Method, Method]:
+    """The operator that is an Operation on two arguments, tensor / 2.0, and the one with self on the right, 2.0 / tensor."""
+    return (lambda self, other: REGISTRY[function].call((self, other)),
+            lambda self, other: REGISTRY[function].call((other, self)))
 
 
 def in_place(function: Callable[..., Any]) -> Method:
@@ -57,15 +58,29 @@ class Methods:
 
     __slots__ = ()
     __hash__ = object.__hash__
+    data: Any
 
-    __add__, __radd__, __iadd__ = method(np.add), reflected(np.add), in_place(np.add)
-    __sub__, __rsub__, __isub__ = method(np.subtract), reflected(np.subtract), in_place(np.subtract)
-    __mul__, __rmul__, __imul__ = method(np.multiply), reflected(np.multiply), in_place(np.multiply)
-    __truediv__, __rtruediv__, __itruediv__ = method(np.divide), reflected(np.divide), in_place(np.divide)
-    __mod__, __rmod__, __imod__ = method(np.remainder), reflected(np.remainder), in_place(np.remainder)
-    __pow__, __rpow__, __ipow__ = method(np.power), reflected(np.power), in_place(np.power)
-    __matmul__, __rmatmul__, __imatmul__ = method(np.matmul), reflected(np.matmul), in_place(np.matmul)
-    __floordiv__, __rfloordiv__ = method(np.floor_divide), reflected(np.floor_divide)
+    @property
+    def shape(self) -> tuple[int, ...]: return self.data.shape  # type: ignore[no-any-return]
+    @property
+    def ndim(self) -> int: return self.data.ndim  # type: ignore[no-any-return]
+    @property
+    def size(self) -> int: return self.data.size  # type: ignore[no-any-return]
+    @property
+    def dtype(self) -> Any: return self.data.dtype
+    @property
+    def T(self) -> Any: return self.transpose()
+    @property
+    def mT(self) -> Any: return apply(np.swapaxes, self, -1, -2)
+
+    (__add__, __radd__), __iadd__ = operators(np.add), in_place(np.add)
+    (__sub__, __rsub__), __isub__ = operators(np.subtract), in_place(np.subtract)
+    (__mul__, __rmul__), __imul__ = operators(np.multiply), in_place(np.multiply)
+    (__truediv__, __rtruediv__), __itruediv__ = operators(np.divide), in_place(np.divide)
+    (__mod__, __rmod__), __imod__ = operators(np.remainder), in_place(np.remainder)
+    (__pow__, __rpow__), __ipow__ = operators(np.power), in_place(np.power)
+    (__matmul__, __rmatmul__), __imatmul__ = operators(np.matmul), in_place(np.matmul)
+    __floordiv__, __rfloordiv__ = method(np.floor_divide), lambda self, other: apply(np.floor_divide, other, self)
     __neg__, __pos__, __abs__, __round__ = method(np.negative), method(np.positive), method(np.absolute), method(np.round)
     __eq__, __ne__ = method(np.equal), method(np.not_equal)
     __lt__, __le__, __gt__, __ge__ = method(np.less), method(np.less_equal), method(np.greater), method(np.greater_equal)

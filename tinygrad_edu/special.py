@@ -12,13 +12,13 @@ import numpy as np
 
 from tinygrad_edu import errors
 from tinygrad_edu.convolution import avg_pool2d, conv2d, max_pool2d
-from tinygrad_edu.derivatives import unreduced
+from tinygrad_edu.derivatives import product, unreduced
 from tinygrad_edu.engine import derivative, operation, plain
 from tinygrad_edu.methods import OURS
 from tinygrad_edu.tracing import as_array, live, whole
 
 __all__ = ["avg_pool2d", "conv2d", "dropout", "elu", "embedding", "gelu", "leaky_relu", "linear", "log_sigmoid", "log_softmax",
-           "logsumexp", "max_pool2d", "relu", "sigmoid", "silu", "softmax", "softplus"]
+           "logsumexp", "max_pool2d", "nll", "relu", "sigmoid", "silu", "softmax", "softplus", "squared_error"]
 
 # Operations, with derivatives of their own
 
@@ -30,7 +30,32 @@ def linear(x: Any, weight: Any, bias: Any) -> Any:
     >>> linear(np.array([[1.0, 2.0]]), np.array([[10.0, 1.0]]), np.array([0.5]))
     array([[12.5]])
     """
-    return x @ weight.T + bias
+    z = product(x, weight.T)
+    z += bias
+    return z
+
+
+@operation
+def squared_error(x: Any, y: Any) -> Any:
+    """Σ (x − y)² over all numbers of two arrays of the same shape, as one number.
+
+    >>> squared_error(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
+    np.float64(4.0)
+    """
+    d = (x - y).reshape(-1)
+    return np.dot(d, d)
+
+
+@operation
+def nll(log_p: Any, target: Any) -> Any:
+    """−Σ log_p[i, target[i]] over the examples i: log-probabilities `(batch, classes)`, class indices `(batch,)`.
+
+    Raises IndexError for an index of no class. Of log_softmax(logits) it is the cross-entropy, in nats, summed up.
+
+    >>> nll(np.log([[0.5, 0.5], [0.5, 0.5]]), np.array([1, 0])) == 2 * np.log(2)
+    np.True_
+    """
+    return -log_p[np.arange(len(target)), target].sum()
 
 
 @operation
@@ -42,7 +67,10 @@ def sigmoid(x: Any) -> Any:
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
     array([0. , 0.5, 1. ])
     """
-    return np.tanh(x * 0.5) * 0.5 + 0.5
+    z = np.tanh(x * 0.5)
+    z *= 0.5
+    z += 0.5
+    return z
 
 
 @operation
@@ -107,9 +135,11 @@ def normal_pdf(x: Any) -> Any:
 CDF = np.vectorize(lambda x: math.erfc(-x * math.sqrt(0.5)) * 0.5, otypes=[float])  # erfc keeps its digits where Φ is tiny
 
 
-derivative(linear, lambda g, z, x, weight, bias: g @ weight,  # (batch, out) @ (out, in)
-                   lambda g, z, x, weight, bias: as_rows(g).T @ as_rows(x),  # (out, batch) @ (batch, in)
+derivative(linear, lambda g, z, x, weight, bias: product(g, weight),  # (batch, out) @ (out, in)
+                   lambda g, z, x, weight, bias: product(as_rows(g).T, as_rows(x)),  # (out, batch) @ (batch, in)
                    lambda g, z, x, weight, bias: g)
+derivative(nll, lambda g, z, log_p, target: -g * (target[:, None] == np.arange(log_p.shape[1])))
+derivative(squared_error, lambda g, z, x, y: g * 2 * (x - y), lambda g, z, x, y: g * 2 * (y - x))
 derivative(sigmoid, lambda g, z, x: g * (z * (1 - z)))  # σ′ = σ (1 − σ)
 derivative(relu, lambda g, z, x: g * (x > 0))
 derivative(logsumexp, lambda g, z, x, axis=None, *, keepdims=False:  # ∂/∂xᵢ = eˣⁱ / Σ eˣ, the softmax; 0 if every x is −∞

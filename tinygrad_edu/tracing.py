@@ -416,8 +416,11 @@ def generators() -> list[Any]:
     found: list[Any] = [m for m in [sys.modules.get("random")] if m]
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random:
-        import gc  # every generator is found, wherever it is held
+        import gc  # every generator is found, wherever it is held; what is frozen would not be
+        frozen = gc.get_freeze_count()
+        if frozen: gc.unfreeze()
         found += [g for g in gc.get_objects() if type(g) is numpy_random.Generator or type(g) is numpy_random.RandomState]
+        if frozen: gc.freeze()
     return found
 
 

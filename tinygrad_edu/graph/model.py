@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine import Array, Placed, Tensor, chain_rule, fitted, no_grad
+from tinygrad_edu.engine import Array, Tensor, chain_rule, fitted, no_grad
 from tinygrad_edu.graph.modules import Call, Module, calls, flat, home, paths, tree
+from tinygrad_edu.placed import Placed
 
 
 @dataclass(frozen=True, eq=False)

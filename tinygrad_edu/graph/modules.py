@@ -30,11 +30,11 @@ class Call:
 
 def calls(values: Sequence[Any], arguments: Any) -> list[Call]:
     """The calls that computed some of the values, inner ones before the outer ones that contain them."""
-    results: dict[int, tuple[tuple[Any, Any], list[Any]]] = {}
+    results: dict[int, tuple[tuple[Any, Any, Any], list[Any]]] = {}
     for z in values:
         for call in getattr(z, "calls", ()): results.setdefault(id(call), (call, []))[1].append(z)
-    found = [Call(module, given, interior(outputs, arguments, {id(x) for x in flat(given)}))
-             for (module, given), outputs in results.values()]
+    found = [Call(module, (args, options), interior(outputs, arguments, {id(x) for x in flat((args, options))}))
+             for (module, args, options), outputs in results.values()]
     return sorted([call for call in found if call.interior], key=lambda call: len(call.interior))  # stable: inner first
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.plan import Plan, copied, is_number, reduction_of, ufunc_of, weak
+from tinygrad_edu.replaying.plan import Plan, copied, is_number, reduction_of, ufunc_of, weak
 from tinygrad_edu.tracing import INFIX, UFUNC, Attribute, Call, Live, LiveArray, Method, Trace, Traced, mapped, owner
 
 Function = Callable[..., Any]

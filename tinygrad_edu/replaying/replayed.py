@@ -14,9 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_edu import errors
-from tinygrad_edu.compiled import MISS, Compiled
 from tinygrad_edu.engine import RECORDING
-from tinygrad_edu.recording import Recording, signature_of
+from tinygrad_edu.replaying.compiled import MISS, Compiled
+from tinygrad_edu.replaying.recording import Recording, signature_of
 from tinygrad_edu.tracing import TRACE
 
 Function = Callable[..., Any]

@@ -13,9 +13,9 @@ import numpy as np
 
 from tinygrad_edu import errors
 from tinygrad_edu.engine import Tensor, new_tensor
-from tinygrad_edu.program import Line, Program
-from tinygrad_edu.recording import Recording, Returned, data_of
-from tinygrad_edu.state import ATOMS, Place, refill, same
+from tinygrad_edu.replaying.program import Line, Program
+from tinygrad_edu.replaying.recording import Recording, Returned, data_of
+from tinygrad_edu.replaying.state import ATOMS, Place, refill, same
 from tinygrad_edu.tracing import Live, Traced, leaves, mapped, traced_in
 
 Function = Callable[..., Any]
@@ -142,9 +142,9 @@ class Compiled:
         width = max([len(text) for text in shown if len(text) < 80], default=0)
         shapes = [f"  # {line.shape}" if line.shape != "" else "" for line in lines]
         rows = [f"{text:{width}}{shape}".rstrip() for text, shape in zip(shown, shapes, strict=True)]
-        return "\n".join([f"# {self.name}({self.shapes}): {len(self.program.lines)} lines, {self.program.bytes:,} bytes of buffers, "
-                          f"{self.program.reused} results in bytes that were used before",
-                          *rows, "return result"])
+        title = (f"# {self.name}({self.shapes}): {len(self.program.lines)} lines, {self.program.bytes:,} bytes of buffers, "
+                 f"{self.program.reused} results in bytes that were used before")
+        return "\n".join([title, *rows, "return result"])
 
 
 def check(now: Recording, run: Function, tolerance: float) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_edu import errors
 from tinygrad_edu.engine import Tensor, new_tensor
 from tinygrad_edu.lines import source
-from tinygrad_edu.state import ATOMS, State
+from tinygrad_edu.replaying.state import ATOMS, State
 from tinygrad_edu.tracing import TRACE, Call, Live, Trace, Traced, leaves, mapped, owner, real
 
 Function = Callable[..., Any]
