@@ -373,6 +373,43 @@ def test_labels_in_the_state_are_checked_at_every_call() -> None:
     with pytest.raises(ValueError, match="found 7"): step(*batch(0))
 
 
+def test_a_vector_joined_of_its_own_pieces_is_shifted() -> None:
+    last = np.zeros(6)
+    step = replay(lambda x: np.concatenate([last[2:], x * 2], out=last) * 1.0)
+    for i in range(6): assert step(np.full(2, float(i + 1)))[-3:].tolist() == [2.0 * i, 2.0 * i + 2, 2.0 * i + 2]
+
+
+def test_an_argument_may_lie_in_the_state() -> None:
+    w = np.zeros(3)
+    @replay
+    def step(x: Any) -> Any:
+        before = x * 1
+        w[...] += 1
+        return before + x
+    for _ in range(4): step(np.zeros(3))
+    assert step(w)[0] == 4 + 5
+
+
+def test_an_array_in_two_places_is_replaced_in_one() -> None:
+    array = np.ones(2)
+    box = {"a": array, "b": array}
+    @replay
+    def step() -> None: box["a"] = box["a"] * 2
+    for i in range(1, 8):
+        step()
+        assert box["a"][0] == 2 ** i and box["b"][0] == 1
+
+
+def test_a_gradient_lies_in_memory_as_its_parameter_does() -> None:
+    w = Tensor(numbers(4, 3), requires_grad=True)
+    @replay
+    def step(x: Any) -> None:
+        w.zero_grad()
+        (x @ w.T).sum().backward()
+    for i in range(4): step(numbers(5, 3, seed=i))
+    assert w.grad is not None and w.grad.flags.c_contiguous
+
+
 # Functions
 
 def test_derivatives_of_functions_are_replayed() -> None:
@@ -457,6 +494,49 @@ def test_live_numbers_are_read_and_counted_anew() -> None:
         box["rate"] = 1 / t
         assert step(np.ones(1)) == (box["rate"] / (1 - 0.5 ** t) if t < 8 else 0)
         assert box["t"] == t
+
+
+# Programs of random calls: on results, views, and a state that is changed in place, rebound and joined
+
+CALLS: list[Callable[[Array, Array, dict[str, Array]], Array]] = [
+    lambda x, y, s: x + y, lambda x, y, s: x * y * 0.5, lambda x, y, s: x @ y * 0.3, lambda x, y, s: 1.0 * x,
+    lambda x, y, s: x.T, lambda x, y, s: x.copy(), lambda x, y, s: np.tanh(x), lambda x, y, s: x + y[0],
+    lambda x, y, s: x - x.mean(), lambda x, y, s: x.reshape(-1)[::-1].reshape(3, 3), lambda x, y, s: np.where(x > y, x, 0.5),
+    lambda x, y, s: x * y.sum(axis=1, keepdims=True) * 0.3, lambda x, y, s: y.sum(axis=0) + np.zeros((3, 1)),
+    lambda x, y, s: np.concatenate([x.ravel(), y.ravel()])[2:11].reshape(3, 3),
+    lambda x, y, s: np.concatenate([x.ravel(), y.ravel()], out=s["joined"])[3:12].reshape(3, 3),
+    lambda x, y, s: np.multiply(x, 0.9, out=x), lambda x, y, s: np.add(x, np.sin(y), out=x), lambda x, y, s: assigned(x, y),
+    lambda x, y, s: s.update(rebound=x * 0.7 + y * 0.1) or s["rebound"],
+    lambda x, y, s: s.update(rebound=x.copy()) or s["rebound"]]
+
+
+def assigned(x: Array, y: Array) -> Array:
+    x[1] = y[0]
+    return x
+
+
+def written(seed: int, state: dict[str, Array]) -> Callable[[Array, Array], Any]:
+    """A step of random calls, each on two of all arrays that there are by then; what it returns are three of them."""
+    choices = random.Random(seed)
+    calls = [(choices.choice(CALLS), choices.random(), choices.random()) for _ in range(choices.randint(4, 20))]
+    results = [choices.random() for _ in range(3)]
+
+    def step(x: Array, y: Array) -> Any:
+        arrays = [x * 1.5, y * 1.5, state["flat"][:9].reshape(3, 3), state["flat"][9:].reshape(3, 3), state["rebound"]]
+        for call, i, j in calls: arrays.append(call(arrays[int(i * len(arrays))], arrays[int(j * len(arrays))], state))
+        return [np.copy(arrays[int(i * len(arrays))]) for i in results]
+    return step
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_programs_compute_the_same(seed: int) -> None:
+    a, b = ({"flat": numbers(18), "rebound": numbers(3, 3), "joined": np.zeros(18)} for _ in "ab")
+    eager, replayed = written(seed, a), replay(written(seed, b))
+    for i in range(5):
+        batch = numbers(3, 3, seed=i), numbers(3, 3, seed=i + 9)
+        same(eager(*batch), replayed(*batch))
+        for x, y in zip(a.values(), b.values(), strict=True): same(x, y)
+    assert replayed.programs
 
 
 # What is refused

@@ -327,9 +327,9 @@ def as_matrices(g: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
     return g, x, y
 
 
-def is_transposed(y: Any) -> bool:
+def is_transposed(y: Any) -> Any:
     """Whether it is an array whose columns, not its rows, lie in memory one after the other."""
-    return isinstance(y, np.ndarray) and y.flags.f_contiguous and not y.flags.c_contiguous
+    return hasattr(y, "flags") and y.flags.f_contiguous and not y.flags.c_contiguous  # a Tensor has no flags
 
 
 def left_factor(g: Any, z: Any, x: Any, y: Any) -> Any:

@@ -125,7 +125,6 @@ class Program:
             root, home = self.plan.root(x), self.home.get(x)
             alike = home is not None and (home.shape, home.dtype, home.strides) == (z.shape, z.dtype, strides)
             if not alike or self.plan.last[root] != i or root not in self.storage: continue
-            if any(self.plan.root(y) is root and self.home[y] is not home for y in operands): continue
             return self.cut(z, self.storage.pop(root), strides)
         fits = [storage for storage in self.free if storage.nbytes >= z.nbytes]
         if not fits: return self.cut(z, np.empty(z.nbytes, np.uint8), strides)
