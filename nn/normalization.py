@@ -64,7 +64,7 @@ class BatchNorm(Normalization):
 
     def track(self, mean: Array, var: Array, n: int) -> None:
         """Let the running statistics follow a batch's, of n numbers each: in new arrays, the old ones may be recorded."""
-        self.num_batches_tracked.data = np.add(self.num_batches_tracked.data, 1)[...]
+        self.num_batches_tracked.data = np.copy(self.num_batches_tracked.data + 1)
         rate = 1 / self.num_batches_tracked.data if self.momentum is None else float(self.momentum)
         for running, now in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):  # n − 1: unbiased
             running.data = ((1 - rate) * running.data + rate * now).astype(running.dtype)

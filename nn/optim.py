@@ -161,11 +161,11 @@ class Adam(Optimizer):
         square = np.square(g)
         square *= 1 - beta2
         v = self.accumulate("v", p, square, beta2)
+        correction = (1 - beta2 ** t) ** 0.5  # √v̂ = √v / correction: multiplied out, so that it costs no pass over the arrays
         step = np.sqrt(v)
-        step /= (1 - beta2 ** t) ** 0.5
-        step += eps
+        step += eps * correction
         step = m / step
-        step *= lr / (1 - beta1 ** t)
+        step *= lr * correction / (1 - beta1 ** t)
         p.data -= step
 
 

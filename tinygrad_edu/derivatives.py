@@ -347,8 +347,7 @@ def right_factor(g: Any, z: Any, x: Any, y: Any) -> Any:
 
 def product(x: Any, y: Any) -> Any:
     """x @ y. For matrices and vectors ndarray.dot is the same, and starts in half of the time."""
-    flat = isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and 0 < x.ndim < 3 and 0 < y.ndim < 3
-    return x.dot(y) if flat else x @ y
+    return x.dot(y) if type(x) is type(y) is np.ndarray and 0 < x.ndim < 3 and 0 < y.ndim < 3 else x @ y
 
 
 derivative(np.matmul, left_factor, right_factor, forward=product)

@@ -80,7 +80,7 @@ class Operation:
                 arrays.append(x.data)
             else: arrays.append(np.asarray(x) if self.elementwise and isinstance(x, list) else x)
         if options: self.check(options)
-        try: data = self.forward(*arrays, **options)
+        try: data = self.forward(*arrays, **options) if options else self.forward(*arrays)
         except (ValueError, TypeError, IndexError) as error: raise errors.function_failed(self, error, args) from None
         if not met: return data
         kind, recording = data.dtype.kind, RECORDING.get()
