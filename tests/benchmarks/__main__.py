@@ -19,7 +19,8 @@ from typing import Any
 
 from . import figure, fresh, report
 
-UNWANTED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # they choose other kernels than the machine's
+# They choose other kernels than the machine's, and keep Python from using the bytecode that any import leaves behind
+UNWANTED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE")
 
 
 def environment(threads: int) -> dict[str, str]:
