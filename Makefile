@@ -43,7 +43,7 @@ examples: $(VENV)/installed ## run the five examples, each with a figure in buil
 		set -- $$name; example=$$1; shift; \
 		$(BIN)/python examples/$$example.py --out "build/$$(echo $$name | tr -d ' ' )" $$* $(FLAGS) || exit 1; done
 
-mnist: $(VENV)/installed ## train the digit classifier on MNIST (about a minute); FLAGS='--help' lists its flags
+mnist: $(VENV)/installed ## train the digit classifier on MNIST (less than a minute); FLAGS='--help' lists its flags
 	$(BIN)/python examples/mnist.py $(FLAGS)
 
 mnist-seeds: $(VENV)/installed ## the same with the seeds 0 to 9, and a table of their accuracies (several minutes)
