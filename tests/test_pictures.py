@@ -230,7 +230,8 @@ NUMBERS: list[Callable[[Any, Any], Any]] = [
     lambda x, w: special.logsumexp(x, axis=0) * special.logsumexp(w),
     lambda x, w: x.prod(axis=1), lambda x, w: special.relu(x) * special.sigmoid(w),
     lambda x, w: np.var(x, axis=0) * w, lambda x, w: np.broadcast_to(x[0], (2, 3)) * np.array([[1.0, 2.0, 3.0]]),
-    lambda x, w: np.clip(x, -0.5, 0.5) * special.gelu(w)]
+    lambda x, w: np.clip(x, -0.5, 0.5) * special.gelu(w), lambda x, w: special.squared_error(x, w * 2),
+    lambda x, w: special.nll(special.log_softmax(x * w), np.array([2, 0]))]
 
 
 @pytest.mark.parametrize("f", NUMBERS)

@@ -18,12 +18,12 @@ from tinygrad_edu.graph.model import Graph, Node, members, trace
 from tinygrad_edu.methods import REGISTRY, apply
 
 MOST = 200  # numbers: with more, nothing can be made out
-INDEXED = {"getitem", "take"}  # their second argument is an index
+INDEXED = {"getitem", "take", "nll"}  # their second argument is an index
 ELEMENTWISE = {"where", "clip", "sigmoid", "relu", "normal_cdf", "normal_pdf"}  # as NumPy's ufuncs, of which one is not
 WHOLE = INDEXED | {  # what the function itself does to an array of Tensors: move them, or add and multiply them
     "reshape", "ravel", "flatten", "expand_dims", "squeeze", "swapaxes", "matrix_transpose", "transpose", "moveaxis",
     "broadcast_to", "copy", "join", "pile", "flip", "fliplr", "flipud", "rot90", "roll", "rollaxis", "repeat", "tile",
-    "diagonal", "trace", "sum", "prod", "matmul", "linear", "tensordot"}
+    "diagonal", "trace", "sum", "prod", "matmul", "linear", "tensordot", "squared_error"}
 
 
 def expanded(graph: Graph) -> Graph:
