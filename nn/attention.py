@@ -12,7 +12,7 @@ from tinygrad_edu import Tensor, special, whole
 
 from . import init
 from .layers import Linear
-from .module import Array, Module
+from .module import Array, Module, plain
 
 __all__ = ["MultiHeadAttention"]
 
@@ -82,7 +82,7 @@ def hide(scores: Any, causal: bool, mask: ArrayLike | Tensor | None) -> Any:
     if mask is None and not causal: return scores
     hidden = np.zeros((), bool)
     if causal: hidden = np.triu(np.ones(scores.shape[-2:], bool), 1)  # source > target
-    if mask is not None: hidden = hidden | checked_mask(as_array(mask), scores.shape)
+    if mask is not None: hidden = hidden | checked_mask(plain(mask), scores.shape)
     return np.where(leaving_some(hidden), -np.inf, scores)
 
 
@@ -91,12 +91,6 @@ def leaving_some(hidden: Array) -> Array:
     """What is hidden, if no query has all keys hidden."""
     if not hidden.all(axis=-1).any(): return hidden
     raise ValueError("a query has all keys hidden, so its weights cannot add up to 1: leave it one, and ignore its output")
-
-
-def as_array(mask: Any) -> Any:
-    """The mask as an array; one that is recorded for a replay stays what it is."""
-    if isinstance(mask, Tensor): return mask.numpy()
-    return mask if hasattr(mask, "dtype") else np.asarray(mask)
 
 
 def checked_mask(mask: Array, shape: tuple[int, ...]) -> Array:

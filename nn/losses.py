@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from tinygrad_edu import Tensor, special, whole
 
-from .module import Array, Module
+from .module import Array, Module, as_array
 
 __all__ = ["L1", "MSE", "NLL", "BCEWithLogits", "CrossEntropy", "Huber", "KLDiv"]
 
@@ -31,6 +31,7 @@ class Loss(Module):
         self.reduction = reduction
 
     def reduce(self, losses: Any) -> Any: return self.reductions[self.reduction](losses)
+    def of_sum(self, total: Any, n: int) -> Any: return total / n if self.reduction == "mean" else total
 
 
 # Number by number
@@ -69,8 +70,7 @@ class MSE(Elementwise):
 
     def reduced(self, x: Any, y: Any) -> Any:
         if self.reduction == "none": return self.each(x, y)
-        total = special.squared_error(x, y)
-        return total / x.size if self.reduction == "mean" else total
+        return self.of_sum(special.squared_error(x, y), x.size)
 
 
 class L1(Elementwise):
@@ -142,8 +142,7 @@ class ClassLoss(Loss):
     def of_classes(self, log_p: Any, target: Tensor | Array) -> Any:
         """−ln p of each example's own class, reduced."""
         if self.reduction == "none": return surprise(log_p, target)
-        total = special.nll(log_p, class_indices(target, log_p.shape[1]))
-        return total / len(target) if self.reduction == "mean" else total
+        return self.of_sum(special.nll(log_p, class_indices(target, log_p.shape[1])), len(target))
 
 
 class CrossEntropy(ClassLoss):
@@ -210,9 +209,6 @@ def within(indices: Array, classes: int) -> Array:
         outside = indices[(indices < 0) | (indices >= classes)]
         raise ValueError(f"expected class indices from 0 to {classes - 1}, found {outside[0]}")
     return indices
-
-
-def as_array(target: Any) -> Tensor | Array: return target if hasattr(target, "dtype") else np.asarray(target)
 
 
 def as_floats(target: Tensor | Array, prediction: Tensor | Array) -> Any:

@@ -113,6 +113,16 @@ class Module:
         return "\n".join([f"{first} parameters" if rows[0][2] else first, *others])
 
 
+def as_array(x: Any) -> Tensor | Array:
+    """Lists and numbers as an array; arrays and Tensors, also those that are recorded for a replay, as they are."""
+    return x if hasattr(x, "dtype") else np.asarray(x)
+
+
+def plain(x: Any) -> Any:
+    """The same, and of a Tensor its array."""
+    return x.numpy() if isinstance(x, Tensor) else as_array(x)
+
+
 def held(value: Any, name: str) -> Iterator[tuple[str, Module | Tensor]]:
     """The Modules and Tensors in a value: itself, or those in a list, tuple or dict."""
     if isinstance(value, Module | Tensor): yield name, value

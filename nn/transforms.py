@@ -10,14 +10,12 @@ Images are `(n, height, width)` or `(n, channels, height, width)`, of a floating
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_edu import Tensor, live, whole
 
-from .module import Array
+from .module import Array, plain
 
 __all__ = ["random_rotate", "random_shift", "rotate", "shift"]
 
@@ -110,12 +108,6 @@ def cos_sin(degrees: Array) -> tuple[Array, Array]:
     rest, whole = np.radians(degrees - 90 * quarters), (quarters % 4).astype(np.int64)
     c, s = np.array([1, 0, -1, 0])[whole], np.array([0, 1, 0, -1])[whole]
     return c * np.cos(rest) - s * np.sin(rest), s * np.cos(rest) + c * np.sin(rest)  # cos(α + β), sin(α + β)
-
-
-def plain(images: Tensor | ArrayLike) -> Any:
-    """The images as an array; one that is recorded for a replay stays what it is."""
-    if isinstance(images, Tensor): return images.numpy()
-    return images if hasattr(images, "dtype") else np.asarray(images)
 
 
 def batch(images: ArrayLike) -> Array:

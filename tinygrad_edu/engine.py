@@ -17,7 +17,7 @@ import functools
 import inspect
 import itertools
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from heapq import heappop, heappush
@@ -31,7 +31,6 @@ from tinygrad_edu.placed import Placed, added
 from tinygrad_edu.tracing import as_array
 
 Array = np.ndarray[Any, Any]
-Inputs = Sequence[tuple[int, Any]]  # argument numbers and Tensors
 Partial = Callable[..., Any]  # (g, z, x, y, …) ↦ ∂L/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived
 
 # Whether operations are recorded, or what watches them: a context variable, no_grad in one thread leaves the others alone
@@ -264,6 +263,7 @@ class Tensor(Methods):
     def inputs(self) -> list[tuple[int, Tensor]]:
         """The Tensors among the arguments, with their numbers: x * x has two."""
         return [(number, x) for number, x in enumerate(self.args) if isinstance(x, Tensor)]
+
     def backward(self, gradient: Any = None) -> None:
         """Add ∂self/∂leaf to the `grad` of every leaf that requires one; `gradient` is ∂L/∂self if self is not one number."""
         given = set()
