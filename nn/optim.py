@@ -58,7 +58,7 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient. All of a group as one vector, where that pays: see Flat."""
         for i, (group, flat) in enumerate(zip(self.param_groups, self.flats, strict=True)):
-            options = {name: live(functools.partial(group.get, name), of=group) for name in group if name != "params"}
+            options = options_of(group)
             parameters = [p for p in group["params"] if p.grad is not None]
             if len(parameters) < len(group["params"]): self.flats[i] = flat = None  # from here on their counts differ
             live(functools.partial(self.count, parameters), of=self.steps)
@@ -66,7 +66,8 @@ class Optimizer:
 
     def count(self, parameters: list[Tensor]) -> None:
         """One step more that these have taken. Now and then, numbers kept for them that have all but vanished become 0."""
-        for p in parameters: self.steps[p] = t = self.steps.get(p, 0) + 1
+        steps = self.steps
+        for p in parameters: steps[p] = t = steps.get(p, 0) + 1
         if not parameters or t % 256: return
         for arrays in self.memory.values():
             for p in parameters:
@@ -100,6 +101,13 @@ class Optimizer:
         """Forget the gradient of every parameter."""
         for group in self.param_groups:
             for p in group["params"]: p.grad = None
+
+
+def options_of(group: Mapping[str, Any]) -> dict[str, Any]:
+    """What a group is updated with; a step that is replayed reads it anew every time."""
+    options = {name: option for name, option in group.items() if name != "params"}
+    if isinstance(group["params"][0].data, np.ndarray): return options  # while a step is recorded it is no array
+    return {name: live(functools.partial(group.get, name), of=group) for name in options}
 
 
 def elementwise(update: Any) -> Any:

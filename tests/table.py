@@ -24,8 +24,8 @@ def made_of(function):
     if function in STEPS: return "piecewise constant"
     if function not in OPERATIONS: return "composed"
     run = OPERATIONS[function]
-    count = sum(p is not None for p in run.partials)
-    return "a partial for each argument" if run.each else f"{count} partial{'s' * (count > 1)}"
+    count = len(run.partials)
+    return "a partial for each argument" if run.partials.each else f"{count} partial{'s' * (count > 1)}"
 
 
 def interval(bounds):

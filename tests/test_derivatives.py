@@ -153,7 +153,7 @@ def first_order_only(partial):
 BREAKS = {"scaled": lambda place: scaled, "negated": lambda place: negated, "forgets g": with_ones_for_g,
           "first order only": lambda place: first_order_only}
 PARTIALS = [(function, number) for function, run in OPERATIONS.items()
-            for number in ([0] if run.each else range(len(run.partials))) if run.each or run.partials[number]]
+            for number in run.partials or [0]]
 MUTANTS = list(itertools.product(PARTIALS, BREAKS))
 
 
@@ -161,10 +161,10 @@ MUTANTS = list(itertools.product(PARTIALS, BREAKS))
 def test_every_broken_partial_is_caught(entry, how, monkeypatch):
     function, number = entry
     run = OPERATIONS[function]
-    broken = Operation(run.name, run.forward, run.partials, run.each, run.domain)
+    each = run.partials.each
+    broken = Operation(run.name, run.forward, each=each and BREAKS[how](1)(each), domain=run.domain)
     broken.options = run.options
-    if run.each: broken.each = BREAKS[how](1)(run.each)
-    else: broken.partials = tuple(BREAKS[how](0)(p) if n == number else p for n, p in enumerate(run.partials))
+    if not each: broken.partials.update(run.partials | {number: BREAKS[how](0)(run.partials[number])})
     monkeypatch.setitem(REGISTRY, function, broken)
     search = settings(max_examples=100, deadline=None, database=None, phases=[Phase.generate], derandomize=True,
                       suppress_health_check=list(HealthCheck), report_multiple_bugs=False)

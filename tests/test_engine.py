@@ -63,7 +63,7 @@ def test_only_what_requires_a_gradient_gets_one():
 def test_a_partial_is_evaluated_only_where_a_gradient_is_wanted(monkeypatch):
     called = []
     run = REGISTRY[np.multiply]
-    monkeypatch.setattr(run, "partials", (lambda g, z, x, y: called.append("x"), run.partials[1]))
+    monkeypatch.setitem(run.partials, 0, lambda g, z, x, y: called.append("x"))
     (Tensor(2.0) * variable(3.0)).backward()
     assert not called
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine import RECORDING, Operation, Partial, Tensor, plain
+from tinygrad_edu.engine import RECORDING, Operation, Partial, Partials, Tensor, plain
 from tinygrad_edu.errors import described, see
 from tinygrad_edu.lines import line_of_the_user, source
 
@@ -63,9 +63,8 @@ class Watched(Operation):
         self.within = f" within the derivative of {within}" if within else ""
         self.copies = [(number, x, x.copy()) for number, x in arrays_in(values)]
 
-    def partial(self, number: int) -> Partial:
-        known = super().partial(number)
-        return functools.partial(self.checked, known, number) if RECORDING.get() else known
+    @property
+    def partials(self) -> Partials: return CheckedPartials(self, vars(self)["partials"])  # type: ignore[override]
 
     def checked(self, known: Partial, number: int, g: Any, *values: Any, **options: Any) -> Any:
         """What the partial gives: from arrays that are as they were, and finite."""
@@ -81,6 +80,16 @@ class Watched(Operation):
     def argument(self, number: int) -> str: return f"argument {number}, {shown(self.args[number])}"
 
     def __str__(self) -> str: return f"{self.name}({', '.join(map(shown, self.args))}){self.within}"
+
+
+class CheckedPartials(Partials):
+    """The partials of a watched call; none checks itself while partials are looked into, not recorded."""
+
+    def __init__(self, call: Watched, known: Partials) -> None: self.call, self.known = call, known
+
+    def __missing__(self, number: int) -> Partial:
+        known = self.known[number]
+        return functools.partial(self.call.checked, known, number) if RECORDING.get() else known
 
 
 # What the errors say

@@ -40,27 +40,31 @@ NUMBERS = "biuf"  # the kinds of dtype that are real numbers
 ORDER = itertools.count()  # every Tensor is younger than its inputs, so their numbers sort the graph topologically
 
 
+class Partials(dict[int, Partial]):
+    """The partials of an operation by the number of the argument; `each` is one for any number of arguments."""
+
+    def __init__(self, name: str, partials: tuple[Partial | None, ...], each: Partial | None) -> None:
+        super().__init__((number, f) for number, f in enumerate(partials) if f)
+        self.name, self.each = name, each
+
+    def __missing__(self, number: int) -> Partial:
+        if self.each: return functools.partial(self.each, number)
+        raise errors.no_partial(self.name, number)
+
+
 class Operation:
     """A function of arrays, z = f(x, y, …), and its partials: one per argument, (g, z, x, y, …) ↦ ∂L/∂argument."""
 
     def __init__(self, name: str, forward: Callable[..., Any], partials: tuple[Partial | None, ...] = (),
                  each: Partial | None = None, domain: tuple[tuple[float, float], ...] = (), elementwise: bool = False) -> None:
-        self.name, self.forward, self.partials, self.domain = name, forward, partials, domain
-        self.elementwise = elementwise
-        self.each = each  # in place of partials, for any number of arguments: (number of the argument, g, z, *arguments)
+        self.name, self.forward, self.domain, self.elementwise = name, forward, domain, elementwise
+        self.partials = Partials(name, partials, each)
 
     @functools.cached_property
     def options(self) -> frozenset[str]:
         """The names that the partials know: no other option may be given."""
-        partials = (*self.partials, self.each)
-        return frozenset(name for f in partials if f for name in inspect.signature(f).parameters if name != "out")
-
-    def partial(self, number: int) -> Partial:
-        """The partial derivative with respect to one argument."""
-        found = self.partials[number] if number < len(self.partials) else None
-        if found: return found
-        if self.each: return functools.partial(self.each, number)
-        raise errors.no_partial(self, number)
+        signatures = [inspect.signature(f) for f in (*self.partials.values(), self.partials.each) if f]
+        return frozenset(name for signature in signatures for name in signature.parameters if name != "out")
 
     def check(self, options: dict[str, Any]) -> None:
         """Options are settings that the partials know; what is differentiated is given in its place, not by name."""
@@ -77,7 +81,7 @@ class Operation:
             if isinstance(x, Tensor):
                 met, wanted = True, wanted or x.requires_grad
                 arrays.append(x.data)
-            else: arrays.append(np.asarray(x) if self.elementwise and isinstance(x, list) else x)
+            else: arrays.append(np.asarray(x) if isinstance(x, list) and self.elementwise else x)
         if options: self.check(options)
         try: data = self.forward(*arrays, **options) if options else self.forward(*arrays)
         except (ValueError, TypeError, IndexError) as error: raise errors.function_failed(self, error, args) from None
@@ -141,29 +145,29 @@ def no_grad() -> Iterator[None]:
 def chain_rule(root: Tensor, gradient: Any = None, create_graph: bool = False) -> Iterator[tuple[Tensor, Any]]:
     """Yield (tensor, ∂root/∂tensor) for all that root was computed from, each once its gradient is complete.
 
-    The order is reverse topological: the youngest Tensor first, so that all that it flowed into has been seen before it.
+    The order is reverse topological: the youngest Tensor first, so that all that it flowed into has been seen; leaves last.
     Gradients are arrays; with `create_graph` they are Tensors, themselves recorded, and can be differentiated again.
     `gradient` is ∂L/∂root, of root's shape; left out, root must be one number, and it is 1.
     """
-    found = {-root.order: (root, starting_gradient(root, gradient, create_graph))}
-    pending = [-root.order]  # a heap: the youngest comes first
+    gradients = {root: starting_gradient(root, gradient, create_graph)}
+    pending = [(-root.order, root)]  # a heap: the youngest comes first
     while pending:
-        z, g = found.pop(heappop(pending))
+        g = gradients.pop(z := heappop(pending)[1])
         if isinstance(g, Placed): g = g.written_out()
         yield z, g
-        if z.operation is None: continue
-        partial, options, values = z.operation.partial, z.options, recorded(z) if create_graph else z.values
-        for number, x in enumerate(z.args):
+        number, options, values = -1, z.options, recorded(z) if create_graph else z.values
+        partials: Any = z.operation and z.operation.partials
+        for x in z.args:
+            number += 1
             if not isinstance(x, Tensor) or not x.requires_grad: continue
-            contribution = partial(number)(g, *values, **options) if options else partial(number)(g, *values)
+            contribution = partials[number](g, *values, **options) if options else partials[number](g, *values)
             then = z.values[number + 1]
             if contribution.shape != then.shape or contribution.dtype is not then.dtype:
                 contribution = fitted(contribution, z, number)
-            key = -x.order
-            if key in found: found[key] = x, added(found[key][1], contribution)  # several paths to x: their gradients add up
-            else:
-                found[key] = x, contribution
-                heappush(pending, key)
+            if x in gradients: contribution = added(gradients[x], contribution)  # several paths to x: they add up
+            elif x.operation: heappush(pending, (-x.order, x))
+            gradients[x] = contribution
+    for x, g in gradients.items(): yield x, g.written_out() if isinstance(g, Placed) else g  # the leaves
 
 
 def gradients_of(root: Tensor, inputs: tuple[Tensor, ...], gradient: Any = None, create_graph: bool = False) -> list[Any]:

@@ -56,9 +56,9 @@ def no_derivative(function: Callable[..., Any]) -> TypeError:
                      f"If you know it, register it: derivative({name}, lambda g, z, x: …)" + see("no-derivative"))
 
 
-def no_partial(operation: Any, number: int) -> TypeError:
-    return TypeError(f"{operation.name} has no derivative with respect to its argument {number}. Give it the array, "
-                     f"tensor.data, or register the partial: derivative({operation.name}, …)" + see("no-derivative"))
+def no_partial(name: str, number: int) -> TypeError:
+    return TypeError(f"{name} has no derivative with respect to its argument {number}. Give it the array, "
+                     f"tensor.data, or register the partial: derivative({name}, …)" + see("no-derivative"))
 
 
 def partial_does_not_fit(operation: Any, number: int, gradient: Any, x: Any) -> ValueError:

@@ -127,13 +127,13 @@ def local(z: Tensor, number: int, x: Any) -> float | None:
     """The partial derivative of z for one argument, both being numbers, with 1 arriving."""
     if z.operation is None or np.ndim(z.values[0]) or np.ndim(z.values[number + 1]): return None
     if not isinstance(x, Tensor) or not x.requires_grad: return None
-    return float(z.operation.partial(number)(np.ones((), z.dtype)[()], *z.values, **z.options))
+    return float(z.operation.partials[number](np.ones((), z.dtype)[()], *z.values, **z.options))
 
 
 def passes(z: Tensor, number: int, x: Any, gradients: Mapping[Tensor, Any]) -> tuple[Any, ...]:
     """What z passes on to one argument: the contribution, its shape if it was summed, the partial's source and place."""
     if z.operation is None or not isinstance(x, Tensor) or x not in gradients: return ()
-    partial = z.operation.partial(number)
+    partial = z.operation.partials[number]
     whole = partial(gradients[z], *z.values, **z.options)
     contribution = fitted(whole, z, number)
     if isinstance(contribution, Placed): contribution = contribution.written_out()

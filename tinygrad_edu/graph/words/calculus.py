@@ -93,8 +93,8 @@ def partial_of(target: Node, edge: Edge) -> Any:
     """The registered partial that computed what the edge passes back, known by its source."""
     for run in REGISTRY.values():
         if not isinstance(run, Operation) or run.name != target.operation: continue
-        if run.each is None and (edge.argument >= len(run.partials) or run.partials[edge.argument] is None): continue
-        if source(partial := run.partial(edge.argument)) == (edge.partial, edge.place): return partial
+        if run.partials.each is None and edge.argument not in run.partials: continue
+        if source(partial := run.partials[edge.argument]) == (edge.partial, edge.place): return partial
     return None
 
 
