@@ -1,0 +1,168 @@
+"""What the studies share: MNIST as rows, the video's network and its training, and how each ends.
+
+A study ends with a figure, light and dark, and with metrics.json: a claim, what was measured, and checks that can fail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from tinygrad_edu import nn
+
+sys.path.append(str(Path(__file__).parents[1]))  # where the other examples are, which share common.py
+import common
+from common import outputs, parse
+
+__all__ = ["DARK", "LIGHT", "VIDEO", "Array", "Look", "accuracy", "conclude", "figure", "mnist", "network", "one_hot",
+           "outputs", "parse", "parser", "squared_cost", "train"]
+
+Array = np.ndarray[Any, Any]
+VIDEO = (784, 16, 16, 10)
+STARTED = time.perf_counter()
+
+
+@dataclass(frozen=True)
+class Look:
+    """The colours of a figure; blue, orange and plum are told apart by the colour-blind too, on their paper."""
+
+    name: str
+    paper: str
+    ink: str
+    muted: str
+    grey: str
+    blue: str
+    orange: str
+    plum: str
+    zero: str  # of the diverging colours: orange below, blue above
+    below: str
+    above: str
+
+    @property
+    def diverging(self) -> Colormap:
+        """For numbers with a sign: use it with vmin = −vmax."""
+        return LinearSegmentedColormap.from_list("signed", [self.below, self.zero, self.above])
+
+    @property
+    def amount(self) -> Colormap:
+        """From the paper to ink: for pixels, and numbers from 0 up."""
+        return LinearSegmentedColormap.from_list("amount", [self.paper, self.ink])
+
+
+LIGHT = Look("light", "#ffffff", common.INK, common.MUTED, common.GREY, common.BLUE, common.ORANGE, common.PLUM,
+             "#f7f7f7", "#7f3b08", "#084594")
+DARK = Look("dark", "#12181f", "#e6edf3", "#9fb0c0", "#3c4855", "#56b4e9", "#e69f00", "#cc79a7",
+            "#1b232c", "#f0a94a", "#6cb6f5")
+
+
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """The flags of the other examples; results go to build/learning/."""
+    flags = common.parser(doc)
+    flags.set_defaults(out=Path("build") / "learning" / Path(sys.argv[0]).stem)
+    return flags
+
+
+def mnist(args: Any) -> tuple[Array, Array, Array, Array]:
+    """`x, y, x_test, y_test`: images as rows `(n, 784)` from 0 to 1, and their digits; with --quick a tenth of them."""
+    x, y, x_test, y_test = common.mnist(quick=args.quick)
+    return x.reshape(-1, 784), y, x_test.reshape(-1, 784), y_test
+
+
+def network(sizes: Sequence[int], rng: np.random.Generator, *, activation: type[nn.Module] = nn.Sigmoid,
+            weight: Any = nn.init.lecun_normal, bias: Any = nn.init.normal,
+            last: type[nn.Module] | None = nn.Sigmoid) -> nn.Sequential:
+    """Linear layers of these sizes, an activation behind each; by default weights from N(0, 1/fan_in), biases from N(0, 1)."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(sizes): layers += [nn.Linear(before, after), activation()]
+    layers[-1:] = [last()] if last else []
+    model = nn.Sequential(*layers)
+    nn.init.initialize(model, rng, weight=weight, bias=bias)
+    return model
+
+
+def one_hot(y: Array) -> Array:
+    """What the ten outputs should be: 1 for the digit, 0 elsewhere."""
+    return nn.data.one_hot(y, 10)
+
+
+def squared_cost(a: Any, wanted: Any) -> Any:
+    """C = Σ (a − y)² over the ten outputs, averaged over the images."""
+    return nn.MSE("sum")(a, wanted) / len(wanted)
+
+
+def train(model: nn.Module, x: Array, wanted: Array, args: Any, rng: np.random.Generator, *, epochs: int, lr: float,
+          batch: int = 32, decay: float = 0.0, cosine: bool = False, cost: Any = squared_cost, title: str = "",
+          after: Callable[[float], bool | None] | None = None) -> None:
+    """Mini-batch gradient descent, shuffled in each epoch. `wanted` is what the cost takes: one_hot(y) for the squared one.
+
+    `cosine` lets the rate fall to 0, `decay` is the weights' penalty. `after` is called with the mean cost of each epoch, and
+    ends the training by returning True.
+    """
+    loader = nn.DataLoader(x, wanted, batch_size=batch, shuffle=True, rng=rng)
+    optimizer = nn.optim.SGD(common.groups(model, decay), lr=lr)
+    schedule = nn.optim.Cosine(optimizer, max(epochs * len(loader), 1)) if cosine else nn.optim.Constant(optimizer)
+    step = common.step_of(model, cost, optimizer, args)
+    with tqdm(range(epochs), desc=title, unit="epoch", leave=False) as bar:
+        for _ in bar:
+            total = 0.0
+            for batch_x, batch_wanted in loader:
+                total += step(batch_x, batch_wanted).item() * len(batch_x)
+                schedule.step()
+            bar.set_postfix(cost=f"{total / len(x):.4f}")
+            if after and after(total / len(x)): break
+
+
+def accuracy(model: nn.Module, x: Array, y: Array) -> float:
+    """The share of images whose brightest output is their digit."""
+    return float((outputs(model, x).argmax(axis=1) == y).mean())
+
+
+def conclude(args: Any, draw: Callable[[Look], Figure], *, claim: str, verdict: str, measured: dict[str, str],
+             checks: dict[str, bool], source: str, **numbers: Any) -> None:
+    """Write both figures and the metrics, print what was measured; end with an error if a check fails.
+
+    `claim` is one sentence of the source's; `verdict` is "holds", "holds, but …" or "does not hold: …"; `measured` are
+    the numbers as they are read, by what they are; `checks` are the claims that a program can decide, each one sentence.
+    """
+    args.out.mkdir(parents=True, exist_ok=True)
+    for look in (LIGHT, DARK):
+        with matplotlib.rc_context(style(look)): draw(look).savefig(args.out / f"figure_{look.name}.png", dpi=144)
+    seconds = round(time.perf_counter() - STARTED, 1)
+    holds = all(checks.values())
+    known = {"claim": claim, "verdict": verdict, "source": source, "measured": measured,
+             "checks": {sentence: bool(check) for sentence, check in checks.items()}, "holds": bool(holds), **numbers,
+             "seconds": seconds, "settings": common.settings(args)}
+    (args.out / "metrics.json").write_text(json.dumps(known, indent=1, ensure_ascii=False))
+    for what, value in measured.items(): print(f"{what:60} {value}")
+    print(f"{claim} {verdict[:1].upper()}{verdict[1:]}. {seconds:.0f} s; see {args.out}/figure_light.png", flush=True)
+    if not holds: sys.exit("\n".join(f"missed: {sentence}" for sentence, check in checks.items() if not check))
+
+
+def style(look: Look) -> dict[str, Any]:
+    """Matplotlib's settings for a figure on light or on dark paper."""
+    return {"figure.facecolor": look.paper, "savefig.facecolor": look.paper, "axes.facecolor": look.paper,
+            "text.color": look.ink, "axes.titlecolor": look.ink, "axes.labelcolor": look.muted, "axes.edgecolor": look.grey,
+            "xtick.color": look.muted, "ytick.color": look.muted, "grid.color": look.grey, "legend.labelcolor": look.ink,
+            "lines.linewidth": 1.8, "axes.prop_cycle": matplotlib.cycler(color=[look.blue, look.orange, look.plum])}
+
+
+def figure(title: str, width: float = 11.0, height: float = 5.5, note: str = "") -> Figure:
+    """An empty figure with its title, which says what is seen, and a note below that says how to read it."""
+    drawn = Figure(figsize=(width, height))
+    drawn.set_layout_engine("constrained", rect=(0.005, 0.01, 0.99, 0.98))
+    drawn.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")
+    if note: drawn.supxlabel(note, fontsize=9, x=0.01, ha="left", color=matplotlib.rcParams["axes.labelcolor"])
+    return drawn
