@@ -38,7 +38,10 @@ def test_every_public_name_has_a_docstring_of_ten_lines_at_most_with_an_example(
         assert len(documented.splitlines()) <= 10
 
 
-@pytest.mark.parametrize("page", ["../README.md", "../docs/errors.md", "../docs/nn.md"])
+COURSE = sorted(f"../docs/course/{path.name}" for path in (Path(__file__).parents[1] / "docs" / "course").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", ["../README.md", "../docs/errors.md", "../docs/nn.md", *COURSE])
 def test_the_examples_of_a_page_run(page):
     failed, ran = doctest.testfile(page, optionflags=doctest.ELLIPSIS)
     assert ran > 10
