@@ -207,7 +207,7 @@ def main() -> None:
 def report(args: Any, draw: Any, runs: Any, one: Array, full: Array, found: dict[str, Array], low: int, top: int,
            walks: tuple[dict[str, Array], list[Array]]) -> None:
     """The numbers and what has to be true of them, whatever the seed."""
-    (cost, length), late = runs[RIGHT], len(one) // 2
+    (cost, length), late = runs[RIGHT], len(one) * 9 // 10
     right, _, large = walks[0].values()
     rises = {rate: int((np.diff(run[0]) > 1e-5).sum()) for rate, run in runs.items()}
     shrinks, escape = float(length.max() / length[-1]), float(length[top] / length[low])
@@ -235,11 +235,12 @@ def report(args: Any, draw: Any, runs: Any, one: Array, full: Array, found: dict
                 f"in the network the last step is under 1/{goal} of the longest": shrinks > goal,
                 "before that it sits where all outputs are 0.1, whose cost is 0.90": abs(float(cost[low]) - 0.9) < 0.02,
                 "and its steps get more than twice as long as it escapes": escape > 2,
-                "without hidden layers the second half of the steps shrink one by one":
+                "without hidden layers the last tenth of the steps shrink one by one":
                     float((np.diff(one[late:]) < 0).mean()) > 0.99,
-                "the right rate never raises the cost, one that is too large does in over ten steps":
-                    rises[RIGHT] == 0 and rises[TOO_LARGE] > 10,
-                "a rate that is too small ends at more than twice the right one's cost": runs[TOO_SMALL][0][-1] > 2 * cost[-1],
+                "the right rate never raises the cost, one that is too large does again and again":
+                    rises[RIGHT] == 0 and rises[TOO_LARGE] > 3,
+                "rates that are too small or too large end at more than twice the right one's cost":
+                    bool(min(runs[TOO_SMALL][0][-1], runs[TOO_LARGE][0][-1]) > 2 * cost[-1]),
                 f"a mini-batch's slope keeps over a third of its length, and is over {noisier} times that of all images":
                     last > first / 3 and last > noisier * last_full,
                 f"an epoch of mini-batches costs less than {args.full} steps of all images": epoch < full[-1]},
