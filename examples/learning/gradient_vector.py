@@ -121,8 +121,8 @@ def draw_sorted(axes: Any, look: Look, g: Array) -> None:
     axes.axvspan(some, len(size), color=look.grey, alpha=0.4)
     axes.text((some + len(size)) / 2, 0.5, f"{len(size) - some:,}\nare exactly 0", ha="center", va="center",
               transform=axes.get_xaxis_transform())
-    axes.annotate(f"130 hold {np.square(size[:130]).sum() / np.square(size).sum():.0%}\nof ‖∇C‖²", (130, size[129]), (0.27, 0.84),
-                  textcoords="axes fraction", fontsize=9,
+    axes.annotate(f"130 hold {np.square(size[:130]).sum() / np.square(size).sum():.0%}\nof ‖∇C‖²", (130, size[129]),
+                  (0.27, 0.84), textcoords="axes fraction", fontsize=9,
                   arrowprops={"arrowstyle": "-", "color": look.muted, "shrinkB": 2})
     axes.set(title="sorted by size", xlabel="13,002 components", ylabel="|∂C/∂w|", xlim=(0, len(size)),
              xticks=[0, 6000, 12000], ylim=(1e-6, 1))
