@@ -24,28 +24,25 @@ def draw_images(axes: Any, look: Look, pair: Pair) -> None:
     """Images that got another label, with what the network answers after training."""
     given, answers = pair.labels["shuffled"], pair.courses["shuffled"].answers
     changed = np.flatnonzero((given != pair.labels["true"]) & (given == answers))
-    for place, i in enumerate(changed[:12]):
+    for place, i in enumerate(changed[:18]):
         row, column = divmod(place, 3)
         axes.imshow(pair.x[i].reshape(28, 28), cmap=look.amount, vmin=0, vmax=1,
-                    extent=(2 * column, 2 * column + 1, 1.15 * row + 1, 1.15 * row))
-        axes.text(2 * column + 1.08, 1.15 * row + 0.5, f"“{answers[i]}”", va="center", fontsize=13, fontweight="bold",
+                    extent=(2 * column, 2 * column + 1, 1.2 * row + 1, 1.2 * row))
+        axes.text(2 * column + 1.08, 1.2 * row + 0.5, f"“{answers[i]}”", va="center", fontsize=13, fontweight="bold",
                   color=look.orange)
-    axes.set(xlim=(0, 5.8), ylim=(4.5, 0), title="what it answers once it has learned them")
+    axes.set(xlim=(0, 5.8), ylim=(7.1, 0), title="after shuffled labels it answers")
     axes.axis("off")
 
 
 def draw_courses(axes: Any, look: Look, courses: dict[str, Course]) -> None:
     """The share of right answers after each epoch, on the images learned and on test images."""
     for (name, course), color in zip(courses.items(), (look.blue, look.orange), strict=True):
-        axes.plot(course.epochs, np.multiply(course.accuracies, 100), color=color, linewidth=1.1)
-        tested = range(1, len(course.test) + 1)
-        axes.plot(tested, np.multiply(course.test, 100), color=color, linestyle=(0, (3, 1.5)))
+        axes.plot(course.epochs, np.multiply(course.accuracies, 100), color=color, linewidth=1.1,
+                  label=f"{name} labels, the images it learns")
+        axes.plot(range(1, len(course.test) + 1), np.multiply(course.test, 100), color=color, linestyle=(0, (3, 1.5)),
+                  label=f"{name} labels, test images")
         axes.plot(course.epochs[-1], 100 * course.accuracies[-1], "o", color=color)
-        above = 3 if name == "shuffled" else 0
-        axes.text(len(tested) * (1 if above else 1.06), 100 * course.test[-1] + above, f"{name} labels: test images",
-                  color=color, ha="right" if above else "left", va="bottom" if above else "center")
-    axes.text(1.06 * courses["true"].epochs[-1], 100, "true labels: the images it learns", color=look.blue, va="center")
-    axes.text(0.75 * courses["shuffled"].until(0.99), 45, "shuffled labels:\nthe images it learns", color=look.orange)
+    axes.legend(loc="center right", bbox_to_anchor=(1, 0.36))
     axes.axhline(10, color=look.muted, linewidth=0.8, linestyle=":", zorder=0)
     axes.set(xlabel="epochs", ylabel="right answers (%)", ylim=(0, 106), xlim=(0, None), yticks=range(0, 101, 20),
              title="while it learns")
@@ -53,14 +50,13 @@ def draw_courses(axes: Any, look: Look, courses: dict[str, Course]) -> None:
 
 def draw_ends(axes: Any, look: Look, courses: dict[str, Course]) -> None:
     """The end of both trainings as bars."""
-    for (name, course), color, shift in zip(courses.items(), (look.blue, look.orange), (-0.19, 0.19), strict=True):
+    for course, color, shift in zip(courses.values(), (look.blue, look.orange), (-0.19, 0.19), strict=True):
         for i, share in enumerate((course.accuracies[-1], course.test[-1])):
             axes.bar(i + shift, 100 * share, 0.34, color=color)
             axes.text(i + shift, 100 * share + 1.5, f"{100 * share:.1f}", ha="center", fontweight="bold", color=color)
-        axes.text(1.19, 60 + 60 * shift, f"{name} labels", ha="center", color=color)
     axes.axhline(10, color=look.muted, linewidth=0.8, linestyle=":", zorder=0)
     axes.text(1.55, 10, "chance", color=look.muted, va="center")
-    axes.set(xticks=[0, 1], xticklabels=["its own images", "test images"], ylim=(0, 106), yticks=[], xlim=(-0.5, 1.5),
+    axes.set(xticks=[0, 1], xticklabels=["the images it learns", "test images"], ylim=(0, 106), yticks=[], xlim=(-0.5, 1.5),
              title="at the end (%)")
     axes.spines["left"].set_visible(False)
     axes.tick_params(length=0)
@@ -69,7 +65,7 @@ def draw_ends(axes: Any, look: Look, courses: dict[str, Course]) -> None:
 def drawing(look: Look, pair: Pair) -> Figure:
     drawn = study.figure(
         "Shuffled labels are learned as perfectly as true ones, only later; they are of no use for new images",
-        13, 5.2, f"The same network, from the same start. Solid: the {len(pair.x):,} images it learns; dashed: test images.")
+        13, 5.2, f"The same network learns the same {len(pair.x):,} images, from the same start. Test images have true labels.")
     images, courses, ends = drawn.subplots(1, 3, width_ratios=[1.1, 1.75, 1.05])
     draw_images(images, look, pair)
     draw_courses(courses, look, pair.courses)
