@@ -90,7 +90,7 @@ def main() -> None:
     def draw(look: Look) -> Figure:
         drawn = study.figure(
             "With shuffled labels the cost falls almost in a straight line, with true ones it drops at once", 13, 5,
-            "The same network, images and start. Dots: 99 % of its images are right. Middle and right: each curve from its start to where 99 % are right.")
+            "The same network, images and start. Dots: 99 % are right. Middle and right: each curve from its start to its dot.")
         first, second, third = drawn.subplots(1, 3)
         draw_costs(first, look, courses)
         draw_scaled(second, look, cost, falls=True, title="the cost on a common scale")
