@@ -23,7 +23,7 @@ LADDER = {"fixed rate": {}, "falling rate": {"cosine": True}, "fixed rate, penal
 LONGER = "the same, three times as long"
 WIDER = {(32, 32): 3e-5, (64,): 3e-5, (64, 32): 2e-5, (128, 32): 2e-5}  # hidden layers, and the penalty that suits them
 QUICK = {(32, 32): 3e-5, (64, 32): 2e-5}
-NOTE = "The orange network is the same on both sides. Each dot is one training; another seed moves it by 0.1 to 0.3 points."
+NOTE = "Orange: the same network on both sides. Each dot is one training; another seed moves it by a few tenths of a point."
 
 
 def trained(hidden: tuple[int, ...], data: tuple[Array, ...], args: Any, **settings: Any) -> float:
@@ -48,9 +48,8 @@ def draw_ladder(axes: Any, look: Look, ladder: dict[str, float]) -> None:
     """The video's network, with and without the falling rate and the penalty."""
     low = min(ladder.values()) - 0.01
     for i, (name, value) in enumerate(ladder.items()):
-        colour = look.orange if "penalty" in name or name == LONGER else look.grey
         axes.plot([low, value], [i, i], color=look.grey, linewidth=1.2)
-        axes.plot(value, i, "o", color=colour, markersize=10)
+        axes.plot(value, i, "o", color=look.orange if name == LONGER else look.plum, markersize=10)
         axes.text(value, i - 0.24, f"{value:.1%}", ha="center", va="bottom", fontweight="bold")
     axes.set(yticks=range(len(ladder)), yticklabels=ladder, ylim=(len(ladder) - 0.5, -0.8), xticks=[],
              xlim=(low, max(ladder.values()) + 0.004), title="784-16-16-10: what the training is worth")
@@ -63,15 +62,14 @@ def draw_curve(axes: Any, look: Look, curve: dict[tuple[int, ...], float]) -> No
     sizes, values = [parameters(hidden) for hidden in curve], list(curve.values())
     axes.plot(sizes, values, color=look.blue, zorder=1)
     axes.scatter(sizes, values, s=80, color=[look.orange, *[look.blue] * (len(curve) - 1)], zorder=2)
-    below = (0, -12)
     for hidden, size, value in zip(curve, sizes, values, strict=True):
-        offset, ha = ((-9, 5), "right") if hidden != (64,) else ((4, below[1] - 3), "left")
-        if hidden == (16, 16): offset, ha = (11, -4), "left"
+        offset, ha = ((-9, 5), "right") if hidden not in ((16, 16), (64,)) else ((11, -5), "left")
         axes.annotate(f"{named(hidden)}: {value:.1%}", (size, value), offset, textcoords="offset points", ha=ha,
                       fontweight="bold", fontsize=10)
     axes.set(xscale="log", xlabel="weights and biases", ylabel="test images classified correctly",
              xlim=(min(sizes) / 1.25, max(sizes) * 1.25), title="the same training, other hidden layers")
-    axes.set_xticks(sizes[:2] + sizes[3:], [f"{size:,}" for size in sizes[:2] + sizes[3:]])
+    ticks = [parameters(hidden) for hidden in curve if hidden != (64,)]  # it is too close to 64-32
+    axes.set_xticks(ticks, [f"{size:,}" for size in ticks])
     axes.minorticks_off()
     axes.margins(y=0.12)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
@@ -85,13 +83,13 @@ def checks_of(ladder: dict[str, float], curve: dict[tuple[int, ...], float], qui
     both, without = ladder["falling rate, penalty"], max(ladder["fixed rate"], ladder["falling rate"])
     if quick: return {"with a tenth of the images the plain network reaches 87 %": plain > 0.87,
                       "64-32, with four times the parameters, gains 0.4 points": widest > plain + 0.004,
-                      "falling rate and penalty lose less than a point": both > max(ladder.values()) - 0.01}
+                      "falling rate and penalty lose less than two points": both > without - 0.02}
     return {"the plain network reaches 95.8 %": plain > 0.958,
-            "every wider network gains 0.4 points": min(list(curve.values())[1:]) > plain + 0.004,
+            "every wider network gains 0.2 points": min(list(curve.values())[1:]) > plain + 0.002,
             "128-32, with eight times the parameters, reaches 97.8 %, and less than 98.8 %": 0.978 < widest < 0.988,
-            "128-32 gains 1.4 points": widest > plain + 0.014,
+            "128-32 gains a whole point": widest > plain + 0.01,
             "without the penalty the plain network stays below 96 %": without < 0.96,
-            "falling rate and penalty together gain 0.5 points": both > without + 0.005}
+            "falling rate and penalty together gain 0.3 points": both > without + 0.003}
 
 
 def main() -> None:

@@ -121,6 +121,7 @@ def draw_weights(axes: Any, look: Look, weights: Weights) -> None:
     axes.imshow(mosaic(weights.pictures), cmap=look.diverging, vmin=-1, vmax=1)
     axes.set_title(weights.title, fontsize=10.5)
     axes.axis("off")
+    axes.set_anchor("N")
     reached = "" if weights.accuracy is None else f"\n{weights.accuracy:.1%} of the test images right"
     axes.text(0, -0.03, f"Moran's I: {weights.moran.mean():.2f}\n{weights.beats} of 16 beat {SHUFFLES} shuffles\n"
               f"the best edge explains {weights.edges.mean():.0%}{reached}", transform=axes.transAxes, va="top", fontsize=10,
@@ -175,7 +176,7 @@ def main() -> None:
     drawn_edge = float(edge_share(edge(), lit, templates()).min())
 
     def draw(look: Look) -> Figure:
-        drawn = study.figure(TITLE, 13, 4.8, NOTE.format(drawn_edge))
+        drawn = study.figure(TITLE, 13, 5.1, NOTE.format(drawn_edge))
         for axes, weights in zip(drawn.subplots(1, 4), networks, strict=True): draw_weights(axes, look, weights)
         return drawn
 
