@@ -106,8 +106,8 @@ def checks(found: dict[int, Runs], quick: bool) -> dict[str, bool]:
     narrow, *_, wide = runs = list(found.values())
     first, last = min(found), max(found)
     differ = {width: (max(r.ends) - min(r.ends)) / r.mean for width, r in found.items()}
-    times, apart, near = (2, 0.15, 0.25) if quick else (8, 0.25, 0.15)
-    relative = 1.5 if quick else 3
+    times, apart, near = (4, 0.15, 0.25) if quick else (8, 0.25, 0.15)
+    relative = 2 if quick else 3
     return {f"the test costs of {first} neurons spread more than {times} times as much as those of {last}":
                 narrow.spread > times * wide.spread,
             f"as a part of their mean they spread more than {relative} times as much":
@@ -115,8 +115,9 @@ def checks(found: dict[int, Runs], quick: bool) -> dict[str, bool]:
             "the spread of 16 neurons is between" + (" or smaller" if quick else ""):
                 narrow.spread > found[16].spread and (quick or found[16].spread > wide.spread),
             "the mean test cost falls with every width": all(np.diff([r.mean for r in runs]) < 0),
-            f"{last} neurons: the best and the worst start differ by less than {near:.0%} of the mean": differ[last] < near,
-            f"{first} neurons: they differ by more than {apart:.0%}": differ[first] > apart,
+            f"{last} neurons: the best and the worst start differ by less than {100 * near:.0f} % of their mean":
+                differ[last] < near,
+            f"{first} neurons: they differ by more than {100 * apart:.0f} %": differ[first] > apart,
             "at no end is the gradient near 0: more than 1 % of its length at the start is left":
                 min(min(r.flatness) for r in runs) > 0.01}
 

@@ -95,7 +95,7 @@ def main() -> None:
                   "labels that shuffling left the same": f"{kept:.1%}"},
         checks={"both labelings are learned: at least 99.9 % of its own images":
                     min(true.accuracies[-1], shuffled.accuracies[-1]) >= 0.999,
-                f"with true labels more than {few:.0%} of the test images are right": true.test[-1] > few,
+                f"with true labels more than {100 * few:.0f} % of the test images are right": true.test[-1] > few,
                 "with shuffled ones it is chance: from 5 % to 15 %": 0.05 < shuffled.test[-1] < 0.15,
                 f"until 90 % of its own are right, shuffled labels take more than {factor} times as long": slower[0.9] > factor,
                 "shuffling left fewer than a sixth of the labels the same": kept < 1 / 6},

@@ -64,7 +64,7 @@ def checks(quick: bool, tenth: dict[str, float], straight: dict[str, float], are
            right: dict[str, Array]) -> dict[str, bool]:
     """What must hold; fewer images (--quick) have less of a structure, and their curves fewer points."""
     early, line, bend, mean = (0.28, 0.86, 0.82, 0.75) if quick else (0.65, 0.94, 0.6, 0.66)
-    return {f"true labels: more than {early:.0%} of the drop in the first tenth of the way": tenth["true"] > early,
+    return {f"true labels: more than {100 * early:.0f} % of the drop in the first tenth of the way": tenth["true"] > early,
             "shuffled labels: less than 27 %, and an exponential decay has more": tenth["shuffled"] < 0.27 < DECAY[100],
             f"a line explains the shuffled cost, R² above {line}": straight["shuffled"] > line,
             f"a line does not explain the true cost, R² below {bend}": straight["true"] < bend,
