@@ -20,7 +20,7 @@ from study import Array, Look
 CLAIM = "Given random noise, the network doesn't seem unsure: it confidently answers with some digit."
 FIXED, TUNED = "fixed rate", "penalty and falling rate"
 KINDS: dict[str, dict[str, Any]] = {FIXED: {"lr": 1.5}, TUNED: {"lr": 3.0, "cosine": True, "decay": 5e-5}}
-DIGITS, SHUFFLED, NOISE = "test images", "their pixels shuffled", "uniform noise"
+DIGITS, SHUFFLED, NOISE = "test images", "shuffled pixels", "uniform noise"
 TITLE = "Shown noise, a network does not say “I don't know”: it names a digit, often confidently"
 NOTE = ("Left: the first four images of noise, and the ten outputs of one network, the middle one of all in how sure it is. "
         "Right: thin lines are single networks, thick ones their mean.")
@@ -48,9 +48,9 @@ class Answers:
 
     def words(self, name: str) -> str:
         above, brightest = self.above(name, 0.5), self.brightest(name)
-        return (f"mean {brightest.mean():.2f} ({brightest.min():.2f} to {brightest.max():.2f}); above 0.5 for "
-                f"{above.mean():.0%} ({above.min():.0%} to {above.max():.0%}), above 0.9 for {self.above(name, 0.9).mean():.0%}; "
-                f"three digits take {self.favourites(name):.0%}")
+        return (f"mean {brightest.mean():.2f} ({brightest.min():.2f} to {brightest.max():.2f}); "
+                f"above 0.5 for {above.mean():.0%} ({above.min():.0%} to {above.max():.0%}), "
+                f"above 0.9 for {self.above(name, 0.9).mean():.0%}; three digits take {self.favourites(name):.0%}")
 
 
 def answers(kind: dict[str, Any], data: tuple[Array, ...], inputs: dict[str, Array], args: Any, title: str) -> Answers:
@@ -87,6 +87,7 @@ def draw_sureness(axes: Any, look: Look, known: Answers, title: str) -> None:
     axes.axvline(0.5, color=look.muted, linewidth=0.8, linestyle=":")
     axes.set(title=f"{title}: {np.mean(known.accuracies):.1%} right", xlim=(0, 1), ylim=(0, 1.02),
              xlabel="the brightest output is above …", ylabel="share of the images")
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
 
 

@@ -156,11 +156,8 @@ def checks_of(start: Weights, networks: list[Weights], kept: float, drawn_edge: 
             min(small.edges.mean(), best.edges.mean()) > 2 * start.edges.mean()}
 
 
-def main() -> None:
-    flags = study.parser(__doc__)
-    flags.add_argument("--epochs", type=int, default=30, help="how often every image is seen, with the penalty twice as often")
-    args = study.parse(flags)
-    data = study.mnist(args)
+def look_at(data: tuple[Array, ...], args: Any) -> tuple[Weights, list[Weights], float, float]:
+    """The weights before training and the four pictures; the share of the start that was kept; how much of an edge is seen."""
     lit = (data[0] > 0).mean(axis=0).reshape(28, 28) >= 0.01
     fixed = {"lr": 1.5, "epochs": args.epochs}
     noise, loud, reached = trained("start from N(0, 1)", args, data, weight=nn.init.normal, **fixed)
@@ -171,9 +168,15 @@ def main() -> None:
     learned = measured("the same network minus its start", loud - noise, lit, rng)
     small = measured("small start: N(0, 1/784)", quiet, lit, rng, reached_2)
     best = measured("small start, penalty, falling rate", tuned, lit, rng, reached_3)
-    networks = [large, learned, small, best]
     kept = float(np.corrcoef(loud.ravel(), noise.ravel())[0, 1] ** 2)
-    drawn_edge = float(edge_share(edge(), lit, templates()).min())
+    return start, [large, learned, small, best], kept, float(edge_share(edge(), lit, templates()).min())
+
+
+def main() -> None:
+    flags = study.parser(__doc__)
+    flags.add_argument("--epochs", type=int, default=30, help="how often every image is seen, with the penalty twice as often")
+    args = study.parse(flags)
+    start, networks, kept, drawn_edge = look_at(study.mnist(args), args)
 
     def draw(look: Look) -> Figure:
         drawn = study.figure(TITLE, 13, 5.1, NOTE.format(drawn_edge))
