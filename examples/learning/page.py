@@ -43,7 +43,7 @@ nav li { display: grid; grid-template-columns: 14.5rem 1fr 8rem; gap: .1rem 1rem
   border-bottom: 1px solid var(--line); }
 nav li a { font-weight: 600; }
 section { margin-top: 2.5rem; padding-top: 1.5rem; border-top: 3px solid var(--line); }
-.claim { margin: .3rem 0; font-size: 1.1rem; max-width: 60rem; }
+.claim { margin: .3rem 0; font-size: 1.1rem; }
 .badge { justify-self: start; align-self: start; white-space: nowrap; padding: 0 .6rem; border: 2px solid; border-radius: 1rem;
   font-size: .85rem; font-weight: 600; color: var(--muted); }
 .holds { color: var(--holds); } .but { color: var(--but); } .not { color: var(--not); }
