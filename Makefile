@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-browser lint types table golden examples mnist mnist-seeds mnist-plain bench bench-peers clean
+.PHONY: help test test-browser lint types table golden examples learning mnist mnist-seeds mnist-plain bench bench-peers docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,11 @@ examples: $(VENV)/installed ## run the five examples, each with a figure in buil
 		set -- $$name; example=$$1; shift; \
 		$(BIN)/python examples/$$example.py --out "build/$$(echo $$name | tr -d ' ' )" $$* $(FLAGS) || exit 1; done
 
+learning: $(VENV)/installed ## answer the video's questions: ten studies and a page of them, build/learning/index.html (under 10 minutes)
+	@for name in cost descent gradient_vector architecture weights noise shuffled_labels structure minima smoothness; do \
+		$(BIN)/python examples/learning/$$name.py $(FLAGS) || failed="$$failed $$name"; done; \
+	$(BIN)/python examples/learning/page.py && test -z "$$failed"
+
 mnist: $(VENV)/installed ## train the digit classifier on MNIST (less than a minute); FLAGS='--help' lists its flags
 	$(BIN)/python examples/mnist.py $(FLAGS)
 
@@ -63,5 +68,9 @@ build/peers/installed: pyproject.toml
 	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
 	@touch $@
 
+docs: $(VENV)/installed ## build the course and the other pages: docs/_build/html/index.html
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs docs/_build/html
+
 clean: ## remove what was built, and the virtual environment
-	rm -rf build $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build docs/_build $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
