@@ -119,7 +119,7 @@ def main() -> None:
     study.conclude(
         args, lambda look: draw(look, NOTE.format(args.epochs, args.wide_epochs), ladder, curve), claim=CLAIM,
         source="3Blue1Brown, Gradient descent, how neural networks learn: 96 %, and 98 % with tweaks",
-        verdict="holds, but 96 % with a rate that falls and a penalty: with a fixed rate alone it is about 95 %",
+        verdict="holds, but 96 % takes a rate that falls and a penalty: with a fixed rate alone it is about 95 %",
         measured={f"784-16-16-10: {name}": f"{value:.2%}" for name, value in ladder.items()} | {
             f"784-{named(hidden)}-10, {parameters(hidden):,} parameters": f"{value:.2%}" for hidden, value in curve.items()},
         checks=checks_of(ladder, curve, args.quick), ladder=ladder,
