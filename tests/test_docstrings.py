@@ -42,7 +42,8 @@ COURSE = sorted(f"../docs/course/{path.name}" for path in (Path(__file__).parent
 
 
 @pytest.mark.parametrize("page", ["../README.md", "../docs/errors.md", "../docs/nn.md", *COURSE])
-def test_the_examples_of_a_page_run(page):
+def test_the_examples_of_a_page_run(page, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[1])
     failed, ran = doctest.testfile(page, optionflags=doctest.ELLIPSIS)
     assert ran > 10
     assert not failed
