@@ -70,7 +70,7 @@ build/peers/installed: pyproject.toml
 
 docs: $(VENV)/installed ## build the course and the other pages: docs/_build/html/index.html
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs docs/_build/html
+	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -b html docs docs/_build/html
 
 clean: ## remove what was built, and the virtual environment
 	rm -rf build docs/_build $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -6,8 +6,17 @@ project = "tinygrad_edu"
 release = importlib.metadata.version("tinygrad_edu")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
 exclude_patterns = ["_build"]
+default_role = "code"  # one backtick in a docstring
 html_theme = "furo"
 html_title = "tinygrad_edu"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 numpydoc_show_class_members = False
+
+
+def escape_bars(app, what, name, obj, options, lines):
+    """|x| in a docstring is an absolute value, not a substitution."""
+    lines[:] = [line if line.lstrip().startswith((">>>", "...")) else line.replace("|", r"\|") for line in lines]
+
+
+def setup(app): app.connect("autodoc-process-docstring", escape_bars)

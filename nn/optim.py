@@ -253,7 +253,7 @@ class Adagrad(Optimizer):
 def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> Any:
     """g ← g · min(1, max_norm / (‖g‖ + 10⁻⁶)), in place, g being all gradients as one vector. Returns ‖g‖ as it was.
 
-    Between backward() and step(). PyTorch's clip_grad_norm_, for the Euclidean norm; nothing here that changes things in
+    Between backward() and step(). PyTorch's `clip_grad_norm_`, for the Euclidean norm; nothing here that changes things in
     place has a _ behind its name. Raises ValueError for a negative max_norm, and for a norm that is NaN or infinite
     (PyTorch does so with error_if_nonfinite=True). (Pascanu et al. 2013, algorithm 1)
 
@@ -282,7 +282,7 @@ def length(*gradients: Array) -> np.float64:
 def clip_grad_value(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """g ← min(max(g, −clip_value), clip_value), number by number: unlike clip_grad_norm, this changes the direction.
 
-    PyTorch's clip_grad_value_. Raises ValueError for a negative clip_value; NaNs stay NaNs.
+    PyTorch's `clip_grad_value_`. Raises ValueError for a negative clip_value; NaNs stay NaNs.
 
     >>> p = Tensor([1.0, 2.0], requires_grad=True)
     >>> ([3.0, -0.5] * p).sum().backward(); clip_grad_value([p], clip_value=1.0); p.grad
