@@ -1,6 +1,11 @@
 """How Sphinx builds the pages: `make docs` writes docs/_build/html."""
 
 import importlib.metadata
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))
+import derivative_table
 
 project = "tinygrad_edu"
 release = importlib.metadata.version("tinygrad_edu")
@@ -19,4 +24,6 @@ def escape_bars(app, what, name, obj, options, lines):
     lines[:] = [line if line.lstrip().startswith((">>>", "...")) else line.replace("|", r"\|") for line in lines]
 
 
-def setup(app): app.connect("autodoc-process-docstring", escape_bars)
+def setup(app):
+    app.connect("autodoc-process-docstring", escape_bars)
+    app.connect("builder-inited", lambda app: derivative_table.write(app.srcdir))
