@@ -73,4 +73,4 @@ docs: $(VENV)/installed ## build the course and the other pages: docs/_build/htm
 	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -b html docs docs/_build/html
 
 clean: ## remove what was built, and the virtual environment
-	rm -rf build docs/_build $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build docs/_build docs/derivatives.md $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -14,7 +14,6 @@ exclude_patterns = ["_build"]
 default_role = "code"  # one backtick in a docstring
 html_theme = "furo"
 html_title = "tinygrad_edu"
-myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 numpydoc_show_class_members = False
 

@@ -1,4 +1,4 @@
-"""What the examples share: their flags, MNIST as they read it, the look of their figures, and how each ends.
+"""What the examples share: flags, MNIST as they read it, the classifier and its cost, the look of their figures, how each ends.
 
 An example ends with a figure, metrics.json, and one number that has to hold: where it doesn't, the script fails.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,23 @@ def mnist(*, held_back: bool = False, quick: bool = False) -> tuple[Any, Any, An
     step = 10 if quick else 1
     x, x_test = (part[::step].astype(np.float32) / 255 for part in (images, test_images))
     return x, y[::step], x_test, y_test[::step]
+
+
+def network(sizes: Sequence[int], rng: np.random.Generator, *, activation: type[nn.Module] = nn.Sigmoid,
+            weight: Any = nn.init.lecun_normal, bias: Any = nn.init.normal,
+            last: type[nn.Module] | None = nn.Sigmoid) -> nn.Sequential:
+    """Linear layers of these sizes, an activation behind each; by default weights from N(0, 1/fan_in), biases from N(0, 1)."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(sizes): layers += [nn.Linear(before, after), activation()]
+    layers[-1:] = [last()] if last else []
+    model = nn.Sequential(*layers)
+    nn.init.initialize(model, rng, weight=weight, bias=bias)
+    return model
+
+
+def squared_cost(a: Any, wanted: Any) -> Any:
+    """C = Σ (a − y)² over the ten outputs, averaged over the images."""
+    return nn.MSE("sum")(a, wanted) / len(wanted)
 
 
 def step_of(model: nn.Module, cost: Any, optimizer: nn.optim.Optimizer, args: argparse.Namespace) -> Any:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +56,9 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
 
 def network(sizes: list[int], args: argparse.Namespace, rng: np.random.Generator) -> nn.Sequential:
     """Linear layers with an activation behind each; with cross-entropy the last gives its weighted sums as they are."""
-    layers: list[nn.Module] = []
-    for before, after in pairwise(sizes): layers += [nn.Linear(before, after), ACTIVATIONS[args.activation]()]
-    layers[-1:] = [nn.Sigmoid()] if args.loss == "squared" else []
-    model = nn.Sequential(*layers)
-    if args.activation == "relu": nn.init.initialize(model, rng, weight=nn.init.kaiming_normal, bias=nn.init.zeros)
-    else: nn.init.initialize(model, rng, weight=nn.init.lecun_normal, bias=nn.init.normal)  # N(0, 1/fan_in) and N(0, 1)
-    return model
+    start = {"weight": nn.init.kaiming_normal, "bias": nn.init.zeros} if args.activation == "relu" else {}
+    last = nn.Sigmoid if args.loss == "squared" else None
+    return common.network(sizes, rng, activation=ACTIVATIONS[args.activation], last=last, **start)
 
 
 def optimizer_of(model: nn.Module, args: argparse.Namespace) -> nn.optim.Optimizer:
@@ -76,7 +71,7 @@ def train(model: nn.Module, args: argparse.Namespace, images: Any, targets: Any,
           measure: Any) -> list[dict[str, float]]:
     """The training loop. Ctrl-C ends it and keeps what was reached. Returns what was measured after each epoch."""
     loader = nn.DataLoader(images, targets, batch_size=args.batch, shuffle=True, rng=rng)
-    cost = squared_cost if args.loss == "squared" else nn.CrossEntropy()
+    cost = common.squared_cost if args.loss == "squared" else nn.CrossEntropy()
     optimizer = optimizer_of(model, args)
     steps = max(args.epochs * len(loader), 1)
     schedule = nn.optim.Cosine(optimizer, steps) if args.schedule == "cosine" else nn.optim.Constant(optimizer)
@@ -97,11 +92,6 @@ def train(model: nn.Module, args: argparse.Namespace, images: Any, targets: Any,
         epochs.write(f"stopped in epoch {len(history) + 1} of {args.epochs}; what was reached is kept")
     epochs.close()
     return history
-
-
-def squared_cost(activations: Any, targets: Any) -> Any:
-    """Σ (a − y)² over the ten outputs, averaged over the images."""
-    return nn.MSE("sum")(activations, targets) / len(targets)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class Watched(Operation):
 
 
 class CheckedPartials(Partials):
-    """The partials of a watched call; none checks itself while partials are looked into, not recorded."""
+    """The partials of a watched call, each with its checks; without them where nothing is recorded, as for a picture."""
 
     def __init__(self, call: Watched, known: Partials) -> None: self.call, self.known = call, known
 

@@ -18,11 +18,6 @@ from study import Look
 CLAIM = "A network that guesses pays a high cost, a trained one a low cost; the average over all images says how bad it is."
 
 
-def costs(a: Any, y: Any) -> Any:
-    """Σ (a − y)² over the ten outputs, image by image."""
-    return np.square(a - study.one_hot(y)).sum(axis=1)
-
-
 def draw_outputs(axes: Any, look: Look, title: str, a: Any, digit: int) -> None:
     """Ten outputs as bars beside what they should be, each with its part of the cost."""
     wanted = study.one_hot(np.array([digit]))[0]
@@ -54,19 +49,20 @@ def main() -> None:
     flags.add_argument("--lr", type=float, default=5.0, help="learning rate at the start; it falls to 0")
     args = study.parse(flags)
     x, y, _, _ = study.mnist(args)
+    wanted = study.one_hot(y)
     start, order = np.random.default_rng(args.seed).spawn(2)
     model = study.network(study.VIDEO, start)
     before = study.outputs(model, x)
-    study.train(model, x, study.one_hot(y), args, order, epochs=args.epochs, lr=args.lr, decay=5e-5, cosine=True)
+    study.train(model, x, wanted, args, order, epochs=args.epochs, lr=args.lr, decay=5e-5, cosine=True)
     after = study.outputs(model, x)
 
-    averages = {"random weights": float(costs(before, y).mean()), "trained": float(costs(after, y).mean()),
-                "every output 0.1": float(costs(np.full_like(after, 0.1), y).mean()),
-                "every output 0": float(costs(np.zeros_like(after), y).mean())}
+    answers = {"random weights": before, "trained": after, "every output 0.1": np.full_like(after, 0.1),
+               "every output 0": np.zeros_like(after)}
+    costs = {name: study.costs(a, wanted) for name, a in answers.items()}
+    averages = {name: float(cost.mean()) for name, cost in costs.items()}
     image = int(np.flatnonzero(y == 3)[0])  # the video's digit is a 3
-    threshold = np.median(costs(after, y))
-    right = costs(after, y)[after.argmax(axis=1) == y].mean()
-    wrong = costs(after, y)[after.argmax(axis=1) != y].mean()
+    threshold, is_right = np.median(costs["trained"]), after.argmax(axis=1) == y
+    right, wrong = costs["trained"][is_right].mean(), costs["trained"][~is_right].mean()
 
     def draw(look: Look) -> Figure:
         drawn = study.figure("The cost is high while the network guesses, and low once it knows", 13, 4.6,

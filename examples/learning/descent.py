@@ -48,8 +48,8 @@ def lengths(points: Array) -> Array:
 
 
 def norm(model: nn.Module) -> float:
-    """‖∇C‖: the length of the gradient, all parameters in one row."""
-    return float(np.sqrt(sum(np.vdot(p.grad, p.grad) for p in model.parameters())))
+    """The length of the last gradient."""
+    return study.length(p.grad for p in model.parameters())
 
 
 def xavier(sizes: tuple[int, ...], args: Any) -> nn.Sequential:
@@ -77,24 +77,14 @@ def batches(x: Array, wanted: Array, args: Any, lr: float, epochs: int) -> Itera
             yield seen, model, norm(model)
 
 
-def mean_cost(model: nn.Module, x: Array, wanted: Array) -> float:
-    return float(np.square(study.outputs(model, x) - wanted).sum(axis=1).mean())
-
-
-def full_norm(model: nn.Module, x: Array, wanted: Array) -> float:
-    """The length of the gradient of the average over all these images."""
-    gradients = study.squared_cost(model(x), wanted).gradient(*model.parameters())
-    return float(np.sqrt(sum(np.vdot(g, g) for g in map(np.asarray, gradients))))
-
-
 def mini(x: Array, wanted: Array, args: Any, epochs: int) -> dict[str, Array]:
     """Mini-batch descent: the lengths of its gradients, the full gradient's now and then, the cost in the first epoch."""
     per_epoch, noise, full, cost = len(x) // 32, [], [], []
     marks = {int(n) for n in np.geomspace(1, per_epoch, 24)}
     for i, (seen, model, length) in enumerate(batches(x, wanted, args, 3.0, epochs), 1):
         noise.append(length)
-        if i in marks: cost.append((seen, mean_cost(model, x, wanted)))
-        if i % max(per_epoch // 2, 1) == 0: full.append((i / per_epoch, full_norm(model, x, wanted)))
+        if i in marks: cost.append((seen, study.costs(study.outputs(model, x), wanted).mean()))
+        if i % max(per_epoch // 2, 1) == 0: full.append((i / per_epoch, study.slope(model, x, wanted)))
     return {"noise": np.array(noise), "full": np.array(full), "cost": np.array(cost), "per_epoch": np.array(per_epoch)}
 
 

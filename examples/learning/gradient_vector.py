@@ -48,7 +48,7 @@ def changes(model: nn.Module, nudges: Any, x: Array, wanted: Array) -> Array:
     for nudge in (np.zeros(sum(p.size for p in parameters)), *nudges):
         for p, start, part in zip(parameters, starts, np.split(nudge, ends), strict=True):
             p.data = start + part.reshape(p.shape)
-        costs.append(np.square(study.outputs(model, x) - wanted).sum(axis=1).mean())
+        costs.append(study.costs(study.outputs(model, x), wanted).mean())
     for p, start in zip(parameters, starts, strict=True): p.data = start
     return np.array(costs[1:]) - costs[0]
 

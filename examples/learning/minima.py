@@ -38,22 +38,13 @@ class Runs:
     def spread(self) -> float: return float(np.std(self.ends, ddof=1))
 
 
-def slope(model: nn.Module, x: Array, y: Array) -> float:
-    """The length of the gradient of the cost of all these images."""
-    model.zero_grad()
-    LOSS(model(x), y).backward()
-    length = np.sqrt(sum(float(np.square(p.grad).sum()) for p in model.parameters()))
-    model.zero_grad()
-    return float(length)
-
-
 def run(runs: Runs, width: int, seed: np.random.Generator, data: tuple[Array, ...], args: Any) -> None:
     """One start: 784-width-10, ReLU, cross-entropy, a rate that falls to 0."""
     x, y, x_test, y_test = data
     start, order = seed.spawn(2)
     model = study.network((784, width, 10), start, activation=nn.ReLU, weight=nn.init.kaiming_normal, bias=nn.init.zeros,
                           last=None)
-    before = slope(model, x[:1000], y[:1000])
+    before = study.slope(model, x[:1000], y[:1000], LOSS)
     curve: list[float] = []
     study.train(model, x, y, args, order, epochs=args.epochs, lr=args.lr, batch=50, cosine=True, cost=LOSS,
                 title=f"{width} neurons", after=curve.append)
@@ -61,7 +52,7 @@ def run(runs: Runs, width: int, seed: np.random.Generator, data: tuple[Array, ..
     runs.curves.append(curve)
     runs.ends.append(LOSS(answers, y_test).item())
     runs.right.append(float((answers.argmax(axis=1) == y_test).mean()))
-    runs.flatness.append(slope(model, x[:1000], y[:1000]) / before)
+    runs.flatness.append(study.slope(model, x[:1000], y[:1000], LOSS) / before)
 
 
 def draw_curves(axes: Any, look: Look, found: dict[int, Runs]) -> None:

@@ -53,7 +53,7 @@ def on_line(kind: dict[str, Any], rng: np.random.Generator, x: Array, wanted: Ar
     costs = []
     for t in tqdm(np.linspace(0, 1, points), "along a line", leave=False):
         for p, start, end in ends: p.data = (1 - t) * start + t * end
-        costs.append(np.square(study.outputs(model, x) - wanted).sum(axis=1).mean())
+        costs.append(study.costs(study.outputs(model, x), wanted).mean())
     return np.array(costs)
 
 
@@ -67,20 +67,15 @@ def bends(cost: Array) -> Array:
     return np.array([np.abs(np.diff(cost[::stride], 2)).max() / stride for stride in STRIDES]) * (len(cost) - 1)
 
 
-def slope(model: nn.Module, x: Array, y: Array) -> float:
-    """‖∇C‖ for these images, as the engine finds it."""
-    parts = study.squared_cost(model(x), study.one_hot(y)).gradient(*model.parameters())
-    return float(np.sqrt(sum(np.square(np.asarray(part)).sum() for part in parts)))
-
-
 def trained(name: str, data: tuple[Array, Array, Array, Array], args: Any) -> dict[str, Any]:
     """The accuracy after each epoch; the length of the first gradient; whether any parameter has changed."""
     x, y, x_test, y_test = data
     start, order = np.random.default_rng(args.seed).spawn(2)
     model = study.network(study.VIDEO, start, **KINDS[name])
-    before, first = model.state_dict(), slope(model, x[:1000], y[:1000])
+    wanted = study.one_hot(y)
+    before, first = model.state_dict(), study.slope(model, x[:1000], wanted[:1000])
     curve = [study.accuracy(model, x_test, y_test)]
-    study.train(model, x, study.one_hot(y), args, order, epochs=args.epochs, lr=RATES[name], title=name,
+    study.train(model, x, wanted, args, order, epochs=args.epochs, lr=RATES[name], title=name,
                 after=lambda cost: curve.append(study.accuracy(model, x_test, y_test)))
     moved = any((before[key] != now).any() for key, now in model.state_dict().items())
     return {"curve": np.array(curve), "slope": first, "moved": moved}
@@ -89,12 +84,12 @@ def trained(name: str, data: tuple[Array, Array, Array, Array], args: Any) -> di
 def one_hidden(width: int, lr: float, seed: int, x: Array, y: Array, args: Any) -> tuple[float, float, float]:
     """An epoch of 784-width-10: the cost at its end, the largest mean output, and what is left of the slope."""
     start, order = np.random.default_rng((args.seed, seed)).spawn(2)
-    model = study.network((784, width, 10), start)
-    first = slope(model, x[:1000], y[:1000])
-    study.train(model, x, study.one_hot(y), args, order, epochs=1, lr=lr)
+    model, wanted = study.network((784, width, 10), start), study.one_hot(y)
+    first = study.slope(model, x[:1000], wanted[:1000])
+    study.train(model, x, wanted, args, order, epochs=1, lr=lr)
     a = study.outputs(model, x)
-    cost = np.square(a.astype(np.float64) - study.one_hot(y)).sum(axis=1).mean()
-    return float(cost), float(a.mean(axis=0).max()), slope(model, x[:1000], y[:1000]) / first
+    cost = study.costs(a.astype(np.float64), wanted).mean()
+    return float(cost), float(a.mean(axis=0).max()), study.slope(model, x[:1000], wanted[:1000]) / first
 
 
 def dying(widths: list[int], rates: list[float], runs: int, x: Array, y: Array, args: Any) -> Array:

@@ -9,9 +9,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,10 @@ from tinygrad_edu import nn
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the other examples are, which share common.py
 import common
-from common import outputs, parse
+from common import network, outputs, parse, squared_cost
 
-__all__ = ["DARK", "LIGHT", "VIDEO", "Array", "Look", "accuracy", "conclude", "figure", "mnist", "network", "one_hot",
-           "outputs", "parse", "parser", "squared_cost", "train"]
+__all__ = ["DARK", "LIGHT", "VIDEO", "Array", "Look", "accuracy", "common", "conclude", "costs", "figure", "length", "mnist",
+           "network", "one_hot", "outputs", "parse", "parser", "slope", "squared_cost", "train"]
 
 Array = np.ndarray[Any, Any]
 VIDEO = (784, 16, 16, 10)
@@ -81,26 +80,24 @@ def mnist(args: Any) -> tuple[Array, Array, Array, Array]:
     return x.reshape(-1, 784), y, x_test.reshape(-1, 784), y_test
 
 
-def network(sizes: Sequence[int], rng: np.random.Generator, *, activation: type[nn.Module] = nn.Sigmoid,
-            weight: Any = nn.init.lecun_normal, bias: Any = nn.init.normal,
-            last: type[nn.Module] | None = nn.Sigmoid) -> nn.Sequential:
-    """Linear layers of these sizes, an activation behind each; by default weights from N(0, 1/fan_in), biases from N(0, 1)."""
-    layers: list[nn.Module] = []
-    for before, after in pairwise(sizes): layers += [nn.Linear(before, after), activation()]
-    layers[-1:] = [last()] if last else []
-    model = nn.Sequential(*layers)
-    nn.init.initialize(model, rng, weight=weight, bias=bias)
-    return model
-
-
 def one_hot(y: Array) -> Array:
     """What the ten outputs should be: 1 for the digit, 0 elsewhere."""
     return nn.data.one_hot(y, 10)
 
 
-def squared_cost(a: Any, wanted: Any) -> Any:
-    """C = Σ (a − y)² over the ten outputs, averaged over the images."""
-    return nn.MSE("sum")(a, wanted) / len(wanted)
+def costs(a: Any, wanted: Any) -> Any:
+    """Σ (a − y)² over the ten outputs, image by image."""
+    return np.square(a - wanted).sum(axis=1)
+
+
+def length(gradients: Iterable[Any]) -> float:
+    """‖∇C‖, all parameters in one row."""
+    return float(np.sqrt(sum(np.vdot(g, g) for g in map(np.asarray, gradients))))
+
+
+def slope(model: nn.Module, x: Array, wanted: Array, cost: Any = squared_cost) -> float:
+    """‖∇C‖ for these images, as the engine finds it."""
+    return length(cost(model(x), wanted).gradient(*model.parameters()))
 
 
 def train(model: nn.Module, x: Array, wanted: Array, args: Any, rng: np.random.Generator, *, epochs: int, lr: float,
