@@ -14,6 +14,8 @@ exclude_patterns = ["_build"]
 default_role = "code"  # one backtick in a docstring
 html_theme = "furo"
 html_title = "tinygrad_edu"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 myst_heading_anchors = 3
 numpydoc_show_class_members = False
 
