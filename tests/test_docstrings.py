@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -38,27 +39,52 @@ def test_every_public_name_has_a_docstring_of_ten_lines_at_most_with_an_example(
         assert len(documented.splitlines()) <= 10
 
 
-COURSE = sorted(f"../docs/course/{path.name}" for path in (Path(__file__).parents[1] / "docs" / "course").glob("*.md"))
+DOCS = Path(__file__).parents[1] / "docs"
+COURSE, GUIDES = ([path for path in sorted((DOCS / folder).glob("*.md")) if path.stem not in ("index", "pytorch")]
+                  for folder in ("course", "guides"))
 
 
-@pytest.mark.parametrize("page", ["../README.md", "../docs/errors.md", "../docs/nn.md", *COURSE])
-def test_the_examples_of_a_page_run(page, monkeypatch):
-    monkeypatch.chdir(Path(__file__).parents[1])
-    failed, ran = doctest.testfile(page, optionflags=doctest.ELLIPSIS)
+def check_page(path, monkeypatch):
+    monkeypatch.chdir(DOCS.parent)
+    failed, ran = doctest.testfile(str(path), module_relative=False, optionflags=doctest.ELLIPSIS, encoding="utf-8")
     assert ran > 10
     assert not failed
+
+
+@pytest.mark.parametrize("page", [DOCS.parent / "README.md", DOCS / "errors.md", *COURSE, *GUIDES], ids=lambda path: path.name)
+def test_the_examples_of_a_page_run(page, monkeypatch):
+    check_page(page, monkeypatch)
+
+
+def test_the_examples_of_the_guide_to_pytorch_run_where_it_is_installed(monkeypatch):
+    pytest.importorskip("torch")
+    check_page(DOCS / "guides" / "pytorch.md", monkeypatch)
+
+
+def test_the_index_of_the_guides_names_each_guide_twice():
+    index = (DOCS / "guides" / "index.md").read_text(encoding="utf-8")
+    guides = {path.stem for path in (DOCS / "guides").glob("*.md")} - {"index"}
+    assert set(re.findall(r"\]\(([a-z-]+)\.md\)", index)) == guides
+    assert set(re.findall(r"^[a-z-]+$", index.partition(":maxdepth: 1")[2], re.MULTILINE)) == guides
+
+
+def test_the_guide_to_drawing_shows_the_pictures_that_its_code_draws(tmp_path):
+    (tmp_path / "guides").mkdir()
+    runpy.run_path(str(DOCS / "guides" / "pictures.py"))["write"](tmp_path)
+    page = (DOCS / "guides" / "drawing.md").read_text(encoding="utf-8")
+    assert {path.name for path in (tmp_path / "guides").iterdir()} == set(re.findall(r"!\[.+\]\((\w+\.svg)\)", page))
 
 
 def test_each_section_about_errors_is_named_by_an_error_and_the_other_way_round():
     pattern = r"see\(['\"]([a-z-]+)['\"]\)"
     named = set(re.findall(pattern, (PACKAGE / "errors.py").read_text()))
     named |= set(re.findall(pattern, (PACKAGE / "anomaly.py").read_text()))
-    page = Path(__file__).parent.parent / "docs" / "errors.md"
-    assert named == {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", page.read_text(), re.M)}
+    page = (DOCS / "errors.md").read_text()
+    assert named == {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", page, re.M)}
 
 
 @pytest.mark.parametrize("module", [tinygrad_edu.nn, tinygrad_edu.nn.optim])
 def test_the_table_beside_pytorch_has_every_class_of_nn(module):
     classes = {name for name in module.__all__ if inspect.isclass(getattr(module, name))}
-    rows = re.findall(r"^\| `nn\.(?:optim\.)?(\w+)`", (PACKAGE.parent / "docs" / "nn.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `nn\.(?:optim\.)?(\w+)`", (DOCS / "nn.md").read_text(), re.MULTILINE)
     assert classes - set(rows) <= {"Module", "Sequential", "DataLoader", "Optimizer", "Schedule"}
