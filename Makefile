@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-browser lint types table golden examples learning mnist mnist-seeds mnist-plain bench bench-peers docs clean
+.PHONY: help test test-browser lint types table golden examples learning mnist mnist-seeds mnist-plain bench bench-peers peers docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench: $(VENV)/installed ## time ours against NumPy by hand, in under 3 minutes:
 bench-peers: build/peers/installed ## the same against PyTorch, JAX, HIPS autograd and MyGrad too, with one thread and with two
 	build/peers/bin/python -m tests.benchmarks --threads 1 2 $(FLAGS)
 
+peers: build/peers/installed ## put the same small questions to micrograd, HIPS autograd, MyGrad, tinygrad, PyTorch and ours
+	build/peers/bin/python -W ignore tests/beside_peers.py
+
 build/peers/installed: pyproject.toml
 	$(PYTHON) -m venv build/peers
 	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
@@ -73,4 +76,4 @@ docs: $(VENV)/installed ## build the course and the other pages: docs/_build/htm
 	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -b html docs docs/_build/html
 
 clean: ## remove what was built, and the virtual environment
-	rm -rf build docs/_build docs/derivatives.md $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/guides/*.svg docs/labs/*.svg docs/_static/first-* $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -6,18 +6,28 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent))
 import derivative_table
+import page_pictures
 
 project = "tinygrad_edu"
 release = importlib.metadata.version("tinygrad_edu")
-extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
-exclude_patterns = ["_build"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "sphinx_gallery.gen_gallery", "sphinx_design"]
+exclude_patterns = ["_build", "**/GALLERY_HEADER.rst"]
 default_role = "code"  # one backtick in a docstring
 html_theme = "furo"
 html_title = "tinygrad_edu"
+html_show_copyright = False
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]
 myst_heading_anchors = 3
+myst_enable_extensions = ["colon_fence", "attrs_inline"]
 numpydoc_show_class_members = False
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples", "gallery_dirs": "gallery", "filename_pattern": r"\.py$",
+    "ignore_pattern": r"^(common|mnist_report|study|memorise|page)\.py$",  # parts of others
+    "reset_argv": "gallery_runs.flags", "image_scrapers": ("gallery_runs.figures",), "reset_modules": (),
+    "abort_on_example_error": True, "capture_repr": (), "notebook_extensions": set(), "download_all_examples": False,
+    "show_signature": False, "write_computation_times": False,
+}
 
 
 def escape_bars(app, what, name, obj, options, lines):
@@ -25,6 +35,13 @@ def escape_bars(app, what, name, obj, options, lines):
     lines[:] = [line if line.lstrip().startswith((">>>", "...")) else line.replace("|", r"\|") for line in lines]
 
 
+def close_up(app, page, text):
+    """The empty line that ends a doctest within a block of code isn't shown."""
+    text[0] = text[0].replace("\n\n```\n", "\n```\n")
+
+
 def setup(app):
+    app.connect("source-read", close_up)
     app.connect("autodoc-process-docstring", escape_bars)
-    app.connect("builder-inited", lambda app: derivative_table.write(app.srcdir))
+    app.connect("config-inited", lambda app, _: derivative_table.write(app.srcdir))  # before an example adds an operation
+    app.connect("config-inited", lambda app, _: page_pictures.write(app.srcdir))

@@ -1,4 +1,7 @@
-"""A plane of digits: an autoencoder, 784-64-2-64-784, draws each image from two numbers, and nobody tells it the digits.
+"""A plane of digits
+=================
+
+An autoencoder, 784-64-2-64-784, draws each image from two numbers, and nobody tells it the digits::
 
     python examples/autoencoder.py
 

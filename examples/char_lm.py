@@ -1,4 +1,7 @@
-"""A language model, character by character, on the text that Python's help() shows: a GRU, or a small transformer.
+"""A language model, character by character
+========================================
+
+A GRU, or a small transformer, learns from the text that Python's help() shows::
 
     python examples/char_lm.py                  # a GRU with a state of 256 numbers
     python examples/char_lm.py --transformer    # two blocks of attention and a small network

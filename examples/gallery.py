@@ -1,20 +1,22 @@
-"""Computation graphs as pictures, from a neuron to a transformer of twelve blocks, light and dark.
+"""Computation graphs as pictures
+==============================
+
+From a neuron to a transformer of twelve blocks, light and dark::
 
     python examples/gallery.py      # build/gallery/ holds them
 """
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import DATA
 from mnist_cnn import network
 
 from tinygrad_edu import Tensor, draw, nn
-
-OUT = Path("build") / "gallery"
-DATA = Path(__file__).parent / "data" / "mnist"
 
 
 class Block(nn.Module):
@@ -114,13 +116,16 @@ GALLERY: list[tuple[str, Any, dict[str, Any]]] = [
 
 
 def main() -> None:
-    OUT.mkdir(parents=True, exist_ok=True)
+    flags = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    flags.add_argument("--out", type=Path, default=Path("build") / "gallery", help="where the pictures go")
+    out = flags.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
     for name, example, options in GALLERY:
         for theme in ("light", "dark"):
             picture = example(theme=theme, **options)
-            for suffix in ("svg", "png"): picture.save(OUT / f"{name}_{theme}.{suffix}")
+            for suffix in ("svg", "png"): picture.save(out / f"{name}_{theme}.{suffix}")
         print(f"{name:20} {picture!r}")
-    print(f"{2 * len(GALLERY)} pictures in {OUT}/, as SVG and as PNG")
+    print(f"{2 * len(GALLERY)} pictures in {out}/, as SVG and as PNG")
 
 
 if __name__ == "__main__": main()

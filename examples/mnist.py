@@ -1,4 +1,7 @@
-"""The digit classifier: 784 pixels, two hidden layers of 16, ten outputs, trained on MNIST with mini-batch gradient descent.
+"""The digit classifier
+====================
+
+784 pixels, two hidden layers of 16, ten outputs, trained on MNIST with mini-batch gradient descent::
 
     python examples/mnist.py            # the network of 3Blue1Brown's "Gradient descent, how neural networks learn"
     python examples/mnist.py --help     # other networks, costs and optimizers; --data takes Fashion-MNIST as it is
@@ -23,7 +26,6 @@ from tqdm import tqdm
 
 from tinygrad_edu import nn
 
-HERE = Path(__file__).parent
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
 RATES = {("sgd", "squared"): 5.0, ("momentum", "squared"): 0.3, ("adam", "squared"): 0.002,
          ("sgd", "cross-entropy"): 0.1, ("momentum", "cross-entropy"): 0.02, ("adam", "cross-entropy"): 0.002}
@@ -45,7 +47,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     add("--batch", type=int, default=32, help="images per step")
     add("--epochs", type=int, default=120, help="how often every image is seen")
     add("--seed", type=int, default=0, help="the start of all that is random; the same seed gives the same network")
-    add("--data", type=Path, default=HERE / "data" / "mnist", help="a directory with the four IDX files, gzipped or not")
+    add("--data", type=Path, default=common.DATA, help="a directory with the four IDX files, gzipped or not")
     add("--out", type=Path, default=Path("build/mnist"), help="where the results go")
     add("--threads", type=int, default=1, help="threads of the matrix products; for small networks one is fastest")
     common.replay_flag(parser)

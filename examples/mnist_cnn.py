@@ -1,4 +1,7 @@
-"""MNIST above 99 % with 20,522 parameters: two convolutions, and the pictures that they make of a digit.
+"""MNIST above 99 % with 20,522 parameters
+=======================================
+
+Two convolutions, and the pictures that they make of a digit::
 
     python examples/mnist_cnn.py
 """

@@ -1,4 +1,7 @@
-"""How sure is the accuracy? The digit classifier trained from several seeds, and a table of what each reached.
+"""How sure is the accuracy?
+=========================
+
+The digit classifier trained from several seeds, and a table of what each reached::
 
     python examples/mnist_seeds.py --seeds 10
     python examples/mnist_seeds.py --seeds 3 --schedule constant --weight-decay 0    # any flag of mnist.py

@@ -1,4 +1,7 @@
-"""MNIST above 98 %: two wider hidden layers, ReLU, cross-entropy, momentum and one cycle of the learning rate.
+"""MNIST above 98 %
+================
+
+Two wider hidden layers, ReLU, cross-entropy, momentum and one cycle of the learning rate::
 
     python examples/mnist_tuned.py             # 784-128-64-10, 10 epochs
     python examples/mnist_tuned.py --shifts    # 784-256-128-10, 20 epochs; each image moved anew by up to one pixel

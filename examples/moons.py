@@ -1,4 +1,7 @@
-"""A decision boundary while it is learned: two moons, told apart by a network of 2-16-16-1, and by no straight line.
+"""A decision boundary while it is learned
+=======================================
+
+Two moons, told apart by a network of 2-16-16-1, and by no straight line::
 
     python examples/moons.py
 

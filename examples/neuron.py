@@ -1,4 +1,7 @@
-"""One neuron, y = tanh(w·x + b): its gradients, and its computation graph as a picture.
+"""One neuron
+==========
+
+y = tanh(w·x + b): its gradients, and its computation graph as a picture::
 
     python examples/neuron.py docs/pictures/neuron.svg
 """

@@ -68,11 +68,13 @@ def test_the_index_of_the_guides_names_each_guide_twice():
     assert set(re.findall(r"^[a-z-]+$", index.partition(":maxdepth: 1")[2], re.MULTILINE)) == guides
 
 
-def test_the_guide_to_drawing_shows_the_pictures_that_its_code_draws(tmp_path):
-    (tmp_path / "guides").mkdir()
-    runpy.run_path(str(DOCS / "guides" / "pictures.py"))["write"](tmp_path)
-    page = (DOCS / "guides" / "drawing.md").read_text(encoding="utf-8")
-    assert {path.name for path in (tmp_path / "guides").iterdir()} == set(re.findall(r"!\[.+\]\((\w+\.svg)\)", page))
+def test_the_first_page_and_the_guide_to_drawing_show_the_pictures_that_their_code_draws(tmp_path):
+    for name in ("guides", "_static"): (tmp_path / name).mkdir()
+    runpy.run_path(str(DOCS / "page_pictures.py"))["write"](tmp_path)
+    drawn = {path.name for path in tmp_path.glob("*/*.*")}
+    shown = [re.findall(r'[("/]([\w-]+\.svg|first-[\w-]+\.html)', (DOCS / page).read_text(encoding="utf-8"))
+             for page in ("index.md", "guides/drawing.md")]
+    assert drawn == set(shown[0] + shown[1]) - {"neuron.svg"}  # which the guide saves itself
 
 
 def test_each_section_about_errors_is_named_by_an_error_and_the_other_way_round():

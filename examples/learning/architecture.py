@@ -1,4 +1,7 @@
-"""The video's network reaches 96 %, and wider hidden layers 98 %: accuracy against the number of parameters.
+"""96 % with 16 neurons a layer, 98 % with more
+============================================
+
+Accuracy against the number of parameters, from the video's network to wider ones::
 
     python examples/learning/architecture.py
 

@@ -1,4 +1,7 @@
-"""The cost of one image, and the average of all: what a network that knows nothing pays, and what a trained one does.
+"""The cost of one image, and the average of all
+=============================================
+
+What a network that knows nothing pays, and what a trained one does::
 
     python examples/learning/cost.py
 

@@ -1,4 +1,7 @@
-"""Do the steps of gradient descent get smaller towards a minimum? With one number, with two, and with 13,002.
+"""Do the steps of gradient descent get smaller towards a minimum?
+===============================================================
+
+With one number, with two, and with 13,002::
 
     python examples/learning/descent.py
 

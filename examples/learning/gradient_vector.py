@@ -1,4 +1,7 @@
-"""What do the 13,002 numbers of a gradient say? How much each weight matters: which nudges give the most for their size.
+"""What do the 13,002 numbers of a gradient say?
+=============================================
+
+How much each weight matters: which nudges give the most for their size::
 
     python examples/learning/gradient_vector.py
 

@@ -1,4 +1,7 @@
-"""Do all starts lead to about the same cost? Networks of four widths, trained from 24 random starts each.
+"""Do all starts lead to about the same cost?
+==========================================
+
+Networks of four widths, trained from 24 random starts each::
 
     python examples/learning/minima.py
 

@@ -1,4 +1,7 @@
-"""Noise in, a confident digit out: what the network answers to images that show nothing.
+"""Noise in, a confident digit out
+===============================
+
+What the network answers to images that show nothing::
 
     python examples/learning/noise.py
 

@@ -1,4 +1,7 @@
-"""Can a network learn labels that mean nothing? The same images are learned twice, the second time with shuffled labels.
+"""Can a network learn labels that mean nothing?
+=============================================
+
+The same images are learned twice, the second time with shuffled labels::
 
     python examples/learning/shuffled_labels.py
 

@@ -1,4 +1,7 @@
-"""Why are activations continuous? With neurons that are either on or off the cost has steps, and no slope leads down.
+"""Why are activations continuous?
+===============================
+
+With neurons that are either on or off the cost has steps, and no slope leads down::
 
     python examples/learning/smoothness.py
 

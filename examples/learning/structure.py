@@ -1,4 +1,7 @@
-"""Does structure in the data show in how the cost falls? Two trainings, with true and with shuffled labels, on a common scale.
+"""Does structure in the data show in how the cost falls?
+======================================================
+
+Two trainings, with true and with shuffled labels, on a common scale::
 
     python examples/learning/structure.py
 

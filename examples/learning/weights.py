@@ -1,4 +1,7 @@
-"""What the second layer looks for: the first weights of 16 neurons as pictures, and how far from random they are.
+"""What does the second layer look for?
+====================================
+
+The first weights of 16 neurons as pictures, and how far from random they are::
 
     python examples/learning/weights.py
 

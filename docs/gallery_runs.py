@@ -1,0 +1,44 @@
+"""How sphinx-gallery runs an example: with --quick, into a folder of its own under build/docs/, from which its figures come."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+os.environ["TQDM_DISABLE"] = "1"  # no progress bars in the pages
+ROOT = Path(__file__).parents[1]
+FLAGS = {"mnist": ["--epochs", "3"], "mnist_seeds": ["--seeds", "2", "--epochs", "1"], "gallery": []}  # these know no --quick
+FIGURES = {"mnist": ["report"], "mnist_seeds": ["0/report"], "neuron": ["neuron"],
+           "gallery": [f"{name}_{theme}" for name in ("digits", "residual_folded", "transformer", "small_numbers")
+                       for theme in ("light", "dark")]}
+ALT = {"mnist": "Accuracy and cost per epoch, what is confused with what, the first weights, and answers to single images",
+       "mnist_seeds": "The report of the first seed: accuracy and cost per epoch, confusions, weights and answers",
+       "neuron": "The computation graph of a neuron: every box a value and its gradient",
+       "gallery": "The computation graph of a network: arrays as heat maps, in a frame for each module"}
+
+
+def folder(script):
+    path = ROOT / "build" / "docs" / Path(script["src_file"]).stem
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def flags(gallery, script):
+    """What stands behind the script's name on its command line: paths are relative, as a reader would have them."""
+    name, out = Path(script["src_file"]).stem, os.path.relpath(folder(script), Path(script["src_file"]).parent)
+    if name == "neuron": return [f"{out}/neuron.png"]
+    return [*FLAGS.get(name, ["--quick"]), "--out", out]
+
+
+def figures(block, script, gallery):
+    """The figures that a script has left, as reST; one of a light and a dark one is seen at a time."""
+    name, out = Path(script["src_file"]).stem, folder(script)
+    found = [out / f"{figure}.png" for figure in FIGURES.get(name, [])] or sorted(out.glob("figure*.png"), reverse=True)
+    alt = ALT.get(name) or json.loads((out / "metrics.json").read_text())["claim"]
+    text = ""
+    for figure in found:
+        path = Path(next(script["image_path_iterator"]))
+        shutil.copy(figure, path)
+        theme = next((f"only-{theme}" for theme in ("light", "dark") if figure.stem.endswith(theme)), "figure")
+        text += f"\n.. image:: {path.name}\n   :alt: {alt}\n   :class: {theme}\n".replace(path.name, f"images/{path.name}")
+    return text
