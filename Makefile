@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-browser lint types table golden examples learning mnist mnist-seeds mnist-plain bench bench-peers peers docs clean
+.PHONY: help test test-browser lint types table golden examples learning pictures mnist mnist-seeds mnist-plain bench bench-peers peers docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ learning: $(VENV)/installed ## answer the video's questions: ten studies and a p
 		$(BIN)/python examples/learning/$$name.py $(FLAGS) || failed="$$failed $$name"; done; \
 	$(BIN)/python examples/learning/page.py && test -z "$$failed"
 
+pictures: learning ## draw the pictures of README and course anew, docs/pictures/ (under 10 minutes; two others: bench, test-browser)
+	$(BIN)/python examples/neuron.py docs/pictures/neuron.svg
+	$(BIN)/python examples/gallery.py
+	cp build/gallery/digits_light.svg docs/pictures/network.svg
+	for name in weights noise descent shuffled_labels; do cp build/learning/$$name/figure_light.png docs/pictures/$$name.png; done
+
 mnist: $(VENV)/installed ## train the digit classifier on MNIST (less than a minute); FLAGS='--help' lists its flags
 	$(BIN)/python examples/mnist.py $(FLAGS)
 
@@ -71,9 +77,13 @@ build/peers/installed: pyproject.toml
 	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
 	@touch $@
 
-docs: $(VENV)/installed ## build the course and the other pages: docs/_build/html/index.html
+docs: $(VENV)/installed ## build the course and the other pages, and run the gallery: docs/_build/html/index.html
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -b html docs docs/_build/html
+	@$(BIN)/linkchecker --no-status --no-robots --no-warnings --output failures docs/_build/html/index.html
+
+docs-test: $(VENV)/installed ## run every block of code of the README, the docs and the docstrings
+	$(BIN)/python -m pytest tests/test_docstrings.py
 
 clean: ## remove what was built, and the virtual environment
 	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/guides/*.svg docs/labs/*.svg docs/_static/first-* $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

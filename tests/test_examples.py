@@ -142,6 +142,20 @@ def test_two_numbers_draw_a_digit_better_than_the_two_best_linear_ones(quick):
     assert metrics["error"] < 0.92 * metrics["linear"]
 
 
+def words(picture):
+    """What stands in a picture, without numbers: those may differ in their last digit from machine to machine."""
+    return re.findall(r">([^<>]*[a-z][^<>]*)<", re.sub(r"data:[^\"]*|−?\d[\d.,e-]*", "", picture))
+
+
+def test_the_pictures_of_the_readme_are_what_the_examples_draw(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    subprocess.run([sys.executable, ROOT / "examples" / "neuron.py", tmp_path / "neuron.svg"], check=True)
+    kept = ROOT / "docs" / "pictures"
+    assert (tmp_path / "neuron.svg").read_text() == (kept / "neuron.svg").read_text()
+    drawn = importlib.import_module("gallery").digits(theme="light").svg()
+    assert words(drawn) == words((kept / "network.svg").read_text()) != []
+
+
 @pytest.fixture
 def char_lm(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "examples")
