@@ -38,7 +38,8 @@ def test_every_public_name_has_a_docstring_of_ten_lines_at_most_with_an_example(
         assert len(documented.splitlines()) <= 10
 
 
-COURSE = sorted(f"../docs/course/{path.name}" for path in (Path(__file__).parents[1] / "docs" / "course").glob("*.md"))
+DOCS = Path(__file__).parents[1] / "docs"
+COURSE = sorted(f"../docs/{path.relative_to(DOCS)}" for path in [*DOCS.glob("course/*.md"), *DOCS.glob("labs/[1-9]-*.md")])
 
 
 @pytest.mark.parametrize("page", ["../README.md", "../docs/errors.md", "../docs/nn.md", *COURSE])
