@@ -11,8 +11,8 @@ import matplotlib
 from matplotlib.figure import Figure
 
 LABS = sorted(Path(__file__).parent.glob("[1-9]-*.md"))
-STYLE = {"svg.hashsalt": "labs", "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left",
-         "axes.spines.top": False, "axes.spines.right": False}
+STYLE = {"svg.hashsalt": "labs", "font.size": 11, "axes.titlesize": 12, "axes.titleweight": "bold",
+         "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False}
 
 
 def names(page):
@@ -24,18 +24,19 @@ def names(page):
 
 
 def draw(axes, page):
-    """One panel: both costs on a logarithmic scale."""
+    """One panel: both costs, from 0 up; on a logarithmic scale if they are of very different sizes."""
     costs = names(page)
     for kind, color in (("wrong", "#b35f00"), ("right", "#0072b2")):
         axes.plot(range(1, len(costs[kind]) + 1), costs[kind], color=color)
         axes.annotate(kind, (len(costs[kind]), costs[kind][-1]), (4, 0), textcoords="offset points", color=color, va="center")
     title = page.read_text().partition("\n")[0].removeprefix("# Lab ")
-    axes.set(title=title, yscale="log", xlabel="step" if len(costs["right"]) > 50 else "epoch")
+    axes.set(title=title, xlabel="step" if len(costs["right"]) > 50 else "epoch")
+    if max(costs["wrong"]) > 100: axes.set_yscale("log")
+    else: axes.set_ylim(bottom=0.0)
 
 
 def write(folder):
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 7.4), layout="constrained")
         for axes, page in zip(figure.subplots(3, 2).flat, LABS, strict=True): draw(axes, page)
-        figure.supylabel("cost, logarithmic", x=0.0, fontsize=9)
-        figure.savefig(Path(folder, "labs", "curves.svg"), metadata={"Date": None})
+        figure.savefig(Path(folder, "labs", "curves.svg"), metadata={"Date": None}, bbox_inches="tight", pad_inches=0.15)
