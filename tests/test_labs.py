@@ -1,0 +1,25 @@
+"""The labs break the engine on purpose: each leaves it as it was, and its broken training ends above the right one."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinygrad_edu import engine
+from tinygrad_edu.engine import REGISTRY, Operation
+
+sys.path.append(str(Path(__file__).parents[1] / "docs"))
+import page_pictures
+
+
+def state():
+    """The engine's functions, and every partial of every operation."""
+    return dict(vars(engine)), {f: dict(run.partials) for f, run in REGISTRY.items() if isinstance(run, Operation)}
+
+
+@pytest.mark.parametrize("page", page_pictures.LABS, ids=lambda page: page.stem)
+def test_a_lab_leaves_the_engine_as_it_was_and_its_broken_training_ends_above_the_right_one(page):
+    before = state()
+    costs = page_pictures.names(page)
+    assert state() == before
+    assert costs["right"][-1] < costs["wrong"][-1]
