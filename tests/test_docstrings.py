@@ -40,7 +40,7 @@ def test_every_public_name_has_a_docstring_of_ten_lines_at_most_with_an_example(
 
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = [DOCS.parent / "README.md", *(page for page in sorted(DOCS.rglob("*.md")) if ">>> " in page.read_text(encoding="utf-8"))]
+PAGES = [page for page in [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))] if ">>> " in page.read_text("utf-8")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
