@@ -7,11 +7,13 @@ import pkgutil
 import re
 import runpy
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 import tinygrad_edu
+from tinygrad_edu.engine import REGISTRY, derivative
 
 PACKAGE = Path(tinygrad_edu.__path__[0])
 MODULES = ["tinygrad_edu", *[module.name for module in pkgutil.walk_packages(tinygrad_edu.__path__, "tinygrad_edu.")]]
@@ -40,7 +42,8 @@ def test_every_public_name_has_a_docstring_of_ten_lines_at_most_with_an_example(
 
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = [page for page in [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))] if ">>> " in page.read_text("utf-8")]
+TEXTS = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("*/*.md"))]
+PAGES = [page for page in TEXTS if ">>> " in page.read_text("utf-8")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
@@ -49,6 +52,13 @@ def test_the_examples_of_a_page_run(page, monkeypatch):
     monkeypatch.chdir(DOCS.parent)
     failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS, encoding="utf-8")
     assert not failed
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda path: path.name)
+def test_code_that_stands_without_a_prompt_runs_too(page):
+    if page.stem == "derivatives": return  # generated: the table's own lines
+    for block in re.findall(r"^```python\n((?!>>>).+?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+        with patch.dict(REGISTRY): exec(block, {"np": np, "derivative": derivative})
 
 
 def test_the_index_of_the_guides_names_each_guide_twice():
