@@ -69,8 +69,9 @@ bench: $(VENV)/installed ## time ours against NumPy by hand, in under 3 minutes:
 bench-peers: build/peers/installed ## the same against PyTorch, JAX, HIPS autograd and MyGrad too, with one thread and with two
 	build/peers/bin/python -m tests.benchmarks --threads 1 2 $(FLAGS)
 
-peers: build/peers/installed ## put the same small questions to micrograd, HIPS autograd, MyGrad, tinygrad, PyTorch and ours
+peers: build/peers/installed ## put the same small questions to the other libraries and to ours; run the guide to PyTorch
 	build/peers/bin/python -W ignore tests/beside_peers.py
+	build/peers/bin/python -m doctest -o ELLIPSIS docs/guides/pytorch.md
 
 build/peers/installed: pyproject.toml
 	$(PYTHON) -m venv build/peers
