@@ -19,7 +19,7 @@ from tinygrad_edu.lines import line_of_the_user, source
 
 Values = tuple[Any, ...]
 
-POLES = {"reciprocal": "x", "divide": "y"}  # operation ↦ its argument that must not be 0
+POLES = {"reciprocal": 0, "divide": 1}  # operation ↦ the number of its argument that must not be 0
 
 
 @contextmanager
@@ -112,18 +112,26 @@ def changed_in_place(call: Watched, place: int, x: Any, copy: Any) -> RuntimeErr
 
 def remedy(call: Watched, arrays: Values) -> str:
     """How to keep an operation from what lies outside its domain, if that is what came."""
-    for letter, x, (low, high) in zip("xy", arrays, call.domain, strict=False):
+    names = list(map(written, call.args, "xyzw"))
+    for number, (x, (low, high)) in enumerate(zip(arrays, call.domain, strict=False)):
         if np.all((low < x) & (x < high)): continue
-        bounds = [f"{letter} {sign} {bound:g}" for sign, bound in ((">", low), ("<", high)) if np.isfinite(bound)]
+        bounds = [f"{names[number]} {sign} {bound:g}" for sign, bound in ((">", low), ("<", high)) if np.isfinite(bound)]
         condition = f"({') & ('.join(bounds)})" if len(bounds) > 1 else bounds[0]
-        return where_in_where(call, letter, condition, low + 1 if np.isinf(high) else (max(low, high - 2) + high) / 2)
+        inside = low + 1 if np.isinf(high) else (max(low, high - 2) + high) / 2
+        return where_in_where(call, names, number, condition, inside)
     pole = POLES.get(call.name)
-    return where_in_where(call, pole, f"{pole} != 0", 1.0) if pole and not np.all(arrays["xy".index(pole)]) else ""
+    if pole is None or np.all(arrays[pole]): return ""
+    return where_in_where(call, names, pole, f"{names[pole]} != 0", 1.0)
 
 
-def where_in_where(call: Watched, letter: str, condition: str, inside: float) -> str:
-    safe = f"np.where({condition}, {letter}, {inside})"
-    arguments = ", ".join([safe if x == letter else x for x in "xy"[:len(call.args)]])
+def written(x: Any, letter: str) -> str:
+    """An argument as the user has it: a number, or a name; else a letter."""
+    return f"{x:g}" if isinstance(x, int | float) else getattr(x, "name", None) or letter
+
+
+def where_in_where(call: Watched, names: list[str], number: int, condition: str, inside: float) -> str:
+    safe = f"np.where({condition}, {names[number]}, {inside})"
+    arguments = ", ".join([*names[:number], safe, *names[number + 1:]])
     function = f"{'np.' if hasattr(np, call.name) else ''}{call.name}({arguments})"
     return (f"If only {condition} is meant, keep the rest away by a where of its own: np.where({condition}, {function}, 0.0)"
             + see("not-a-number"))

@@ -144,7 +144,7 @@ def passes(z: Tensor, number: int, x: Any, gradients: Mapping[Tensor, Any]) -> t
 def source(partial: Any) -> tuple[str, str]:
     """The lines of a partial, and file:line; one that is named after the function that it belongs to is not that function."""
     while isinstance(partial, functools.partial): partial = partial.func
-    code = inspect.unwrap(partial, stop=lambda f: f.__wrapped__ in REGISTRY).__code__
+    code = inspect.unwrap(partial, stop=lambda f: vars(f)["__wrapped__"] in REGISTRY).__code__
     lines = [line for *_, line in code.co_lines() if line]
     text = "".join(linecache.getline(code.co_filename, line) for line in range(min(lines), max(lines) + 1))
     return textwrap.dedent(text).strip().rstrip(","), f"{Path(code.co_filename).name}:{min(lines)}"
