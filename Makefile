@@ -19,7 +19,7 @@ $(VENV)/installed: pyproject.toml
 test: $(VENV)/installed lint types ## lint, check the types, run the doctests and the tests
 	$(BIN)/python -m pytest
 
-test-browser: $(VENV)/installed ## step through pages in Chromium; screenshots are kept in build/browser/
+test-browser: docs ## look at the docs and step through steppers in Chromium; screenshots are kept in build/browser/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
 	$(BIN)/python -m pytest tests/browser
 

@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from test_stepper import HOSTILE, classifier, data, neuron, parameter, residual, twice  # noqa: E402
+from conftest import SCREENSHOTS
+from test_stepper import HOSTILE, classifier, data, neuron, parameter, residual, twice
 
-from tinygrad_edu import stepper  # noqa: E402
-from tinygrad_edu.graph.expression import readable  # noqa: E402
-from tinygrad_edu.graph.stepping.layout import shown  # noqa: E402
-from tinygrad_edu.graph.steps import Backward, Forward, steps  # noqa: E402
+from tinygrad_edu import stepper
+from tinygrad_edu.graph.expression import readable
+from tinygrad_edu.graph.stepping.layout import shown
+from tinygrad_edu.graph.steps import Backward, Forward, steps
 
-SCREENSHOTS = ROOT / "build" / "browser"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
-MISSING = ("no Chromium was found: install it (apt-get install chromium, or your system's package), "
-           "or run `playwright install chromium` in the virtual environment")
 PAGES: dict[str, Callable[[], Any]] = {
     "neuron": lambda: neuron()[0], "twice": lambda: twice()["L"], "classifier": classifier, "residual": lambda: residual(12)}
 Show = Callable[..., Page]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium, else the one that Playwright brings; without either the tests fail, and don't skip."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        try: chromium = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        except Error as error: pytest.fail(f"{MISSING}\n{error}")
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
