@@ -93,8 +93,9 @@ def check_one(number: int) -> bool:
     path = files.path_of(number, exercise)
     mistake = grade(exercise, path)
     before = files.load().get(exercise.name, {})
-    entry = before if mistake and mistake.untouched else files.remember(exercise, mistake is None)
-    print(f"{number:2}  {exercise.title}: {'not right yet' if mistake else 'solved, ' + attempts(entry['attempts'])}")
+    entry = before if mistake and not mistake.judged else files.remember(exercise, mistake is None)
+    found = f"not right yet, {path}" if mistake else f"solved, {attempts(entry['attempts'])}"
+    print(f"{number:2}  {exercise.title}: {found}")
     if mistake: report(mistake, exercise.hints, entry.get("attempts", 0))
     if mistake and "solved" in before: line("note", f"It was solved on {before['solved']}: the file has changed since.")
     return mistake is None
@@ -103,7 +104,7 @@ def check_one(number: int) -> bool:
 def report(mistake: Mistake, hints: Sequence[str], count: int) -> None:
     for label, text in mistake.said.items(): line(label, text)
     hint = mistake.hint or hints[min(max(count, 1), len(hints)) - 1]
-    if not mistake.untouched: line("hint", hint)
+    if mistake.judged: line("hint", hint)
 
 
 def line(label: str, text: str) -> None:

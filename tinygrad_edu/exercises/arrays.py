@@ -102,9 +102,7 @@ def mean_partial_with_a_bug(g: np.ndarray, x: np.ndarray, axis: int) -> np.ndarr
             (numbers(2), numbers(2, 3), 1), (numbers(2, 4), numbers(2, 3, 4), -2)],
     hints=["Compare what came with what was expected: the quotient is the same everywhere. Which number is it?",
            "How many numbers is each mean a mean of? For a vector it is x.size, but not for a matrix."],
-    typical={"Each mean is one over a single axis: divide by how many numbers there are along it, not by all.":
-                 mean_partial_with_a_bug,
-             "That is the partial of a sum: a mean divides, and so does its partial.":
+    typical={"That is the partial of a sum: a mean divides, and so does its partial.":
                  lambda g, x, axis: np.broadcast_to(np.expand_dims(g, axis), x.shape),
              "len(x) is the length of axis 0, but the mean may be over another one.":
                  lambda g, x, axis: np.broadcast_to(np.expand_dims(g / len(x), axis), x.shape)})

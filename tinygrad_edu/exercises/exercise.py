@@ -70,7 +70,7 @@ def differences(f: Function) -> Function:
     """(g, x, y, …) ↦ ∂(g·f)/∂x, ∂(g·f)/∂y, … by differences, which know nothing of the chain rule; integers are settings.
 
     >>> differences(lambda x, n: x ** n)(10.0, 3.0, 2).round(6)
-    array(60.)
+    np.float64(60.0)
     """
     def gradients(g: Any, *args: Any) -> Any:
         def of(number: int) -> Array:

@@ -24,11 +24,11 @@ NOTHING = "nothing was returned: is there a `return`?"
 
 
 class Mistake(Exception):
-    """What a learner is told, text by label; `hint` is for this very mistake, `untouched` if nothing was written yet."""
+    """What a learner is told, text by label. `hint` is for this very mistake; `judged` if there was an answer to judge."""
 
-    def __init__(self, said: dict[str, str], hint: str = "", untouched: bool = False) -> None:
+    def __init__(self, said: dict[str, str], hint: str = "", judged: bool = True) -> None:
         super().__init__(said)
-        self.said, self.hint, self.untouched = said, hint, untouched
+        self.said, self.hint, self.judged = said, hint, judged
 
 
 def grade(exercise: Exercise, path: Path) -> Mistake | None:
@@ -51,31 +51,32 @@ def grade(exercise: Exercise, path: Path) -> Mistake | None:
 def loaded(exercise: Exercise, path: Path) -> Any:
     """The learner's function."""
     names: dict[str, Any] = {"__name__": path.stem}
-    guarded(path, lambda: exec(compile(path.read_bytes(), str(path), "exec"), names))
+    guarded(path, lambda: exec(compile(path.read_bytes(), str(path), "exec"), names), judged=False)
     f = names.get(exercise.name)
     if callable(f): return f
     came = f"{exercise.name} is {shown(f)}" if exercise.name in names else f"no {exercise.name}"
-    raise Mistake({"file": str(path), "came": came, "expected": f"a function {exercise.name}, as it stood there at first"})
+    raise Mistake({"came": came, "expected": f"a function {exercise.name}, as it stood there at first"}, judged=False)
 
 
-def guarded(path: Path, run: Callable[[], Any]) -> Any:
+def guarded(path: Path, run: Callable[[], Any], judged: bool = True) -> Any:
     """run(); what it raises becomes a Mistake with the line of the learner's file that it came from."""
     try: return run()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         line = located(path, error)
         if isinstance(error, NotImplementedError):
-            raise Mistake({"line": line, "came": "the hole: nothing is written there yet"}, untouched=True) from None
+            raise Mistake({"line": line, "came": "the hole: nothing is written there yet"}, judged=False) from None
         said = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise Mistake({"line": line, "came": f"{type(error).__name__}: {said}".removesuffix(": ")}) from None
+        raise Mistake({"line": line, "came": f"{type(error).__name__}: {said}".removesuffix(": ")}, judged=judged) from None
 
 
 def located(path: Path, error: BaseException) -> str:
-    """`exercises/03_….py:14: return x`, the innermost line of the file that an error came from."""
+    """`exercises/03_….py:14: return x`, the innermost line of the file that an error came from; else where the function is."""
+    lines = path.read_text("utf-8", errors="replace").splitlines()
     numbers = [number for frame, number in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
     if isinstance(error, SyntaxError) and error.filename == str(path): numbers = [error.lineno or 1]
-    if not numbers: return str(path)
-    text = path.read_text("utf-8", errors="replace").splitlines()[numbers[-1] - 1:numbers[-1]]
-    return ": ".join([f"{path}:{numbers[-1]}", *(line.strip() for line in text)])
+    name = path.stem.partition("_")[2]
+    number = numbers[-1] if numbers else next((n for n, line in enumerate(lines, 1) if name in line), 1)
+    return ": ".join([f"{path}:{number}", *(line.strip() for line in lines[number - 1:number])])
 
 
 def compare(exercise: Exercise, f: Function, number: int, path: Path) -> None:
@@ -84,16 +85,16 @@ def compare(exercise: Exercise, f: Function, number: int, path: Path) -> None:
     given, at = copy.deepcopy(args), {"input": shown_inputs(exercise.arguments, args)}
     try: came = guarded(path, lambda: exercise.outcome(f, *given))
     except Mistake as mistake:
-        if not mistake.untouched: mistake.said = at | mistake.said
+        if mistake.judged: mistake.said = at | mistake.said
         raise
     expected = exercise.answer(*args)
     if wrong := difference(came, expected, exercise.tolerance):
         said = at | {"came": shown(came), "expected": shown(expected), "differs": wrong}
-        raise Mistake(said, typical_hint(exercise, number, came))
+        raise Mistake(said, typical_hint(exercise, f))
     for name, before, after in zip(exercise.arguments, args, given, strict=True):
         if repr(after) != repr(before):
             said = at | {"came": f"{name} was changed, to {shown(after)}", "expected": f"{name} left as it was"}
-            raise Mistake(said, f"The result is right. Write {name} = {name} + … for {name} += …, or begin with a copy.")
+            raise Mistake(said, "The result is right, but what is given has to stay as it was: begin with a copy.")
 
 
 def check_also(also: Function, f: Function, path: Path) -> None:
@@ -104,15 +105,20 @@ def check_also(also: Function, f: Function, path: Path) -> None:
         raise
 
 
-def typical_hint(exercise: Exercise, number: int, came: Any) -> str:
-    """The hint for a wrong answer that is known: right up to this input, and then the same as what came."""
-    for hint, wrong in exercise.typical.items():
-        try: found = [exercise.outcome(wrong, *copy.deepcopy(args)) for args in exercise.inputs[:number + 1]]
-        except ValueError: continue  # shapes that do not fit
-        same = not difference(came, found[number], min(exercise.tolerance, 1e-6))
-        right = zip(found, exercise.inputs[:number], strict=False)
-        if same and not any(difference(z, exercise.answer(*args), exercise.tolerance) for z, args in right): return hint
-    return ""
+def typical_hint(exercise: Exercise, f: Function) -> str:
+    """The hint for a wrong answer that is known: the same as f for all inputs, so that one equal number is not enough."""
+    def same(a: Any, b: Any) -> bool:
+        return a is b or not (isinstance(b, type) or difference(a, b, min(exercise.tolerance, 1e-6)))
+    found = outcomes(exercise, f)
+    return next((hint for hint, wrong in exercise.typical.items() if all(map(same, found, outcomes(exercise, wrong)))), "")
+
+
+def outcomes(exercise: Exercise, f: Function) -> list[Any]:
+    """What f comes to for each input, or the type of what it raises."""
+    def of(args: tuple[Any, ...]) -> Any:
+        try: return exercise.outcome(f, *copy.deepcopy(args))
+        except (Exception, SystemExit, KeyboardInterrupt) as error: return type(error)
+    with redirect_stdout(io.StringIO()): return [of(args) for args in exercise.inputs]
 
 
 def difference(came: Any, expected: Any, tolerance: float) -> str:
@@ -127,7 +133,7 @@ def difference(came: Any, expected: Any, tolerance: float) -> str:
 
 def difference_of_arrays(came: Any, expected: Array, tolerance: float) -> str:
     a = as_numbers(came)
-    if a is None: return f"a {type(came).__name__} came that is not a number or an array of numbers"
+    if a is None: return f"a {type(came).__name__} came, not a number or an array of numbers"
     if a.shape != expected.shape: return f"shape {a.shape} came, {expected.shape} was expected"
     wrong = differ(a, expected, tolerance) & ~(np.isnan(a) & np.isnan(expected))
     if not wrong.any(): return ""
