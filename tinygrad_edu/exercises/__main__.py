@@ -1,0 +1,116 @@
+"""The command line: list the exercises, start one, check one or all that were started."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Sequence
+
+from tinygrad_edu.exercises import CHAPTERS, EXERCISES, files
+from tinygrad_edu.exercises.files import COMMAND
+from tinygrad_edu.exercises.grading import Mistake, grade
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 if what was asked for is done, and for `check` if all that was checked is right; else 1."""
+    parser = argparse.ArgumentParser(COMMAND, description="Twenty exercises. Without a command they are listed.")
+    commands = parser.add_subparsers(dest="command", metavar="{start,check}")
+    commands.add_parser("start", help="write a file to fill in").add_argument("number", type=number_of)
+    commands.add_parser("check", help="grade one answer, or all").add_argument("number", type=number_of, nargs="?")
+    given = parser.parse_args(arguments)
+    try:
+        if given.command == "start": return start(given.number)
+        if given.command == "check": return check(given.number)
+        return list_all()
+    except OSError as error: raise SystemExit(f"{error.filename}: {error.strerror}") from None
+
+
+def number_of(text: str) -> int:
+    """An exercise's number, as it was typed."""
+    if not text.isdecimal() or int(text) not in EXERCISES:
+        raise argparse.ArgumentTypeError(f"there is no exercise {text!r}: they are 1 to {len(EXERCISES)}")
+    return int(text)
+
+
+def list_all() -> int:
+    progress, chapter = files.load(), 0
+    for number, exercise in EXERCISES.items():
+        if exercise.chapter != chapter: print(f"Chapter {(chapter := exercise.chapter)}. {CHAPTERS[chapter]}")
+        print(f"  {number:2}  {exercise.title:56}{state(number, progress)}".rstrip())
+    print(f"\n{len(solved(progress))} of {len(EXERCISES)} solved.{what_next(progress)}")
+    return 0
+
+
+def state(number: int, progress: files.Progress) -> str:
+    """How far an exercise is."""
+    exercise = EXERCISES[number]
+    entry = progress.get(exercise.name, {})
+    if "solved" in entry: return f"solved {entry['solved']}, {attempts(entry['attempts'])}"
+    if entry: return attempts(entry["attempts"])
+    return "started" if files.path_of(number, exercise).exists() else ""
+
+
+def attempts(count: int) -> str: return f"{count} attempt{'s' * (count > 1)}"
+
+
+def solved(progress: files.Progress) -> list[int]:
+    return [n for n, exercise in EXERCISES.items() if "solved" in progress.get(exercise.name, {})]
+
+
+def what_next(progress: files.Progress) -> str:
+    """The first one that is not solved, as a command."""
+    rest = sorted(EXERCISES.keys() - solved(progress))
+    if not rest: return " These were all."
+    command = "check" if files.path_of(rest[0], EXERCISES[rest[0]]).exists() else "start"
+    return f" Next: {COMMAND} {command} {rest[0]}"
+
+
+def start(number: int) -> int:
+    exercise = EXERCISES[number]
+    path = files.path_of(number, exercise)
+    if files.start(number, exercise): print(f"{path} is written: {exercise.title}.")
+    else: print(f"{path} is there already, and stays as it is. To begin anew, delete it first.")
+    print(f"{'Mend' if exercise.given else 'Fill in'} the function, then: {COMMAND} check {number}")
+    print(f"What it is about: chapter {exercise.chapter} of the course, {CHAPTERS[exercise.chapter]}")
+    return 0
+
+
+def check(number: int | None) -> int:
+    started = [n for n, exercise in EXERCISES.items() if files.path_of(n, exercise).exists()]
+    if number and number not in started: print(f"Exercise {number} is not started: {COMMAND} start {number}")
+    elif not started: print(f"No exercise is started: {COMMAND} start 1")
+    else:
+        right = [check_one(n) for n in ([number] if number else started)]
+        if all(right): print(what_next(files.load()).strip())
+        return int(not all(right))
+    return 1
+
+
+def check_one(number: int) -> bool:
+    """Grade one answer, print what came of it, and remember it."""
+    exercise = EXERCISES[number]
+    path = files.path_of(number, exercise)
+    mistake = grade(exercise, path)
+    before = files.load().get(exercise.name, {})
+    entry = before if mistake and not mistake.judged else files.remember(exercise, mistake is None)
+    found = f"not right yet, {path}" if mistake else f"solved, {attempts(entry['attempts'])}"
+    print(f"{number:2}  {exercise.title}: {found}")
+    if mistake: report(mistake, exercise.hints, entry.get("attempts", 0))
+    if mistake and "solved" in before: line("note", f"It was solved on {before['solved']}: the file has changed since.")
+    return mistake is None
+
+
+def report(mistake: Mistake, hints: Sequence[str], count: int) -> None:
+    for label, text in mistake.said.items(): line(label, text)
+    hint = mistake.hint or hints[min(max(count, 1), len(hints)) - 1]
+    if mistake.judged: line("hint", hint)
+
+
+def line(label: str, text: str) -> None:
+    """A label, and beside it a text of one or more lines."""
+    wrapped = [textwrap.fill(part, 100) if len(part) > 100 else part for part in text.split("\n")]
+    print(f"    {label:10}" + "\n".join(wrapped).replace("\n", "\n" + " " * 14))
+
+
+if __name__ == "__main__": sys.exit(main())

@@ -1,0 +1,169 @@
+"""What is wrong with a learner's file: it is run with each input, and compared with what is right.
+
+Nothing of the learner's may end in a traceback of ours. What goes wrong is a `Mistake`: texts with labels, printed so.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import traceback
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.diagnosis import differ
+from tinygrad_edu.engine import Array, plain
+from tinygrad_edu.exercises.exercise import Exercise, Function
+
+NOTHING = "nothing was returned: is there a `return`?"
+
+
+class Mistake(Exception):
+    """What a learner is told, text by label. `hint` is for this very mistake; `judged` if there was an answer to judge."""
+
+    def __init__(self, said: dict[str, str], hint: str = "", judged: bool = True) -> None:
+        super().__init__(said)
+        self.said, self.hint, self.judged = said, hint, judged
+
+
+def grade(exercise: Exercise, path: Path) -> Mistake | None:
+    """The first mistake, at the smallest input that shows it; None if the answer is right."""
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed), warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            f = loaded(exercise, path)
+            for number in range(len(exercise.inputs)):
+                printed.truncate(printed.seek(0))  # what is shown was printed for the input that fails
+                compare(exercise, f, number, path)
+            if exercise.also: check_also(exercise.also, f, path)
+    except Mistake as mistake:
+        if printed.getvalue(): mistake.said["printed"] = shortened(printed.getvalue())
+        return mistake
+    return None
+
+
+def loaded(exercise: Exercise, path: Path) -> Any:
+    """The learner's function."""
+    names: dict[str, Any] = {"__name__": path.stem}
+    guarded(path, lambda: exec(compile(path.read_bytes(), str(path), "exec"), names), judged=False)
+    f = names.get(exercise.name)
+    if callable(f): return f
+    came = f"{exercise.name} is {shown(f)}" if exercise.name in names else f"no {exercise.name}"
+    raise Mistake({"came": came, "expected": f"a function {exercise.name}, as it stood there at first"}, judged=False)
+
+
+def guarded(path: Path, run: Callable[[], Any], judged: bool = True) -> Any:
+    """run(); what it raises becomes a Mistake with the line of the learner's file that it came from."""
+    try: return run()
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        line = located(path, error)
+        if isinstance(error, NotImplementedError):
+            raise Mistake({"line": line, "came": "the hole: nothing is written there yet"}, judged=False) from None
+        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise Mistake({"line": line, "came": f"{type(error).__name__}: {said}".removesuffix(": ")}, judged=judged) from None
+
+
+def located(path: Path, error: BaseException) -> str:
+    """`exercises/03_….py:14: return x`, the innermost line of the file that an error came from; else where the function is."""
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    numbers = [number for frame, number in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
+    if isinstance(error, SyntaxError) and error.filename == str(path): numbers = [error.lineno or 1]
+    name = path.stem.partition("_")[2]
+    number = numbers[-1] if numbers else next((n for n, line in enumerate(lines, 1) if name in line), 1)
+    return ": ".join([f"{path}:{number}", *(line.strip() for line in lines[number - 1:number])])
+
+
+def compare(exercise: Exercise, f: Function, number: int, path: Path) -> None:
+    """Raise a Mistake if f is not right for this input."""
+    args = exercise.inputs[number]
+    given, at = copy.deepcopy(args), {"input": shown_inputs(exercise.arguments, args)}
+    try: came = guarded(path, lambda: exercise.outcome(f, *given))
+    except Mistake as mistake:
+        if mistake.judged: mistake.said = at | mistake.said
+        raise
+    expected = exercise.answer(*args)
+    if wrong := difference(came, expected, exercise.tolerance):
+        said = at | {"came": shown(came), "expected": shown(expected), "differs": wrong}
+        raise Mistake(said, typical_hint(exercise, f))
+    for name, before, after in zip(exercise.arguments, args, given, strict=True):
+        if repr(after) != repr(before):
+            said = at | {"came": f"{name} was changed, to {shown(after)}", "expected": f"{name} left as it was"}
+            raise Mistake(said, "The result is right, but what is given has to stay as it was: begin with a copy.")
+
+
+def check_also(also: Function, f: Function, path: Path) -> None:
+    """The exercise's last check, after values are right for all inputs."""
+    try: guarded(path, lambda: also(f))
+    except Mistake as mistake:
+        mistake.said = {"input": "Tensors, to be differentiated once more"} | mistake.said
+        raise
+
+
+def typical_hint(exercise: Exercise, f: Function) -> str:
+    """The hint for a wrong answer that is known: the same as f for all inputs, so that one equal number is not enough."""
+    def same(a: Any, b: Any) -> bool:
+        return a is b or not (isinstance(b, type) or difference(a, b, min(exercise.tolerance, 1e-6)))
+    found = outcomes(exercise, f)
+    return next((hint for hint, wrong in exercise.typical.items() if all(map(same, found, outcomes(exercise, wrong)))), "")
+
+
+def outcomes(exercise: Exercise, f: Function) -> list[Any]:
+    """What f comes to for each input, or the type of what it raises."""
+    def of(args: tuple[Any, ...]) -> Any:
+        try: return exercise.outcome(f, *copy.deepcopy(args))
+        except (Exception, SystemExit, KeyboardInterrupt) as error: return type(error)
+    with redirect_stdout(io.StringIO()): return [of(args) for args in exercise.inputs]
+
+
+def difference(came: Any, expected: Any, tolerance: float) -> str:
+    """What is wrong with a result, in words; nothing if nothing is."""
+    if came is None: return NOTHING
+    if not isinstance(expected, tuple): return difference_of_arrays(came, np.asarray(plain(expected)), tolerance)
+    if not isinstance(came, tuple | list) or len(came) != len(expected):
+        return f"{len(expected)} results were expected: return them with a comma between them"
+    found = [difference(c, e, tolerance) for c, e in zip(came, expected, strict=True)]
+    return next((f"result {number}: {text}" for number, text in enumerate(found) if text), "")
+
+
+def difference_of_arrays(came: Any, expected: Array, tolerance: float) -> str:
+    a = as_numbers(came)
+    if a is None: return f"a {type(came).__name__} came, not a number or an array of numbers"
+    if a.shape != expected.shape: return f"shape {a.shape} came, {expected.shape} was expected"
+    wrong = differ(a, expected, tolerance) & ~(np.isnan(a) & np.isnan(expected))
+    if not wrong.any(): return ""
+    place = tuple(map(int, np.argwhere(wrong)[0]))
+    if not np.isfinite(a[place]): return f"element {list(place)} is not a finite number" if place else "not a finite number"
+    if not place: return f"by {shown(a - expected)}"
+    count = f"; {wrong.sum()} of {wrong.size} elements differ" if wrong.size > 1 else ""
+    return f"element {list(place)}: {shown(a[place])} came, {shown(expected[place])} was expected{count}"
+
+
+def as_numbers(x: Any) -> Array | None:
+    """An array of numbers, if x is something like it."""
+    try: return np.asarray(plain(x), float)
+    except (TypeError, ValueError): return None
+
+
+def shown(x: Any) -> str:
+    """A value as it is printed for a learner: numbers with eight digits, and functions by their names."""
+    if isinstance(x, tuple): return (", " if all(np.ndim(part) == 0 for part in x) else "\n").join(map(shown, x))
+    array = None if isinstance(x, str) or x is None else as_numbers(x)
+    if array is None: return shortened(getattr(x, "__name__", repr(x)))
+    return np.array2string(array.round(10) + 0.0, formatter={"float_kind": "{:.8g}".format}, separator=", ", max_line_width=90)
+
+
+def shown_inputs(names: list[str], args: tuple[Any, ...]) -> str:
+    """`x = …`, a line or more for each."""
+    texts = [repr(x) if isinstance(x, tuple | list) else shown(x) for x in args]
+    return "\n".join(f"{n} = {text}".replace("\n", "\n" + " " * len(f"{n} = ")) for n, text in zip(names, texts, strict=True))
+
+
+def shortened(text: str, lines: int = 8, columns: int = 90) -> str:
+    """The last lines of what may be long."""
+    return "\n".join(line[:columns] for line in text.rstrip("\n").split("\n")[-lines:])
