@@ -25,8 +25,8 @@ import numpy as np
 from .report import machine
 from .workloads import Array, Digits, Work, rows, sweeps
 
-CONTENDERS = ("numpy_by_hand", "numpy_with_buffers", "ours_eager", "ours_replay", "torch_eager", "jax_jit", "hips_autograd",
-              "mygrad")
+CONTENDERS = ("numpy_by_hand", "numpy_with_buffers", "bare_engine", "ours_eager", "ours_replay", "torch_eager", "jax_jit",
+              "hips_autograd", "mygrad")
 CHECKED = 4  # steps, before which no time counts
 ROUND = 0.01  # seconds
 
