@@ -1,6 +1,7 @@
 """How Sphinx builds the pages: `make docs` writes docs/_build/html."""
 
 import importlib.metadata
+import re
 import sys
 from pathlib import Path
 
@@ -21,6 +22,9 @@ html_css_files = ["wide.css"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "attrs_inline"]
 numpydoc_show_class_members = False
+autodoc_preserve_defaults = True
+autodoc_typehints_format = "short"
+autodoc_type_aliases = {name: name for name in ("Array", "ArrayLike", "DTypeLike", "Function", "Parameters", "Partial")}
 sphinx_gallery_conf = {
     "examples_dirs": "../examples", "gallery_dirs": "gallery", "filename_pattern": r"\.py$",
     "ignore_pattern": r"^(common|mnist_report|study|memorise|page)\.py$",  # parts of others
@@ -35,6 +39,12 @@ def escape_bars(app, what, name, obj, options, lines):
     lines[:] = [line if line.lstrip().startswith((">>>", "...")) else line.replace("|", r"\|") for line in lines]
 
 
+def short_aliases(app, what, name, obj, options, signature, returns):
+    """Tensor | Array, as the source has it."""
+    def short(text): return text and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text)
+    return short(signature), short(returns)
+
+
 def close_up(app, page, text):
     """The empty line that ends a doctest within a block of code isn't shown."""
     text[0] = text[0].replace("\n\n```\n", "\n```\n")
@@ -43,5 +53,6 @@ def close_up(app, page, text):
 def setup(app):
     app.connect("source-read", close_up)
     app.connect("autodoc-process-docstring", escape_bars)
+    app.connect("autodoc-process-signature", short_aliases)
     app.connect("config-inited", lambda app, _: derivative_table.write(app.srcdir))  # before an example adds an operation
     app.connect("config-inited", lambda app, _: page_pictures.write(app.srcdir))
