@@ -13,8 +13,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 
 INK, MUTED, GREY = "#1b2733", "#5b6b7a", "#c3ccd5"
 LOOKS = {"numpy_by_hand": (INK, "-", "o"), "numpy_with_buffers": (MUTED, "--", "o"), "bare_engine": (MUTED, ":", "x"),
-         "ours_eager": ("#0072b2", "-", "s"), "ours_replay": ("#0072b2", "--", "s"), "torch_eager": ("#b35f00", "-", "^"), "jax_jit": ("#8a3d6e", "--", "v"),
-         "hips_autograd": ("#00795a", "-", "D"), "mygrad": ("#8b7500", "-", "P")}
+         "ours_eager": ("#0072b2", "-", "s"), "ours_replay": ("#0072b2", "--", "s"), "torch_eager": ("#b35f00", "-", "^"),
+         "jax_jit": ("#8a3d6e", "--", "v"), "hips_autograd": ("#00795a", "-", "D"), "mygrad": ("#8b7500", "-", "P")}
 PANELS = {"batch": "784-16-16-10, batch n", "width": "784-n-n-10, batch 32", "depth": "784-16-…-16-10, n times 16, batch 32"}
 SETTINGS = {"font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left",
             "axes.spines.top": False, "axes.spines.right": False, "text.color": INK, "axes.labelcolor": MUTED,
