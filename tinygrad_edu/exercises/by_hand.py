@@ -125,7 +125,9 @@ def forwards(graph: Any) -> Any:
     typical={"The last of several contributions replaced the others: where paths meet, add.": only_the_last,
              "A value passed on its gradient before all of it had arrived, and then again: take each once, youngest first.":
                  depth_first,
-             "Values passed on their gradient before it had arrived: begin at the last one.": forwards,
+             "Only the last value passed anything on: the others came before it, or not at all. From the last to the first!":
+                 forwards,
+             "The order is the graph's: the gradient of value 0 comes first.": lambda graph: by_the_engine(graph)[::-1],
              "The walk begins with nothing: ∂(result)/∂(result) is 1.": lambda graph: [0.0] * len(graph)})
 def backward_pass(graph: list[list[tuple[int, float]]]) -> list[float]:
     """One walk back through a graph.
