@@ -139,7 +139,7 @@ BROKEN = [  # a file, what is said of it, and the line that is named
     ("def polynomial_slope(x):\n    return polynomial_slope(x)\n", "RecursionError", ":2: return"),
     ("def polynomial_slope(x):\n    assert x < 0\n", "came AssertionError", ":2: assert x < 0"),
     ("def polynomial_slope(x):\n    exit()\n", "SystemExit", ":2: exit()"),
-    ("def polynomial_slope(x):\n    raise KeyboardInterrupt\n", "KeyboardInterrupt", ":2: raise"),
+    ("def polynomial_slope(x):\n    raise KeyboardInterrupt\n", "came KeyboardInterrupt hint It was stopped", ":2: raise"),
     ("def polynomial_slope(x): print(x)\n", "nothing was returned: is there a `return`? printed 2.0", ""),
     ("def polynomial_slope(x): return 'four'\n", "a str came, not a number", ""),
     ("def polynomial_slope(x): return [[1], [2, 3]]\n", "a list came, not a number", ""),

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.command == "start": return start(given.number)
         if given.command == "check": return check(given.number)
         return list_all()
-    except OSError as error: raise SystemExit(f"{error.filename}: {error.strerror}") from None
+    except OSError as error: raise SystemExit(": ".join(filter(None, [error.filename, error.strerror]))) from None
 
 
 def number_of(text: str) -> int:
