@@ -5,7 +5,10 @@ Everything goes the learner's way: `start` writes a file, the file is changed, `
 
 import inspect
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -136,12 +139,17 @@ BROKEN = [  # a file, what is said of it, and the line that is named
     ("def polynomial_slope(x):\n    return polynomial_slope(x)\n", "RecursionError", ":2: return"),
     ("def polynomial_slope(x):\n    assert x < 0\n", "came AssertionError", ":2: assert x < 0"),
     ("def polynomial_slope(x):\n    exit()\n", "SystemExit", ":2: exit()"),
-    ("def polynomial_slope(x):\n    raise KeyboardInterrupt\n", "KeyboardInterrupt", ":2: raise"),
+    ("def polynomial_slope(x):\n    raise KeyboardInterrupt\n", "came KeyboardInterrupt hint It was stopped", ":2: raise"),
     ("def polynomial_slope(x): print(x)\n", "nothing was returned: is there a `return`? printed 2.0", ""),
     ("def polynomial_slope(x): return 'four'\n", "a str came, not a number", ""),
     ("def polynomial_slope(x): return [[1], [2, 3]]\n", "a list came, not a number", ""),
     ("def polynomial_slope(x): return [x]\n", "shape (1,) came, () was expected", ""),
     ("def polynomial_slope(x): return float('inf')\n", "came inf expected 4 differs not a finite number", ""),
+    ("def polynomial_slope(x): return 3 * x ** 2 - 4 * x,\n", "one number: a comma after it makes a tuple", ""),
+    ("def polynomial_slope(x): return 3 * x ^ 2\n", "hint A power is written x ** 2", ":1: def"),
+    ("import numpy as np\ndef polynomial_slope(x): return np.array([x]) ^ 2\n", "hint A power is written x ** 2", ":2: def"),
+    ("def polynomial_slope(x):\n    return cos(x)\n", "hint NumPy's functions need np in front: np.cos.", ":2: return"),
+    ("def polynomial_slope(x): raise NotImplementedError('no forward')\n", "came NotImplementedError: no forward", ""),
 ]
 
 
@@ -157,6 +165,14 @@ def test_an_argument_that_was_changed_is_named(checked):
     body = "    v *= momentum\n    v += g\n    return w - rate * v, v\n"
     code, said = checked(12, started(12).replace(files.HOLE, body))
     assert (code, "v was changed, to [2] expected v left as it was" in said) == (1, True)
+
+
+@pytest.mark.parametrize("form", ["np.float32(z)", "np.array(z)", "Tensor(z)", "np.asarray(z).tolist()"])
+@pytest.mark.parametrize("number", [2, 3, 14])
+def test_a_right_answer_in_another_form_passes(number, form, checked):
+    name = EXERCISES[number].name
+    other = f"from tinygrad_edu import Tensor\nsolved = {name}\ndef {name}(*args):\n    z = solved(*args)\n    return {form}\n"
+    assert checked(number, solution(number) + other)[0] == 0
 
 
 @pytest.mark.parametrize("results", ["1 / y", "(1 / y,)", "(1 / y, -x / y ** 2, 0.0)"])
@@ -181,9 +197,36 @@ def test_hints_go_on_with_the_attempts_and_end_with_the_last(checked):
     assert [text.rpartition("hint ")[2] for text in said] == [first, last, last, last]
 
 
-def test_a_file_without_an_answer_is_no_attempt(checked):
-    checked(1, started(1)), checked(1, "return"), checked(1, "def polynomial_slope(x): return 0")
+@pytest.mark.parametrize("text", [started(1), "return", "def polynomial_slope(x): x", "def polynomial_slope(x): return slope",
+                                  "def polynomial_slope(x): import nonsense"])
+def test_a_file_without_an_answer_is_no_attempt_and_gets_no_hint_about_the_task(text, checked):
+    assert "hint" not in checked(1, text)[1]
+    checked(1, "def polynomial_slope(x): return 0")
     assert progress(1) == {"attempts": 1}
+
+
+@pytest.mark.parametrize(("number", "text", "hint"), [
+    (1, "def polynomial_slope(x): return 4 * x - 3 * x ** 2", "Every number is -1 times what is right."),
+    (20, "def hessian_vector_product(f, x, v): return 0.5 * hvp(f, x, v)", "Every number is 0.5 times what is right."),
+    (12, "def momentum_step(w, v, g, rate, momentum): return momentum * v + g, w - rate * (momentum * v + g)",
+     "The results are exchanged."),
+    (3, "def sine_of_square_slope(x): return float('nan')", EXERCISES[3].hints[0])])
+def test_mistakes_that_are_possible_everywhere_have_a_hint(number, text, hint, checked):
+    assert checked(number, f"from tinygrad_edu import hvp\n{text}")[1].endswith(f"hint {hint}")
+
+
+def test_a_report_is_no_wider_than_a_terminal(checked, capsys):
+    for _ in EXERCISES[19].hints: checked(19, solution(19).replace("    return (", "    return (0.1 + "))
+    main(["check", "19"])
+    assert max(map(len, capsys.readouterr().out.splitlines()[1:])) <= 80
+
+
+def test_a_terminal_that_cannot_print_every_character_is_no_reason_to_stop(run):
+    run("start", 3)
+    for arguments in ([], ["check", "3"]):
+        done = subprocess.run([sys.executable, "-m", "tinygrad_edu.exercises", *arguments], capture_output=True, text=True,
+                              env=os.environ | {"PYTHONIOENCODING": "ascii"})
+        assert "sin(x?)" in done.stdout and not done.stderr
 
 
 def test_progress_is_remembered_with_the_date_and_the_attempts(checked, run):
@@ -215,8 +258,8 @@ def test_start_never_overwrites(run):
 
 
 def test_what_is_not_started_is_not_checked(run):
-    assert run("check", 4) == (1, "Exercise 4 is not started: python -m tinygrad_edu.exercises start 4")
-    assert run("check") == (1, "No exercise is started: python -m tinygrad_edu.exercises start 1")
+    assert run("check", 4) == (1, f"{path(4)} is not in this directory: python -m tinygrad_edu.exercises start 4")
+    assert run("check") == (1, "No exercise is started in this directory: python -m tinygrad_edu.exercises start 1")
 
 
 @pytest.mark.parametrize("number", ["0", "21", "-1", "four", "²"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.command == "start": return start(given.number)
         if given.command == "check": return check(given.number)
         return list_all()
-    except OSError as error: raise SystemExit(f"{error.filename}: {error.strerror}") from None
+    except OSError as error: raise SystemExit(": ".join(filter(None, [error.filename, error.strerror]))) from None
 
 
 def number_of(text: str) -> int:
@@ -78,8 +79,9 @@ def start(number: int) -> int:
 
 def check(number: int | None) -> int:
     started = [n for n, exercise in EXERCISES.items() if files.path_of(n, exercise).exists()]
-    if number and number not in started: print(f"Exercise {number} is not started: {COMMAND} start {number}")
-    elif not started: print(f"No exercise is started: {COMMAND} start 1")
+    if number and number not in started:
+        print(f"{files.path_of(number, EXERCISES[number])} is not in this directory: {COMMAND} start {number}")
+    elif not started: print(f"No exercise is started in this directory: {COMMAND} start 1")
     else:
         right = [check_one(n) for n in ([number] if number else started)]
         if all(right): print(what_next(files.load()).strip())
@@ -103,14 +105,15 @@ def check_one(number: int) -> bool:
 
 def report(mistake: Mistake, hints: Sequence[str], count: int) -> None:
     for label, text in mistake.said.items(): line(label, text)
-    hint = mistake.hint or hints[min(max(count, 1), len(hints)) - 1]
-    if mistake.judged: line("hint", hint)
+    if mistake.hint or mistake.judged: line("hint", mistake.hint or hints[min(count, len(hints)) - 1])
 
 
 def line(label: str, text: str) -> None:
-    """A label, and beside it a text of one or more lines."""
-    wrapped = [textwrap.fill(part, 100) if len(part) > 100 else part for part in text.split("\n")]
+    """A label, and beside it a text of one or more lines, 80 columns together; a line of code stays one."""
+    wrapped = [textwrap.fill(part, 66) if len(part) > 66 and label != "line" else part for part in text.split("\n")]
     print(f"    {label:10}" + "\n".join(wrapped).replace("\n", "\n" + " " * 14))
 
 
-if __name__ == "__main__": sys.exit(main())
+if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper): sys.stdout.reconfigure(errors="replace")  # ∂ is ? where it cannot be printed
+    sys.exit(main())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tinygrad_edu import engine
-from tinygrad_edu.exercises.exercise import differences, exercise, numbers
+from tinygrad_edu.exercises.exercise import differences, exercise, numbers, slopes
 
 
 @exercise(
@@ -41,8 +41,7 @@ def unbroadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
             (numbers(2, 2), numbers(2, 2) + 1.0, numbers(2, 2) - 1.0), (numbers(2, 4), numbers(2, 3), numbers(3, 4))],
     hints=["Write the shapes down: g is (n, m), x is (n, k), y is (k, m). Which product is (n, k)?",
            "∂L/∂x is a product of g and yᵀ; ∂L/∂y of xᵀ and g. The order decides."],
-    typical={"The two are exchanged: the gradient of x comes first.": lambda g, x, y: (x.T @ g, g @ y.T),
-             "Both products need a transpose: xᵢₖ meets yₖⱼ, and its share is Σⱼ gᵢⱼ yₖⱼ.": lambda g, x, y: (g @ y, x @ g),
+    typical={"Both products need a transpose: xᵢₖ meets yₖⱼ, and its share is Σⱼ gᵢⱼ yₖⱼ.": lambda g, x, y: (g @ y, x @ g),
              "The factors stand in the wrong order: x y is not y x, for matrices.": lambda g, x, y: (y.T @ g, g @ x.T)})
 def matmul_partials(g: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both partials of a product of matrices.
@@ -77,16 +76,20 @@ def cube(x: float) -> float: return x ** 3
 
 
 @exercise(
-    chapter=5, inputs=[(square, 1.0, 0.5), (cube, 2.0, 0.1), (np.sin, 1.0, 0.01)],
-    hints=["Look in both directions: f(x + h) and f(x − h). How far apart are the two places?", "They are 2h apart."],
+    chapter=5, inputs=[(square, 1.0, 0.25), (cube, 2.0, 0.1), (np.sin, 1.0, 0.01)],
+    hints=["Look in both directions: f(x + h) and f(x − h). How far apart are the two places?",
+           "x + h and x − h are 2h apart: the whole difference is divided by 2h."],
     typical={"That looks to one side only. Its error is about h f″/2; from both sides it is about h².":
                  lambda f, x, h: (f(x + h) - f(x)) / h,
+             "That looks to the left side only: f(x + h) is missing.": lambda f, x, h: (f(x) - f(x - h)) / h,
+             "Only f(x − h) is divided: the difference needs brackets too.": lambda f, x, h: f(x + h) - f(x - h) / (2 * h),
+             "That is nearer to the true slope, but it is not what a step of this h gives.": lambda f, x, h: slopes(f)(x),
              "Twice too large: x + h and x − h are 2h apart.": lambda f, x, h: (f(x + h) - f(x - h)) / h,
              "`/ 2 * h` divides by 2, and multiplies by h: brackets!": lambda f, x, h: (f(x + h) - f(x - h)) / 2 * h})
 def central_difference(f: Callable[[float], float], x: float, h: float) -> float:
     """The difference from both sides.
 
-    Return the slope of f at x, found by trying a step h in both directions.
+    Return the estimate of f's slope at x that one gets by trying a step h in both directions.
     """
     return (f(x + h) - f(x - h)) / (2 * h)
 

@@ -52,6 +52,7 @@ def kernel_by_differences(g: np.ndarray, x: np.ndarray) -> Any:
                  lambda g, x: np.convolve(x, g, "valid"),
              "These are the contributions of the first place only: kⱼ was used at all of them.":
                  lambda g, x: g[0] * x[:len(x) - len(g) + 1],
+             "Each use replaced the one before, and the last is left: add them up.": lambda g, x: g[-1] * x[len(g) - 1:],
              "The gradient has the kernel's shape: len(x) − len(g) + 1 numbers.": lambda g, x: np.correlate(x, g, "full")})
 def kernel_gradient(g: np.ndarray, x: np.ndarray) -> np.ndarray:
     """The gradient of the template.
@@ -78,7 +79,7 @@ def along(g: Any, z: Any) -> Any: return z * (g * z).mean(axis=-1, keepdims=True
     chapter=9, outcome=lambda partial, g, x: partial(g, normalised(x), x),
     expected=differences(normalised), also=as_an_operation,
     inputs=[(np.array([1.0, 0.0, 0.0]), np.array([1.0, 2.0, 4.0])), (np.ones((1, 3)), np.array([[1.0, 2.0, 4.0]])),
-            (numbers(2, 4), numbers(2, 4) * 3)],
+            (numbers(2, 4), numbers(3, 4)[1:])],
     hints=["x goes three ways to z: directly, through the mean, and through the standard deviation. All three come back.",
            "(g − mean(g) − z · mean(g z)) / std(x), the means and std along the last axis with keepdims. Only functions that "
            "the engine knows: no loop, no numbers taken out of Tensors."],
@@ -88,6 +89,8 @@ def along(g: Any, z: Any) -> Any: return z * (g * z).mean(axis=-1, keepdims=True
                  lambda g, z, x: centred(g) / x.std(axis=-1, keepdims=True),
              "The path through the mean is missing: − mean(g).":
                  lambda g, z, x: (g - along(g, z)) / x.std(axis=-1, keepdims=True),
+             "Each row has a mean of its own: over the last axis, with keepdims.":
+                 lambda g, z, x: (g - g.mean() - z * (g * z).mean()) / x.std(axis=-1, keepdims=True),
              "That is the sample's standard deviation, with n − 1. z was made with n.":
                  lambda g, z, x: (centred(g) - along(g, z)) / x.std(axis=-1, keepdims=True, ddof=1)})
 def layer_norm_partial(g: Any, z: Any, x: Any) -> Any:

@@ -29,7 +29,6 @@ def polynomial_slope(x: float) -> float:
     chapter=1, inputs=[(1.0, 2.0), (3.0, 2.0), (0.0, 1.0), (-1.0, 0.5)], expected=slopes(lambda x, y: x / y),
     hints=["Hold y still and move x, then the other way round. For y, write z = x · y⁻¹.", "(y⁻¹)′ = −y⁻²."],
     typical={"If the denominator grows, the quotient shrinks: a sign is missing.": lambda x, y: (1 / y, x / y ** 2),
-             "The two are exchanged: ∂z/∂x comes first.": lambda x, y: (-x / y ** 2, 1 / y),
              "∂z/∂y depends on x too: the derivative of 1/y is multiplied by x.": lambda x, y: (1 / y, -1 / y ** 2)})
 def quotient_partials(x: float, y: float) -> tuple[float, float]:
     """Both partials of a quotient.
@@ -99,6 +98,16 @@ def only_the_last(graph: Any) -> Any:
     return gradients
 
 
+def depth_first(graph: Any) -> Any:
+    gradients = [0.0] * (len(graph) - 1) + [1.0]
+    def walk(z: int) -> None:
+        for x, slope in graph[z]:
+            gradients[x] += gradients[z] * slope
+            walk(x)
+    walk(len(graph) - 1)
+    return gradients
+
+
 def forwards(graph: Any) -> Any:
     gradients = [0.0] * (len(graph) - 1) + [1.0]
     for z in range(len(graph)):
@@ -109,11 +118,16 @@ def forwards(graph: Any) -> Any:
 @exercise(
     chapter=3, expected=by_the_engine,
     inputs=[([[]],), ([[], [(0, 2.0)]],), ([[], [(0, 3.0), (0, 3.0)]],), ([[], [(0, 2.0)], [(1, 5.0)]],),
-            ([[], [(0, 2.0)], [(0, 3.0), (1, 5.0)]],), ([[], [], [(0, 2.0)], [(1, 4.0), (0, -1.0)], [(0, 0.5), (2, 3.0)]],)],
+            ([[], [(0, 2.0)], [(0, 3.0), (1, 5.0)]],), ([[], [(0, 2.0)], [(1, 3.0), (1, 3.0)]],),
+            ([[], [], [(0, 2.0)], [(1, 4.0), (0, -1.0)], [(0, 0.5), (2, 3.0)]],)],
     hints=["The last value has gradient 1, all others begin at 0. Then walk from the youngest to the oldest.",
            "Each value adds (its own gradient · slope) to the gradient of every input."],
     typical={"The last of several contributions replaced the others: where paths meet, add.": only_the_last,
-             "Values passed on their gradient before it had arrived: begin at the last one.": forwards,
+             "A value passed on its gradient before all of it had arrived, and then again: take each once, youngest first.":
+                 depth_first,
+             "Only the last value passed anything on: the others came before it, or not at all. From the last to the first!":
+                 forwards,
+             "The order is the graph's: the gradient of value 0 comes first.": lambda graph: by_the_engine(graph)[::-1],
              "The walk begins with nothing: ∂(result)/∂(result) is 1.": lambda graph: [0.0] * len(graph)})
 def backward_pass(graph: list[list[tuple[int, float]]]) -> list[float]:
     """One walk back through a graph.

@@ -10,6 +10,9 @@ from tinygrad_edu import nn, special
 from tinygrad_edu.exercises.exercise import Function, differences, exercise, numbers, slopes
 
 
+def moved(w: Any, v: Any, rate: float) -> Any: return w - rate * v, v
+
+
 @exercise(
     chapter=6,
     inputs=[(np.array([1.0]), np.array([0.0]), np.array([2.0]), 0.1, 0.9),
@@ -20,7 +23,12 @@ from tinygrad_edu.exercises.exercise import Function, differences, exercise, num
     typical={"The step was taken with the old velocity: compute the new one first.":
                  lambda w, v, g, rate, momentum: (w - rate * v, momentum * v + g),
              "That goes uphill: the gradient points to where the cost rises.":
-                 lambda w, v, g, rate, momentum: (w + rate * (momentum * v + g), momentum * v + g),
+                 lambda w, v, g, rate, momentum: moved(w, momentum * v + g, -rate),
+             "The step is not multiplied by the rate.": lambda w, v, g, rate, momentum: moved(w, momentum * v + g, 1.0),
+             "w moved by the gradient alone: it moves by the new velocity.":
+                 lambda w, v, g, rate, momentum: (w - rate * g, momentum * v + g),
+             "The gradient is added as it is: no factor 1 − momentum.":
+                 lambda w, v, g, rate, momentum: moved(w, momentum * v + (1 - momentum) * g, rate),
              "The velocity is forgotten: momentum · v is missing in it.": lambda w, v, g, rate, momentum: (w - rate * g, g),
              "The rate belongs to the step, not into the velocity.":
                  lambda w, v, g, rate, momentum: (w - momentum * v - rate * g, momentum * v + rate * g)})
@@ -34,18 +42,23 @@ def momentum_step(w: np.ndarray, v: np.ndarray, g: np.ndarray, rate: float, mome
     return w - rate * v, v
 
 
+def shares(x: Any) -> Any: return x / x.sum(axis=-1, keepdims=True)
+
+
 @exercise(
     chapter=6, expected=special.softmax,
-    inputs=[(np.array([0.0, 0.0]),), (np.array([1.0, 2.0, 3.0]),), (np.array([1000.0, 999.0]),), (numbers(2, 3),),
-            (np.array([[0.0, 1.0], [2000.0, 2001.0]]),)],
+    inputs=[(np.array([0.0, 0.0]),), (np.array([1.0, 2.0, 3.0]),), (np.array([1000.0, 999.0]),), (np.array([0.0, 2000.0]),),
+            (numbers(2, 3),), (np.array([[0.0, 1.0], [2000.0, 2001.0]]),)],
     hints=["e¹⁰⁰⁰ is too large for a float. The result stays the same if one number is subtracted from the whole row: which?",
            "Subtract the row's greatest element: x.max(axis=-1, keepdims=True)."],
     typical={"e¹⁰⁰⁰ is infinite in floating point, and inf/inf is nan: subtract the greatest element of the row first.":
-                 lambda x: np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True),
+                 lambda x: shares(np.exp(x)),
+             "Less the mean, e to a number far above it is infinite still: subtract the greatest element of the row.":
+                 lambda x: shares(np.exp(x - x.mean(axis=-1, keepdims=True))),
              "Each row has to add up to 1, not the whole array: sum over the last axis, with keepdims.":
                  lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(),
              "The greatest element of the whole array was subtracted; in a row that is far below it everything becomes 0/0.":
-                 lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(axis=-1, keepdims=True)})
+                 lambda x: shares(np.exp(x - x.max()))})
 def softmax(x: np.ndarray) -> np.ndarray:
     """A softmax that does not overflow.
 
@@ -81,13 +94,15 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> Any:
     chapter=6, expected=slopes(cross_entropy),
     inputs=[(np.array([[0.0, 0.0]]), np.array([0])), (np.array([[1.0, 2.0, 3.0]]), np.array([1])),
             (numbers(3, 4), np.array([3, 0, 1]))],
-    hints=["For one row: softmax, minus 1 at the label. Then think of the mean.",
-           "log softmaxₗ = xₗ − log Σ exp xⱼ: its derivative is (1 at the label, else 0) − softmax.",
-           "A mean over n rows divides by n."],
+    hints=["For one row with the label l, −log softmaxₗ = log Σ exp xⱼ − xₗ. What is the derivative of each part?",
+           "Softmax, minus 1 at the label of each row, and all of it divided by the number of rows: the cost is a mean."],
     typical={"At its label each row lacks the −1: the cost falls if that logit grows.":
                  lambda logits, labels: special.softmax(logits) / len(labels),
              "The cost is a mean over the rows, and this is the gradient of their sum: divide by how many there are.":
                  lambda logits, labels: special.softmax(logits) - np.eye(logits.shape[1])[labels],
+             "p[:, labels] takes these columns in every row. One element of each row: p[np.arange(len(labels)), labels].":
+                 lambda logits, labels: (special.softmax(logits) - np.eye(logits.shape[1])[labels].max(axis=0)) / len(labels),
+             "That is the cost. Its gradient is asked for, one number for each logit.": cross_entropy,
              "The sign is reversed: the cost is *minus* the logarithm.":
                  lambda logits, labels: (np.eye(logits.shape[1])[labels] - special.softmax(logits)) / len(labels)})
 def cross_entropy_gradient(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -124,11 +139,13 @@ CORNERS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 @exercise(
     chapter=7, outcome=outputs_after, expected=lambda x, y: y, tolerance=0.2, uses="from tinygrad_edu import nn",
     inputs=[(CORNERS[:2], np.array([[0.0], [1.0]])), (CORNERS, np.array([[0.0], [1.0], [1.0], [0.0]]))],
-    hints=["The four lines of chapter 1, several hundred times: the cost, forget the old gradients, find new ones, a step.",
+    hints=["The four lines of chapter 1, several hundred times: the cost of these weights, zero_grad, backward, a step.",
            "loss = ((model(x) - y) ** 2).mean(), and an optimizer: nn.optim.Adam(model.parameters(), lr=0.02), 400 steps.",
            "If nan comes, the rate is too large. If all outputs are 0.5, it has not learned long enough."],
     typical={"The outputs are those of the start: no parameter has changed.": lambda model, x, y: None,
              "That was one step. It takes a few hundred.": lambda model, x, y: descend(model, x, y, steps=1),
+             "The weights ran away to infinity: step against the gradient, and with a smaller rate.":
+                 lambda model, x, y: descend(model, x, y, rate=50.0),
              "The cost rises: step against the gradient.": lambda model, x, y: descend(model, x, y, steps=50, rate=-0.2),
              "Old gradients are added to the new ones: zero_grad() before each backward().":
                  lambda model, x, y: descend(model, x, y, forget=False)})

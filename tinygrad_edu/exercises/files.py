@@ -15,7 +15,8 @@ from tinygrad_edu.exercises.exercise import Exercise, Function
 FOLDER = Path("exercises")  # in the current directory
 PROGRESS = FOLDER / "progress.json"
 COMMAND = "python -m tinygrad_edu.exercises"
-HOLE = '    raise NotImplementedError("write this")\n'
+TO_DO = "write this"
+HOLE = f'    raise NotImplementedError("{TO_DO}")\n'
 
 Progress = dict[str, dict[str, Any]]  # name of the exercise ↦ its attempts, and the date when it was solved
 

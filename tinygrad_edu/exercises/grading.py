@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.diagnosis import differ
-from tinygrad_edu.engine import Array, plain
+from tinygrad_edu.engine import Array, Tensor, plain
 from tinygrad_edu.exercises.exercise import Exercise, Function
+from tinygrad_edu.exercises.files import TO_DO
 
 NOTHING = "nothing was returned: is there a `return`?"
 
@@ -62,11 +63,19 @@ def guarded(path: Path, run: Callable[[], Any], judged: bool = True) -> Any:
     """run(); what it raises becomes a Mistake with the line of the learner's file that it came from."""
     try: return run()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
-        line = located(path, error)
-        if isinstance(error, NotImplementedError):
-            raise Mistake({"line": line, "came": "the hole: nothing is written there yet"}, judged=False) from None
         said = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise Mistake({"line": line, "came": f"{type(error).__name__}: {said}".removesuffix(": ")}, judged=judged) from None
+        hole = isinstance(error, NotImplementedError) and said == TO_DO
+        came = "the hole: nothing is written there yet" if hole else f"{type(error).__name__}: {said}".removesuffix(": ")
+        judged = judged and not hole and not isinstance(error, NameError | ImportError)
+        raise Mistake({"line": located(path, error), "came": came}, slip(error), judged) from None
+
+
+def slip(error: BaseException) -> str:
+    """A hint for an error that says little of the task, but something of Python."""
+    if isinstance(error, NameError) and hasattr(np, str(error.name)):
+        return f"NumPy's functions need np in front: np.{error.name}."
+    if "for ^" in str(error) or "bitwise_xor" in str(error): return "A power is written x ** 2. x ^ 2 works on bits."
+    return "It was stopped before it came to an end." if isinstance(error, KeyboardInterrupt) else ""
 
 
 def located(path: Path, error: BaseException) -> str:
@@ -90,11 +99,12 @@ def compare(exercise: Exercise, f: Function, number: int, path: Path) -> None:
     expected = exercise.answer(*args)
     if wrong := difference(came, expected, exercise.tolerance):
         said = at | {"came": shown(came), "expected": shown(expected), "differs": wrong}
-        raise Mistake(said, typical_hint(exercise, f))
+        raise Mistake(said, typical_hint(exercise, f), judged=wrong != NOTHING)
     for name, before, after in zip(exercise.arguments, args, given, strict=True):
         if repr(after) != repr(before):
             said = at | {"came": f"{name} was changed, to {shown(after)}", "expected": f"{name} left as it was"}
-            raise Mistake(said, "The result is right, but what is given has to stay as it was: begin with a copy.")
+            raise Mistake(said, "The result is right, but what is given has to stay as it was: begin with a copy, "
+                                "or write v = v * 2 in place of v *= 2.")
 
 
 def check_also(also: Function, f: Function, path: Path) -> None:
@@ -107,10 +117,25 @@ def check_also(also: Function, f: Function, path: Path) -> None:
 
 def typical_hint(exercise: Exercise, f: Function) -> str:
     """The hint for a wrong answer that is known: the same as f for all inputs, so that one equal number is not enough."""
-    def same(a: Any, b: Any) -> bool:
-        return a is b or not (isinstance(b, type) or difference(a, b, min(exercise.tolerance, 1e-6)))
     found = outcomes(exercise, f)
-    return next((hint for hint, wrong in exercise.typical.items() if all(map(same, found, outcomes(exercise, wrong)))), "")
+    for hint, wrong in exercise.typical.items():
+        if alike(found, outcomes(exercise, wrong)): return hint
+    return general_hint(found, [exercise.answer(*args) for args in exercise.inputs])
+
+
+def general_hint(found: list[Any], right: list[Any]) -> str:
+    """The hint for what can go wrong in every exercise: results that are exchanged, and one factor in all numbers."""
+    if isinstance(right[0], tuple) and alike(found, [z[::-1] for z in right]): return "The results are exchanged."
+    a, b = as_numbers(found[-1]), as_numbers(right[-1])
+    if a is None or b is None or a.shape != b.shape: return ""
+    factor = np.vdot(a, b) / np.vdot(b, b)
+    same = factor and np.isfinite(factor) and alike(found, [np.multiply(factor, z) for z in right])
+    return f"Every number is {factor:.6g} times what is right." if same else ""
+
+
+def alike(found: list[Any], others: list[Any]) -> bool:
+    """Whether two functions came to the same for every input: the same numbers, or the same type of error."""
+    return all(a is b or not (isinstance(b, type) or difference(a, b, 1e-6)) for a, b in zip(found, others, strict=True))
 
 
 def outcomes(exercise: Exercise, f: Function) -> list[Any]:
@@ -125,22 +150,25 @@ def difference(came: Any, expected: Any, tolerance: float) -> str:
     """What is wrong with a result, in words; nothing if nothing is."""
     if came is None: return NOTHING
     if not isinstance(expected, tuple): return difference_of_arrays(came, np.asarray(plain(expected)), tolerance)
+    if isinstance(came, Tensor | np.ndarray) and came.ndim: came = list(plain(came))
     if not isinstance(came, tuple | list) or len(came) != len(expected):
         return f"{len(expected)} results were expected: return them with a comma between them"
     found = [difference(c, e, tolerance) for c, e in zip(came, expected, strict=True)]
-    return next((f"result {number}: {text}" for number, text in enumerate(found) if text), "")
+    return next((f"result {n} of {len(found)}: {text}" for n, text in enumerate(found, 1) if text), "")
 
 
 def difference_of_arrays(came: Any, expected: Array, tolerance: float) -> str:
     a = as_numbers(came)
     if a is None: return f"a {type(came).__name__} came, not a number or an array of numbers"
-    if a.shape != expected.shape: return f"shape {a.shape} came, {expected.shape} was expected"
+    if a.shape != expected.shape:
+        comma = ": a comma after it makes a tuple" if isinstance(came, tuple) else ""
+        return f"shape {a.shape} came, {expected.shape} was expected{'' if expected.ndim else ', one number'}{comma}"
     wrong = differ(a, expected, tolerance) & ~(np.isnan(a) & np.isnan(expected))
     if not wrong.any(): return ""
     place = tuple(map(int, np.argwhere(wrong)[0]))
     if not np.isfinite(a[place]): return f"element {list(place)} is not a finite number" if place else "not a finite number"
     if not place: return f"by {shown(a - expected)}"
-    count = f"; {wrong.sum()} of {wrong.size} elements differ" if wrong.size > 1 else ""
+    count = f"; {wrong.sum()} of {wrong.size} differ" if wrong.size > 1 else ""
     return f"element {list(place)}: {shown(a[place])} came, {shown(expected[place])} was expected{count}"
 
 
@@ -155,7 +183,7 @@ def shown(x: Any) -> str:
     if isinstance(x, tuple): return (", " if all(np.ndim(part) == 0 for part in x) else "\n").join(map(shown, x))
     array = None if isinstance(x, str) or x is None else as_numbers(x)
     if array is None: return shortened(getattr(x, "__name__", repr(x)))
-    return np.array2string(array.round(10) + 0.0, formatter={"float_kind": "{:.8g}".format}, separator=", ", max_line_width=90)
+    return np.array2string(array.round(10) + 0.0, formatter={"float_kind": "{:.8g}".format}, separator=", ", max_line_width=60)
 
 
 def shown_inputs(names: list[str], args: tuple[Any, ...]) -> str:
