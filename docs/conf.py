@@ -21,9 +21,12 @@ html_css_files = ["wide.css"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "attrs_inline"]
 numpydoc_show_class_members = False
+autodoc_preserve_defaults = True
+autodoc_type_aliases = {name: name for name in ("ArrayLike", "DTypeLike")}  # not spelled out
 sphinx_gallery_conf = {
     "examples_dirs": "../examples", "gallery_dirs": "gallery", "filename_pattern": r"\.py$",
     "ignore_pattern": r"^(common|mnist_report|study|memorise|page)\.py$",  # parts of others
+    "within_subsection_order": "gallery_runs.Order",
     "reset_argv": "gallery_runs.flags", "image_scrapers": ("gallery_runs.figures",), "reset_modules": (),
     "abort_on_example_error": True, "capture_repr": (), "notebook_extensions": set(), "download_all_examples": False,
     "show_signature": False, "write_computation_times": False,
