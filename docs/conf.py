@@ -1,6 +1,7 @@
 """How Sphinx builds the pages: `make docs` writes docs/_build/html."""
 
 import importlib.metadata
+import re
 import sys
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def escape_bars(app, what, name, obj, options, lines):
     lines[:] = [line if line.lstrip().startswith((">>>", "...")) else line.replace("|", r"\|") for line in lines]
 
 
+def name_aliases(app, what, name, obj, options, signature, returns):
+    """Tensor | ArrayLike: in a union, autodoc wraps the name of an alias."""
+    return signature and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", signature), returns
+
+
 def close_up(app, page, text):
     """The empty line that ends a doctest within a block of code isn't shown."""
     text[0] = text[0].replace("\n\n```\n", "\n```\n")
@@ -46,5 +52,6 @@ def close_up(app, page, text):
 def setup(app):
     app.connect("source-read", close_up)
     app.connect("autodoc-process-docstring", escape_bars)
+    app.connect("autodoc-process-signature", name_aliases)
     app.connect("config-inited", lambda app, _: derivative_table.write(app.srcdir))  # before an example adds an operation
     app.connect("config-inited", lambda app, _: page_pictures.write(app.srcdir))
