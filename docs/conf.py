@@ -1,7 +1,6 @@
 """How Sphinx builds the pages: `make docs` writes docs/_build/html."""
 
 import importlib.metadata
-import re
 import sys
 from pathlib import Path
 
@@ -22,8 +21,6 @@ html_css_files = ["wide.css"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "attrs_inline"]
 numpydoc_show_class_members = False
-autodoc_preserve_defaults = True
-autodoc_type_aliases = {name: name for name in ("ArrayLike", "DTypeLike")}  # not spelled out
 sphinx_gallery_conf = {
     "examples_dirs": "../examples", "gallery_dirs": "gallery", "filename_pattern": r"\.py$",
     "ignore_pattern": r"^(common|mnist_report|study|memorise|page)\.py$",  # parts of others
@@ -39,11 +36,6 @@ def escape_bars(app, what, name, obj, options, lines):
     lines[:] = [line if line.lstrip().startswith((">>>", "...")) else line.replace("|", r"\|") for line in lines]
 
 
-def name_aliases(app, what, name, obj, options, signature, returns):
-    """Tensor | ArrayLike: in a union, autodoc wraps the name of an alias."""
-    return signature and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", signature), returns
-
-
 def close_up(app, page, text):
     """The empty line that ends a doctest within a block of code isn't shown."""
     text[0] = text[0].replace("\n\n```\n", "\n```\n")
@@ -52,6 +44,5 @@ def close_up(app, page, text):
 def setup(app):
     app.connect("source-read", close_up)
     app.connect("autodoc-process-docstring", escape_bars)
-    app.connect("autodoc-process-signature", name_aliases)
     app.connect("config-inited", lambda app, _: derivative_table.write(app.srcdir))  # before an example adds an operation
     app.connect("config-inited", lambda app, _: page_pictures.write(app.srcdir))
