@@ -28,6 +28,7 @@ autodoc_type_aliases = {name: name for name in ("Array", "ArrayLike", "DTypeLike
 sphinx_gallery_conf = {
     "examples_dirs": "../examples", "gallery_dirs": "gallery", "filename_pattern": r"\.py$",
     "ignore_pattern": r"^(common|mnist_report|study|memorise|page)\.py$",  # parts of others
+    "within_subsection_order": "gallery_runs.Order",
     "reset_argv": "gallery_runs.flags", "image_scrapers": ("gallery_runs.figures",), "reset_modules": (),
     "abort_on_example_error": True, "capture_repr": (), "notebook_extensions": set(), "download_all_examples": False,
     "show_signature": False, "write_computation_times": False,

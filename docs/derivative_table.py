@@ -9,6 +9,7 @@ import sys
 import tomllib
 from itertools import groupby
 from pathlib import Path
+from textwrap import indent
 
 import numpy as np
 from latex2mathml.converter import convert
@@ -101,7 +102,10 @@ def entry(functions, run):
     domain = f"Domain: {where.replace('-', '−')}. " if run.domain else ""
     kink = slopes(run) if run.name in KINKS else ""
     heading = ", ".join(dict.fromkeys(map(title, functions)))
-    return (f"### {heading}\n\n{formula(run)}\n\n```python\n" + "\n".join(lines) + f"\n```\n\n{domain}{kink}"
+    first, *others = lines
+    column = " " * first.find("lambda")
+    code = "\n".join([first, *[indent(line, column) if line.startswith("lambda") else line for line in others]])
+    return (f"### {heading}\n\n{formula(run)}\n\n```python\n{code}\n```\n\n{domain}{kink}"
             f"Source: {', '.join(f'`{place}`' for place in lines.values())}.\n")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,14 @@ ALT = {"mnist": "Accuracy and cost per epoch, what is confused with what, the fi
        "mnist_seeds": "The report of the first seed: accuracy and cost per epoch, confusions, weights and answers",
        "neuron": "The computation graph of a neuron: every box a value and its gradient",
        "gallery": "The computation graph of a network: arrays as heat maps, in a frame for each module"}
+
+
+class Order:
+    """The order of the README: of the examples, and of the ten questions."""
+
+    def __init__(self, folder): self.readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    def __call__(self, name): return [found.start() for found in re.finditer(f"[`/]{name}`", self.readme)] or [len(self.readme)]
 
 
 def folder(script):

@@ -69,11 +69,12 @@ def test_the_index_of_the_guides_names_each_guide_twice():
 
 
 def test_pages_show_the_pictures_that_their_code_draws(tmp_path):
-    for name in ("guides", "_static", "labs"): (tmp_path / name).mkdir()
+    for name in ("course", "guides", "_static", "labs"): (tmp_path / name).mkdir()
     runpy.run_path(str(DOCS / "page_pictures.py"))["write"](tmp_path)
     drawn = {path.name for path in tmp_path.glob("*/*.*")}
-    shown = [re.findall(r'[("/]([\w-]+\.svg|first-[\w-]+\.html)', (DOCS / page).read_text(encoding="utf-8"))
-             for page in ("index.md", "labs/index.md", "guides/drawing.md")]
+    pages = [DOCS / "index.md", DOCS / "labs" / "index.md", DOCS / "guides" / "drawing.md", *DOCS.glob("course/*.md")]
+    shown = [re.findall(r'(?:_static/|[("])([\w-]+\.svg|first-[\w-]+\.html)', page.read_text(encoding="utf-8"))
+             for page in pages]
     assert drawn == {name for names in shown for name in names} - {"neuron.svg"}  # which the guide saves itself
 
 
