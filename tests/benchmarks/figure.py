@@ -35,7 +35,7 @@ def draw(run: dict[str, Any], path: Path) -> None:
         grid[1, 0].set_ylabel("ps per FLOP of the matrix products")
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(0.067, 0.94), ncols=len(labels), fontsize=8,
-                      columnspacing=1.3, handletextpad=0.5)
+                      columnspacing=0.9, handletextpad=0.4)
         figure.suptitle("Small networks cost calls, large ones FLOPs: a step of training",
                         fontsize=13, fontweight="bold", x=0.072, y=0.975, ha="left")
         figure.text(0.072, 0.012, f"{run['machine']['processor']}, {run['machine']['BLAS']}, threads: {run['threads']}, "
