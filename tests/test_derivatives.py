@@ -81,7 +81,7 @@ def test_narrow_floats_are_kept_as_numpy_keeps_them(function, dtype):
         arguments, options = drawn
         narrow = [x.astype(dtype) if is_real(x) else x for x in arguments]
         try: expected = numpys(function, *narrow, **options).dtype
-        except TypeError: return  # NumPy has no linear algebra in float16
+        except (TypeError, RuntimeWarning): return  # no linear algebra in float16; before NumPy 2.3 sinc(0) is NaN there
         tensors = [Tensor(x, requires_grad=True) if is_real(x) else x for x in narrow]
         z = call(function, *tensors, **options)
         z.backward(np.ones(z.shape, z.dtype))

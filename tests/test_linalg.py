@@ -70,6 +70,7 @@ FORMS = [
 @pytest.mark.parametrize("optimize", [False, True, "optimal", ("greedy", 100)])
 def test_einsum_takes_every_form_that_numpys_does(form, optimize):
     def f(*args): return np.einsum(*args, optimize=optimize)
+    if f(*form).shape != np.einsum(*form).shape: pytest.skip("NumPy before 2.3 orders axes above 25 otherwise if it optimizes")
     np.testing.assert_allclose(f(*variables(form)).data, f(*form), rtol=1e-12, atol=1e-15)
     check_gradients(f, *form)
 
