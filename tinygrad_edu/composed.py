@@ -62,13 +62,13 @@ def count(x: Any, axis: Any) -> int:
 
 
 @composed(np.mean)
-def mean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def mean(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The sum divided by how many were added."""
     return np.sum(x, axis=axis, keepdims=keepdims) / count(x, axis)
 
 
 @composed(np.average)
-def average(x: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
+def average(x: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False) -> Any:
     """Σ w x / Σ w. Weights are of x's shape, or of the shape of the averaged axes."""
     x, = as_arrays(x)
     if weights is None: w = np.ones(x.shape, x.dtype)
@@ -83,39 +83,39 @@ def average(x: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
 
 
 @composed(np.var)
-def var(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False) -> Any:
+def var(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
     """Σ (x − mean)² / (n − ddof): the variance, unbiased with ddof=1."""
     squares = np.square(x - np.mean(x, axis=axis, keepdims=True))
     return np.sum(squares, axis=axis, keepdims=keepdims) / (count(x, axis) - (ddof if correction is None else correction))
 
 
 @composed(np.std)
-def std(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False) -> Any:
+def std(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
     """√var, as the length of what deviates from the mean: where all are equal its slope is 0."""
     deviation = length(x - np.mean(x, axis=axis, keepdims=True), axis=axis, keepdims=keepdims)
     return deviation / math.sqrt(count(x, axis) - (ddof if correction is None else correction))
 
 
 @composed(np.nansum)
-def nansum(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def nansum(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The sum of what is not NaN."""
     return np.sum(np.where(np.isnan(x), 0.0, x), axis=axis, keepdims=keepdims)
 
 
 @composed(np.nanmean)
-def nanmean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def nanmean(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The mean of what is not NaN."""
     return nansum(x, axis, keepdims=keepdims) / np.sum((~np.isnan(x)).astype(x.dtype), axis=axis, keepdims=keepdims)
 
 
 @composed(np.ptp)
-def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def ptp(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """Peak to peak: the greatest minus the least."""
     return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
 
 
 @composed(np.median)
-def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def median(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The middle of the sorted elements, or the mean of the two in the middle; NaN if there is one."""
     axes = axes_of(axis, x.ndim)
     kept = [a for a in range(x.ndim) if a not in axes]

@@ -139,12 +139,12 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     return normalize_axis_tuple(range(ndim) if axis is None else axis, ndim)
 
 
-def unreduced(g: Any, axis: Any, keepdims: bool) -> Any:
+def unreduced(g: Any, axis: Any, keepdims: Any) -> Any:
     """A reduced array with the axes back that were reduced, of size 1, so that it broadcasts against what was reduced."""
     return g if axis is None or keepdims else np.expand_dims(g, axis)
 
 
-def of_a_sum(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def of_a_sum(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """Every summand receives the gradient of the sum."""
     if g.ndim or not isinstance(g, np.ndarray | np.generic): return np.broadcast_to(unreduced(g, axis, keepdims), x.shape)
     z = np.empty(x.shape, g.dtype)  # of one number this is five times as fast
@@ -152,13 +152,13 @@ def of_a_sum(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: bool = False
     return z
 
 
-def of_an_extreme(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def of_an_extreme(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The gradient goes to the element that was chosen; elements that tie share it equally."""
     chosen = x == unreduced(z, axis, keepdims)
     return chosen * (unreduced(g, axis, keepdims) / chosen.sum(axis=axis, keepdims=True, dtype=g.dtype))
 
 
-def of_a_product(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def of_a_product(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """Each factor receives the product of all others, those before it times those after it: no division, so zeros are fine."""
     reduced = axes_of(axis, x.ndim)
     last = [*(a for a in range(x.ndim) if a not in reduced), *reduced]
@@ -176,7 +176,7 @@ derivative(np.prod, of_a_product)
 
 
 @operation
-def length(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def length(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """√Σx² over the axis or axes: the Euclidean norm. An operation of its own, so that its derivatives at 0 are 0."""
     return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
 

@@ -169,7 +169,7 @@ def one_summand(c: Comparison) -> str:
     if not c.analytic[c.wrong].any(): return ""
     for axis, size in enumerate(c.v.shape):
         for i in range(size if size > 1 else 0):
-            alone = c.v * np.expand_dims(np.arange(size) == i, [k for k in range(c.v.ndim) if k != axis])
+            alone = c.v * np.expand_dims(np.arange(size) == i, tuple(k for k in range(c.v.ndim) if k != axis))
             if c.same(c.analytic[c.wrong], c.numbers(alone, c.inputs)[c.wrong]):
                 return (f"a missing sum: the partials give what index {i} of axis {axis} of the result contributes, one of "
                         f"{size} summands: what was used several times, as by broadcasting, gets the sum")

@@ -7,7 +7,7 @@ take (X + Xᵀ)/2 of what they get, where NumPy reads one triangle, so that grad
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
@@ -175,7 +175,7 @@ for name in ("tensordot", "vecdot", "outer", "cross", "matmul", "matrix_transpos
 # Norms
 
 
-MATRIX_NORMS = {  # of the last two axes
+MATRIX_NORMS: dict[Any, Callable[[Any], Any]] = {  # of the last two axes
     "fro": lambda x: length(x, axis=(-2, -1)),
     "nuc": lambda x: np.linalg.svdvals(x).sum(axis=-1),
     2: lambda x: np.linalg.svdvals(x).max(axis=-1),
@@ -188,7 +188,7 @@ MATRIX_NORMS = {  # of the last two axes
 
 
 @composed(np.linalg.norm)
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
     """√Σx², unless ord names another norm: of vectors along one axis, of matrices along two."""
     if ord is None: return length(x, axis=axis, keepdims=keepdims)
     axes = axes_of(axis, x.ndim)
@@ -198,7 +198,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     return np.expand_dims(z, axes) if keepdims else z
 
 
-def vector_norm(x: Any, p: float, axis: int, keepdims: bool) -> Any:
+def vector_norm(x: Any, p: float, axis: int, keepdims: Any) -> Any:
     """(Σ|x|ᵖ)^(1/p), with gradient 0 where it is 0; the greatest or smallest |x| for p = ±∞, how many are not 0 for p = 0."""
     if p == 2: return length(x, axis=axis, keepdims=keepdims)
     if p == 0: return (x != 0).astype(x.dtype).sum(axis=axis, keepdims=keepdims)

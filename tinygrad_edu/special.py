@@ -84,7 +84,7 @@ def relu(x: Any) -> Any:
 
 
 @operation
-def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def logsumexp(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """ln Σ eˣ over the axis or axes, in nats: a smooth maximum. The greatest x is taken out first: e^x cannot overflow.
 
     >>> logsumexp(np.array([1000.0, 1000.0])) - 1000  # ln 2

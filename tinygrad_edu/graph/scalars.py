@@ -94,7 +94,7 @@ def normalized(x: Array, axis: Any = -1) -> Any:
     return powers / powers.sum(axis=axis, keepdims=True)
 
 
-def logarithm_of_sum(x: Array, axis: Any = None, keepdims: bool = False) -> Any:
+def logarithm_of_sum(x: Array, axis: Any = None, keepdims: Any = False) -> Any:
     """logsumexp: ln Σeˣ"""
     return elementwise(np.log)(objects(elementwise(np.exp)(x)).sum(axis=axis, keepdims=keepdims))
 

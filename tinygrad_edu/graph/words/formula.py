@@ -55,7 +55,7 @@ class Formula(NDArrayOperatorsMixin):
         if any(i not in (None, Ellipsis, slice(None)) for i in items): raise TypeError("only new axes have a formula")
         return valued(self, self.value[index])
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Formula:
+    def sum(self, axis: Any = None, keepdims: Any = False) -> Formula:
         return Formula("sum", (self,), np.asarray(self.value.sum(axis=axis, keepdims=keepdims)))
 
     def __bool__(self) -> bool: return bool(self.value)
