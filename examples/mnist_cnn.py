@@ -55,7 +55,7 @@ def draw(model: nn.Sequential, image: Any, wrong: int, kind: str) -> Figure:
 def main() -> None:
     flags = common.parser(__doc__)
     flags.add_argument("--held-back", action="store_true", help="train on 55,000 images, and measure on the other 5,000")
-    flags.add_argument("--epochs", type=int, default=5, help="how often every image is seen")
+    flags.add_argument("--epochs", type=int, default=8, help="how often every image is seen")
     args = common.parse(flags)
     if args.quick: args.epochs = 2
 
