@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.engine import ones
+
 from .numpy_by_hand import array as array
 from .numpy_by_hand import numpy as numpy
 from .workloads import Array, Work, affine, mix
@@ -41,10 +43,11 @@ ADD: Partials = (lambda g, z: g,)
 ADD_NODES: Partials = (lambda g, z: g, lambda g, z: g)
 SIN: Partials = (lambda g, z, x: g * np.cos(x),)
 TANH: Partials = (lambda g, z: g * (1 - z * z),)
-SIGMOID: Partials = (lambda g, z: g * (z * (1 - z)),)
-SQUARED_ERROR: Partials = (lambda g, z, d, shape: (g * 2 * d).reshape(shape),)
+HALF, ONE, TWO = (np.float32(x) for x in (0.5, 1, 2))  # NumPy takes its own numbers faster than Python's
+SIGMOID: Partials = (lambda g, z: g * (z * (ONE - z)),)
+SQUARED_ERROR: Partials = (lambda g, z, d, shape: (g * TWO * d).reshape(shape),)
 DIVIDE: Partials = (lambda g, z, n: g / n,)
-LINEAR: Partials = (lambda g, z, x, w: g.T.dot(x), lambda g, z, x, w: g.sum(axis=0), lambda g, z, x, w: g.dot(w))
+LINEAR: Partials = (lambda g, z, x, w: g.T.dot(x), lambda g, z, x, w: ones(len(g), g.dtype).dot(g), lambda g, z, x, w: g.dot(w))
 
 
 def sin(x: Node) -> Node: return Node(np.sin(x.data), (x,), SIN, (x.data,))
@@ -60,9 +63,9 @@ def linear(x: Any, w: Node, b: Node) -> Node:
 
 
 def sigmoid(x: Node) -> Node:
-    z = np.tanh(x.data * 0.5)
-    z *= 0.5
-    z += 0.5
+    z = np.tanh(x.data * HALF)
+    z *= HALF
+    z += HALF
     return Node(z, (x,), SIGMOID)
 
 
@@ -88,7 +91,7 @@ def backward(root: Node, g: Any) -> None:
 def mlp(work: Work) -> Callable[..., Any]:
     """The weights are views of one vector, as in ours."""
     vector = np.concatenate([x.reshape(-1) for x in work.weights])
-    gradient, lr, one = np.empty_like(vector), np.float32(work.lr), np.float32(1)
+    gradient, lr = np.empty_like(vector), np.float32(work.lr)
     ends = np.cumsum([x.size for x in work.weights])
     weights = [Node(vector[end - x.size:end].reshape(x.shape)) for x, end in zip(work.weights, ends, strict=True)]
     layers = list(zip(weights[::2], weights[1::2], strict=True))
@@ -99,7 +102,7 @@ def mlp(work: Work) -> Callable[..., Any]:
         total = squared_error(a, y)
         cost = Node(total.data / n, (total,), DIVIDE, (n,))
         for p in weights: p.grad = None
-        backward(cost, one)
+        backward(cost, ONE)
         np.concatenate([p.grad.reshape(-1) for p in weights], out=gradient)
         vector.__isub__(lr * gradient)
         return cost.data
