@@ -37,17 +37,13 @@ FORMULAS, KINKS = ({name: told for names, told in TOLD[kind].items() for name in
                    for kind in ("formulas", "kinks"))
 
 
-def partials_of(run):
-    return [f for f in (*run.partials.values(), run.partials.each) if f]
-
-
 def names_of(run):
     """What the partials call the arguments: x, y."""
-    return list(inspect.signature(partials_of(run)[0]).parameters)[2:]
+    return list(inspect.signature(run.partials.every()[0]).parameters)[2:]
 
 
 def formula(run):
-    """As MathML: written down above, or read off the partials with numbers from within the domain."""
+    """As MathML: as formulas.toml has it, or read off the partials with numbers from within the domain."""
     if run.name in FORMULAS: return convert(FORMULAS[run.name], display="block")
     inside = [max(low, -1.0) + 0.7 for low, _ in run.domain] or [0.3, 0.7]
     given = zip(names_of(run), inside, range(len(run.partials)), strict=False)
@@ -63,7 +59,9 @@ def slopes(run):
     """At x = 0, ∂z/∂x = 0: what the engine gives at a kink."""
     point = list(map(np.array, KINKS[run.name]))
     with np.errstate(all="ignore"): found = vjp(run, *point)[1](np.ones(()))
-    def number(x): return str(np.round(x, 4).tolist()).replace("inf", "∞").replace("-", "−").replace(".0", "")
+    def number(x):
+        text = np.array2string(np.asarray(x, float), formatter={"float_kind": "{:g}".format}, separator=", ")
+        return text.replace("inf", "∞").replace("-", "−")
     names = names_of(run)
     where = ", ".join(f"{name} = {number(x)}" for name, x in zip(names, point, strict=False))
     return f"At {where}: " + ", ".join(f"∂z/∂{name} = {number(g)}" for name, g in zip(names, found, strict=False)) + ". "
@@ -77,7 +75,7 @@ def bounds(name, interval):
 
 def lines_of(run):
     """The source of the partials, and file:line of each."""
-    return dict(source(f) for f in partials_of(run))
+    return dict(map(source, run.partials.every()))
 
 
 def place(run):

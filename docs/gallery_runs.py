@@ -49,5 +49,5 @@ def figures(block, script, gallery):
         path = Path(next(script["image_path_iterator"]))
         shutil.copy(figure, path)
         theme = next((f"only-{theme}" for theme in ("light", "dark") if figure.stem.endswith(theme)), "figure")
-        text += f"\n.. image:: {path.name}\n   :alt: {alt}\n   :class: {theme}\n".replace(path.name, f"images/{path.name}")
+        text += f"\n.. image:: images/{path.name}\n   :alt: {alt}\n   :class: {theme}\n"
     return text

@@ -1,11 +1,10 @@
 """Print a table: the same small questions put to micrograd, HIPS autograd, MyGrad, tinygrad, PyTorch and this engine.
 
-    make peers      # installs them; then: build/peers/bin/python tests/beside_peers.py
+    make peers      # installs them, and runs this
 
 Each is used as its own documentation does. tinygrad runs on its Python device, slow, but in no need of a compiler.
 """
 
-import ast
 import gc
 import importlib.metadata
 import importlib.util
@@ -14,6 +13,7 @@ import signal
 from pathlib import Path
 
 import numpy as np
+from counting import code_lines
 
 os.environ.setdefault("DEV", "PYTHON")
 SECONDS = 60  # for one question
@@ -98,18 +98,12 @@ def left_over(library):
     return "none" if not found else f"{found} objects"
 
 
-def code_lines(library):
-    """Lines of Python in the package that are neither empty, comments nor docstrings."""
+def size(library):
+    """Lines of code in the package's Python files."""
     package = Path(importlib.util.find_spec(library.__name__).origin).parent
     def count(path):
-        text = path.read_text()
-        try: tree = ast.parse(text)
+        try: return len(code_lines(path))
         except SyntaxError: return 0  # a template
-        documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-        dropped = {line for node in ast.walk(tree) if isinstance(node, documented) and ast.get_docstring(node)
-                   for line in range(node.body[0].lineno, node.body[0].end_lineno + 1)}
-        return sum(bool(line.strip()) and not line.strip().startswith("#") and number not in dropped
-                   for number, line in enumerate(text.splitlines(), 1))
     return f"{sum(map(count, package.rglob('*.py'))):,}"
 
 
@@ -122,7 +116,7 @@ QUESTIONS = {
     "∏ x at [0, 2, 3]: [6, 0, 0]": lambda library: gradient(library, lambda x: x.prod(), np.array([0.0, 2.0, 3.0])),
     "(x³)″ at 2: 12": lambda library: second_derivative(library, 2.0),
     "of a dead graph is left": left_over,
-    "lines of Python in the package": code_lines,
+    "lines of Python in the package": size,
 }
 
 

@@ -9,6 +9,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from counting import code_lines
 
 ROOT = Path(__file__).parent.parent
 USE = """
@@ -102,18 +103,6 @@ FOLDERS = ("tinygrad_edu", "tinygrad_edu/exercises", "tinygrad_edu/graph", "tiny
            "tests/benchmarks")
 CEILINGS = [(path, 220 if path.name == "engine.py" else 300)
             for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.py"))]
-
-
-def documented(node):
-    return isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None
-
-
-def code_lines(path):
-    """The numbers of the lines that are neither blank nor a comment nor a docstring."""
-    docs = [n.body[0] for n in ast.walk(ast.parse(path.read_text())) if documented(n)]
-    without = {line for node in docs for line in range(node.lineno, node.end_lineno + 1)}
-    return {number for number, line in enumerate(path.read_text().splitlines(), 1)
-            if line.strip() and not line.strip().startswith("#")} - without
 
 
 def test_the_readme_states_the_code_lines_of_the_four_files():

@@ -47,6 +47,8 @@ class Partials(dict[int, Partial]):
         super().__init__((number, f) for number, f in enumerate(partials) if f)
         self.name, self.each = name, each
 
+    def every(self) -> list[Partial]: return [f for f in (*self.values(), self.each) if f]
+
     def __missing__(self, number: int) -> Partial:
         if self.each: return functools.partial(self.each, number)
         raise errors.no_partial(self.name, number)
@@ -63,8 +65,7 @@ class Operation:
     @functools.cached_property
     def options(self) -> frozenset[str]:
         """The names that the partials know: no other option may be given."""
-        signatures = [inspect.signature(f) for f in (*self.partials.values(), self.partials.each) if f]
-        return frozenset(name for signature in signatures for name in signature.parameters if name != "out")
+        return frozenset(name for f in self.partials.every() for name in inspect.signature(f).parameters if name != "out")
 
     def check(self, options: dict[str, Any]) -> None:
         """Options are settings that the partials know; what is differentiated is given in its place, not by name."""

@@ -1,7 +1,7 @@
 """What an engine in Python costs at least: one node for each operation, one walk back, and no check of anything.
 
-No shapes or dtypes are looked at, nothing is broadcast, every argument wants a gradient, partials know nothing of each other's
-order, no picture could be drawn, and an error would say nothing. What ours takes beyond this is the price of all that.
+No shapes or dtypes are looked at, nothing is broadcast, every argument wants a gradient, which can't be differentiated
+again, no picture could be drawn, and an error would say nothing. What ours takes beyond this is the price of all that.
 """
 
 from __future__ import annotations
