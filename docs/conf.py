@@ -11,7 +11,13 @@ import page_pictures
 
 project = "tinygrad_edu"
 release = importlib.metadata.version("tinygrad_edu")
-extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "sphinx_gallery.gen_gallery", "sphinx_design"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+    "sphinx_design",
+]
 exclude_patterns = ["_build", "**/GALLERY_HEADER.rst"]
 default_role = "code"  # one backtick in a docstring
 html_theme = "furo"
@@ -24,25 +30,41 @@ myst_enable_extensions = ["colon_fence", "attrs_inline"]
 numpydoc_show_class_members = False
 autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
-autodoc_type_aliases = {name: name for name in ("Array", "ArrayLike", "DTypeLike", "Function", "Parameters", "Partial")}
+autodoc_type_aliases = {
+    name: name for name in ("Array", "ArrayLike", "DTypeLike", "Function", "Parameters", "Partial")
+}
 sphinx_gallery_conf = {
-    "examples_dirs": "../examples", "gallery_dirs": "gallery", "filename_pattern": r"\.py$",
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"\.py$",
     "ignore_pattern": r"^(common|mnist_report|study|memorise|page)\.py$",  # parts of others
     "within_subsection_order": "gallery_runs.Order",
-    "reset_argv": "gallery_runs.flags", "image_scrapers": ("gallery_runs.figures",), "reset_modules": (),
-    "abort_on_example_error": True, "capture_repr": (), "notebook_extensions": set(), "download_all_examples": False,
-    "show_signature": False, "write_computation_times": False,
+    "reset_argv": "gallery_runs.flags",
+    "image_scrapers": ("gallery_runs.figures",),
+    "reset_modules": (),
+    "abort_on_example_error": True,
+    "capture_repr": (),
+    "notebook_extensions": set(),
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
 }
 
 
 def escape_bars(app, what, name, obj, options, lines):
     """|x| in a docstring is an absolute value, not a substitution."""
-    lines[:] = [line if line.lstrip().startswith((">>>", "...")) else line.replace("|", r"\|") for line in lines]
+    lines[:] = [
+        line if line.lstrip().startswith((">>>", "...")) else line.replace("|", r"\|")
+        for line in lines
+    ]
 
 
 def short_aliases(app, what, name, obj, options, signature, returns):
     """Tensor | Array, as the source has it."""
-    def short(text): return text and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text)
+
+    def short(text):
+        return text and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text)
+
     return short(signature), short(returns)
 
 
@@ -55,5 +77,7 @@ def setup(app):
     app.connect("source-read", close_up)
     app.connect("autodoc-process-docstring", escape_bars)
     app.connect("autodoc-process-signature", short_aliases)
-    app.connect("config-inited", lambda app, _: derivative_table.write(app.srcdir))  # before an example adds an operation
+    app.connect(
+        "config-inited", lambda app, _: derivative_table.write(app.srcdir)
+    )  # before an example adds an operation
     app.connect("config-inited", lambda app, _: page_pictures.write(app.srcdir))

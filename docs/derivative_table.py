@@ -1,7 +1,8 @@
-"""Writes derivatives.md while the pages are built: every registered operation, its formula, its partials' own lines.
+"""Writes derivatives.md while the pages are built: every registered operation, its formula, its
+partials' own lines.
 
-A formula is read off the partials, as `latex` does it, or stands in formulas.toml: of those that are about whole arrays.
-"""
+A formula is read off the partials, as `latex` does it, or stands in formulas.toml: of those that
+are about whole arrays."""
 
 import importlib
 import inspect
@@ -14,14 +15,17 @@ from textwrap import indent
 import numpy as np
 from latex2mathml.converter import convert
 
-from tinygrad_edu import Tensor, engine, latex
-from tinygrad_edu.engine import REGISTRY, Operation
-from tinygrad_edu.functional import vjp
-from tinygrad_edu.graph.model import source
+from tinygrad_edu import Tensor, latex
+from tinygrad_edu.core import engine
+from tinygrad_edu.core.engine import REGISTRY, Operation
+from tinygrad_edu.core.functional import vjp
+from tinygrad_edu.graph.read import source
 
 PACKAGE = Path(engine.__file__).parent
 sys.path.append(str(PACKAGE.parent / "tests"))
-title = importlib.import_module("table").title  # np.tanh, np.linalg.inv, special.sigmoid; (length) for a building block
+title = importlib.import_module(
+    "table"
+).title  # np.tanh, np.linalg.inv, special.sigmoid; (length) for a building block
 
 HEAD = """# The derivative table
 
@@ -33,8 +37,10 @@ were computed by the engine. `make table` checks every entry against numerical d
 """
 
 TOLD = tomllib.loads(Path(__file__).with_name("formulas.toml").read_text())
-FORMULAS, KINKS = ({name: told for names, told in TOLD[kind].items() for name in names.split()}
-                   for kind in ("formulas", "kinks"))
+FORMULAS, KINKS = (
+    {name: told for names, told in TOLD[kind].items() for name in names.split()}
+    for kind in ("formulas", "kinks")
+)
 
 
 def names_of(run):
@@ -43,8 +49,10 @@ def names_of(run):
 
 
 def formula(run):
-    """As MathML: as formulas.toml has it, or read off the partials with numbers from within the domain."""
-    if run.name in FORMULAS: return convert(FORMULAS[run.name], display="block")
+    """As MathML: as formulas.toml has it, or read off the partials with numbers from within the
+    domain."""
+    if run.name in FORMULAS:
+        return convert(FORMULAS[run.name], display="block")
     inside = [max(low, -1.0) + 0.7 for low, _ in run.domain] or [0.3, 0.7]
     given = zip(names_of(run), inside, range(len(run.partials)), strict=False)
     z = run(*[Tensor(x, requires_grad=True, name=name) for name, x, _ in given])
@@ -58,18 +66,28 @@ def formula(run):
 def slopes(run):
     """At x = 0, ∂z/∂x = 0: what the engine gives at a kink."""
     point = list(map(np.array, KINKS[run.name]))
-    with np.errstate(all="ignore"): found = vjp(run, *point)[1](np.ones(()))
+    with np.errstate(all="ignore"):
+        found = vjp(run, *point)[1](np.ones(()))
+
     def number(x):
-        text = np.array2string(np.asarray(x, float), formatter={"float_kind": "{:g}".format}, separator=", ")
+        text = np.array2string(
+            np.asarray(x, float), formatter={"float_kind": "{:g}".format}, separator=", "
+        )
         return text.replace("inf", "∞").replace("-", "−")
+
     names = names_of(run)
     where = ", ".join(f"{name} = {number(x)}" for name, x in zip(names, point, strict=False))
-    return f"At {where}: " + ", ".join(f"∂z/∂{name} = {number(g)}" for name, g in zip(names, found, strict=False)) + ". "
+    return (
+        f"At {where}: "
+        + ", ".join(f"∂z/∂{name} = {number(g)}" for name, g in zip(names, found, strict=False))
+        + ". "
+    )
 
 
 def bounds(name, interval):
     low, high = interval
-    if np.isinf(low): return f"any {name}"
+    if np.isinf(low):
+        return f"any {name}"
     return f"{name} > {low:g}" if np.isinf(high) else f"{low:g} < {name} < {high:g}"
 
 
@@ -87,14 +105,18 @@ def section(run):
     """The heading comment above the partials: one line of its own between empty ones."""
     file, line = place(run)
     above = ["", *(PACKAGE / file).read_text().splitlines()[:line]]
-    titles = [text for before, text, after in zip(above, above[1:], above[2:], strict=False)
-              if not before and text.startswith("# ") and (not after or "def " in after)]
+    titles = [
+        text
+        for before, text, after in zip(above, above[1:], above[2:], strict=False)
+        if not before and text.startswith("# ") and (not after or "def " in after)
+    ]
     heading = titles[-1][2:].split(":")[0].split(".")[0] if titles else "Windows"
     return heading if file == "derivatives.py" else f"{heading}, in {file}"
 
 
 def entry(functions, run):
-    """A heading, the formula, the partials' lines, and where the function is defined if not everywhere."""
+    """A heading, the formula, the partials' lines, and where the function is defined if not
+    everywhere."""
     lines = lines_of(run)
     where = ", ".join(map(bounds, names_of(run), run.domain))
     domain = f"Domain: {where.replace('-', '−')}. " if run.domain else ""
@@ -102,20 +124,36 @@ def entry(functions, run):
     heading = ", ".join(dict.fromkeys(map(title, functions)))
     first, *others = lines
     column = " " * first.find("lambda")
-    code = "\n".join([first, *[indent(line, column) if line.startswith("lambda") else line for line in others]])
-    return (f"### {heading}\n\n{formula(run)}\n\n```python\n{code}\n```\n\n{domain}{kink}"
-            f"Source: {', '.join(f'`{place}`' for place in lines.values())}.\n")
+    code = "\n".join(
+        [first, *[indent(line, column) if line.startswith("lambda") else line for line in others]]
+    )
+    return (
+        f"### {heading}\n\n{formula(run)}\n\n```python\n{code}\n```\n\n{domain}{kink}"
+        f"Source: {', '.join(f'`{place}`' for place in lines.values())}.\n"
+    )
 
 
 def sections():
-    """(heading, [(functions, operation) …]): what has the same lines stands together, in the order of the source."""
+    """(heading, [(functions, operation) …]): what has the same lines stands together, in the order
+    of the source."""
     files = ["derivatives.py", "linalg.py", "special.py", "convolution.py"]
     found = [(f, run) for f, run in REGISTRY.items() if isinstance(run, Operation)]
     found.sort(key=lambda pair: (files.index(place(pair[1])[0]), place(pair[1])[1]))
-    groups = [list(group) for _, group in groupby(found, key=lambda pair: (lines_of(pair[1]), FORMULAS.get(pair[1].name)))]
-    return groupby([([f for f, _ in group], group[0][1]) for group in groups], key=lambda pair: section(pair[1]))
+    groups = [
+        list(group)
+        for _, group in groupby(
+            found, key=lambda pair: (lines_of(pair[1]), FORMULAS.get(pair[1].name))
+        )
+    ]
+    return groupby(
+        [([f for f, _ in group], group[0][1]) for group in groups],
+        key=lambda pair: section(pair[1]),
+    )
 
 
 def write(folder):
-    pages = [f"## {heading}\n\n" + "\n".join(entry(*pair) for pair in pairs) for heading, pairs in sections()]
+    pages = [
+        f"## {heading}\n\n" + "\n".join(entry(*pair) for pair in pairs)
+        for heading, pairs in sections()
+    ]
     Path(folder, "derivatives.md").write_text("\n".join([HEAD, *pages]))

@@ -1,4 +1,5 @@
-"""How sphinx-gallery runs an example: with --quick, into a folder of its own under build/docs/, from which its figures come."""
+"""How sphinx-gallery runs an example: with --quick, into a folder of its own under build/docs/,
+from which its figures come."""
 
 import json
 import os
@@ -8,22 +9,42 @@ from pathlib import Path
 
 os.environ["TQDM_DISABLE"] = "1"  # no progress bars in the pages
 ROOT = Path(__file__).parents[1]
-FLAGS = {"mnist": ["--epochs", "3"], "mnist_seeds": ["--seeds", "2", "--epochs", "1"], "gallery": []}  # these know no --quick
-FIGURES = {"mnist": ["report"], "mnist_seeds": ["0/report"], "neuron": ["neuron"],
-           "gallery": [f"{name}_{theme}" for name in ("digits", "residual_folded", "transformer", "small_numbers")
-                       for theme in ("light", "dark")]}
-ALT = {"mnist": "Accuracy and cost per epoch, what is confused with what, the first weights, and answers to single images",
-       "mnist_seeds": "The report of the first seed: accuracy and cost per epoch, confusions, weights and answers",
-       "neuron": "The computation graph of a neuron: every box a value and its gradient",
-       "gallery": "The computation graph of a network: arrays as heat maps, in a frame for each module"}
+FLAGS = {
+    "mnist": ["--epochs", "3"],
+    "mnist_seeds": ["--seeds", "2", "--epochs", "1"],
+    "gallery": [],
+}  # these know no --quick
+FIGURES = {
+    "mnist": ["report"],
+    "mnist_seeds": ["0/report"],
+    "neuron": ["neuron"],
+    "gallery": [
+        f"{name}_{theme}"
+        for name in ("digits", "residual_folded", "transformer", "small_numbers")
+        for theme in ("light", "dark")
+    ],
+}
+ALT = {
+    "mnist": "Accuracy and cost per epoch, what is confused with what, the first weights, and "
+    "answers to single images",
+    "mnist_seeds": "The report of the first seed: accuracy and cost per epoch, confusions, "
+    "weights and answers",
+    "neuron": "The computation graph of a neuron: every box a value and its gradient",
+    "gallery": "The computation graph of a network: arrays as heat maps, in a frame for each "
+    "module",
+}
 
 
 class Order:
     """The order of the README: of the examples, and of the ten questions."""
 
-    def __init__(self, folder): self.readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    def __init__(self, folder):
+        self.readme = (ROOT / "README.md").read_text(encoding="utf-8")
 
-    def __call__(self, name): return [found.start() for found in re.finditer(f"[`/]{name}`", self.readme)] or [len(self.readme)]
+    def __call__(self, name):
+        return [found.start() for found in re.finditer(f"[`/]{name}`", self.readme)] or [
+            len(self.readme)
+        ]
 
 
 def folder(script):
@@ -33,21 +54,32 @@ def folder(script):
 
 
 def flags(gallery, script):
-    """What stands behind the script's name on its command line: paths are relative, as a reader would have them."""
-    name, out = Path(script["src_file"]).stem, os.path.relpath(folder(script), Path(script["src_file"]).parent)
-    if name == "neuron": return [f"{out}/neuron.png"]
+    """What stands behind the script's name on its command line: paths are relative, as a reader
+    would have them."""
+    name, out = (
+        Path(script["src_file"]).stem,
+        os.path.relpath(folder(script), Path(script["src_file"]).parent),
+    )
+    if name == "neuron":
+        return [f"{out}/neuron.png"]
     return [*FLAGS.get(name, ["--quick"]), "--out", out]
 
 
 def figures(block, script, gallery):
-    """The figures that a script has left, as reST; one of a light and a dark one is seen at a time."""
+    """The figures that a script has left, as reST; one of a light and a dark one is seen at a
+    time."""
     name, out = Path(script["src_file"]).stem, folder(script)
-    found = [out / f"{figure}.png" for figure in FIGURES.get(name, [])] or sorted(out.glob("figure*.png"), reverse=True)
+    found = [out / f"{figure}.png" for figure in FIGURES.get(name, [])] or sorted(
+        out.glob("figure*.png"), reverse=True
+    )
     alt = ALT.get(name) or json.loads((out / "metrics.json").read_text())["claim"]
     text = ""
     for figure in found:
         path = Path(next(script["image_path_iterator"]))
         shutil.copy(figure, path)
-        theme = next((f"only-{theme}" for theme in ("light", "dark") if figure.stem.endswith(theme)), "figure")
+        theme = next(
+            (f"only-{theme}" for theme in ("light", "dark") if figure.stem.endswith(theme)),
+            "figure",
+        )
         text += f"\n.. image:: images/{path.name}\n   :alt: {alt}\n   :class: {theme}\n"
     return text

@@ -1,7 +1,8 @@
-"""What the examples share: flags, MNIST as they read it, the classifier and its cost, the look of their figures, how each ends.
+"""What the examples share: flags, MNIST as they read it, the classifier and its cost, the look of
+their figures, how each ends.
 
-An example ends with a figure, metrics.json, and one number that has to hold: where it doesn't, the script fails.
-"""
+An example ends with a figure, metrics.json, and one number that has to hold: where it doesn't, the
+script fails."""
 
 from __future__ import annotations
 
@@ -23,31 +24,71 @@ from tinygrad_edu import nn, no_grad, replay
 
 INK, MUTED, GREY = "#1b2733", "#5b6b7a", "#c3ccd5"
 BLUE, ORANGE, PLUM = "#0072b2", "#b35f00", "#8a3d6e"  # told apart by the colour-blind too
-DIVERGING = LinearSegmentedColormap.from_list("weights", ["#7f3b08", "#f7f7f7", "#084594"])  # negative, zero, positive
+DIVERGING = LinearSegmentedColormap.from_list(
+    "weights", ["#7f3b08", "#f7f7f7", "#084594"]
+)  # negative, zero, positive
 DATA = Path(__file__).parent / "data" / "mnist"
 
-matplotlib.rcParams.update({
-    "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.spines.top": False,
-    "axes.spines.right": False, "text.color": INK, "axes.labelcolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
-    "axes.edgecolor": GREY, "legend.frameon": False, "figure.dpi": 110})
+matplotlib.rcParams.update(
+    {
+        "font.size": 9,
+        "axes.titlesize": 10,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "text.color": INK,
+        "axes.labelcolor": MUTED,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "axes.edgecolor": GREY,
+        "legend.frameon": False,
+        "figure.dpi": 110,
+    }
+)
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:
     """The flags that every example takes; an example adds its own."""
     name = Path(sys.argv[0]).stem
-    flags = argparse.ArgumentParser(description=(doc or "").partition("\n")[0],
-                                    formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    flags.add_argument("--seed", type=int, default=0, help="the start of all that is random; the same seed, the same result")
-    flags.add_argument("--quick", action="store_true", help="a few seconds instead of up to two minutes, and a lower goal")
-    flags.add_argument("--out", type=Path, default=Path("build") / name, help="where figure.png and metrics.json go")
-    flags.add_argument("--threads", type=int, default=1, help="threads of the matrix products; small ones are fastest with one")
+    flags = argparse.ArgumentParser(
+        description=(doc or "").partition("\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    flags.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="the start of all that is random; the same seed, the same result",
+    )
+    flags.add_argument(
+        "--quick",
+        action="store_true",
+        help="a few seconds instead of up to two minutes, and a lower goal",
+    )
+    flags.add_argument(
+        "--out",
+        type=Path,
+        default=Path("build") / name,
+        help="where figure.png and metrics.json go",
+    )
+    flags.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        help="threads of the matrix products; small ones are fastest with one",
+    )
     replay_flag(flags)
     return flags
 
 
 def replay_flag(flags: argparse.ArgumentParser) -> None:
-    flags.add_argument("--replay", action=argparse.BooleanOptionalAction, default=True,
-                       help="record the training step once and replay it, or build its graph anew every time")
+    flags.add_argument(
+        "--replay",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="record the training step once and replay it, or build its graph anew every time",
+    )
 
 
 def parse(flags: argparse.ArgumentParser, given: list[str] | None = None) -> argparse.Namespace:
@@ -59,21 +100,32 @@ def parse(flags: argparse.ArgumentParser, given: list[str] | None = None) -> arg
 def mnist(*, held_back: bool = False, quick: bool = False) -> tuple[Any, Any, Any, Any]:
     """`x, y, x_test, y_test`: images `(n, 28, 28)` from 0 to 1, and their digits.
 
-    With held_back, 5,000 training images stand for the test images: to choose settings by. With quick, a tenth of all.
-    """
+    With held_back, 5,000 training images stand for the test images: to choose settings by. With
+    quick, a tenth of all."""
     (images, y), (test_images, y_test) = nn.data.read_mnist(DATA)
-    if held_back: images, test_images, y, y_test = nn.train_test_split(images, y, test_size=5_000, rng=np.random.default_rng(0))
+    if held_back:
+        images, test_images, y, y_test = nn.train_test_split(
+            images, y, test_size=5_000, rng=np.random.default_rng(0)
+        )
     step = 10 if quick else 1
     x, x_test = (part[::step].astype(np.float32) / 255 for part in (images, test_images))
     return x, y[::step], x_test, y_test[::step]
 
 
-def network(sizes: Sequence[int], rng: np.random.Generator, *, activation: type[nn.Module] = nn.Sigmoid,
-            weight: Any = nn.init.lecun_normal, bias: Any = nn.init.normal,
-            last: type[nn.Module] | None = nn.Sigmoid) -> nn.Sequential:
-    """Linear layers of these sizes, an activation behind each; by default weights from N(0, 1/fan_in), biases from N(0, 1)."""
+def network(
+    sizes: Sequence[int],
+    rng: np.random.Generator,
+    *,
+    activation: type[nn.Module] = nn.Sigmoid,
+    weight: Any = nn.init.lecun_normal,
+    bias: Any = nn.init.normal,
+    last: type[nn.Module] | None = nn.Sigmoid,
+) -> nn.Sequential:
+    """Linear layers of these sizes, an activation behind each; by default weights from N(0,
+    1/fan_in), biases from N(0, 1)."""
     layers: list[nn.Module] = []
-    for before, after in pairwise(sizes): layers += [nn.Linear(before, after), activation()]
+    for before, after in pairwise(sizes):
+        layers += [nn.Linear(before, after), activation()]
     layers[-1:] = [last()] if last else []
     model = nn.Sequential(*layers)
     nn.init.initialize(model, rng, weight=weight, bias=bias)
@@ -85,41 +137,56 @@ def squared_cost(a: Any, wanted: Any) -> Any:
     return nn.MSE("sum")(a, wanted) / len(wanted)
 
 
-def step_of(model: nn.Module, cost: Any, optimizer: nn.optim.Optimizer, args: argparse.Namespace) -> Any:
-    """The training step, which returns the cost of a batch: recorded in its first calls, and then replayed."""
+def step_of(
+    model: nn.Module, cost: Any, optimizer: nn.optim.Optimizer, args: argparse.Namespace
+) -> Any:
+    """The training step, which returns the cost of a batch: recorded in its first calls, and then
+    replayed."""
+
     def step(x: Any, y: Any) -> Any:
         loss = cost(model(x), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         return loss
+
     return replay(step) if args.replay else step
 
 
 def outputs(model: nn.Module, x: Any) -> Any:
     """What the model answers, in `eval()`, a thousand examples at a time."""
     model.eval()
-    with no_grad(): answers = np.concatenate([np.asarray(model(x[i:i + 1000])) for i in range(0, len(x), 1000)])
+    with no_grad():
+        answers = np.concatenate(
+            [np.asarray(model(x[i : i + 1000])) for i in range(0, len(x), 1000)]
+        )
     model.train()
     return answers
 
 
 def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Its parameters for an optimizer: the weights are pulled towards 0, the biases are not."""
-    return [{"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": weight_decay},
-            {"params": [p for p in model.parameters() if p.ndim == 1]}]
+    return [
+        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in model.parameters() if p.ndim == 1]},
+    ]
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
     """The flags, as JSON has them."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
+    return {
+        name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()
+    }
 
 
-def conclude(args: argparse.Namespace, figure: Figure, claim: str, holds: bool, metrics: dict[str, Any]) -> None:
+def conclude(
+    args: argparse.Namespace, figure: Figure, claim: str, holds: bool, metrics: dict[str, Any]
+) -> None:
     """Write the figure and the metrics, print the claim; end with an error if it doesn't hold."""
     args.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.out / "figure.png")
     known = {"claim": claim, "holds": holds, **metrics, "settings": settings(args)}
     (args.out / "metrics.json").write_text(json.dumps(known, indent=1))
     print(f"{claim}; see {args.out}/figure.png", flush=True)
-    if not holds: sys.exit("the goal was missed")
+    if not holds:
+        sys.exit("the goal was missed")

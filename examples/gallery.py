@@ -25,7 +25,9 @@ class Block(nn.Module):
     def __init__(self, width: int, heads: int, rng: np.random.Generator) -> None:
         self.ln_1, self.attn = nn.LayerNorm(width), nn.MultiHeadAttention(width, heads, rng=rng)
         self.ln_2 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width, rng=rng), nn.GELU(), nn.Linear(4 * width, width, rng=rng))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width, rng=rng), nn.GELU(), nn.Linear(4 * width, width, rng=rng)
+        )
 
     def forward(self, x: Any) -> Any:
         x = x + self.attn(self.ln_1(x), causal=True)
@@ -35,18 +37,28 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """Tokens `(batch, time)` ↦ how likely each token is next, `(batch, time, vocabulary)`."""
 
-    def __init__(self, blocks: int, vocabulary: int, time: int, width: int, rng: np.random.Generator) -> None:
-        self.wte, self.wpe = nn.Embedding(vocabulary, width, rng=rng), nn.Embedding(time, width, rng=rng)
+    def __init__(
+        self, blocks: int, vocabulary: int, time: int, width: int, rng: np.random.Generator
+    ) -> None:
+        self.wte, self.wpe = (
+            nn.Embedding(vocabulary, width, rng=rng),
+            nn.Embedding(time, width, rng=rng),
+        )
         self.h = [Block(width, 4, rng) for _ in range(blocks)]
-        self.ln_f, self.lm_head = nn.LayerNorm(width), nn.Linear(width, vocabulary, bias=False, rng=rng)
+        self.ln_f, self.lm_head = (
+            nn.LayerNorm(width),
+            nn.Linear(width, vocabulary, bias=False, rng=rng),
+        )
 
     def forward(self, tokens: Any) -> Any:
         x = self.wte(tokens) + self.wpe(np.arange(tokens.shape[1]))
-        for block in self.h: x = block(x)
+        for block in self.h:
+            x = block(x)
         return self.lm_head(self.ln_f(x))
 
 
 # What a function calls x, loss and model is called so in its picture
+
 
 def neuron(**options: Any) -> Any:
     x1, x2 = Tensor(2.0, name="x1"), Tensor(0.0, name="x2")
@@ -68,7 +80,11 @@ def digits(**options: Any) -> Any:
     (images, labels), _ = nn.data.read_mnist(DATA)
     x, y = images[:4].reshape(4, 784).astype(np.float32) / 255, nn.data.one_hot(labels[:4], 10)
     rng = np.random.default_rng(0)
-    layers = [layer for a, b in ((784, 16), (16, 16), (16, 10)) for layer in (nn.Linear(a, b, rng=rng), nn.Tanh())]
+    layers = [
+        layer
+        for a, b in ((784, 16), (16, 16), (16, 10))
+        for layer in (nn.Linear(a, b, rng=rng), nn.Tanh())
+    ]
     model = nn.Sequential(*layers[:-1])
     loss = nn.MSE()(model(x), y)
     return draw(loss, **options)
@@ -84,9 +100,18 @@ def convolutions(**options: Any) -> Any:
 def residual(**options: Any) -> Any:
     """Twelve blocks, each beside a residual path."""
     rng = np.random.default_rng(0)
-    def layer() -> nn.Linear: return nn.Linear(8, 8, rng=rng)
-    x, model = rng.standard_normal((4, 8)).astype(np.float32), nn.Sequential(
-        layer(), *[nn.Residual(layer(), nn.Tanh(), layer()) for _ in range(12)], nn.Linear(8, 1, rng=rng))
+
+    def layer() -> nn.Linear:
+        return nn.Linear(8, 8, rng=rng)
+
+    x, model = (
+        rng.standard_normal((4, 8)).astype(np.float32),
+        nn.Sequential(
+            layer(),
+            *[nn.Residual(layer(), nn.Tanh(), layer()) for _ in range(12)],
+            nn.Linear(8, 1, rng=rng),
+        ),
+    )
     loss = nn.MSE()(model(x), np.zeros((4, 1)))
     return draw(loss, **options)
 
@@ -109,23 +134,37 @@ def small(**options: Any) -> Any:
 
 
 GALLERY: list[tuple[str, Any, dict[str, Any]]] = [
-    ("neuron", neuron, {}), ("used_twice", used_twice, {}), ("digits", digits, {}), ("digits_folded", digits, {"depth": 2}),
-    ("convolutions", convolutions, {}), ("convolutions_folded", convolutions, {"depth": 2}), ("residual", residual, {}),
-    ("residual_folded", residual, {"depth": 3}), ("block", transformer, {"blocks": 1}), ("transformer", transformer, {}),
-    ("transformer_open", transformer, {"depth": 4}), ("small", small, {}), ("small_numbers", small, {"scalars": True})]
+    ("neuron", neuron, {}),
+    ("used_twice", used_twice, {}),
+    ("digits", digits, {}),
+    ("digits_folded", digits, {"depth": 2}),
+    ("convolutions", convolutions, {}),
+    ("convolutions_folded", convolutions, {"depth": 2}),
+    ("residual", residual, {}),
+    ("residual_folded", residual, {"depth": 3}),
+    ("block", transformer, {"blocks": 1}),
+    ("transformer", transformer, {}),
+    ("transformer_open", transformer, {"depth": 4}),
+    ("small", small, {}),
+    ("small_numbers", small, {"scalars": True}),
+]
 
 
 def main() -> None:
     flags = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    flags.add_argument("--out", type=Path, default=Path("build") / "gallery", help="where the pictures go")
+    flags.add_argument(
+        "--out", type=Path, default=Path("build") / "gallery", help="where the pictures go"
+    )
     out = flags.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     for name, example, options in GALLERY:
         for theme in ("light", "dark"):
             picture = example(theme=theme, **options)
-            for suffix in ("svg", "png"): picture.save(out / f"{name}_{theme}.{suffix}")
+            for suffix in ("svg", "png"):
+                picture.save(out / f"{name}_{theme}.{suffix}")
         print(f"{name:20} {picture!r}")
     print(f"{2 * len(GALLERY)} pictures in {out}/, as SVG and as PNG")
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

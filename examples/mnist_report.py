@@ -1,4 +1,5 @@
-"""The picture of a trained digit classifier: how it learned, what it confuses, what it looks for, what it answers."""
+"""The picture of a trained digit classifier: how it learned, what it confuses, what it looks for,
+what it answers."""
 
 from __future__ import annotations
 
@@ -11,18 +12,28 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 
-def confusion(predicted: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def confusion(
+    predicted: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
     """How many images of each digit (rows) were called which digit (columns)."""
     counts = np.zeros((10, 10), int)
     np.add.at(counts, (labels, predicted.argmax(axis=1)), 1)
     return counts
 
 
-def draw(path: Path, model: Any, metrics: dict[str, Any], images: Any, labels: Any, predicted: Any) -> None:
+def draw(
+    path: Path, model: Any, metrics: dict[str, Any], images: Any, labels: Any, predicted: Any
+) -> None:
     """Write the report."""
     figure = Figure(figsize=(13, 12), layout="constrained")
-    figure.suptitle(f"{metrics['parameters']:,} weights and biases, {metrics['test_accuracy']:.2%} of the test images right",
-                    fontsize=15, fontweight="bold", x=0.01, ha="left")
+    figure.suptitle(
+        f"{metrics['parameters']:,} weights and biases, {metrics['test_accuracy']:.2%} of the "
+        "test images right",
+        fontsize=15,
+        fontweight="bold",
+        x=0.01,
+        ha="left",
+    )
     top, middle, bottom = figure.subfigures(3, 1, height_ratios=[1.05, 1.1, 1.35])
     curves, matrix = top.subfigures(1, 2, width_ratios=[1.7, 1])
     draw_curves(curves, metrics["history"])
@@ -37,7 +48,10 @@ def draw_curves(figure: Any, history: list[dict[str, float]]) -> None:
     epochs = np.arange(1, len(history) + 1)
     cost.plot(epochs, [epoch["cost"] for epoch in history], color=BLUE)
     cost.set(title="Cost of an image, average over an epoch", xlabel="epoch", ylim=(0, None))
-    for name, color, label in (("train_accuracy", ORANGE, "10,000 training images"), ("test_accuracy", BLUE, "test images")):
+    for name, color, label in (
+        ("train_accuracy", ORANGE, "10,000 training images"),
+        ("test_accuracy", BLUE, "test images"),
+    ):
         accuracy.plot(epochs, [100 * epoch[name] for epoch in history], color=color, label=label)
     accuracy.set(title="Images called rightly, %", xlabel="epoch")
     accuracy.legend(frameon=False, loc="lower right")
@@ -49,21 +63,41 @@ def draw_confusion(figure: Any, counts: np.ndarray[Any, Any]) -> None:
     axes.imshow(wrong, cmap=LinearSegmentedColormap.from_list("wrong", ["#ffffff", "#c8500a"]))
     for (row, column), count in np.ndenumerate(counts):
         strong = wrong[row, column] > 0.6 * wrong.max() > 0
-        axes.text(column, row, count or "", ha="center", va="center", fontsize=8,
-                  fontweight="bold" if row == column else "normal",
-                  color="white" if strong else BLUE if row == column else INK)
-    axes.set(title="Test images: which digit was called which", xlabel="called", ylabel="is",
-             xticks=range(10), yticks=range(10))
+        axes.text(
+            column,
+            row,
+            count or "",
+            ha="center",
+            va="center",
+            fontsize=8,
+            fontweight="bold" if row == column else "normal",
+            color="white" if strong else BLUE if row == column else INK,
+        )
+    axes.set(
+        title="Test images: which digit was called which",
+        xlabel="called",
+        ylabel="is",
+        xticks=range(10),
+        yticks=range(10),
+    )
     axes.spines[:].set_visible(False)
 
 
 def draw_weights(figure: Any, weights: np.ndarray[Any, Any], shape: tuple[int, int]) -> None:
     """Up to 16 rows of the first layer's weights, each as the image that its neuron looks for."""
-    figure.suptitle(f"What {min(len(weights), 16)} of {len(weights)} neurons of the first hidden layer look for: weights, "
-                    "blue positive, orange negative", fontsize=10, fontweight="bold", x=0.01, ha="left")
+    figure.suptitle(
+        f"What {min(len(weights), 16)} of {len(weights)} neurons of the first hidden layer look "
+        "for: weights, "
+        "blue positive, orange negative",
+        fontsize=10,
+        fontweight="bold",
+        x=0.01,
+        ha="left",
+    )
     for number, axes in enumerate(figure.subplots(2, 8).flat):
         axes.axis("off")
-        if number >= len(weights): continue
+        if number >= len(weights):
+            continue
         picture = weights[number].reshape(shape)
         scale = np.abs(picture).max() or 1.0
         axes.imshow(picture, cmap=DIVERGING, vmin=-scale, vmax=scale)
@@ -71,13 +105,21 @@ def draw_weights(figure: Any, weights: np.ndarray[Any, Any], shape: tuple[int, i
 
 
 def draw_answers(figure: Any, images: Any, labels: Any, predicted: np.ndarray[Any, Any]) -> None:
-    """Nine test images that were called rightly and three that were not, with the ten outputs, the brightest marked."""
+    """Nine test images that were called rightly and three that were not, with the ten outputs, the
+    brightest marked."""
     right = predicted.argmax(axis=1) == labels
     shown = [*np.flatnonzero(right)[:9], *np.flatnonzero(~right)[:3]]
-    figure.suptitle("Twelve test images and the ten outputs, the brightest marked; the last three are called wrongly",
-                    fontsize=10, fontweight="bold", x=0.01, ha="left")
+    figure.suptitle(
+        "Twelve test images and the ten outputs, the brightest marked; the last three are called "
+        "wrongly",
+        fontsize=10,
+        fontweight="bold",
+        x=0.01,
+        ha="left",
+    )
     grid = figure.subplots(4, 6, height_ratios=[1.25, 1, 1.25, 1])
-    for axes in grid.flat: axes.axis("off")
+    for axes in grid.flat:
+        axes.axis("off")
     for place, image in enumerate(shown):
         picture, bars = grid[2 * (place // 6), place % 6], grid[2 * (place // 6) + 1, place % 6]
         picture.imshow(images[image], cmap="gray_r")
@@ -87,7 +129,11 @@ def draw_answers(figure: Any, images: Any, labels: Any, predicted: np.ndarray[An
         bars.axis("on")
         outputs = predicted[image] - min(0.0, predicted[image].min())
         brightest = BLUE if right[image] else ORANGE
-        bars.bar(range(10), outputs, color=[brightest if digit == called else GREY for digit in range(10)])
+        bars.bar(
+            range(10),
+            outputs,
+            color=[brightest if digit == called else GREY for digit in range(10)],
+        )
         bars.set(xticks=range(10), yticks=[], ylim=(0, max(1.0, outputs.max())))
         bars.tick_params(labelsize=7, length=0)
         bars.spines["left"].set_visible(False)

@@ -13,24 +13,88 @@
 >>> model(x).argmax(axis=1)
 array([0, 1, 1, 0])
 
-Read module.py, layers.py, activations.py, losses.py, optim.py, schedules.py; then, in any order, normalization.py,
-recurrent.py, attention.py, init.py, data.py, checkpoint.py, transforms.py and summary.py.
-"""
+Read module.py, layers.py, activations.py, losses.py, optim.py, schedules.py; then, in any order,
+normalization.py, recurrent.py, attention.py, init.py, data.py, checkpoint.py, transforms.py and
+summary.py."""
 
 from . import data, init, optim, transforms
-from .activations import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from .activations import (
+    ELU,
+    GELU,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
 from .attention import MultiHeadAttention
 from .checkpoint import load, save
 from .data import DataLoader, random_split, read_idx, train_test_split
-from .layers import AvgPool2d, Conv2d, Dropout, Embedding, Flatten, Linear, MaxPool2d, Residual, Sequential
+from .layers import (
+    AvgPool2d,
+    Conv2d,
+    Dropout,
+    Embedding,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    Residual,
+    Sequential,
+)
 from .losses import L1, MSE, NLL, BCEWithLogits, CrossEntropy, Huber, KLDiv
 from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, LayerNorm, RMSNorm
 from .recurrent import GRU, LSTM, RNN
 from .summary import summary
 
-__all__ = ["ELU", "GELU", "GRU", "L1", "LSTM", "MSE", "NLL", "RNN", "AvgPool2d", "BCEWithLogits", "BatchNorm1d",
-           "BatchNorm2d", "Conv2d", "CrossEntropy", "DataLoader", "Dropout", "Embedding", "Flatten", "Huber", "KLDiv",
-           "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MaxPool2d", "Module", "MultiHeadAttention", "RMSNorm", "ReLU",
-           "Residual", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh", "data", "init", "load", "optim",
-           "random_split", "read_idx", "save", "summary", "train_test_split", "transforms"]
+__all__ = [
+    "ELU",
+    "GELU",
+    "GRU",
+    "L1",
+    "LSTM",
+    "MSE",
+    "NLL",
+    "RNN",
+    "AvgPool2d",
+    "BCEWithLogits",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Conv2d",
+    "CrossEntropy",
+    "DataLoader",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "Huber",
+    "KLDiv",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "LogSoftmax",
+    "MaxPool2d",
+    "Module",
+    "MultiHeadAttention",
+    "RMSNorm",
+    "ReLU",
+    "Residual",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "data",
+    "init",
+    "load",
+    "optim",
+    "random_split",
+    "read_idx",
+    "save",
+    "summary",
+    "train_test_split",
+    "transforms",
+]

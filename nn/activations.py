@@ -1,4 +1,5 @@
-"""Activations: the functions between layers, as Modules. They have no parameters and keep the shape."""
+"""Activations: the functions between layers, as Modules. They have no parameters and keep the
+shape."""
 
 from __future__ import annotations
 
@@ -10,7 +11,18 @@ from tinygrad_edu import special
 
 from .module import Module
 
-__all__ = ["ELU", "GELU", "LeakyReLU", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh"]
+__all__ = [
+    "ELU",
+    "GELU",
+    "LeakyReLU",
+    "LogSoftmax",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+]
 
 
 class Sigmoid(Module):
@@ -20,7 +32,8 @@ class Sigmoid(Module):
     array([0.5, 1. ])
     """
 
-    def forward(self, x: Any) -> Any: return special.sigmoid(x)
+    def forward(self, x: Any) -> Any:
+        return special.sigmoid(x)
 
 
 class Tanh(Module):
@@ -30,7 +43,8 @@ class Tanh(Module):
     array([0., 1.])
     """
 
-    def forward(self, x: Any) -> Any: return np.tanh(x)
+    def forward(self, x: Any) -> Any:
+        return np.tanh(x)
 
 
 class ReLU(Module):
@@ -40,7 +54,8 @@ class ReLU(Module):
     array([0., 2.])
     """
 
-    def forward(self, x: Any) -> Any: return special.relu(x)
+    def forward(self, x: Any) -> Any:
+        return special.relu(x)
 
 
 class LeakyReLU(Module):
@@ -50,19 +65,26 @@ class LeakyReLU(Module):
     array([-1.,  2.])
     """
 
-    def __init__(self, negative_slope: float = 0.01) -> None: self.negative_slope = negative_slope
-    def forward(self, x: Any) -> Any: return special.leaky_relu(x, self.negative_slope)
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Any) -> Any:
+        return special.leaky_relu(x, self.negative_slope)
 
 
 class ELU(Module):
-    """x where x > 0, else alpha (eˣ − 1); its derivative at 0 is alpha. (Clevert et al. 2015, equation 15)
+    """x where x > 0, else alpha (eˣ − 1); its derivative at 0 is alpha. (Clevert et al. 2015,
+    equation 15)
 
     >>> ELU()(np.array([-1000.0, 2.0]))
     array([-1.,  2.])
     """
 
-    def __init__(self, alpha: float = 1.0) -> None: self.alpha = alpha
-    def forward(self, x: Any) -> Any: return special.elu(x, self.alpha)
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = alpha
+
+    def forward(self, x: Any) -> Any:
+        return special.elu(x, self.alpha)
 
 
 class SiLU(Module):
@@ -72,11 +94,13 @@ class SiLU(Module):
     array([  -0.,    0., 1000.])
     """
 
-    def forward(self, x: Any) -> Any: return special.silu(x)
+    def forward(self, x: Any) -> Any:
+        return special.silu(x)
 
 
 class GELU(Module):
-    """x Φ(x): x times the probability that a normal number is below x. (Hendrycks and Gimpel 2016, section 2)
+    """x Φ(x): x times the probability that a normal number is below x. (Hendrycks and Gimpel 2016,
+    section 2)
 
     approximate="tanh" is many times faster, and off by less than 0.0005.
 
@@ -84,32 +108,43 @@ class GELU(Module):
     (array([-0.        ,  0.84134475]), array([-0.        ,  0.84119199]))
     """
 
-    def __init__(self, approximate: str = "none") -> None: self.approximate = approximate
-    def forward(self, x: Any) -> Any: return special.gelu(x, self.approximate)
+    def __init__(self, approximate: str = "none") -> None:
+        self.approximate = approximate
+
+    def forward(self, x: Any) -> Any:
+        return special.gelu(x, self.approximate)
 
 
 class Softplus(Module):
     """ln(1 + e^(beta x)) / beta: a smooth ReLU, sharper for a greater beta.
 
-    Exact everywhere, so that PyTorch's threshold is not needed: beyond beta x = 20 PyTorch returns x, 2e-9/beta less.
+    Exact everywhere, so that PyTorch's threshold is not needed: beyond beta x = 20 PyTorch returns
+    x, 2e-9/beta less.
 
     >>> Softplus()(np.array([-1000.0, 1000.0]))
     array([   0., 1000.])
     """
 
-    def __init__(self, beta: float = 1.0) -> None: self.beta = beta
-    def forward(self, x: Any) -> Any: return special.softplus(x * self.beta) / self.beta
+    def __init__(self, beta: float = 1.0) -> None:
+        self.beta = beta
+
+    def forward(self, x: Any) -> Any:
+        return special.softplus(x * self.beta) / self.beta
 
 
 class Softmax(Module):
-    """eˣ / Σ eˣ along the axis, the last by default: positive, adding up to 1. PyTorch calls it dim.
+    """eˣ / Σ eˣ along the axis, the last by default: positive, adding up to 1. PyTorch calls it
+    dim.
 
     >>> Softmax()(np.array([0.0, np.log(3.0)]))
     array([0.25, 0.75])
     """
 
-    def __init__(self, axis: int = -1) -> None: self.axis = axis
-    def forward(self, x: Any) -> Any: return special.softmax(x, axis=self.axis)
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Any) -> Any:
+        return special.softmax(x, axis=self.axis)
 
 
 class LogSoftmax(Module):
@@ -119,5 +154,8 @@ class LogSoftmax(Module):
     array([-1000.,     0.])
     """
 
-    def __init__(self, axis: int = -1) -> None: self.axis = axis
-    def forward(self, x: Any) -> Any: return special.log_softmax(x, axis=self.axis)
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Any) -> Any:
+        return special.log_softmax(x, axis=self.axis)

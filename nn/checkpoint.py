@@ -1,8 +1,9 @@
-"""Checkpoints: all that training needs to go on, in one file of the safetensors format: arrays and text, no code.
+"""Checkpoints: all that training needs to go on, in one file of the safetensors format: arrays and
+text, no code.
 
-The model's arrays have the names of its `state_dict()`, as PyTorch's; what an optimizer keeps for a parameter is called
-optimizer.velocity.0.weight. The rest (options, steps, the schedule's place, the rng's state) is JSON in the metadata.
-"""
+The model's arrays have the names of its `state_dict()`, as PyTorch's; what an optimizer keeps for a
+parameter is called optimizer.velocity.0.weight. The rest (options, steps, the schedule's place, the
+rng's state) is JSON in the metadata."""
 
 from __future__ import annotations
 
@@ -29,13 +30,22 @@ Groups = list[list[str]]  # the names of the parameters in each
 Restore = Callable[[], None]  # sets what has been checked: cannot fail
 
 
-def save(path: str | os.PathLike[str], model: Module, metadata: Mapping[str, str] | None = None, *,
-         optimizer: Optimizer | None = None, schedule: Schedule | None = None, rng: np.random.Generator | None = None,
-         step: int | None = None) -> None:
-    """Write the model, metadata (text to text), and what else is given; until all is written, an old file stays as it was.
+def save(
+    path: str | os.PathLike[str],
+    model: Module,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    optimizer: Optimizer | None = None,
+    schedule: Schedule | None = None,
+    rng: np.random.Generator | None = None,
+    step: int | None = None,
+) -> None:
+    """Write the model, metadata (text to text), and what else is given; until all is written, an
+    old file stays as it was.
 
-    With all of it loaded again, training goes on bit for bit as if it had never stopped. PyTorch loads the model without the
-    names that begin with "optimizer.". TypeError for metadata that are not text, ValueError for names that the file needs.
+    With all of it loaded again, training goes on bit for bit as if it had never stopped. PyTorch
+    loads the model without the names that begin with "optimizer.". TypeError for metadata that are
+    not text, ValueError for names that the file needs.
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -44,6 +54,7 @@ def save(path: str | os.PathLike[str], model: Module, metadata: Mapping[str, str
     ['model.safetensors']
     """
     import safetensors.numpy
+
     texts, arrays, facts = dict(metadata or {}), model.state_dict(), dict[str, Any]()
     if not all(isinstance(text, str) for text in (*texts.keys(), *texts.values())):
         raise TypeError(f"metadata are text to text, found {texts}: write str(…)")
@@ -51,20 +62,32 @@ def save(path: str | os.PathLike[str], model: Module, metadata: Mapping[str, str
         kept, facts["optimizer"] = optimizer_state(optimizer, names_of(model, optimizer))
         refuse_taken(arrays.keys() & kept.keys(), "the model")
         arrays |= kept
-    if schedule is not None: facts["schedule"] = {"type": kind(schedule), "t": schedule.t, "initial": schedule.initial}
-    if rng is not None: facts["rng"] = {"type": kind(rng.bit_generator), "state": rng.bit_generator.state}
-    if step is not None: facts["step"] = operator.index(step)
+    if schedule is not None:
+        facts["schedule"] = {"type": kind(schedule), "t": schedule.t, "initial": schedule.initial}
+    if rng is not None:
+        facts["rng"] = {"type": kind(rng.bit_generator), "state": rng.bit_generator.state}
+    if step is not None:
+        facts["step"] = operator.index(step)
     refuse_taken(texts.keys() & {OURS, *(["step"] if "step" in facts else [])}, "the metadata")
-    if facts: texts[OURS] = json.dumps(facts, default=np.ndarray.tolist)
+    if facts:
+        texts[OURS] = json.dumps(facts, default=np.ndarray.tolist)
     write_whole(Path(os.path.realpath(path)), safetensors.numpy.save(arrays, texts))
 
 
-def load(path: str | os.PathLike[str], model: Module, *, optimizer: Optimizer | None = None,
-         schedule: Schedule | None = None, rng: np.random.Generator | None = None) -> dict[str, Any]:
-    """Load what was saved, in place: the model alone, or more. Returns the metadata, with the step as "step" if it was saved.
+def load(
+    path: str | os.PathLike[str],
+    model: Module,
+    *,
+    optimizer: Optimizer | None = None,
+    schedule: Schedule | None = None,
+    rng: np.random.Generator | None = None,
+) -> dict[str, Any]:
+    """Load what was saved, in place: the model alone, or more. Returns the metadata, with the step
+    as "step" if it was saved.
 
-    As in PyTorch, the optimizer's options become those in the file. Raises ValueError, which names the file, if it is
-    damaged, belongs to another model, or lacks what is asked for; nothing has been loaded then.
+    As in PyTorch, the optimizer's options become those in the file. Raises ValueError, which names
+    the file, if it is damaged, belongs to another model, or lacks what is asked for; nothing has
+    been loaded then.
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -75,63 +98,114 @@ def load(path: str | os.PathLike[str], model: Module, *, optimizer: Optimizer | 
     arrays, metadata = read_state(path)
     try:
         facts = json.loads(metadata.pop(OURS, "{}"))
-        kept = {name: arrays.pop(name) for name in array_names(facts.get("optimizer")) if name in arrays}
+        kept = {
+            name: arrays.pop(name) for name in array_names(facts.get("optimizer")) if name in arrays
+        }
         step = {"step": facts["step"]} if "step" in facts else {}
         restores: list[Restore] = []
         if optimizer is not None:
             names, saved = names_of(model, optimizer), part(facts, "optimizer", optimizer)
             restores.append(optimizer_restore(optimizer, saved, names, kept))
-        if schedule is not None: restores.append(schedule_restore(schedule, part(facts, "schedule", schedule)))
-        if rng is not None: restores.append(rng_restore(rng, part(facts, "rng", rng.bit_generator)))
+        if schedule is not None:
+            restores.append(schedule_restore(schedule, part(facts, "schedule", schedule)))
+        if rng is not None:
+            restores.append(rng_restore(rng, part(facts, "rng", rng.bit_generator)))
         model.load_state_dict(arrays)
-    except ValueError as error: raise ValueError(f"{os.fspath(path)}: {error}") from None
-    except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:  # JSON, but not as save writes it
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from None
+    except (
+        LookupError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:  # JSON, but not as save writes it
         raise ValueError(f"{os.fspath(path)}: damaged metadata: {error!r}") from None
-    for restore in restores: restore()
+    for restore in restores:
+        restore()
     return metadata | step
 
 
-def optimizer_state(optimizer: Optimizer, names: Mapping[Tensor, str]) -> tuple[dict[str, Array], dict[str, Any]]:
+def optimizer_state(
+    optimizer: Optimizer, names: Mapping[Tensor, str]
+) -> tuple[dict[str, Array], dict[str, Any]]:
     """What the optimizer keeps: arrays by name, and the rest, in which parameters have names."""
-    memory = {key: {names[p]: array for p, array in kept.items()} for key, kept in optimizer.memory.items()}
-    facts = {"type": kind(optimizer), "memory": {key: [*kept] for key, kept in memory.items()},
-             "groups": [{**group, "params": [names[p] for p in group["params"]]} for group in optimizer.param_groups],
-             "steps": {names[p]: t for p, t in optimizer.steps.items()}}
+    memory = {
+        key: {names[p]: array for p, array in kept.items()}
+        for key, kept in optimizer.memory.items()
+    }
+    facts = {
+        "type": kind(optimizer),
+        "memory": {key: [*kept] for key, kept in memory.items()},
+        "groups": [
+            {**group, "params": [names[p] for p in group["params"]]}
+            for group in optimizer.param_groups
+        ],
+        "steps": {names[p]: t for p, t in optimizer.steps.items()},
+    }
     arrays = [array for kept in memory.values() for array in kept.values()]
-    return dict(zip(array_names(facts), [np.array(array, order="C") for array in arrays], strict=True)), facts
+    return dict(
+        zip(array_names(facts), [np.array(array, order="C") for array in arrays], strict=True)
+    ), facts
 
 
 def array_names(facts: Mapping[str, Any] | None) -> Iterator[str]:
     """The names of the optimizer's arrays in the file."""
-    return (f"optimizer.{key}.{name}" for key, names in (facts or {"memory": {}})["memory"].items() for name in names)
+    return (
+        f"optimizer.{key}.{name}"
+        for key, names in (facts or {"memory": {}})["memory"].items()
+        for name in names
+    )
 
 
-def optimizer_restore(optimizer: Optimizer, facts: Mapping[str, Any], names: Mapping[Tensor, str],
-                      arrays: Mapping[str, Array]) -> Restore:
+def optimizer_restore(
+    optimizer: Optimizer,
+    facts: Mapping[str, Any],
+    names: Mapping[Tensor, str],
+    arrays: Mapping[str, Array],
+) -> Restore:
     """Check that the state fits the optimizer's parameters, then set it."""
     groups = optimizer.param_groups
-    check_groups([[names[p] for p in group["params"]] for group in groups], [group["params"] for group in facts["groups"]])
+    check_groups(
+        [[names[p] for p in group["params"]] for group in groups],
+        [group["params"] for group in facts["groups"]],
+    )
     parameters = {names[p]: p for group in groups for p in group["params"]}
-    listed = [(key, parameters[name], f"optimizer.{key}.{name}") for key, kept in facts["memory"].items() for name in kept]
+    listed = [
+        (key, parameters[name], f"optimizer.{key}.{name}")
+        for key, kept in facts["memory"].items()
+        for name in kept
+    ]
     check_arrays({name: p for _, p, name in listed}, arrays)
     memory: dict[str, dict[Tensor, Array]] = {key: {} for key in facts["memory"]}
-    for key, p, name in listed: memory[key][p] = np.array(arrays[name], p.dtype)
+    for key, p, name in listed:
+        memory[key][p] = np.array(arrays[name], p.dtype)
     steps = {parameters[name]: operator.index(t) for name, t in facts["steps"].items()}
-    options = [checked_options(group, saved) for group, saved in zip(groups, facts["groups"], strict=True)]
+    options = [
+        checked_options(group, saved) for group, saved in zip(groups, facts["groups"], strict=True)
+    ]
+
     def restore() -> None:
         optimizer.restore(memory, steps)
-        for group, saved in zip(groups, options, strict=True): group.update(saved)
+        for group, saved in zip(groups, options, strict=True):
+            group.update(saved)
+
     return restore
 
 
 def schedule_restore(schedule: Schedule, facts: Mapping[str, Any]) -> Restore:
-    """Check the schedule's place, then go there; after the optimizer's options, whose learning rates it sets."""
+    """Check the schedule's place, then go there; after the optimizer's options, whose learning
+    rates it sets."""
     t, initial = operator.index(facts["t"]), [float(lr) for lr in facts["initial"]]
     if len(initial) != len(schedule.initial):
-        raise ValueError(f"the schedule has {len(schedule.initial)} parameter groups, the file {len(initial)}")
+        raise ValueError(
+            f"the schedule has {len(schedule.initial)} parameter groups, the file {len(initial)}"
+        )
+
     def restore() -> None:
         schedule.t, schedule.initial = t, initial
         schedule.set()
+
     return restore
 
 
@@ -139,27 +213,43 @@ def rng_restore(rng: np.random.Generator, facts: Mapping[str, Any]) -> Restore:
     """Try the state on a copy, then set it: who shares the generator goes on with it."""
     trial = copy.deepcopy(rng.bit_generator)
     trial.state = facts["state"]
-    def restore() -> None: rng.bit_generator.state = trial.state
+
+    def restore() -> None:
+        rng.bit_generator.state = trial.state
+
     return restore
 
 
 def part(facts: Mapping[str, Any], name: str, own: Any) -> Any:
-    """What the file knows of the optimizer, the schedule or the rng, if it is one of the same kind."""
+    """What the file knows of the optimizer, the schedule or the rng, if it is one of the same
+    kind."""
     if name not in facts:
-        raise ValueError(f"no state of the {name} is in the file: leave {name}= out, or save with {name}=…")
-    if facts[name]["type"] == kind(own): return facts[name]
-    raise ValueError(f"the {name} in the file is of type {facts[name]['type']}, expected {kind(own)}")
+        raise ValueError(
+            f"no state of the {name} is in the file: leave {name}= out, or save with {name}=…"
+        )
+    if facts[name]["type"] == kind(own):
+        return facts[name]
+    raise ValueError(
+        f"the {name} in the file is of type {facts[name]['type']}, expected {kind(own)}"
+    )
 
 
-def kind(x: Any) -> str: return type(x).__name__
+def kind(x: Any) -> str:
+    return type(x).__name__
 
 
 def names_of(model: Module, optimizer: Optimizer) -> dict[Tensor, str]:
     """Names of the model's Tensors, if all of the optimizer's are among them."""
     names = {x: name for name, x in unique(model.named_state())}
-    strangers = [p.shape for group in optimizer.param_groups for p in group["params"] if p not in names]
-    if not strangers: return names
-    raise ValueError(f"the optimizer has parameters of shapes {strangers} that the model lacks: optimize model.parameters()")
+    strangers = [
+        p.shape for group in optimizer.param_groups for p in group["params"] if p not in names
+    ]
+    if not strangers:
+        return names
+    raise ValueError(
+        f"the optimizer has parameters of shapes {strangers} that the model lacks: optimize "
+        "model.parameters()"
+    )
 
 
 def check_groups(ours: Groups, theirs: Groups) -> None:
@@ -167,47 +257,72 @@ def check_groups(ours: Groups, theirs: Groups) -> None:
     have, found = [*chain(*ours)], [*chain(*theirs)]
     problems = [f"missing: {name}" for name in have if name not in found]
     problems += [f"unexpected: {name}" for name in found if name not in have]
-    if not problems and ours != theirs: problems = [f"different groups: {theirs} in the file, {ours} in the optimizer"]
+    if not problems and ours != theirs:
+        problems = [f"different groups: {theirs} in the file, {ours} in the optimizer"]
     refuse(problems)
 
 
 def checked_options(group: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
     """The saved options of a parameter group, if they are the same ones."""
     odd = sorted(saved.keys() ^ group.keys())
-    if odd: raise ValueError(f"options {odd}: found either in the file or in the optimizer, expected in both")
-    return {name: tuple(value) if isinstance(value, list) else value  # JSON has no tuples
-            for name, value in saved.items() if name != "params"}
+    if odd:
+        raise ValueError(
+            f"options {odd}: found either in the file or in the optimizer, expected in both"
+        )
+    return {
+        name: tuple(value) if isinstance(value, list) else value  # JSON has no tuples
+        for name, value in saved.items()
+        if name != "params"
+    }
 
 
 def check_arrays(expected: Mapping[str, Tensor], arrays: Mapping[str, Array]) -> None:
     """Raise ValueError unless there is an array for every name, and it fits the parameter."""
-    problems = [f"missing: {name}, shape {p.shape}" for name, p in expected.items() if name not in arrays]
-    refuse(problems + [f"different: {name}, {a.dtype} {a.shape} in the file, {p.dtype} {p.shape} in the model"
-                       for name, p in expected.items() if (a := arrays.get(name)) is not None and not fits(a, p)])
+    problems = [
+        f"missing: {name}, shape {p.shape}" for name, p in expected.items() if name not in arrays
+    ]
+    refuse(
+        problems
+        + [
+            f"different: {name}, {a.dtype} {a.shape} in the file, {p.dtype} {p.shape} in the model"
+            for name, p in expected.items()
+            if (a := arrays.get(name)) is not None and not fits(a, p)
+        ]
+    )
 
 
 def refuse(problems: list[str]) -> None:
-    if problems: raise ValueError("\n  ".join(["the optimizer's state does not fit, and nothing was loaded:", *problems]))
+    if problems:
+        raise ValueError(
+            "\n  ".join(["the optimizer's state does not fit, and nothing was loaded:", *problems])
+        )
 
 
 def refuse_taken(names: set[str], where: str) -> None:
-    if names: raise ValueError(f"{sorted(names)} in {where} are names that the file itself needs: choose others")
+    if names:
+        raise ValueError(
+            f"{sorted(names)} in {where} are names that the file itself needs: choose others"
+        )
 
 
 def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:
     """The arrays and the metadata of a safetensors file."""
     from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{os.fspath(path)}: not a whole safetensors file: {error}") from None
     except (TypeError, AttributeError) as error:  # bfloat16 and the 8-bit floats
-        raise ValueError(f"{os.fspath(path)}: NumPy lacks this dtype, convert to float32: {error}") from None
+        raise ValueError(
+            f"{os.fspath(path)}: NumPy lacks this dtype, convert to float32: {error}"
+        ) from None
 
 
 def write_whole(path: Path, contents: bytes) -> None:
-    """Written beside the old file, made to last, then renamed over it: a reader finds the old file or the new one."""
+    """Written beside the old file, made to last, then renamed over it: a reader finds the old file
+    or the new one."""
     temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         with open(temporary, "xb") as file:
@@ -215,4 +330,5 @@ def write_whole(path: Path, contents: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    finally: temporary.unlink(missing_ok=True)
+    finally:
+        temporary.unlink(missing_ok=True)

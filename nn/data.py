@@ -1,4 +1,5 @@
-"""Data for training: batches of examples, sets split at random, labels as one-hot vectors. Files are read in idx.py."""
+"""Data for training: batches of examples, sets split at random, labels as one-hot vectors. Files
+are read in idx.py."""
 
 from __future__ import annotations
 
@@ -18,28 +19,44 @@ Array = NDArray[Any]
 
 
 class DataLoader:
-    """Batches of examples: arrays of `n` examples each, cut along their first axis. Iterating once is one epoch.
+    """Batches of examples: arrays of `n` examples each, cut along their first axis. Iterating once
+    is one epoch.
 
-    In an array's place may be anything with `__len__` and `__getitem__` that gives one example, or a tuple of them: these are
-    stacked. Yields tuples, one batch per array; the last batch may be smaller, unless `drop_last`. With `shuffle`, every epoch
-    draws a new order from `rng`; without, batches of arrays are views. `len(loader)` counts batches.
-    Raises ValueError for different lengths, batch_size < 1, or shuffle without an rng.
+    In an array's place may be anything with `__len__` and `__getitem__` that gives one example, or
+    a tuple of them: these are stacked. Yields tuples, one batch per array; the last batch may be
+    smaller, unless `drop_last`. With `shuffle`, every epoch draws a new order from `rng`; without,
+    batches of arrays are views. `len(loader)` counts batches. Raises ValueError for different
+    lengths, batch_size < 1, or shuffle without an rng.
 
     >>> from tinygrad_edu.nn.data import DataLoader
     >>> [y.tolist() for x, y in DataLoader(np.zeros((5, 28, 28)), np.array([7, 2, 1, 0, 4]), batch_size=2)]
     [[7, 2], [1, 0], [4]]
     """
 
-    def __init__(self, *arrays: Any, batch_size: int = 1, shuffle: bool = False,
-                 rng: np.random.Generator | None = None, drop_last: bool = False) -> None:
-        self.arrays, self.batch_size = [as_examples(array) for array in arrays], operator.index(batch_size)
+    def __init__(
+        self,
+        *arrays: Any,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        rng: np.random.Generator | None = None,
+        drop_last: bool = False,
+    ) -> None:
+        self.arrays, self.batch_size = (
+            [as_examples(array) for array in arrays],
+            operator.index(batch_size),
+        )
         n = common_length(self.arrays)
-        if self.batch_size < 1: raise ValueError(f"expected a batch_size of at least 1, found {batch_size}")
-        if shuffle: check_rng(rng, "shuffle=True", "DataLoader(…, shuffle=True, rng=np.random.default_rng(0))")
+        if self.batch_size < 1:
+            raise ValueError(f"expected a batch_size of at least 1, found {batch_size}")
+        if shuffle:
+            check_rng(
+                rng, "shuffle=True", "DataLoader(…, shuffle=True, rng=np.random.default_rng(0))"
+            )
         self.rng = rng if shuffle else None
         self.examples = n - n % self.batch_size if drop_last else n  # in an epoch
 
-    def __len__(self) -> int: return math.ceil(self.examples / self.batch_size)
+    def __len__(self) -> int:
+        return math.ceil(self.examples / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Array, ...]]:
         order = self.rng.permutation(len(self.arrays[0])) if self.rng else None
@@ -50,15 +67,23 @@ class DataLoader:
 
 
 def as_examples(source: Any) -> Any:
-    """An array, unless its examples are to be fetched one by one: a list of tuples, or what is no array but has an index."""
-    one_by_one = hasattr(source, "__getitem__") and hasattr(source, "__len__") and not hasattr(source, "__array__")
-    if isinstance(source, list | tuple): one_by_one = bool(source) and isinstance(source[0], tuple)
+    """An array, unless its examples are to be fetched one by one: a list of tuples, or what is no
+    array but has an index."""
+    one_by_one = (
+        hasattr(source, "__getitem__")
+        and hasattr(source, "__len__")
+        and not hasattr(source, "__array__")
+    )
+    if isinstance(source, list | tuple):
+        one_by_one = bool(source) and isinstance(source[0], tuple)
     return source if one_by_one else np.asarray(source)
 
 
 def fetched(source: Any, which: slice | Array) -> Iterator[Array]:
-    """The batches of these examples: one of an array, one per place in the tuples of anything else."""
-    if isinstance(source, np.ndarray): yield source[which] if isinstance(which, slice) else source.take(which, axis=0)
+    """The batches of these examples: one of an array, one per place in the tuples of anything
+    else."""
+    if isinstance(source, np.ndarray):
+        yield source[which] if isinstance(which, slice) else source.take(which, axis=0)
     else:
         indices = range(which.start, which.stop) if isinstance(which, slice) else which.tolist()
         examples = [source[i] for i in indices]
@@ -69,15 +94,21 @@ def fetched(source: Any, which: slice | Array) -> Iterator[Array]:
 def stacked(examples: Sequence[Any]) -> Array:
     """`k` times `(…)` becomes `(k, …)`."""
     z = np.stack([np.asarray(example) for example in examples])
-    if z.dtype != object: return z
-    raise TypeError(f"expected examples that are numbers, arrays or tuples of them, found {type(examples[0]).__name__}")
+    if z.dtype != object:
+        return z
+    raise TypeError(
+        "expected examples that are numbers, arrays or tuples of them, found "
+        f"{type(examples[0]).__name__}"
+    )
 
 
-def train_test_split(*arrays: ArrayLike, test_size: float | int = 0.2, rng: np.random.Generator) -> list[Array]:
+def train_test_split(
+    *arrays: ArrayLike, test_size: float | int = 0.2, rng: np.random.Generator
+) -> list[Array]:
     """Shuffled alike and cut in two: `[x_train, x_test, y_train, y_test, …]`, as scikit-learn's.
 
-    `test_size` is the part that is held back, between 0 and 1, rounded up, or how many examples: an integer.
-    Raises ValueError for different lengths, or if no example were left on one side.
+    `test_size` is the part that is held back, between 0 and 1, rounded up, or how many examples: an
+    integer. Raises ValueError for different lengths, or if no example were left on one side.
 
     >>> from tinygrad_edu.nn.data import train_test_split
     >>> x_train, x_test, y_train, y_test = train_test_split(np.zeros((10, 3)), np.arange(10), rng=np.random.default_rng(0))
@@ -88,27 +119,41 @@ def train_test_split(*arrays: ArrayLike, test_size: float | int = 0.2, rng: np.r
     n = common_length(every)
     held = math.ceil(test_size * n) if isinstance(test_size, float) else operator.index(test_size)
     if not 0 < held < n:
-        raise ValueError(f"expected a test_size between 0 and 1, or from 1 to {n - 1} of {n} examples, found {test_size}")
-    return [part for train_and_test in zip(*random_split(tuple(every), [n - held, held], rng=rng), strict=True)
-            for part in train_and_test]
+        raise ValueError(
+            f"expected a test_size between 0 and 1, or from 1 to {n - 1} of {n} examples, found "
+            f"{test_size}"
+        )
+    return [
+        part
+        for train_and_test in zip(
+            *random_split(tuple(every), [n - held, held], rng=rng), strict=True
+        )
+        for part in train_and_test
+    ]
 
 
 def random_split(examples: Any, lengths: Sequence[float], *, rng: np.random.Generator) -> list[Any]:
-    """Parts of these lengths, every example in one of them: of an array, of a tuple of arrays, or of 0 … n − 1, for an integer.
+    """Parts of these lengths, every example in one of them: of an array, of a tuple of arrays, or
+    of 0 … n − 1, for an integer.
 
-    Lengths are integers that add up to n, or fractions, floats that add up to 1: then each is rounded down, and what is left
-    goes to the first parts, one each, as in PyTorch. Raises ValueError for other sums and negative lengths.
+    Lengths are integers that add up to n, or fractions, floats that add up to 1: then each is
+    rounded down, and what is left goes to the first parts, one each, as in PyTorch. Raises
+    ValueError for other sums and negative lengths.
 
     >>> from tinygrad_edu.nn.data import random_split
     >>> [part.shape for part in random_split(np.zeros((11, 3)), [0.5, 0.5], rng=np.random.default_rng(0))]
     [(6, 3), (5, 3)]
     """
     check_rng(rng, "a random split", "rng=np.random.default_rng(0)")
-    if isinstance(examples, int | np.integer): examples = np.arange(examples)
-    arrays = [np.asarray(array) for array in (examples if isinstance(examples, tuple) else (examples,))]
+    if isinstance(examples, int | np.integer):
+        examples = np.arange(examples)
+    arrays = [
+        np.asarray(array) for array in (examples if isinstance(examples, tuple) else (examples,))
+    ]
     order = rng.permutation(n := common_length(arrays))
     indices = np.split(order, np.cumsum(counts(lengths, n))[:-1])
-    if isinstance(examples, tuple): return [tuple([array[i] for array in arrays]) for i in indices]
+    if isinstance(examples, tuple):
+        return [tuple([array[i] for array in arrays]) for i in indices]
     return [arrays[0][i] for i in indices]
 
 
@@ -117,7 +162,10 @@ def counts(lengths: Sequence[float], n: int) -> list[int]:
     fractions = any(isinstance(length, float) for length in lengths)
     right = math.isclose(sum(lengths), 1) if fractions else sum(lengths) == n
     if not right or not all(length >= 0 for length in lengths):
-        raise ValueError(f"expected lengths ≥ 0 that add up to {n}, or fractions that add up to 1.0, found {[*lengths]}")
+        raise ValueError(
+            f"expected lengths ≥ 0 that add up to {n}, or fractions that add up to 1.0, found "
+            f"{[*lengths]}"
+        )
     whole = [math.floor(length * n if fractions else length) for length in lengths]
     left = n - sum(whole)  # less than one for each
     return [count + (i < left) for i, count in enumerate(whole)]
@@ -126,9 +174,13 @@ def counts(lengths: Sequence[float], n: int) -> list[int]:
 def common_length(arrays: Sequence[Any]) -> int:
     """How many examples each of the arrays has, if it is the same number."""
     if not arrays or any(getattr(array, "shape", None) == () for array in arrays):
-        raise ValueError(f"expected arrays with a first axis, found {[getattr(array, 'shape', None) for array in arrays]}")
+        raise ValueError(
+            "expected arrays with a first axis, found "
+            f"{[getattr(array, 'shape', None) for array in arrays]}"
+        )
     lengths = [len(array) for array in arrays]
-    if len(set(lengths)) > 1: raise ValueError(f"expected arrays of the same length, found {lengths}")
+    if len(set(lengths)) > 1:
+        raise ValueError(f"expected arrays of the same length, found {lengths}")
     return lengths[0]
 
 
@@ -141,7 +193,8 @@ def check_rng(rng: Any, what: str, write: str) -> None:
 def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike = np.float32) -> NDArray[Any]:
     """`z[i, j]` = 1 if j = labels[i], else 0: integers `(n,)` become `(n, classes)`.
 
-    Raises ValueError for a label outside 0 to `classes` - 1, and for labels that are not integers in one dimension.
+    Raises ValueError for a label outside 0 to `classes` - 1, and for labels that are not integers
+    in one dimension.
 
     >>> from tinygrad_edu.nn.data import one_hot
     >>> one_hot([2, 0], classes=3)
@@ -150,7 +203,9 @@ def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike = np.float32) -> N
     """
     index = np.asarray(labels)
     if index.ndim != 1 or index.dtype.kind not in "iu":
-        raise ValueError(f"expected integer labels in one dimension, found {index.dtype} of shape {index.shape}")
+        raise ValueError(
+            f"expected integer labels in one dimension, found {index.dtype} of shape {index.shape}"
+        )
     check_labels(index, classes)
     z = np.zeros((len(index), classes), dtype)
     z[np.arange(len(index)), index] = 1

@@ -1,4 +1,5 @@
-"""Layers: Modules with parameters, what stands between them, and the two ways to put Modules together."""
+"""Layers: Modules with parameters, what stands between them, and the two ways to put Modules
+together."""
 
 from __future__ import annotations
 
@@ -14,75 +15,135 @@ from tinygrad_edu import Tensor, special
 from . import init
 from .module import Array, Module
 
-__all__ = ["AvgPool2d", "Conv2d", "Dropout", "Embedding", "Flatten", "Linear", "MaxPool2d", "Residual", "Sequential"]
+__all__ = [
+    "AvgPool2d",
+    "Conv2d",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "Linear",
+    "MaxPool2d",
+    "Residual",
+    "Sequential",
+]
 
 Pair = tuple[int, int]  # one for the rows, one for the columns
 
 
 class Linear(Module):
-    """y = x Wᵀ + b: `(…, in_features)` becomes `(…, out_features)`; W, `weight`, is `(out_features, in_features)`.
+    """y = x Wᵀ + b: `(…, in_features)` becomes `(…, out_features)`; W, `weight`, is `(out_features,
+    in_features)`.
 
-    W and b start uniform between ±1/√in_features, as PyTorch's, drawn from `rng`. Raises ValueError if x does not fit.
+    W and b start uniform between ±1/√in_features, as PyTorch's, drawn from `rng`. Raises ValueError
+    if x does not fit.
 
     >>> layer = Linear(3, 2, rng=np.random.default_rng(0))
     >>> layer(np.ones((5, 3), np.float32)).shape
     (5, 2)
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, *,
-                 rng: np.random.Generator | None = None, dtype: DTypeLike = np.float32) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         if in_features < 1 or out_features < 1:
-            raise ValueError(f"expected at least 1 feature in and out, found Linear({in_features}, {out_features})")
+            raise ValueError(
+                f"expected at least 1 feature in and out, found Linear({in_features}, "
+                f"{out_features})"
+            )
         rng, bound = rng or np.random.default_rng(), 1 / math.sqrt(in_features)
         weight = init.uniform((out_features, in_features), rng, dtype, low=-bound, high=bound)
         self.weight = Tensor(weight, requires_grad=True, name="weight")
         self.bias: Tensor | None = None
-        if bias: self.bias = Tensor(init.uniform((out_features,), rng, dtype, low=-bound, high=bound), True, "bias")
+        if bias:
+            self.bias = Tensor(
+                init.uniform((out_features,), rng, dtype, low=-bound, high=bound), True, "bias"
+            )
 
     def forward(self, x: Tensor | Array) -> Any:
-        try: return x @ self.weight.T if self.bias is None else special.linear(x, self.weight, self.bias)
+        try:
+            return (
+                x @ self.weight.T
+                if self.bias is None
+                else special.linear(x, self.weight, self.bias)
+            )
         except ValueError:
             out_features, in_features = self.weight.shape
-            if x.shape[-1:] == (in_features,): raise
+            if x.shape[-1:] == (in_features,):
+                raise
             takes = f"Linear({in_features}, {out_features}) takes shapes (…, {in_features})"
             raise ValueError(f"{takes}, found {x.shape}") from None
 
 
-
 class Conv2d(Module):
-    """z[b, o] = bias[o] + Σ weight[o, c] ⋆ x[b, c], the filters slid over images: `special.conv2d` as a layer.
+    """z[b, o] = bias[o] + Σ weight[o, c] ⋆ x[b, c], the filters slid over images: `special.conv2d`
+    as a layer.
 
-    `(batch, in_channels, height, width)` becomes `(batch, out_channels, rows, columns)`; `weight` is
-    `(out_channels, in_channels/groups, kernel rows, kernel columns)`. Both start uniform between ±1/√(numbers that one
-    output adds up), as PyTorch's. Padding is a number of zeros: there is no "same", and no image without a batch.
+    `(batch, in_channels, height, width)` becomes `(batch, out_channels, rows, columns)`; `weight`
+    is `(out_channels, in_channels/groups, kernel rows, kernel columns)`. Both start uniform between
+    ±1/√(numbers that one output adds up), as PyTorch's. Padding is a number of zeros: there is no
+    "same", and no image without a batch.
 
     >>> Conv2d(3, 8, kernel_size=5, stride=2, padding=2)(np.zeros((1, 3, 32, 32), np.float32)).shape
     (1, 8, 16, 16)
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int | Pair, stride: int | Pair = 1,
-                 padding: int | Pair = 0, dilation: int | Pair = 1, groups: int = 1, bias: bool = True, *,
-                 rng: np.random.Generator | None = None, dtype: DTypeLike = np.float32) -> None:
-        kernel = kernel_size if isinstance(kernel_size, tuple | list) else (kernel_size, kernel_size)
-        if min(in_channels, out_channels, groups, *kernel) < 1 or in_channels % groups or out_channels % groups:
-            raise ValueError("expected channels and a kernel of at least 1, and groups that divide both channels, "
-                             f"found Conv2d({in_channels}, {out_channels}, {kernel_size}, groups={groups})")
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Pair,
+        stride: int | Pair = 1,
+        padding: int | Pair = 0,
+        dilation: int | Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        kernel = (
+            kernel_size if isinstance(kernel_size, tuple | list) else (kernel_size, kernel_size)
+        )
+        if (
+            min(in_channels, out_channels, groups, *kernel) < 1
+            or in_channels % groups
+            or out_channels % groups
+        ):
+            raise ValueError(
+                "expected channels and a kernel of at least 1, and groups that divide both "
+                "channels, "
+                f"found Conv2d({in_channels}, {out_channels}, {kernel_size}, groups={groups})"
+            )
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         shape = (out_channels, in_channels // groups, *kernel)
         rng, bound = rng or np.random.default_rng(), 1 / math.sqrt(math.prod(shape[1:]))
-        self.weight = Tensor(init.uniform(shape, rng, dtype, low=-bound, high=bound), True, "weight")
+        self.weight = Tensor(
+            init.uniform(shape, rng, dtype, low=-bound, high=bound), True, "weight"
+        )
         self.bias: Tensor | None = None
-        if bias: self.bias = Tensor(init.uniform((out_channels,), rng, dtype, low=-bound, high=bound), True, "bias")
+        if bias:
+            self.bias = Tensor(
+                init.uniform((out_channels,), rng, dtype, low=-bound, high=bound), True, "bias"
+            )
 
     def forward(self, x: Tensor | Array) -> Any:
-        return special.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        return special.conv2d(
+            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
 
 
 class MaxPool2d(Module):
-    """The greatest number in each window: `(batch, channels, height, width)` to `(batch, channels, rows, columns)`.
+    """The greatest number in each window: `(batch, channels, height, width)` to `(batch, channels,
+    rows, columns)`.
 
-    Windows are `stride` apart, by default a `kernel_size`. Numbers that tie share the gradient, where PyTorch's first takes it
-    all; padding and dilation, which PyTorch has, are left out.
+    Windows are `stride` apart, by default a `kernel_size`. Numbers that tie share the gradient,
+    where PyTorch's first takes it all; padding and dilation, which PyTorch has, are left out.
 
     >>> MaxPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))
     array([[[[ 5.,  7.],
@@ -92,7 +153,8 @@ class MaxPool2d(Module):
     def __init__(self, kernel_size: int | Pair, stride: int | Pair | None = None) -> None:
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
 
-    def forward(self, x: Tensor | Array) -> Any: return special.max_pool2d(x, self.kernel_size, self.stride)
+    def forward(self, x: Tensor | Array) -> Any:
+        return special.max_pool2d(x, self.kernel_size, self.stride)
 
 
 class AvgPool2d(MaxPool2d):
@@ -103,7 +165,8 @@ class AvgPool2d(MaxPool2d):
              [10.5, 12.5]]]])
     """
 
-    def forward(self, x: Tensor | Array) -> Any: return special.avg_pool2d(x, self.kernel_size, self.stride)
+    def forward(self, x: Tensor | Array) -> Any:
+        return special.avg_pool2d(x, self.kernel_size, self.stride)
 
 
 class Flatten(Module):
@@ -115,17 +178,22 @@ class Flatten(Module):
     ((32, 400), (512, 5, 5))
     """
 
-    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None: self.start_dim, self.end_dim = start_dim, end_dim
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, x: Tensor | Array) -> Any:
         start, end = (dim + x.ndim if dim < 0 else dim for dim in (self.start_dim, self.end_dim))
         if not 0 <= start <= end < x.ndim:
-            raise ValueError(f"Flatten({self.start_dim}, {self.end_dim}) joins axes that shape {x.shape} does not have")
-        return x.reshape(*x.shape[:start], math.prod(x.shape[start:end + 1]), *x.shape[end + 1:])
+            raise ValueError(
+                f"Flatten({self.start_dim}, {self.end_dim}) joins axes that shape {x.shape} does "
+                "not have"
+            )
+        return x.reshape(*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :])
 
 
 class Dropout(Module):
-    """While training, each number becomes 0 with probability p, or is divided by 1 − p; in `eval()`, x itself.
+    """While training, each number becomes 0 with probability p, or is divided by 1 − p; in
+    `eval()`, x itself.
 
     `rng` draws anew in each call. Srivastava et al. 2014, scaled in training, as PyTorch does.
 
@@ -135,34 +203,50 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, rng: np.random.Generator | None = None) -> None:
-        if not 0 <= p <= 1: raise ValueError(f"p is the probability that a number is dropped, from 0 to 1; found {p}")
+        if not 0 <= p <= 1:
+            raise ValueError(
+                f"p is the probability that a number is dropped, from 0 to 1; found {p}"
+            )
         self.p, self.rng = p, rng or np.random.default_rng()
 
-    def forward(self, x: Tensor | Array) -> Any: return special.dropout(x, self.p, rng=self.rng) if self.training else x
+    def forward(self, x: Tensor | Array) -> Any:
+        return special.dropout(x, self.p, rng=self.rng) if self.training else x
 
 
 class Embedding(Module):
-    """Row weight[i] for each index i: `(…)` becomes `(…, embedding_dim)`; `weight` is `(num_embeddings, embedding_dim)`.
+    """Row weight[i] for each index i: `(…)` becomes `(…, embedding_dim)`; `weight` is
+    `(num_embeddings, embedding_dim)`.
 
-    The rows start as N(0, 1), as PyTorch's. Raises TypeError for indices that are not integers, IndexError for others than
-    0 to num_embeddings − 1.
+    The rows start as N(0, 1), as PyTorch's. Raises TypeError for indices that are not integers,
+    IndexError for others than 0 to num_embeddings − 1.
 
     >>> Embedding(10, 4, rng=np.random.default_rng(0))([[1, 2, 3], [9, 9, 0]]).shape
     (2, 3, 4)
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: np.random.Generator | None = None,
-                 dtype: DTypeLike = np.float32) -> None:
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         if num_embeddings < 1 or embedding_dim < 1:
-            raise ValueError(f"expected at least 1 row of 1 number, found Embedding({num_embeddings}, {embedding_dim})")
+            raise ValueError(
+                f"expected at least 1 row of 1 number, found Embedding({num_embeddings}, "
+                f"{embedding_dim})"
+            )
         rows = init.normal((num_embeddings, embedding_dim), rng or np.random.default_rng(), dtype)
         self.weight = Tensor(rows, requires_grad=True, name="weight")
 
-    def forward(self, indices: Tensor | ArrayLike) -> Any: return special.embedding(indices, self.weight)
+    def forward(self, indices: Tensor | ArrayLike) -> Any:
+        return special.embedding(indices, self.weight)
 
 
 class Sequential(Module):
-    """(f, g, h) ↦ h(g(f(x))): its layers in turn, named "0", "1", … An index gives one, a slice a Sequential.
+    """(f, g, h) ↦ h(g(f(x))): its layers in turn, named "0", "1", … An index gives one, a slice a
+    Sequential.
 
     >>> rng = np.random.default_rng(0)
     >>> model = Sequential(Linear(784, 16, rng=rng), Linear(16, 10, rng=rng))
@@ -175,17 +259,23 @@ class Sequential(Module):
     def __init__(self, *layers: Module) -> None:
         for i, layer in enumerate(layers):
             if not isinstance(layer, Module):
-                raise TypeError(f"Sequential takes Modules, found {type(layer).__name__} at position {i}: "
-                                "unpack a list, Sequential(*layers), and write nn.Tanh() in place of np.tanh")
+                raise TypeError(
+                    f"Sequential takes Modules, found {type(layer).__name__} at position {i}: "
+                    "unpack a list, Sequential(*layers), and write nn.Tanh() in place of np.tanh"
+                )
             setattr(self, str(i), layer)
 
     def forward(self, x: Any) -> Any:
         for name, layer in vars(self).items():
-            if name.isdigit(): x = layer(x)
+            if name.isdigit():
+                x = layer(x)
         return x
 
-    def __iter__(self) -> Iterator[Module]: return (layer for name, layer in vars(self).items() if name.isdigit())
-    def __len__(self) -> int: return sum(1 for _ in self)
+    def __iter__(self) -> Iterator[Module]:
+        return (layer for name, layer in vars(self).items() if name.isdigit())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
     def __getitem__(self, index: int | slice) -> Any:
         found = list(self)[index]
@@ -193,9 +283,11 @@ class Sequential(Module):
 
 
 class Residual(Sequential):
-    """x + f(x), where f is one Module or several in turn: the layers learn what to change. f keeps the shape of x.
+    """x + f(x), where f is one Module or several in turn: the layers learn what to change. f keeps
+    the shape of x.
 
-    The identity lets gradients through as they are, however many stand in a row. (He et al. 2015, equation 1)
+    The identity lets gradients through as they are, however many stand in a row. (He et al. 2015,
+    equation 1)
 
     >>> Residual(Linear(3, 8), Linear(8, 3))(np.ones((5, 3), np.float32)).shape
     (5, 3)
@@ -203,5 +295,6 @@ class Residual(Sequential):
 
     def forward(self, x: Any) -> Any:
         change = super().forward(x)
-        if change.shape != x.shape: raise ValueError(f"Residual adds f(x) to x, found shapes {change.shape} and {x.shape}")
+        if change.shape != x.shape:
+            raise ValueError(f"Residual adds f(x) to x, found shapes {change.shape} and {x.shape}")
         return x + change

@@ -1,7 +1,7 @@
 """Losses: how far predictions are from targets, as one number to descend.
 
-Each is an equation for one number, or one example, and `reduction` averages, adds up or leaves what it gives.
-"""
+Each is an equation for one number, or one example, and `reduction` averages, adds up or leaves what
+it gives."""
 
 from __future__ import annotations
 
@@ -17,77 +17,101 @@ from .module import Array, Module, as_array
 
 __all__ = ["L1", "MSE", "NLL", "BCEWithLogits", "CrossEntropy", "Huber", "KLDiv"]
 
-REDUCTIONS: dict[str, Callable[[Any], Any]] = {"mean": np.mean, "sum": np.sum, "none": lambda losses: losses}
+REDUCTIONS: dict[str, Callable[[Any], Any]] = {
+    "mean": np.mean,
+    "sum": np.sum,
+    "none": lambda losses: losses,
+}
 
 
 class Loss(Module):
-    """What losses share: `reduction` makes one number of many, "mean" or "sum", or leaves them, "none"."""
+    """What losses share: `reduction` makes one number of many, "mean" or "sum", or leaves them,
+    "none"."""
 
     reductions = REDUCTIONS
 
     def __init__(self, reduction: str = "mean") -> None:
         if reduction not in self.reductions:
-            raise ValueError(f"expected a reduction among {[*self.reductions]}, found {reduction!r}")
+            raise ValueError(
+                f"expected a reduction among {[*self.reductions]}, found {reduction!r}"
+            )
         self.reduction = reduction
 
-    def reduce(self, losses: Any) -> Any: return self.reductions[self.reduction](losses)
-    def of_sum(self, total: Any, n: int) -> Any: return total / n if self.reduction == "mean" else total
+    def reduce(self, losses: Any) -> Any:
+        return self.reductions[self.reduction](losses)
+
+    def of_sum(self, total: Any, n: int) -> Any:
+        return total / n if self.reduction == "mean" else total
 
 
 # Number by number
 
 
 class Elementwise(Loss):
-    """A loss of each number by itself. Prediction x and target y have the same shape, any one: nothing is broadcast.
+    """A loss of each number by itself. Prediction x and target y have the same shape, any one:
+    nothing is broadcast.
 
-    Raises ValueError if the shapes differ: `(n, 1)` against `(n,)` would compare everything with everything.
-    """
+    Raises ValueError if the shapes differ: `(n, 1)` against `(n,)` would compare everything with
+    everything."""
 
     def each(self, x: Any, y: Any) -> Any:
         """The loss of each number of x, before the reduction."""
-        raise NotImplementedError(f"{type(self).__name__} has no equation: write def each(self, x, y): return …")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no equation: write def each(self, x, y): return …"
+        )
 
     def forward(self, prediction: Tensor | Array, target: Tensor | ArrayLike) -> Any:
         target = as_array(target)
         if prediction.shape != target.shape:
-            raise ValueError(f"{type(self).__name__} takes equal shapes, found prediction {prediction.shape} and target "
-                             f"{target.shape}: reshape one of them, for example prediction[:, 0] or target[:, None]")
+            raise ValueError(
+                f"{type(self).__name__} takes equal shapes, found prediction {prediction.shape} "
+                "and target "
+                f"{target.shape}: reshape one of them, for example prediction[:, 0] or target[:, "
+                "None]"
+            )
         return self.reduced(prediction, as_floats(target, prediction))
 
     def reduced(self, x: Any, y: Any) -> Any:
-        """The losses of all numbers as one; a loss overrides it that has its sum as one operation."""
+        """The losses of all numbers as one; a loss overrides it that has its sum as one
+        operation."""
         return self.reduce(self.each(x, y))
 
 
 class MSE(Elementwise):
-    """(x − y)², averaged over all numbers. Both have the same shape, any one; a ValueError if they have not.
+    """(x − y)², averaged over all numbers. Both have the same shape, any one; a ValueError if they
+    have not.
 
     >>> MSE()(np.array([1.0, 2.0]), [1.0, 4.0])
     np.float64(2.0)
     """
 
-    def each(self, x: Any, y: Any) -> Any: return np.square(x - y)
+    def each(self, x: Any, y: Any) -> Any:
+        return np.square(x - y)
 
     def reduced(self, x: Any, y: Any) -> Any:
-        if self.reduction == "none": return self.each(x, y)
+        if self.reduction == "none":
+            return self.each(x, y)
         return self.of_sum(special.squared_error(x, y), x.size)
 
 
 class L1(Elementwise):
-    """|x − y|, averaged over all numbers, with slope 0 where x = y. Both have the same shape, any one; else a ValueError.
+    """|x − y|, averaged over all numbers, with slope 0 where x = y. Both have the same shape, any
+    one; else a ValueError.
 
     >>> L1()(np.array([1.0, 2.0]), [1.0, 4.0])
     np.float64(1.0)
     """
 
-    def each(self, x: Any, y: Any) -> Any: return abs(x - y)
+    def each(self, x: Any, y: Any) -> Any:
+        return abs(x - y)
 
 
 class Huber(Elementwise):
-    """½ d² where |d| ≤ δ, else δ (|d| − ½ δ), with d = x − y: no slope is beyond δ, so that outliers pull no harder.
+    """½ d² where |d| ≤ δ, else δ (|d| − ½ δ), with d = x − y: no slope is beyond δ, so that
+    outliers pull no harder.
 
-    Averaged over all numbers; both have the same shape, any one. Raises ValueError for δ ≤ 0, and if the shapes differ.
-    (Huber 1964, Robust estimation of a location parameter)
+    Averaged over all numbers; both have the same shape, any one. Raises ValueError for δ ≤ 0, and
+    if the shapes differ. (Huber 1964, Robust estimation of a location parameter)
 
     >>> Huber(delta=1.0)(np.array([0.0, 0.0]), [0.5, 10.0]) * 2  # ½ · 0.5² + 1 · (10 − ½)
     np.float64(9.625)
@@ -95,34 +119,42 @@ class Huber(Elementwise):
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
-        if not delta > 0: raise ValueError(f"expected delta > 0, found delta={delta}")
+        if not delta > 0:
+            raise ValueError(f"expected delta > 0, found delta={delta}")
         self.delta = float(delta)
 
     def each(self, x: Any, y: Any) -> Any:
         d = x - y
-        clipped = np.clip(d, -self.delta, self.delta)  # d, or ±δ: both cases are one product, in which d² never overflows
+        clipped = np.clip(
+            d, -self.delta, self.delta
+        )  # d, or ±δ: both cases are one product, in which d² never overflows
         return clipped * (d - clipped * 0.5)
 
 
 class BCEWithLogits(Elementwise):
-    """−y ln σ(x) − (1 − y) ln(1 − σ(x)), in nats, averaged over all numbers: x is the logit of the probability of a yes.
+    """−y ln σ(x) − (1 − y) ln(1 − σ(x)), in nats, averaged over all numbers: x is the logit of the
+    probability of a yes.
 
-    The target y is 0 or 1, or a probability between; both have the same shape, any one; a ValueError if they have not.
-    Exact where σ(x) itself is 0 or 1 already: use it in place of a Sigmoid with a loss behind it.
+    The target y is 0 or 1, or a probability between; both have the same shape, any one; a
+    ValueError if they have not. Exact where σ(x) itself is 0 or 1 already: use it in place of a
+    Sigmoid with a loss behind it.
 
     >>> BCEWithLogits()(np.array([0.0, 1000.0]), [0, 0])  # ½ (ln 2 + 1000)
     np.float64(500.3465735902...)
     """
 
-    def each(self, x: Any, y: Any) -> Any: return y * special.softplus(-x) + (1 - y) * special.softplus(x)  # 1 − σ(x) = σ(−x)
+    def each(self, x: Any, y: Any) -> Any:
+        return y * special.softplus(-x) + (1 - y) * special.softplus(x)  # 1 − σ(x) = σ(−x)
 
 
 class KLDiv(Elementwise):
-    """y (ln y − x), in nats, and 0 where y = 0: x are log-probabilities, the target y probabilities, of the same shape.
+    """y (ln y − x), in nats, and 0 where y = 0: x are log-probabilities, the target y
+    probabilities, of the same shape.
 
-    Their sum over the classes is the Kullback-Leibler divergence D(y ‖ eˣ) of one example: the arguments stand in PyTorch's
-    order, the other way round than in D. The default "mean" divides by all numbers, as PyTorch's does; "batchmean" divides
-    by the number of examples, the length of the first axis, and is the divergence. A ValueError if the shapes differ.
+    Their sum over the classes is the Kullback-Leibler divergence D(y ‖ eˣ) of one example: the
+    arguments stand in PyTorch's order, the other way round than in D. The default "mean" divides by
+    all numbers, as PyTorch's does; "batchmean" divides by the number of examples, the length of the
+    first axis, and is the divergence. A ValueError if the shapes differ.
 
     >>> KLDiv("batchmean")(np.log([[0.5, 0.5]]), [[1.0, 0.0]]) == np.log(2)
     np.True_
@@ -130,7 +162,8 @@ class KLDiv(Elementwise):
 
     reductions = REDUCTIONS | {"batchmean": lambda losses: np.sum(losses) / len(losses)}
 
-    def each(self, x: Any, y: Any) -> Any: return y * (np.log(np.where(y == 0, 1.0, y)) - x)
+    def each(self, x: Any, y: Any) -> Any:
+        return y * (np.log(np.where(y == 0, 1.0, y)) - x)
 
 
 # Class by class
@@ -141,16 +174,19 @@ class ClassLoss(Loss):
 
     def of_classes(self, log_p: Any, target: Tensor | Array) -> Any:
         """−ln p of each example's own class, reduced."""
-        if self.reduction == "none": return surprise(log_p, target)
+        if self.reduction == "none":
+            return surprise(log_p, target)
         return self.of_sum(special.nll(log_p, class_indices(target, log_p.shape[1])), len(target))
 
 
 class CrossEntropy(ClassLoss):
-    """−Σ p ln softmax(logits) per example, in nats, averaged over the batch. Logits are `(batch, classes)`.
+    """−Σ p ln softmax(logits) per example, in nats, averaged over the batch. Logits are `(batch,
+    classes)`.
 
-    The target is class indices `(batch,)`, integers from 0 to classes − 1, or probabilities p `(batch, classes)`.
-    label_smoothing ε puts (1 − ε) p + ε/classes in p's place. (Szegedy et al. 2016, §7)
-    Raises ValueError for other shapes, indices and ε, TypeError for indices that are not integers.
+    The target is class indices `(batch,)`, integers from 0 to classes − 1, or probabilities p
+    `(batch, classes)`. label_smoothing ε puts (1 − ε) p + ε/classes in p's place. (Szegedy et al.
+    2016, §7) Raises ValueError for other shapes, indices and ε, TypeError for indices that are not
+    integers.
 
     >>> CrossEntropy()(np.zeros((2, 4)), [3, 0]) == np.log(4)
     np.True_
@@ -158,25 +194,38 @@ class CrossEntropy(ClassLoss):
 
     def __init__(self, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
         super().__init__(reduction)
-        if not 0 <= label_smoothing <= 1: raise ValueError(f"expected 0 ≤ label_smoothing ≤ 1, found {label_smoothing}")
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(f"expected 0 ≤ label_smoothing ≤ 1, found {label_smoothing}")
         self.label_smoothing = float(label_smoothing)
 
     def forward(self, logits: Tensor | Array, target: Tensor | ArrayLike) -> Any:
         target = as_array(target)
         if logits.ndim != 2 or target.shape not in (logits.shape, logits.shape[:1]):
-            raise ValueError("CrossEntropy takes logits (batch, classes) and class indices (batch,) or probabilities "
-                             f"(batch, classes), found logits {logits.shape} and target {target.shape}")
+            raise ValueError(
+                "CrossEntropy takes logits (batch, classes) and class indices (batch,) or "
+                "probabilities "
+                f"(batch, classes), found logits {logits.shape} and target {target.shape}"
+            )
         log_p = special.log_softmax(logits)
-        if target.ndim == 1 and not self.label_smoothing: return self.of_classes(log_p, target)
-        losses = -(as_floats(target, logits) * log_p).sum(axis=-1) if target.ndim == 2 else surprise(log_p, target)
-        return self.reduce((1 - self.label_smoothing) * losses - self.label_smoothing * log_p.mean(axis=-1))
+        if target.ndim == 1 and not self.label_smoothing:
+            return self.of_classes(log_p, target)
+        losses = (
+            -(as_floats(target, logits) * log_p).sum(axis=-1)
+            if target.ndim == 2
+            else surprise(log_p, target)
+        )
+        return self.reduce(
+            (1 - self.label_smoothing) * losses - self.label_smoothing * log_p.mean(axis=-1)
+        )
 
 
 class NLL(ClassLoss):
-    """−log_p[i, target[i]] per example, in nats, averaged over the batch: CrossEntropy behind a LogSoftmax.
+    """−log_p[i, target[i]] per example, in nats, averaged over the batch: CrossEntropy behind a
+    LogSoftmax.
 
-    log_p are log-probabilities `(batch, classes)`, the target class indices `(batch,)`, from 0 to classes − 1.
-    Raises ValueError for other shapes and indices, TypeError for indices that are not integers.
+    log_p are log-probabilities `(batch, classes)`, the target class indices `(batch,)`, from 0 to
+    classes − 1. Raises ValueError for other shapes and indices, TypeError for indices that are not
+    integers.
 
     >>> NLL()(np.log([[0.5, 0.5], [0.5, 0.5]]), [1, 0]) == np.log(2)
     np.True_
@@ -185,8 +234,10 @@ class NLL(ClassLoss):
     def forward(self, log_p: Tensor | Array, target: Tensor | ArrayLike) -> Any:
         target = as_array(target)
         if log_p.ndim != 2 or target.shape != log_p.shape[:1]:
-            raise ValueError("NLL takes log-probabilities (batch, classes) and class indices (batch,), "
-                             f"found log-probabilities {log_p.shape} and target {target.shape}")
+            raise ValueError(
+                "NLL takes log-probabilities (batch, classes) and class indices (batch,), "
+                f"found log-probabilities {log_p.shape} and target {target.shape}"
+            )
         return self.of_classes(log_p, target)
 
 
@@ -198,7 +249,8 @@ def surprise(log_p: Any, target: Tensor | Array) -> Any:
 def class_indices(target: Tensor | Array, classes: int) -> Array:
     """The target's array, if all of it are integers from 0 to classes − 1."""
     indices = target.numpy() if isinstance(target, Tensor) else target
-    if indices.dtype.kind not in "iu": raise TypeError(f"class indices are integers, found dtype {indices.dtype}")
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"class indices are integers, found dtype {indices.dtype}")
     return within(indices, classes)
 
 
@@ -212,5 +264,10 @@ def within(indices: Array, classes: int) -> Array:
 
 
 def as_floats(target: Tensor | Array, prediction: Tensor | Array) -> Any:
-    """The target, integers and truth values in the prediction's dtype: labels leave float32 float32."""
-    return target.astype(np.result_type(prediction.dtype, 0.0)) if target.dtype.kind in "biu" else target
+    """The target, integers and truth values in the prediction's dtype: labels leave float32
+    float32."""
+    return (
+        target.astype(np.result_type(prediction.dtype, 0.0))
+        if target.dtype.kind in "biu"
+        else target
+    )

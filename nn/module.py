@@ -15,9 +15,11 @@ Member = TypeVar("Member", "Module", Tensor)
 
 
 class Module:
-    """A function with parameters: write `forward`, call the Module. Layers, losses and whole models are Modules.
+    """A function with parameters: write `forward`, call the Module. Layers, losses and whole models
+    are Modules.
 
-    Its attributes are its state: Tensors, Modules, and lists, tuples and dicts of them, named like `blocks.0.weight`.
+    Its attributes are its state: Tensors, Modules, and lists, tuples and dicts of them, named like
+    `blocks.0.weight`.
 
     >>> class Scale(Module):
     ...     def __init__(self): self.factor = Tensor([2.0, 3.0], requires_grad=True)
@@ -30,36 +32,51 @@ class Module:
 
     def forward(self, *args: Any, **options: Any) -> Any:
         """What the Module computes; calling it calls this."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward: write def forward(self, x): return …")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no forward: write def forward(self, x): return …"
+        )
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        result, call = self.forward(*args, **options), (self, args, options)  # from which a graph's picture knows its Modules
+        result, call = (
+            self.forward(*args, **options),
+            (self, args, options),
+        )  # from which a graph's picture knows its Modules
         if isinstance(result, Tensor):
-            if result.operation: result.calls += (call,)
+            if result.operation:
+                result.calls += (call,)
         else:
             for _, z in held(result, ""):
-                if isinstance(z, Tensor) and z.operation: z.calls += (call,)
+                if isinstance(z, Tensor) and z.operation:
+                    z.calls += (call,)
         return result
 
     def members(self) -> Iterator[tuple[str, Module | Tensor]]:
         """The Modules and Tensors directly in it, by name."""
-        for name, value in vars(self).items(): yield from held(value, name)
+        for name, value in vars(self).items():
+            yield from held(value, name)
 
-    def walk(self, path: str = "", above: tuple[Module, ...] = ()) -> Iterator[tuple[str, Module | Tensor]]:
+    def walk(
+        self, path: str = "", above: tuple[Module, ...] = ()
+    ) -> Iterator[tuple[str, Module | Tensor]]:
         """Itself and all within it, by path; what is shared comes once for each of its names."""
         yield path, self
         above = (*above, self)
         for name, member in self.members():
             name = f"{path}.{name}" if path else name
-            if isinstance(member, Tensor): yield name, member
-            elif not any(member is module for module in above): yield from member.walk(name, above)
+            if isinstance(member, Tensor):
+                yield name, member
+            elif not any(member is module for module in above):
+                yield from member.walk(name, above)
 
     def named_state(self) -> Iterator[tuple[str, Tensor]]:
         """Every Tensor that was not computed, by name; a shared one once for each of its names."""
-        return ((name, x) for name, x in self.walk() if isinstance(x, Tensor) and x.operation is None)
+        return (
+            (name, x) for name, x in self.walk() if isinstance(x, Tensor) and x.operation is None
+        )
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Every Tensor that requires a gradient, by name, once; a Tensor that requires none is a buffer."""
+        """Every Tensor that requires a gradient, by name, once; a Tensor that requires none is a
+        buffer."""
         return ((name, x) for name, x in unique(self.named_state()) if x.requires_grad)
 
     def parameters(self) -> Iterator[Tensor]:
@@ -71,29 +88,47 @@ class Module:
         return unique((name, x) for name, x in self.walk() if isinstance(x, Module))
 
     def state_dict(self) -> dict[str, Array]:
-        """Parameters and buffers by name, copied: later steps leave them as they are (PyTorch's share memory)."""
+        """Parameters and buffers by name, copied: later steps leave them as they are (PyTorch's
+        share memory)."""
         return {name: np.array(x.data, order="C") for name, x in self.named_state()}
 
     def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
-        """Copy arrays into the parameters and buffers of the same name, whose dtypes stay as they are.
+        """Copy arrays into the parameters and buffers of the same name, whose dtypes stay as they
+        are.
 
-        If names are missing or unexpected, or shapes or kinds of numbers differ, a ValueError lists them all, and
-        nothing has been loaded.
-        """
-        own, arrays = dict(self.named_state()), {name: np.asarray(array) for name, array in state.items()}
-        problems = [f"missing: {name}, shape {x.shape}" for name, x in own.items() if name not in arrays]
-        problems += [f"unexpected: {name}, shape {array.shape}" for name, array in arrays.items() if name not in own]
-        problems += [f"different: {name}, {a.dtype} {a.shape} in the state, {x.dtype} {x.shape} in the model"
-                     for name, x in own.items() if (a := arrays.get(name)) is not None and not fits(a, x)]
+        If names are missing or unexpected, or shapes or kinds of numbers differ, a ValueError lists
+        them all, and nothing has been loaded."""
+        own, arrays = (
+            dict(self.named_state()),
+            {name: np.asarray(array) for name, array in state.items()},
+        )
+        problems = [
+            f"missing: {name}, shape {x.shape}" for name, x in own.items() if name not in arrays
+        ]
+        problems += [
+            f"unexpected: {name}, shape {array.shape}"
+            for name, array in arrays.items()
+            if name not in own
+        ]
+        problems += [
+            f"different: {name}, {a.dtype} {a.shape} in the state, {x.dtype} {x.shape} in the model"
+            for name, x in own.items()
+            if (a := arrays.get(name)) is not None and not fits(a, x)
+        ]
         if problems:
             title = f"the state does not fit {type(self).__name__}, and nothing was loaded:"
             raise ValueError("\n  ".join([title, *problems]))
-        converted = [(x, np.array(arrays[name], x.dtype)) for name, x in own.items()]  # may fail: before, not halfway
-        for x, array in converted: x.data = array
+        converted = [
+            (x, np.array(arrays[name], x.dtype)) for name, x in own.items()
+        ]  # may fail: before, not halfway
+        for x, array in converted:
+            x.data = array
 
     def train(self, mode: bool = True) -> Self:
-        """Set `training`, here and in every Module within: some layers behave differently while training."""
-        for _, module in self.named_modules(): module.training = mode
+        """Set `training`, here and in every Module within: some layers behave differently while
+        training."""
+        for _, module in self.named_modules():
+            module.training = mode
         return self
 
     def eval(self) -> Self:
@@ -102,19 +137,23 @@ class Module:
 
     def zero_grad(self) -> None:
         """Forget the gradient of every parameter."""
-        for p in self.parameters(): p.grad = None
+        for p in self.parameters():
+            p.grad = None
 
     def __repr__(self) -> str:
         modules = dict(self.named_modules())
-        rows = [("  " * depth(path, modules) + described(path, module), shapes(module), count(module))
-                for path, module in modules.items()]
+        rows = [
+            ("  " * depth(path, modules) + described(path, module), shapes(module), count(module))
+            for path, module in modules.items()
+        ]
         left, middle, right = (max(map(len, column)) for column in zip(*rows, strict=True))
         first, *others = [f"{a:{left}}  {b:{middle}}  {c:>{right}}".rstrip() for a, b, c in rows]
         return "\n".join([f"{first} parameters" if rows[0][2] else first, *others])
 
 
 def as_array(x: Any) -> Tensor | Array:
-    """Lists and numbers as an array; arrays and Tensors, also those that are recorded for a replay, as they are."""
+    """Lists and numbers as an array; arrays and Tensors, also those that are recorded for a replay,
+    as they are."""
     return x if hasattr(x, "dtype") else np.asarray(x)
 
 
@@ -125,11 +164,14 @@ def plain(x: Any) -> Any:
 
 def held(value: Any, name: str) -> Iterator[tuple[str, Module | Tensor]]:
     """The Modules and Tensors in a value: itself, or those in a list, tuple or dict."""
-    if isinstance(value, Module | Tensor): yield name, value
+    if isinstance(value, Module | Tensor):
+        yield name, value
     elif isinstance(value, dict):
-        for key, item in value.items(): yield from held(item, f"{name}.{key}")
+        for key, item in value.items():
+            yield from held(item, f"{name}.{key}")
     elif isinstance(value, list | tuple):
-        for i, item in enumerate(value): yield from held(item, f"{name}.{i}")
+        for i, item in enumerate(value):
+            yield from held(item, f"{name}.{i}")
 
 
 def fits(array: Array, x: Tensor) -> bool:
@@ -141,7 +183,8 @@ def unique(named: Iterable[tuple[str, Member]]) -> Iterator[tuple[str, Member]]:
     """Each thing once, by its first name."""
     seen = set()
     for name, x in named:
-        if id(x) not in seen: yield name, x
+        if id(x) not in seen:
+            yield name, x
         seen.add(id(x))
 
 
@@ -152,15 +195,25 @@ def depth(path: str, paths: Iterable[str]) -> int:
 
 def described(path: str, module: Module) -> str:
     """`path: Type(option=value)`"""
-    options = [f"{name}={value}" for name, value in vars(module).items()
-               if isinstance(value, int | float | str) and name != "training"]
-    return (f"{path}: " if path else "") + type(module).__name__ + (f"({', '.join(options)})" if options else "")
+    options = [
+        f"{name}={value}"
+        for name, value in vars(module).items()
+        if isinstance(value, int | float | str) and name != "training"
+    ]
+    return (
+        (f"{path}: " if path else "")
+        + type(module).__name__
+        + (f"({', '.join(options)})" if options else "")
+    )
 
 
 def shapes(module: Module) -> str:
     """`weight (16, 784), bias (16,)`: the state that the module itself holds."""
-    return ", ".join(f"{name} {x.shape}{'' if x.requires_grad else ' buffer'}" for name, x in module.members()
-                     if isinstance(x, Tensor) and x.operation is None)
+    return ", ".join(
+        f"{name} {x.shape}{'' if x.requires_grad else ' buffer'}"
+        for name, x in module.members()
+        if isinstance(x, Tensor) and x.operation is None
+    )
 
 
 def count(module: Module) -> str:

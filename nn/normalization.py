@@ -1,8 +1,9 @@
-"""Normalization: numbers brought to mean 0 and variance 1, then scaled and shifted by what is learnt.
+"""Normalization: numbers brought to mean 0 and variance 1, then scaled and shifted by what is
+learnt.
 
-All are (x − mean) / √(var + eps) · weight + bias, and differ in the axes: BatchNorm takes the mean and the variance of each
-channel over the batch, LayerNorm those of each example over its features. RMSNorm leaves the mean out.
-"""
+All are (x − mean) / √(var + eps) · weight + bias, and differ in the axes: BatchNorm takes the mean
+and the variance of each channel over the batch, LayerNorm those of each example over its features.
+RMSNorm leaves the mean out."""
 
 from __future__ import annotations
 
@@ -25,13 +26,17 @@ class Normalization(Module):
 
     def __init__(self, shape: Shape, weight: bool, bias: bool, dtype: DTypeLike) -> None:
         if min(shape, default=0) < 1:
-            raise ValueError(f"expected sizes of at least 1, found {type(self).__name__}({', '.join(map(str, shape))})")
+            raise ValueError(
+                "expected sizes of at least 1, found "
+                f"{type(self).__name__}({', '.join(map(str, shape))})"
+            )
         self.weight = Tensor(np.ones(shape, dtype), True, "weight") if weight else None
         self.bias = Tensor(np.zeros(shape, dtype), True, "bias") if bias else None
 
     def affine(self, x: Any, after: int = 0) -> Any:
         """x weight + bias, of which the first has `after` axes more at the end."""
-        if self.weight is not None: x = x * aligned(self.weight, after)
+        if self.weight is not None:
+            x = x * aligned(self.weight, after)
         return x if self.bias is None else x + aligned(self.bias, after)
 
 
@@ -40,11 +45,21 @@ class BatchNorm(Normalization):
 
     takes: ClassVar[dict[int, str]]  # how many axes ↦ what comes after the channels
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True, *,
-                 dtype: DTypeLike = np.float32) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        *,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__((num_features,), affine, affine, dtype)
         self.eps, self.momentum = eps, momentum
-        self.running_mean, self.running_var = Tensor(np.zeros(num_features, dtype)), Tensor(np.ones(num_features, dtype))
+        self.running_mean, self.running_var = (
+            Tensor(np.zeros(num_features, dtype)),
+            Tensor(np.ones(num_features, dtype)),
+        )
         self.num_batches_tracked = Tensor(np.array(0))
 
     def forward(self, x: Tensor | Array) -> Any:
@@ -53,8 +68,11 @@ class BatchNorm(Normalization):
             shapes = " or ".join(f"(batch, {channels}{rest})" for rest in self.takes.values())
             raise ValueError(f"{name}({channels}) takes shapes {shapes}, found {x.shape}")
         if self.training and x.size < 2 * channels:
-            raise ValueError(f"{name} takes the variance of each channel, and found {x.shape}, one number for each or none: "
-                             "give it a larger batch, or call eval()")
+            raise ValueError(
+                f"{name} takes the variance of each channel, and found {x.shape}, one number for "
+                "each or none: "
+                "give it a larger batch, or call eval()"
+            )
         after = x.ndim - 2
         mean, var = aligned(self.running_mean, after), aligned(self.running_var, after)
         if self.training:
@@ -63,19 +81,25 @@ class BatchNorm(Normalization):
         return self.affine((x - mean) / np.sqrt(var + self.eps), after)
 
     def track(self, mean: Array, var: Array, n: int) -> None:
-        """Let the running statistics follow a batch's, of n numbers each: in new arrays, the old ones may be recorded."""
+        """Let the running statistics follow a batch's, of n numbers each: in new arrays, the old
+        ones may be recorded."""
         self.num_batches_tracked.data = np.copy(self.num_batches_tracked.data + 1)
         rate = 1 / self.num_batches_tracked.data if self.momentum is None else float(self.momentum)
-        for running, now in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):  # n − 1: unbiased
+        for running, now in (
+            (self.running_mean, mean),
+            (self.running_var, var * (n / (n - 1))),
+        ):  # n − 1: unbiased
             running.data = ((1 - rate) * running.data + rate * now).astype(running.dtype)
 
 
 class BatchNorm1d(BatchNorm):
-    """(x − mean) / √(var + eps) · weight + bias: `(batch, channels)` or `(batch, channels, length)`, each channel by its own.
+    """(x − mean) / √(var + eps) · weight + bias: `(batch, channels)` or `(batch, channels,
+    length)`, each channel by its own.
 
-    `eval()` takes `running_mean` and `running_var`: running ← (1 − momentum) running + momentum · batch's, whose variance is
-    here the unbiased one; momentum=None takes the average over all batches. PyTorch's track_running_stats is always on.
-    ValueError for other shapes, and for a single number per channel in training. (Ioffe & Szegedy 2015, algorithm 1)
+    `eval()` takes `running_mean` and `running_var`: running ← (1 − momentum) running + momentum ·
+    batch's, whose variance is here the unbiased one; momentum=None takes the average over all
+    batches. PyTorch's track_running_stats is always on. ValueError for other shapes, and for a
+    single number per channel in training. (Ioffe & Szegedy 2015, algorithm 1)
 
     >>> BatchNorm1d(2)(np.array([[0.0, 10.0], [2.0, 30.0]])).numpy().round(3)
     array([[-1., -1.],
@@ -86,7 +110,8 @@ class BatchNorm1d(BatchNorm):
 
 
 class BatchNorm2d(BatchNorm):
-    """BatchNorm1d for images, `(batch, channels, height, width)`: a channel's statistics run over all other axes.
+    """BatchNorm1d for images, `(batch, channels, height, width)`: a channel's statistics run over
+    all other axes.
 
     >>> x = np.random.default_rng(0).normal(5, 2, (8, 3, 4, 4))
     >>> BatchNorm2d(3)(x).numpy().std(axis=(0, 2, 3)).round(3)
@@ -97,19 +122,30 @@ class BatchNorm2d(BatchNorm):
 
 
 class LayerNorm(Normalization):
-    """(x − mean) / √(var + eps) · weight + bias, each example by its own mean and biased variance over the last axes.
+    """(x − mean) / √(var + eps) · weight + bias, each example by its own mean and biased variance
+    over the last axes.
 
-    x is `(…, *normalized_shape)`, weight and bias are `normalized_shape`: ValueError if it is not. (Ba et al. 2016, section 3)
+    x is `(…, *normalized_shape)`, weight and bias are `normalized_shape`: ValueError if it is not.
+    (Ba et al. 2016, section 3)
 
     >>> LayerNorm(3)(np.array([[0.0, 1.0, 2.0], [0.0, 10.0, 20.0]])).numpy().round(3)
     array([[-1.225,  0.   ,  1.225],
            [-1.225,  0.   ,  1.225]])
     """
 
-    def __init__(self, normalized_shape: int | Shape, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True, *,
-                 dtype: DTypeLike = np.float32) -> None:
+    def __init__(
+        self,
+        normalized_shape: int | Shape,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        *,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         self.normalized_shape, self.eps = as_shape(normalized_shape), eps
-        super().__init__(self.normalized_shape, elementwise_affine, elementwise_affine and bias, dtype)
+        super().__init__(
+            self.normalized_shape, elementwise_affine, elementwise_affine and bias, dtype
+        )
 
     def forward(self, x: Tensor | Array) -> Any:
         mean, var = moments(x, last_axes(self, x))
@@ -117,22 +153,35 @@ class LayerNorm(Normalization):
 
 
 class RMSNorm(Normalization):
-    """x / √(mean x² + eps) · weight, each example by its own mean over the last axes; shapes are those of LayerNorm.
+    """x / √(mean x² + eps) · weight, each example by its own mean over the last axes; shapes are
+    those of LayerNorm.
 
-    eps=None is that of x's dtype, 1.2e-7 in float32, as PyTorch's. (Zhang & Sennrich 2019, equation 4)
+    eps=None is that of x's dtype, 1.2e-7 in float32, as PyTorch's. (Zhang & Sennrich 2019, equation
+    4)
 
     >>> RMSNorm(2)(np.array([3.0, 3.0]))
     Tensor([1., 1.], operation=multiply)
     """
 
-    def __init__(self, normalized_shape: int | Shape, eps: float | None = None, elementwise_affine: bool = True, *,
-                 dtype: DTypeLike = np.float32) -> None:
+    def __init__(
+        self,
+        normalized_shape: int | Shape,
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        *,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         self.normalized_shape, self.eps = as_shape(normalized_shape), eps
         super().__init__(self.normalized_shape, elementwise_affine, False, dtype)
 
     def forward(self, x: Tensor | Array) -> Any:
         square = np.mean(np.square(x), last_axes(self, x), keepdims=True)
-        return self.affine(x / np.sqrt(square + (float(np.finfo(square.dtype).eps) if self.eps is None else self.eps)))
+        return self.affine(
+            x
+            / np.sqrt(
+                square + (float(np.finfo(square.dtype).eps) if self.eps is None else self.eps)
+            )
+        )
 
 
 def moments(x: Any, axes: Shape) -> tuple[Any, Any]:
@@ -142,7 +191,8 @@ def moments(x: Any, axes: Shape) -> tuple[Any, Any]:
 
 
 def aligned(p: Tensor, after: int) -> Tensor:
-    """`(channels,)` as `(channels, 1, 1)`, which broadcasts with `(batch, channels, height, width)`: two axes after."""
+    """`(channels,)` as `(channels, 1, 1)`, which broadcasts with `(batch, channels, height,
+    width)`: two axes after."""
     return p.reshape(*p.shape, *[1] * after) if after else p
 
 
@@ -154,7 +204,9 @@ def as_shape(shape: int | Shape) -> Shape:
 def last_axes(layer: LayerNorm | RMSNorm, x: Tensor | Array) -> Shape:
     """The axes of x that a layer normalizes: as many as its shape has."""
     shape = layer.normalized_shape
-    if x.shape[-len(shape):] != shape:
+    if x.shape[-len(shape) :] != shape:
         sizes = ", ".join(map(str, shape))
-        raise ValueError(f"{type(layer).__name__}(({sizes})) takes shapes (…, {sizes}), found {x.shape}")
+        raise ValueError(
+            f"{type(layer).__name__}(({sizes})) takes shapes (…, {sizes}), found {x.shape}"
+        )
     return tuple(range(-len(shape), 0))

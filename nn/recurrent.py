@@ -1,7 +1,8 @@
-"""Recurrent layers: a state is carried from step to step. One loop over time for all three; each has its `cell`, one step.
+"""Recurrent layers: a state is carried from step to step. One loop over time for all three; each
+has its `cell`, one step.
 
-Names, shapes, order of the gates and initial values are PyTorch's, for one layer in one direction with batch_first=True.
-"""
+Names, shapes, order of the gates and initial values are PyTorch's, for one layer in one direction
+with batch_first=True."""
 
 from __future__ import annotations
 
@@ -23,19 +24,38 @@ NONLINEARITIES: dict[str, Callable[[Any], Any]] = {"tanh": np.tanh, "relu": spec
 
 
 class Recurrent(Module):
-    """What recurrent layers share: weights for `gates` times hidden_size numbers, a state with `parts`, the loop over time."""
+    """What recurrent layers share: weights for `gates` times hidden_size numbers, a state with
+    `parts`, the loop over time."""
 
     gates: ClassVar[int] = 1
     parts: ClassVar[tuple[str, ...]] = ("h",)
 
-    def __init__(self, input_size: int, hidden_size: int, *, rng: np.random.Generator | None = None,
-                 dtype: DTypeLike = np.float32) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         if input_size < 1 or hidden_size < 1:
-            raise ValueError(f"expected sizes of at least 1, found {type(self).__name__}({input_size}, {hidden_size})")
-        rng, bound, rows = rng or np.random.default_rng(), 1 / math.sqrt(hidden_size), self.gates * hidden_size
+            raise ValueError(
+                f"expected sizes of at least 1, found {type(self).__name__}({input_size}, "
+                f"{hidden_size})"
+            )
+        rng, bound, rows = (
+            rng or np.random.default_rng(),
+            1 / math.sqrt(hidden_size),
+            self.gates * hidden_size,
+        )
 
         def parameter(name: str, *shape: int) -> Tensor:
-            return Tensor(init.uniform(shape, rng, dtype, low=-bound, high=bound), requires_grad=True, name=name)
+            return Tensor(
+                init.uniform(shape, rng, dtype, low=-bound, high=bound),
+                requires_grad=True,
+                name=name,
+            )
+
         self.weight_ih_l0 = parameter("weight_ih_l0", rows, input_size)
         self.weight_hh_l0 = parameter("weight_hh_l0", rows, hidden_size)
         self.bias_ih_l0 = parameter("bias_ih_l0", rows)
@@ -43,16 +63,23 @@ class Recurrent(Module):
 
     def cell(self, x: Any, *state: Any) -> tuple[Any, ...]:
         """One step: the next state, h first, from the inputs' part of the gates and the state."""
-        raise NotImplementedError(f"{type(self).__name__} has no cell: write def cell(self, x, h): return (…,)")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no cell: write def cell(self, x, h): return (…,)"
+        )
 
     def forward(self, x: Tensor | Array, state: Any = None) -> tuple[Any, Any]:
-        """h of every step, `(batch, time, hidden)`, and the last state, from which the next piece of a sequence goes on."""
+        """h of every step, `(batch, time, hidden)`, and the last state, from which the next piece
+        of a sequence goes on."""
         state, outputs = self.checked(x, state), []
-        x = special.linear(x, self.weight_ih_l0, self.bias_ih_l0)  # all steps at once: (batch, time, gates · hidden)
+        x = special.linear(
+            x, self.weight_ih_l0, self.bias_ih_l0
+        )  # all steps at once: (batch, time, gates · hidden)
         for t in range(x.shape[1]):
             state = self.cell(x[:, t], *state)
             outputs.append(state[0])
-        last = tuple(part[None] for part in state)  # PyTorch's first axis counts layers: (1, batch, hidden)
+        last = tuple(
+            part[None] for part in state
+        )  # PyTorch's first axis counts layers: (1, batch, hidden)
         return np.stack(outputs, axis=1), last if len(last) > 1 else last[0]
 
     def from_state(self, h: Any) -> Any:
@@ -60,49 +87,69 @@ class Recurrent(Module):
         return special.linear(h, self.weight_hh_l0, self.bias_hh_l0)
 
     def checked(self, x: Tensor | Array, state: Any) -> tuple[Any, ...]:
-        """The parts of the state, each `(batch, hidden)`, zeros at first, if x and the state fit."""
+        """The parts of the state, each `(batch, hidden)`, zeros at first, if x and the state
+        fit."""
         features, hidden = self.weight_ih_l0.shape[1], self.weight_hh_l0.shape[1]
         name = f"{type(self).__name__}({features}, {hidden})"
         if x.ndim != 3 or x.shape[1] < 1 or x.shape[2] != features:
-            raise ValueError(f"{name} takes (batch, time, {features}) with time ≥ 1, found {x.shape}: for one sequence "
-                             "(time, features) write x[None], for (time, batch, features) x.swapaxes(0, 1)")
+            raise ValueError(
+                f"{name} takes (batch, time, {features}) with time ≥ 1, found {x.shape}: for one "
+                "sequence "
+                "(time, features) write x[None], for (time, batch, features) x.swapaxes(0, 1)"
+            )
         shape = (1, x.shape[0], hidden)
-        if state is None: return tuple(np.zeros(shape[1:], self.weight_hh_l0.dtype) for _ in self.parts)
+        if state is None:
+            return tuple(np.zeros(shape[1:], self.weight_hh_l0.dtype) for _ in self.parts)
         parts = state if isinstance(state, tuple) else (state,)
         found = [np.shape(part) for part in parts]
         if found != [shape] * len(self.parts):
-            raise ValueError(f"{name} takes a state ({', '.join(self.parts)}) of shape {shape} each, found shapes {found}")
+            raise ValueError(
+                f"{name} takes a state ({', '.join(self.parts)}) of shape {shape} each, found "
+                f"shapes {found}"
+            )
         return tuple(part[0] for part in parts)
 
 
 class RNN(Recurrent):
-    """h ← tanh(W_ih x + b_ih + W_hh h + b_hh), or relu. `(batch, time, in)` ↦ outputs `(batch, time, hidden)`, last h.
+    """h ← tanh(W_ih x + b_ih + W_hh h + b_hh), or relu. `(batch, time, in)` ↦ outputs `(batch,
+    time, hidden)`, last h.
 
-    The state h is `(1, batch, hidden)`, 0 if left out. Parameters start uniform between ±1/√hidden. Raises ValueError if x
-    or h does not fit, or for another nonlinearity. One layer, one direction, batch first, always with biases. (Elman 1990)
+    The state h is `(1, batch, hidden)`, 0 if left out. Parameters start uniform between ±1/√hidden.
+    Raises ValueError if x or h does not fit, or for another nonlinearity. One layer, one direction,
+    batch first, always with biases. (Elman 1990)
 
     >>> outputs, h = RNN(3, 4)(np.ones((2, 5, 3), np.float32))
     >>> outputs.shape, h.shape
     ((2, 5, 4), (1, 2, 4))
     """
 
-    def __init__(self, input_size: int, hidden_size: int, *, nonlinearity: str = "tanh",
-                 rng: np.random.Generator | None = None, dtype: DTypeLike = np.float32) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        nonlinearity: str = "tanh",
+        rng: np.random.Generator | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         if nonlinearity not in NONLINEARITIES:
-            raise ValueError(f"expected a nonlinearity among {[*NONLINEARITIES]}, found {nonlinearity!r}")
+            raise ValueError(
+                f"expected a nonlinearity among {[*NONLINEARITIES]}, found {nonlinearity!r}"
+            )
         super().__init__(input_size, hidden_size, rng=rng, dtype=dtype)
         self.nonlinearity = nonlinearity
 
     def cell(self, x: Any, *state: Any) -> tuple[Any, ...]:
-        h, = state
+        (h,) = state
         return (NONLINEARITIES[self.nonlinearity](x + self.from_state(h)),)
 
 
 class LSTM(Recurrent):
-    """c ← σ(f) c + σ(i) tanh(g), h ← σ(o) tanh(c), where (i, f, g, o) = W_ih x + b_ih + W_hh h + b_hh.
+    """c ← σ(f) c + σ(i) tanh(g), h ← σ(o) tanh(c), where (i, f, g, o) = W_ih x + b_ih + W_hh h +
+    b_hh.
 
-    `(batch, time, in)` ↦ outputs `(batch, time, hidden)`, last (h, c), each `(1, batch, hidden)`, 0 if left out. Otherwise
-    as RNN. (Hochreiter & Schmidhuber 1997; the gate f by Gers et al. 2000)
+    `(batch, time, in)` ↦ outputs `(batch, time, hidden)`, last (h, c), each `(1, batch, hidden)`, 0
+    if left out. Otherwise as RNN. (Hochreiter & Schmidhuber 1997; the gate f by Gers et al. 2000)
 
     >>> outputs, (h, c) = LSTM(3, 4)(np.ones((2, 5, 3), np.float32))
     >>> outputs.shape, h.shape, c.shape
@@ -121,8 +168,9 @@ class LSTM(Recurrent):
 class GRU(Recurrent):
     """h ← (1 − z) n + z h, where r, z = σ(xᵣ + hᵣ), σ(x_z + h_z) and n = tanh(xₙ + r hₙ).
 
-    (xᵣ, x_z, xₙ) = W_ih x + b_ih and (hᵣ, h_z, hₙ) = W_hh h + b_hh. `(batch, time, in)` ↦ outputs `(batch, time, hidden)`,
-    last h. Otherwise as RNN. (Cho et al. 2014; there z and 1 − z are exchanged and n = tanh(xₙ + W (r h)): we keep PyTorch's)
+    (xᵣ, x_z, xₙ) = W_ih x + b_ih and (hᵣ, h_z, hₙ) = W_hh h + b_hh. `(batch, time, in)` ↦ outputs
+    `(batch, time, hidden)`, last h. Otherwise as RNN. (Cho et al. 2014; there z and 1 − z are
+    exchanged and n = tanh(xₙ + W (r h)): we keep PyTorch's)
 
     >>> outputs, h = GRU(3, 4)(np.ones((2, 5, 3), np.float32))
     >>> outputs.shape, h.shape
@@ -132,8 +180,11 @@ class GRU(Recurrent):
     gates = 3
 
     def cell(self, x: Any, *state: Any) -> tuple[Any, ...]:
-        h, = state
-        (x_r, x_z, x_n), (h_r, h_z, h_n) = np.split(x, 3, axis=1), np.split(self.from_state(h), 3, axis=1)
+        (h,) = state
+        (x_r, x_z, x_n), (h_r, h_z, h_n) = (
+            np.split(x, 3, axis=1),
+            np.split(self.from_state(h), 3, axis=1),
+        )
         r, z = special.sigmoid(x_r + h_r), special.sigmoid(x_z + h_z)  # reset, update
         n = np.tanh(x_n + r * h_n)
         return ((1 - z) * n + z * h,)

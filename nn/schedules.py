@@ -1,7 +1,7 @@
 """Schedules: how the learning rate changes from step to step. Reachable as nn.optim.Cosine …
 
-A schedule is a `factor` of the step; two of them multiply, one put in the optimizer's place of the other.
-"""
+A schedule is a `factor` of the step; two of them multiply, one put in the optimizer's place of the
+other."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ class Groups(Protocol):
 
 @dataclass(eq=False)
 class Schedule:
-    """lr = initial lr · factor(t), for every group, where t counts the calls of `step()` and starts at 0.
+    """lr = initial lr · factor(t), for every group, where t counts the calls of `step()` and starts
+    at 0.
 
-    Call `step()` per batch or per epoch, after the optimizer's. A schedule in the optimizer's place multiplies both factors:
-    step the outer one of `WarmUp(Cosine(optimizer, 1000), 100)`. Raises ValueError for an option that is not positive.
+    Call `step()` per batch or per epoch, after the optimizer's. A schedule in the optimizer's place
+    multiplies both factors: step the outer one of `WarmUp(Cosine(optimizer, 1000), 100)`. Raises
+    ValueError for an option that is not positive.
 
     >>> class Inverse(Schedule):  # to write one, give its factor
     ...     def factor(self, t): return 1 / (1 + t)  # Robbins & Monro 1951
@@ -38,23 +40,32 @@ class Schedule:
 
     def __post_init__(self) -> None:
         for name in [field.name for field in fields(self)[1:]]:
-            if not getattr(self, name) > 0: raise ValueError(f"expected {name} > 0, found {name}={getattr(self, name)}")
+            if not getattr(self, name) > 0:
+                raise ValueError(f"expected {name} > 0, found {name}={getattr(self, name)}")
         inner, self.t, self.param_groups = self.optimizer, 0, self.optimizer.param_groups
-        self.initial: list[float] = (inner.initial if isinstance(inner, Schedule) else
-                                     [group["lr"] for group in self.param_groups])
+        self.initial: list[float] = (
+            inner.initial
+            if isinstance(inner, Schedule)
+            else [group["lr"] for group in self.param_groups]
+        )
         self.set()
 
     def factor(self, t: int) -> float:
         """What the initial learning rate is multiplied by after t steps."""
-        raise NotImplementedError(f"{type(self).__name__} has no factor: write def factor(self, t): return …")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no factor: write def factor(self, t): return …"
+        )
 
     def product(self, t: int) -> float:
         """Its factor, and that of the schedule in the optimizer's place, if there is one."""
-        return self.factor(t) * (self.optimizer.product(t) if isinstance(self.optimizer, Schedule) else 1.0)
+        return self.factor(t) * (
+            self.optimizer.product(t) if isinstance(self.optimizer, Schedule) else 1.0
+        )
 
     def set(self) -> None:
         """Give every group its learning rate at t."""
-        for group, lr in zip(self.param_groups, self.initial, strict=True): group["lr"] = lr * self.product(self.t)
+        for group, lr in zip(self.param_groups, self.initial, strict=True):
+            group["lr"] = lr * self.product(self.t)
 
     def step(self) -> None:
         """Go on to the next learning rate."""
@@ -75,7 +86,8 @@ class Constant(Schedule):
     [1.0, 1.0, 1.0]
     """
 
-    def factor(self, t: int) -> float: return 1.0
+    def factor(self, t: int) -> float:
+        return 1.0
 
 
 @dataclass(eq=False)
@@ -91,12 +103,14 @@ class Step(Schedule):
     size: int
     gamma: float = 0.1
 
-    def factor(self, t: int) -> float: return self.gamma ** (t // self.size)
+    def factor(self, t: int) -> float:
+        return self.gamma ** (t // self.size)
 
 
 @dataclass(eq=False)
 class Cosine(Schedule):
-    """factor(t) = (1 + cos(π t/steps)) / 2: from 1 to 0 over `steps`, then 0 (PyTorch's rises again).
+    """factor(t) = (1 + cos(π t/steps)) / 2: from 1 to 0 over `steps`, then 0 (PyTorch's rises
+    again).
 
     >>> from tinygrad_edu import nn
     >>> schedule = Cosine(nn.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1), steps=4)
@@ -106,12 +120,14 @@ class Cosine(Schedule):
 
     steps: int
 
-    def factor(self, t: int) -> float: return (1 + math.cos(math.pi * min(t / self.steps, 1))) / 2
+    def factor(self, t: int) -> float:
+        return (1 + math.cos(math.pi * min(t / self.steps, 1))) / 2
 
 
 @dataclass(eq=False)
 class WarmUp(Schedule):
-    """factor(t) = min((t + 1)/steps, 1): from 1/steps to 1 in `steps` equal strides, and 1 from there on.
+    """factor(t) = min((t + 1)/steps, 1): from 1/steps to 1 in `steps` equal strides, and 1 from
+    there on.
 
     >>> from tinygrad_edu import nn
     >>> schedule = WarmUp(nn.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1), steps=4)
@@ -121,16 +137,19 @@ class WarmUp(Schedule):
 
     steps: int
 
-    def factor(self, t: int) -> float: return min((t + 1) / self.steps, 1.0)
+    def factor(self, t: int) -> float:
+        return min((t + 1) / self.steps, 1.0)
 
 
 @dataclass(eq=False)
 class OneCycle(Schedule):
-    """factor(t): half a cosine up, from 1/div_factor to 1, and one down to 1/(div_factor · final_div_factor).
+    """factor(t): half a cosine up, from 1/div_factor to 1, and one down to 1/(div_factor ·
+    final_div_factor).
 
-    The peak is at t = pct_start · steps − 1, the end at steps − 1; the factor stays there (PyTorch's OneCycleLR raises).
-    PyTorch's max_lr is the optimizer's lr here, for each group its own, and the momentum isn't cycled: cycle_momentum=False.
-    Raises ValueError unless all options are positive and pct_start < 1. (Smith & Topin 2018, Super-convergence)
+    The peak is at t = pct_start · steps − 1, the end at steps − 1; the factor stays there
+    (PyTorch's OneCycleLR raises). PyTorch's max_lr is the optimizer's lr here, for each group its
+    own, and the momentum isn't cycled: cycle_momentum=False. Raises ValueError unless all options
+    are positive and pct_start < 1. (Smith & Topin 2018, Super-convergence)
 
     >>> from tinygrad_edu import nn
     >>> schedule = OneCycle(nn.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1), steps=6, pct_start=0.5)
@@ -144,12 +163,14 @@ class OneCycle(Schedule):
     final_div_factor: float = 1e4
 
     def __post_init__(self) -> None:
-        if self.pct_start >= 1: raise ValueError(f"expected pct_start < 1, found pct_start={self.pct_start}")
+        if self.pct_start >= 1:
+            raise ValueError(f"expected pct_start < 1, found pct_start={self.pct_start}")
         super().__post_init__()
 
     def factor(self, t: int) -> float:
         start, last, peak = 1 / self.div_factor, self.steps - 1, self.pct_start * self.steps - 1
-        if t < peak: return eased(start, 1.0, t / peak)
+        if t < peak:
+            return eased(start, 1.0, t / peak)
         return eased(1.0, start / self.final_div_factor, min((t - peak) / (last - peak), 1.0))
 
 

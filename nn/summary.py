@@ -21,11 +21,13 @@ class Table(str):
 
     __slots__ = ()
 
-    def __repr__(self) -> str: return str(self)
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class Watched:
-    """A module's forward that remembers its output's shape, and the operations that its calls recorded."""
+    """A module's forward that remembers its output's shape, and the operations that its calls
+    recorded."""
 
     def __init__(self, module: Module) -> None:
         self.forward, self.shape = module.forward, ""
@@ -40,9 +42,11 @@ class Watched:
 
 
 def summary(model: Module, input_shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> str:
-    """A table of layers, each with what it holds: output shape, parameters, recorded operations, multiply-adds of products.
+    """A table of layers, each with what it holds: output shape, parameters, recorded operations,
+    multiply-adds of products.
 
-    A copy of the model, in its mode, runs once on zeros of `input_shape`, batch included; `dtype` is int for an Embedding.
+    A copy of the model, in its mode, runs once on zeros of `input_shape`, batch included; `dtype`
+    is int for an Embedding.
 
     >>> from tinygrad_edu import nn
     >>> summary(nn.Sequential(nn.Linear(784, 16), nn.Tanh()), (32, 784))
@@ -53,13 +57,26 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: DTypeLike = np.f
     """
     modules = dict(copy.deepcopy(model).named_modules())
     watched = {path: Watched(module) for path, module in modules.items()}
-    for path, module in modules.items(): vars(module)["forward"] = watched[path]  # comes before that of the class
+    for path, module in modules.items():
+        vars(module)["forward"] = watched[path]  # comes before that of the class
     x = Tensor(np.zeros(input_shape, dtype), requires_grad=np.dtype(dtype).kind == "f")
-    with np.errstate(all="ignore"): modules[""](x)  # zeros may be divided by
-    rows = [("  " * depth(path, modules) + described(path, module), watched[path].shape, count(module),
-             counted(len(watched[path].recorded)), counted(sum(map(multiply_adds, watched[path].recorded))))
-            for path, module in modules.items()]
-    return Table("\n".join(aligned([("layer", "output", "parameters", "operations", "multiply-adds"), *rows])))
+    with np.errstate(all="ignore"):
+        modules[""](x)  # zeros may be divided by
+    rows = [
+        (
+            "  " * depth(path, modules) + described(path, module),
+            watched[path].shape,
+            count(module),
+            counted(len(watched[path].recorded)),
+            counted(sum(map(multiply_adds, watched[path].recorded))),
+        )
+        for path, module in modules.items()
+    ]
+    return Table(
+        "\n".join(
+            aligned([("layer", "output", "parameters", "operations", "multiply-adds"), *rows])
+        )
+    )
 
 
 def younger(outputs: list[Tensor], start: Tensor) -> set[Tensor]:
@@ -68,21 +85,33 @@ def younger(outputs: list[Tensor], start: Tensor) -> set[Tensor]:
     pending = list(outputs)
     while pending:
         z = pending.pop()
-        if z.operation is None or z.order < start.order or z in found: continue
+        if z.operation is None or z.order < start.order or z in found:
+            continue
         found.add(z)
         pending += [x for _, x in z.inputs]
     return found
 
 
 def multiply_adds(z: Tensor) -> int:
-    """One for each number of the result and each term of its sum, in x @ y and x Wᵀ + b: convolutions too are such."""
-    return z.size * z.values[1].shape[-1] if z.operation and z.operation.name in ("matmul", "linear") else 0
+    """One for each number of the result and each term of its sum, in x @ y and x Wᵀ + b:
+    convolutions too are such."""
+    return (
+        z.size * z.values[1].shape[-1]
+        if z.operation and z.operation.name in ("matmul", "linear")
+        else 0
+    )
 
 
-def counted(n: int) -> str: return f"{n:,}" if n else ""
+def counted(n: int) -> str:
+    return f"{n:,}" if n else ""
 
 
 def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Lines of columns: the first two to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(f"{cell:{'<' if i < 2 else '>'}{widths[i]}}" for i, cell in enumerate(row)).rstrip() for row in rows]
+    return [
+        "  ".join(
+            f"{cell:{'<' if i < 2 else '>'}{widths[i]}}" for i, cell in enumerate(row)
+        ).rstrip()
+        for row in rows
+    ]

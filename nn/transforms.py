@@ -1,6 +1,8 @@
-"""Transforms: images moved and turned a little, so that a model sees more than was photographed. No loop over the images.
+"""Transforms: images moved and turned a little, so that a model sees more than was photographed. No
+loop over the images.
 
-Images are `(n, height, width)` or `(n, channels, height, width)`, of a floating-point type or uint8, which they keep.
+Images are `(n, height, width)` or `(n, channels, height, width)`, of a floating-point type or
+uint8, which they keep.
 
 >>> from tinygrad_edu.nn import transforms
 >>> rng, images = np.random.default_rng(0), np.zeros((32, 28, 28), np.uint8)
@@ -22,9 +24,11 @@ __all__ = ["random_rotate", "random_shift", "rotate", "shift"]
 
 @whole
 def shift(images: ArrayLike, rows: ArrayLike, columns: ArrayLike) -> Array:
-    """z[i, j] = x[i − rows, j − columns], 0 where that is outside: down and to the right by whole pixels.
+    """z[i, j] = x[i − rows, j − columns], 0 where that is outside: down and to the right by whole
+    pixels.
 
-    `rows` and `columns` are integers, for all images or `(n,)`, one for each. TypeError if they are not whole.
+    `rows` and `columns` are integers, for all images or `(n,)`, one for each. TypeError if they are
+    not whole.
 
     >>> shift(np.array([[[1, 2], [3, 4]]], np.uint8), rows=0, columns=1)
     array([[[0, 1],
@@ -40,12 +44,14 @@ def shift(images: ArrayLike, rows: ArrayLike, columns: ArrayLike) -> Array:
 
 
 def random_shift(images: Tensor | ArrayLike, most: int, rng: np.random.Generator) -> Array:
-    """Each image shifted by its own whole number of pixels, uniform from −most to most, down and to the right.
+    """Each image shifted by its own whole number of pixels, uniform from −most to most, down and to
+    the right.
 
     >>> random_shift(np.ones((5, 28, 28), np.float32), 2, np.random.default_rng(0)).dtype
     dtype('float32')
     """
-    if most < 0: raise ValueError(f"expected most ≥ 0 pixels, found most={most}")
+    if most < 0:
+        raise ValueError(f"expected most ≥ 0 pixels, found most={most}")
     x = plain(images)
     rows, columns = live(lambda: rng.integers(-most, most, (2, len(x)), endpoint=True))
     return shift(x, rows, columns)
@@ -53,10 +59,11 @@ def random_shift(images: Tensor | ArrayLike, most: int, rng: np.random.Generator
 
 @whole
 def rotate(images: ArrayLike, degrees: ArrayLike) -> Array:
-    """Turned counterclockwise about the centre; between pixels interpolated along both axes (bilinear), 0 from outside.
+    """Turned counterclockwise about the centre; between pixels interpolated along both axes
+    (bilinear), 0 from outside.
 
-    `degrees` is a number, for all images or `(n,)`, one for each. Multiples of 90 turn square images exactly. uint8 is
-    rounded to the nearest integer.
+    `degrees` is a number, for all images or `(n,)`, one for each. Multiples of 90 turn square
+    images exactly. uint8 is rounded to the nearest integer.
 
     >>> rotate(np.array([[[1, 2], [3, 4]]], np.uint8), 90)
     array([[[2, 4],
@@ -66,8 +73,11 @@ def rotate(images: ArrayLike, degrees: ArrayLike) -> Array:
     n, _, h, w = x.shape
     cos, sin = cos_sin(per_image(degrees, n, np.float64)[:, None, None])
     down, right = np.arange(h)[:, None] - (h - 1) / 2, np.arange(w) - (w - 1) / 2  # of the centre
-    z = between(x, cos * down + sin * right + (h - 1) / 2, cos * right - sin * down + (w - 1) / 2)  # turned back by −degrees
-    if x.dtype == np.uint8: z = np.rint(z)
+    z = between(
+        x, cos * down + sin * right + (h - 1) / 2, cos * right - sin * down + (w - 1) / 2
+    )  # turned back by −degrees
+    if x.dtype == np.uint8:
+        z = np.rint(z)
     return z.astype(x.dtype, copy=False).reshape(np.shape(images))
 
 
@@ -77,18 +87,28 @@ def random_rotate(images: Tensor | ArrayLike, most: float, rng: np.random.Genera
     >>> random_rotate(np.ones((5, 28, 28), np.float32), 10, np.random.default_rng(0)).dtype
     dtype('float32')
     """
-    if not most >= 0: raise ValueError(f"expected most ≥ 0 degrees, found most={most}")
+    if not most >= 0:
+        raise ValueError(f"expected most ≥ 0 degrees, found most={most}")
     x = plain(images)
     return rotate(x, live(lambda: rng.uniform(-most, most, len(x))))
 
 
 def between(x: Array, y: Array, u: Array) -> Array:
-    """x at rows y and columns u, `(n, h, w)` both, which need not be whole: the mean of four pixels, the nearer the heavier."""
+    """x at rows y and columns u, `(n, h, w)` both, which need not be whole: the mean of four
+    pixels, the nearer the heavier."""
     _, _, h, w = x.shape
-    x = np.pad(x.astype(np.result_type(x, np.float32), copy=False), ((0, 0), (0, 0), (1, 1), (1, 1)))  # the 0 outside
+    x = np.pad(
+        x.astype(np.result_type(x, np.float32), copy=False), ((0, 0), (0, 0), (1, 1), (1, 1))
+    )  # the 0 outside
     y, u = np.clip(y + 1, 0, h + 1), np.clip(u + 1, 0, w + 1)
-    i, j = np.minimum(y.astype(np.int64), h), np.minimum(u.astype(np.int64), w)  # i + 1 and j + 1 exist
-    a, b = (y - i).astype(x.dtype)[:, None], (u - j).astype(x.dtype)[:, None]  # (n, 1, h, w), from 0 to 1
+    i, j = (
+        np.minimum(y.astype(np.int64), h),
+        np.minimum(u.astype(np.int64), w),
+    )  # i + 1 and j + 1 exist
+    a, b = (
+        (y - i).astype(x.dtype)[:, None],
+        (u - j).astype(x.dtype)[:, None],
+    )  # (n, 1, h, w), from 0 to 1
     above = (1 - b) * pixels(x, i, j) + b * pixels(x, i, j + 1)
     below = (1 - b) * pixels(x, i + 1, j) + b * pixels(x, i + 1, j + 1)
     z: Array = (1 - a) * above + a * below
@@ -96,35 +116,47 @@ def between(x: Array, y: Array, u: Array) -> Array:
 
 
 def pixels(x: Array, i: Array, j: Array) -> Array:
-    """z[n, c, …] = x[n, c, i[n, …], j[n, …]]: `(n, c, h, w)` with indices that broadcast to `(n, h, w)`."""
-    n, c = np.ogrid[:x.shape[0], :x.shape[1]]
+    """z[n, c, …] = x[n, c, i[n, …], j[n, …]]: `(n, c, h, w)` with indices that broadcast to `(n, h,
+    w)`."""
+    n, c = np.ogrid[: x.shape[0], : x.shape[1]]
     z: Array = x[n[:, :, None, None], c[:, :, None, None], i[:, None], j[:, None]]
     return z
 
 
 def cos_sin(degrees: Array) -> tuple[Array, Array]:
-    """(cos, sin), exactly 0 and ±1 at multiples of 90: whole quarters are turned by signs, and only the rest by cos and sin."""
+    """(cos, sin), exactly 0 and ±1 at multiples of 90: whole quarters are turned by signs, and only
+    the rest by cos and sin."""
     quarters = np.rint(degrees / 90)
     rest, whole = np.radians(degrees - 90 * quarters), (quarters % 4).astype(np.int64)
     c, s = np.array([1, 0, -1, 0])[whole], np.array([0, 1, 0, -1])[whole]
-    return c * np.cos(rest) - s * np.sin(rest), s * np.cos(rest) + c * np.sin(rest)  # cos(α + β), sin(α + β)
+    return c * np.cos(rest) - s * np.sin(rest), s * np.cos(rest) + c * np.sin(
+        rest
+    )  # cos(α + β), sin(α + β)
 
 
 def batch(images: ArrayLike) -> Array:
     """The images as `(n, channels, height, width)`."""
     x = np.asarray(images)
     if x.dtype.kind != "f" and x.dtype != np.uint8:
-        raise TypeError(f"expected images of a floating-point type or uint8, found {x.dtype}: write images.astype(np.float32)")
+        raise TypeError(
+            f"expected images of a floating-point type or uint8, found {x.dtype}: write "
+            "images.astype(np.float32)"
+        )
     if x.ndim not in (3, 4):
-        raise ValueError(f"expected images (n, height, width) or (n, channels, height, width), found {x.shape}: "
-                         "for one image, write image[None]")
+        raise ValueError(
+            f"expected images (n, height, width) or (n, channels, height, width), found {x.shape}: "
+            "for one image, write image[None]"
+        )
     return x if x.ndim == 4 else x[:, None]
 
 
 def per_image(values: ArrayLike, n: int, dtype: DTypeLike) -> Array:
     """A number for each of n images, from one for all or one for each."""
     found = np.asarray(values)
-    if not np.can_cast(found.dtype, dtype, "same_kind"): raise TypeError(f"expected whole pixels, found {found.dtype}")
+    if not np.can_cast(found.dtype, dtype, "same_kind"):
+        raise TypeError(f"expected whole pixels, found {found.dtype}")
     if found.shape not in ((), (n,)):
-        raise ValueError(f"expected one number, or one for each of {n} images, found shape {found.shape}")
+        raise ValueError(
+            f"expected one number, or one for each of {n} images, found shape {found.shape}"
+        )
     return np.broadcast_to(found.astype(dtype), (n,))

@@ -1,12 +1,13 @@
-"""nn beside PyTorch: what each layer, loss, optimizer and schedule computes, in float64, and the greatest difference.
+"""nn beside PyTorch: what each layer, loss, optimizer and schedule computes, in float64, and the
+greatest difference.
 
     pip install torch --index-url https://download.pytorch.org/whl/cpu
     python tests/against_pytorch.py
 
-Prints the table of docs/nn.md. Parameters move through safetensors files, to PyTorch and back, as a user moves them. What is
-compared: results, and the gradients of Σ sin(result) in every input and parameter; 20 steps of an optimizer; 20 rates of a
-schedule. Nothing else in this project needs PyTorch.
-"""
+Prints the table of docs/nn.md. Parameters move through safetensors files, to PyTorch and back, as a
+user moves them. What is compared: results, and the gradients of Σ sin(result) in every input and
+parameter; 20 steps of an optimizer; 20 rates of a schedule. Nothing else in this project needs
+PyTorch."""
 
 from __future__ import annotations
 
@@ -34,8 +35,18 @@ AS_OURS = "as ours"
 # ours, PyTorch's, the shape of the input, and how they differ beyond their names
 LAYERS: list[tuple[Any, Any, tuple[int, ...], str]] = [
     (nn.Linear(6, 4, **F64), T.Linear(6, 4), ROWS, ""),
-    (nn.Conv2d(4, 8, 3, 2, 1, 2, 2, **F64), T.Conv2d(4, 8, 3, 2, 1, 2, 2), IMAGES, 'no padding="same", always a batch'),
-    (nn.MaxPool2d(3, 2), T.MaxPool2d(3, 2), IMAGES, "no padding or dilation; ties share the gradient"),
+    (
+        nn.Conv2d(4, 8, 3, 2, 1, 2, 2, **F64),
+        T.Conv2d(4, 8, 3, 2, 1, 2, 2),
+        IMAGES,
+        'no padding="same", always a batch',
+    ),
+    (
+        nn.MaxPool2d(3, 2),
+        T.MaxPool2d(3, 2),
+        IMAGES,
+        "no padding or dilation; ties share the gradient",
+    ),
     (nn.AvgPool2d(3, 2), T.AvgPool2d(3, 2), IMAGES, "no padding"),
     (nn.Flatten(), T.Flatten(), IMAGES, ""),
     (nn.Dropout(0.5).eval(), T.Dropout(0.5).eval(), ROWS, "takes `rng`; compared in `eval()`"),
@@ -44,23 +55,58 @@ LAYERS: list[tuple[Any, Any, tuple[int, ...], str]] = [
     (nn.BatchNorm2d(4, **F64), T.BatchNorm2d(4), IMAGES, "running statistics always kept"),
     (nn.LayerNorm(6, **F64), T.LayerNorm(6), SEQUENCE, ""),
     (nn.RMSNorm(6, **F64), T.RMSNorm(6), SEQUENCE, ""),
-    (nn.RNN(6, 5, **F64), T.RNN(6, 5, batch_first=True), SEQUENCE, "one layer, one direction, batch first"),
-    (nn.LSTM(6, 5, **F64), T.LSTM(6, 5, batch_first=True), SEQUENCE, "one layer, one direction, batch first"),
-    (nn.GRU(6, 5, **F64), T.GRU(6, 5, batch_first=True), SEQUENCE, "one layer, one direction, batch first"),
-    (nn.MultiHeadAttention(6, 2, **F64), T.MultiheadAttention(6, 2, batch_first=True), SEQUENCE,
-     "batch first; key and value may be left out; `causal=True`; weights by `.weights(…)`"),
-    (nn.Sigmoid(), T.Sigmoid(), ROWS, ""), (nn.Tanh(), T.Tanh(), ROWS, ""), (nn.ReLU(), T.ReLU(), ROWS, ""),
-    (nn.LeakyReLU(0.1), T.LeakyReLU(0.1), ROWS, ""), (nn.ELU(0.7), T.ELU(0.7), ROWS, ""), (nn.SiLU(), T.SiLU(), ROWS, ""),
-    (nn.GELU(), T.GELU(), ROWS, ""), (nn.Softplus(), T.Softplus(), ROWS, "exact: no threshold"),
+    (
+        nn.RNN(6, 5, **F64),
+        T.RNN(6, 5, batch_first=True),
+        SEQUENCE,
+        "one layer, one direction, batch first",
+    ),
+    (
+        nn.LSTM(6, 5, **F64),
+        T.LSTM(6, 5, batch_first=True),
+        SEQUENCE,
+        "one layer, one direction, batch first",
+    ),
+    (
+        nn.GRU(6, 5, **F64),
+        T.GRU(6, 5, batch_first=True),
+        SEQUENCE,
+        "one layer, one direction, batch first",
+    ),
+    (
+        nn.MultiHeadAttention(6, 2, **F64),
+        T.MultiheadAttention(6, 2, batch_first=True),
+        SEQUENCE,
+        "batch first; key and value may be left out; `causal=True`; weights by `.weights(…)`",
+    ),
+    (nn.Sigmoid(), T.Sigmoid(), ROWS, ""),
+    (nn.Tanh(), T.Tanh(), ROWS, ""),
+    (nn.ReLU(), T.ReLU(), ROWS, ""),
+    (nn.LeakyReLU(0.1), T.LeakyReLU(0.1), ROWS, ""),
+    (nn.ELU(0.7), T.ELU(0.7), ROWS, ""),
+    (nn.SiLU(), T.SiLU(), ROWS, ""),
+    (nn.GELU(), T.GELU(), ROWS, ""),
+    (nn.Softplus(), T.Softplus(), ROWS, "exact: no threshold"),
     (nn.Softmax(axis=1), T.Softmax(dim=1), ROWS, "`axis`, not `dim`"),
     (nn.LogSoftmax(axis=1), T.LogSoftmax(dim=1), ROWS, "`axis`, not `dim`"),
-    (nn.Sequential(nn.Linear(6, 6, **F64), nn.Residual(nn.Tanh(), nn.Linear(6, 6, **F64))), AS_OURS, ROWS,
-     "a Sequential that adds x"),
+    (
+        nn.Sequential(nn.Linear(6, 6, **F64), nn.Residual(nn.Tanh(), nn.Linear(6, 6, **F64))),
+        AS_OURS,
+        ROWS,
+        "a Sequential that adds x",
+    ),
 ]
 
 LOSSES: list[tuple[Any, Any, str, str]] = [
-    (nn.MSE, T.MSELoss, "numbers", ""), (nn.L1, T.L1Loss, "numbers", ""), (nn.Huber, T.HuberLoss, "numbers", ""),
-    (nn.CrossEntropy, T.CrossEntropyLoss, "classes", "(batch, classes) only; no class weights, no ignore_index"),
+    (nn.MSE, T.MSELoss, "numbers", ""),
+    (nn.L1, T.L1Loss, "numbers", ""),
+    (nn.Huber, T.HuberLoss, "numbers", ""),
+    (
+        nn.CrossEntropy,
+        T.CrossEntropyLoss,
+        "classes",
+        "(batch, classes) only; no class weights, no ignore_index",
+    ),
     (nn.NLL, T.NLLLoss, "classes", "(batch, classes) only; no class weights, no ignore_index"),
     (nn.BCEWithLogits, T.BCEWithLogitsLoss, "probabilities", "no weights"),
     (nn.KLDiv, T.KLDivLoss, "probabilities", "no log_target"),
@@ -69,8 +115,10 @@ LOSSES: list[tuple[Any, Any, str, str]] = [
 ADAM = {"lr": 0.01, "weight_decay": 0.1}
 SGD, RMS = ADAM | {"momentum": 0.9, "nesterov": True}, ADAM | {"momentum": 0.9, "centered": True}
 OPTIMIZERS: list[tuple[Any, Any, dict[str, Any], str]] = [
-    (nn.optim.SGD, torch.optim.SGD, SGD, "no dampening"), (nn.optim.Adam, torch.optim.Adam, ADAM, "no amsgrad"),
-    (nn.optim.AdamW, torch.optim.AdamW, ADAM, "no amsgrad"), (nn.optim.RMSprop, torch.optim.RMSprop, RMS, ""),
+    (nn.optim.SGD, torch.optim.SGD, SGD, "no dampening"),
+    (nn.optim.Adam, torch.optim.Adam, ADAM, "no amsgrad"),
+    (nn.optim.AdamW, torch.optim.AdamW, ADAM, "no amsgrad"),
+    (nn.optim.RMSprop, torch.optim.RMSprop, RMS, ""),
     (nn.optim.Adagrad, torch.optim.Adagrad, ADAM, "no lr_decay"),
 ]
 
@@ -78,10 +126,24 @@ rates = torch.optim.lr_scheduler
 SCHEDULES: list[tuple[Any, Any, str, str]] = [
     (nn.optim.Constant, lambda o: rates.ConstantLR(o, factor=1.0), "ConstantLR", "factor 1"),
     (lambda o: nn.optim.Step(o, 5), lambda o: rates.StepLR(o, 5), "StepLR", ""),
-    (lambda o: nn.optim.Cosine(o, 20), lambda o: rates.CosineAnnealingLR(o, 20), "CosineAnnealingLR", "stays at 0 at the end"),
-    (lambda o: nn.optim.WarmUp(o, 8), lambda o: rates.LinearLR(o, 1 / 8, total_iters=7), "LinearLR", "from 1/steps to 1"),
-    (lambda o: nn.optim.OneCycle(o, 20), lambda o: rates.OneCycleLR(o, 0.1, 20, cycle_momentum=False), "OneCycleLR",
-     "the momentum is not cycled; the peak is the optimizer's lr"),
+    (
+        lambda o: nn.optim.Cosine(o, 20),
+        lambda o: rates.CosineAnnealingLR(o, 20),
+        "CosineAnnealingLR",
+        "stays at 0 at the end",
+    ),
+    (
+        lambda o: nn.optim.WarmUp(o, 8),
+        lambda o: rates.LinearLR(o, 1 / 8, total_iters=7),
+        "LinearLR",
+        "from 1/steps to 1",
+    ),
+    (
+        lambda o: nn.optim.OneCycle(o, 20),
+        lambda o: rates.OneCycleLR(o, 0.1, 20, cycle_momentum=False),
+        "OneCycleLR",
+        "the momentum is not cycled; the peak is the optimizer's lr",
+    ),
 ]
 
 
@@ -96,23 +158,36 @@ def move(ours: nn.Module, theirs: Any) -> None:
 
 def flat(*results: Any) -> list[Any]:
     """The arrays in a result that may be a tuple of tuples."""
-    return [x for result in results for x in (flat(*result) if isinstance(result, tuple | list) else [result]) if x is not None]
+    return [
+        x
+        for result in results
+        for x in (flat(*result) if isinstance(result, tuple | list) else [result])
+        if x is not None
+    ]
 
 
 def difference(ours: list[Any], theirs: list[Any]) -> float:
     """The greatest, of arrays that have the same shapes."""
-    a, b = ([np.asarray(x.detach() if isinstance(x, torch.Tensor | Tensor) else x) for x in xs] for xs in (ours, theirs))
-    if [x.shape for x in a] != [x.shape for x in b]: raise AssertionError([x.shape for x in a], [x.shape for x in b])
+    a, b = (
+        [np.asarray(x.detach() if isinstance(x, torch.Tensor | Tensor) else x) for x in xs]
+        for xs in (ours, theirs)
+    )
+    if [x.shape for x in a] != [x.shape for x in b]:
+        raise AssertionError([x.shape for x in a], [x.shape for x in b])
     return max(float(np.abs(x - y).max()) for x, y in zip(a, b, strict=True))
 
 
 def layer(ours: nn.Module, theirs: Any, shape: tuple[int, ...]) -> float:
     """Results and all gradients, of a loss that every number of the result takes part in."""
-    if theirs is AS_OURS: theirs = SameResidual()
-    if ours.state_dict(): move(ours, theirs)
+    if theirs is AS_OURS:
+        theirs = SameResidual()
+    if ours.state_dict():
+        move(ours, theirs)
     integers = isinstance(ours, nn.Embedding)
     x = RNG.integers(0, 6, shape) if integers else RNG.normal(size=shape)
-    x1, x2 = (x, torch.tensor(x)) if integers else (Tensor(x, True), torch.tensor(x, requires_grad=True))
+    x1, x2 = (
+        (x, torch.tensor(x)) if integers else (Tensor(x, True), torch.tensor(x, requires_grad=True))
+    )
     attention = isinstance(ours, nn.MultiHeadAttention)
     z1 = flat(ours(x1, causal=True) if attention else ours(x1))
     later = torch.triu(torch.ones(7, 7, dtype=torch.bool), 1)
@@ -141,10 +216,14 @@ class SameResidual(T.Module):
 def loss(ours: Any, theirs: Any, kind: str) -> float:
     """Values and gradients with each reduction."""
     x = RNG.normal(size=ROWS)
-    if kind == "numbers": y: Any = RNG.normal(size=ROWS)
-    elif kind == "classes": y = RNG.integers(0, 6, ROWS[:1])
-    else: y = RNG.dirichlet(np.ones(6), 5)
-    if ours in (nn.NLL, nn.KLDiv): x = np.log(RNG.dirichlet(np.ones(6), 5))
+    if kind == "numbers":
+        y: Any = RNG.normal(size=ROWS)
+    elif kind == "classes":
+        y = RNG.integers(0, 6, ROWS[:1])
+    else:
+        y = RNG.dirichlet(np.ones(6), 5)
+    if ours in (nn.NLL, nn.KLDiv):
+        x = np.log(RNG.dirichlet(np.ones(6), 5))
     worst = 0.0
     for reduction in ("mean", "sum", "none"):
         x1, x2 = Tensor(x, True), torch.tensor(x, requires_grad=True)
@@ -173,11 +252,15 @@ def optimizer(ours: Any, theirs: Any, options: dict[str, Any]) -> float:
 
 def schedule(ours: Any, theirs: Any) -> float:
     """Twenty learning rates."""
-    o1, o2 = nn.optim.SGD([Tensor(1.0, True)], lr=0.1), torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.1)
+    o1, o2 = (
+        nn.optim.SGD([Tensor(1.0, True)], lr=0.1),
+        torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.1),
+    )
     s1, s2, worst = ours(o1), theirs(o2), 0.0
     for step in range(20):
         worst = max(worst, abs(o1.param_groups[0]["lr"] - o2.param_groups[0]["lr"]))
-        if step == 19: break
+        if step == 19:
+            break
         o2.step()
         s1.step()
         s2.step()
@@ -186,18 +269,38 @@ def schedule(ours: Any, theirs: Any) -> float:
 
 def rows() -> Iterator[tuple[str, str, float, str]]:
     for ours, theirs, shape, differs in LAYERS:
-        both = ("nn.Residual", "") if theirs is AS_OURS else (f"nn.{name(ours)}", f"torch.nn.{name(theirs)}")
+        both = (
+            ("nn.Residual", "")
+            if theirs is AS_OURS
+            else (f"nn.{name(ours)}", f"torch.nn.{name(theirs)}")
+        )
         yield *both, layer(ours, theirs, shape), differs
     for ours, theirs, kind, differs in LOSSES:
-        yield f"nn.{ours.__name__}", f"torch.nn.{theirs.__name__}", loss(ours, theirs, kind), differs
+        yield (
+            f"nn.{ours.__name__}",
+            f"torch.nn.{theirs.__name__}",
+            loss(ours, theirs, kind),
+            differs,
+        )
     for ours, theirs, options, differs in OPTIMIZERS:
-        yield f"nn.optim.{ours.__name__}", f"torch.optim.{theirs.__name__}", optimizer(ours, theirs, options), differs
+        yield (
+            f"nn.optim.{ours.__name__}",
+            f"torch.optim.{theirs.__name__}",
+            optimizer(ours, theirs, options),
+            differs,
+        )
     for ours, theirs, other, differs in SCHEDULES:
         made = name(ours(nn.optim.SGD([Tensor(1.0, True)])))
-        yield f"nn.optim.{made}", f"torch.optim.lr_scheduler.{other}", schedule(ours, theirs), differs
+        yield (
+            f"nn.optim.{made}",
+            f"torch.optim.lr_scheduler.{other}",
+            schedule(ours, theirs),
+            differs,
+        )
 
 
-def name(x: Any) -> str: return type(x).__name__
+def name(x: Any) -> str:
+    return type(x).__name__
 
 
 def main() -> None:
@@ -207,8 +310,12 @@ def main() -> None:
         linked, exact = f"`{theirs}`" if theirs else "", f"{found:.0e}" if found else "0"
         print(f"| `{ours}` | {linked} | {exact} | {differs} |")
         worst = max(worst, found)
-    print(f"\nPyTorch {torch.__version__.partition('+')[0]}; the greatest difference of all is {worst:.1e}.")
-    if worst > 1e-12: sys.exit("that is more than rounding")
+    print(
+        f"\nPyTorch {torch.__version__.partition('+')[0]}; the greatest difference of all is "
+        f"{worst:.1e}."
+    )
+    if worst > 1e-12:
+        sys.exit("that is more than rounding")
 
 
 if __name__ == "__main__":

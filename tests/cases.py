@@ -1,4 +1,5 @@
-"""A case for every entry of the registry: how to draw arguments for it. Data; the tests are in test_derivatives.py."""
+"""A case for every entry of the registry: how to draw arguments for it. Data; the tests are in
+test_derivatives.py."""
 
 import functools
 import operator
@@ -21,11 +22,18 @@ from strategies import (
     without_zero,
 )
 
-from tinygrad_edu import derivatives, special
-from tinygrad_edu.engine import REGISTRY, Operation
+from tinygrad_edu import special
+from tinygrad_edu.core import derivatives
+from tinygrad_edu.core.engine import REGISTRY, Operation
 
-STEPS = {function: run for function, run in REGISTRY.items() if isinstance(run, functools.partial)}  # piecewise constant
-OURS = {f: f for name in special.__all__ if (f := getattr(special, name)) not in REGISTRY and f is not special.dropout}
+STEPS = {
+    function: run for function, run in REGISTRY.items() if isinstance(run, functools.partial)
+}  # piecewise constant
+OURS = {
+    f: f
+    for name in special.__all__
+    if (f := getattr(special, name)) not in REGISTRY and f is not special.dropout
+}
 ENTRIES = {function: run for function, run in REGISTRY.items() if function not in STEPS} | OURS
 OPERATIONS = {function: run for function, run in ENTRIES.items() if isinstance(run, Operation)}
 TAKE_A_LIST = {np.concatenate, np.stack, np.vstack, np.hstack, np.dstack, np.column_stack}
@@ -33,18 +41,24 @@ TAKE_A_LIST = {np.concatenate, np.stack, np.vstack, np.hstack, np.dstack, np.col
 
 def together(results):
     """The numbers of all results in a row; one result as it is."""
-    return np.concatenate([np.ravel(x) for x in results]) if isinstance(results, list | tuple) else results
+    return (
+        np.concatenate([np.ravel(x) for x in results])
+        if isinstance(results, list | tuple)
+        else results
+    )
 
 
 def call(function, *args, **options):
-    """function(*args), all that it returns in one array; where NumPy wants a list of arrays it gets one."""
+    """function(*args), all that it returns in one array; where NumPy wants a list of arrays it gets
+    one."""
     run = REGISTRY.get(function, function)
     return together(run(*([list(args)] if function in TAKE_A_LIST else args), **options))
 
 
 @st.composite
 def apart(draw):
-    """Two arrays that broadcast and have no number in common: off the kink of maximum and minimum."""
+    """Two arrays that broadcast and have no number in common: off the kink of maximum and
+    minimum."""
     (x, y), options = draw(elementwise(2))
     return [x, y + GRID / 2], options
 
@@ -72,9 +86,13 @@ def scan():
 def weighted(draw):
     """np.average's arguments: weights of x's shape, or of the axis's."""
     x = draw(array(FULL))
-    axis = draw(st.none() | axis_of(x) | st.permutations(range(x.ndim)).map(lambda axes: tuple(axes[:2])))
+    axis = draw(
+        st.none() | axis_of(x) | st.permutations(range(x.ndim)).map(lambda axes: tuple(axes[:2]))
+    )
     axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else axis
-    shape = draw(st.sampled_from([x.shape, *([tuple(x.shape[a] for a in axes)] if axis is not None else [])]))
+    shape = draw(
+        st.sampled_from([x.shape, *([tuple(x.shape[a] for a in axes)] if axis is not None else [])])
+    )
     return [x, axis, draw(array(shape, (0, 2)))], {"keepdims": draw(st.booleans())}
 
 
@@ -98,8 +116,13 @@ def integrand(draw):
 @st.composite
 def padding(draw, modes):
     x = draw(array(FULL))
-    widths = draw(st.integers(0, 1) | st.tuples(st.integers(0, 1), st.integers(0, 1)) |
-                  st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=x.ndim, max_size=x.ndim))
+    widths = draw(
+        st.integers(0, 1)
+        | st.tuples(st.integers(0, 1), st.integers(0, 1))
+        | st.lists(
+            st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=x.ndim, max_size=x.ndim
+        )
+    )
     return [x, widths, draw(st.sampled_from(modes))], {}
 
 
@@ -125,7 +148,11 @@ def repeated(draw):
     x = draw(array(FULL))
     axis = draw(st.none() | axis_of(x))
     size = x.size if axis is None else x.shape[axis]
-    return [x, draw(st.integers(0, 3) | hnp.arrays(int, size, elements=st.integers(0, 2))), axis], {}
+    return [
+        x,
+        draw(st.integers(0, 3) | hnp.arrays(int, size, elements=st.integers(0, 2))),
+        axis,
+    ], {}
 
 
 @st.composite
@@ -142,31 +169,41 @@ def divided(draw, axis=None, even=False):
     x = draw(array(hnp.array_shapes(min_dims=1 if axis is None else 2, max_dims=3, max_side=4)))
     along = draw(axis_of(x)) if axis is None else axis
     size = x.shape[along]
-    parts = st.sampled_from([n for n in range(1, 5) if not even or size % n == 0]) | st.lists(st.integers(0, size), max_size=3)
+    parts = st.sampled_from([n for n in range(1, 5) if not even or size % n == 0]) | st.lists(
+        st.integers(0, size), max_size=3
+    )
     return [x, draw(parts), *([along] if axis is None else [])], {}
 
 
 @st.composite
 def products(draw):
     """Vectors, matrices and stacks of them that multiply."""
-    shapes = draw(hnp.mutually_broadcastable_shapes(signature="(m?,n),(n,p?)->(m?,p?)", max_dims=1, max_side=3)).input_shapes
+    shapes = draw(
+        hnp.mutually_broadcastable_shapes(
+            signature="(m?,n),(n,p?)->(m?,p?)", max_dims=1, max_side=3
+        )
+    ).input_shapes
     return [draw(array(shape)) for shape in shapes], {}
 
 
 @st.composite
 def indexed(draw):
     x = draw(array(FULL))
-    index = draw(hnp.basic_indices(x.shape, allow_newaxis=True, allow_ellipsis=True)
-                 | hnp.integer_array_indices(x.shape, result_shape=hnp.array_shapes(max_dims=2, max_side=3))
-                 | hnp.arrays(bool, x.shape))
+    index = draw(
+        hnp.basic_indices(x.shape, allow_newaxis=True, allow_ellipsis=True)
+        | hnp.integer_array_indices(x.shape, result_shape=hnp.array_shapes(max_dims=2, max_side=3))
+        | hnp.arrays(bool, x.shape)
+    )
     return [x, index], {}
 
 
 @st.composite
 def scattered(draw):
     (x, index), _ = draw(indexed())
-    return ([draw(array(np.shape(x[index]))) for _ in range(2)],
-            {"indices": (index, index), "shape": x.shape})
+    return (
+        [draw(array(np.shape(x[index]))) for _ in range(2)],
+        {"indices": (index, index), "shape": x.shape},
+    )
 
 
 @st.composite
@@ -174,79 +211,154 @@ def joined(draw):
     shape, axis = draw(FULL), draw(st.integers(0, 2))
     axis = axis % len(shape)
     sizes = draw(st.lists(st.integers(0, 2), min_size=1, max_size=3))
-    return ([draw(array((*shape[:axis], size, *shape[axis + 1:]))) for size in sizes],
-            {"axis": draw(st.sampled_from([axis, axis - len(shape)]))})
+    return (
+        [draw(array((*shape[:axis], size, *shape[axis + 1 :]))) for size in sizes],
+        {"axis": draw(st.sampled_from([axis, axis - len(shape)]))},
+    )
 
 
-CASES = {
-    np.divide: elementwise(2, prepare=without_zero),
-    np.reciprocal: elementwise(1, prepare=without_zero),
-    np.absolute: elementwise(1, prepare=without_zero),
-    np.tan: elementwise(1, domain=((-1.5, 1.5),)),
-    np.fabs: elementwise(1, prepare=without_zero), np.cbrt: elementwise(1, prepare=without_zero),
-    np.maximum: apart(), np.minimum: apart(), np.fmax: apart(), np.fmin: apart(),
-    np.remainder: elementwise(2, prepare=without_zero).filter(far_from_a_jump),
-    np.fmod: elementwise(2, prepare=without_zero).filter(far_from_a_jump),
-    np.arctan2: elementwise(2, prepare=without_zero), np.hypot: elementwise(2, prepare=without_zero),
-    derivatives.clip: inside_and_outside(), np.clip: inside_and_outside(), np.sinc: elementwise(1),
-    np.nan_to_num: elementwise(1),
-    np.where: elementwise(3).map(lambda case: ([case[0][0] > 0, *case[0][1:]], {})),
-    np.sum: reduction(), np.prod: reduction(), np.nansum: reduction(),
-    np.max: reduction(unique=True), np.min: reduction(unique=True), np.ptp: reduction(unique=True),
-    np.amax: reduction(unique=True), np.amin: reduction(unique=True), np.median: reduction(unique=True),
-    np.mean: reduction(shapes=FULL), np.nanmean: reduction(shapes=FULL), np.var: reduction(shapes=FULL),
-    np.std: reduction(unique=True, shapes=hnp.array_shapes(min_dims=1, max_dims=2, min_side=2, max_side=3)),
-    derivatives.length: reduction(prepare=without_zero).filter(lambda case: case[0][0].size),
-    np.average: weighted(), np.diff: differences(), np.trapezoid: integrand(),
-    np.cumsum: scan(), np.cumprod: scan(),
-    np.reshape: with_shape(array(SHAPES | hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=3)), lambda x:
-                           st.sampled_from([-1, x.shape, x.shape[::-1], (1, *x.shape)]).filter(
-                               lambda shape: x.size or shape != -1)),
-    np.ravel: with_shape(array(SHAPES)), np.ndarray.flatten: with_shape(array(SHAPES)),
-    np.expand_dims: with_shape(array(SHAPES), lambda x: st.integers(-x.ndim - 1, x.ndim)),
-    np.squeeze: with_shape(array(SHAPES)),
-    np.swapaxes: with_shape(array(FULL), axis_of, axis_of),
-    np.matrix_transpose: with_shape(array(FULL.filter(lambda shape: len(shape) > 1))),
-    np.transpose: with_shape(array(SHAPES), lambda x: st.none() | st.permutations(range(-x.ndim, 0)) |
-                             st.permutations(range(x.ndim))),
-    np.broadcast_to: with_shape(array(SHAPES), lambda x: st.sampled_from([x.shape, (2, *x.shape)])),
-    np.ndarray.astype: with_shape(array(SHAPES), lambda x: st.just(np.float64)),
-    np.moveaxis: with_shape(array(FULL), lambda x: st.permutations(range(x.ndim)).map(lambda axes: axes[:2]),
-                            lambda x: st.permutations(range(-x.ndim, 0)).map(lambda axes: axes[:2])),
-    np.rollaxis: with_shape(array(FULL), axis_of, axis_of), np.copy: with_shape(array(SHAPES)),
-    np.flip: with_shape(array(FULL), lambda x: st.none() | axis_of(x)),
-    np.fliplr: with_shape(array(MATRICES)), np.flipud: with_shape(array(FULL)),
-    np.rot90: with_shape(array(MATRICES), lambda x: st.integers(-1, 3)),
-    np.roll: with_shape(array(FULL), lambda x: st.integers(-4, 4), lambda x: st.none() | axis_of(x)),
-    np.repeat: repeated(),
-    np.tile: with_shape(array(FULL), lambda x: st.integers(1, 2) | st.tuples(st.integers(1, 2), st.just(2))),
-    np.take: taken(), np.take_along_axis: taken_along_axis(),
-    np.diag: with_shape(array(hnp.array_shapes(min_dims=1, max_dims=2, max_side=3)), lambda x: st.integers(-2, 2)),
-    np.diagonal: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
-    np.tril: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
-    np.triu: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
-    np.sort: with_shape(array(FULL, unique=True), lambda x: st.none() | axis_of(x)),
-    derivatives.padded: padding(["constant", "edge", "reflect", "symmetric", "wrap"]),
-    np.pad: padding(["constant", "edge", "reflect"]),
-    np.append: alike().map(lambda case: ([case[0][0], case[0][-1]], {})),
-    np.concatenate: joined(), np.stack: alike(axis=True), np.vstack: alike(), np.hstack: alike(), np.dstack: alike(),
-    np.column_stack: alike(hnp.array_shapes(min_dims=1, max_dims=2, max_side=3)),
-    np.atleast_1d: alike(SHAPES), np.atleast_2d: alike(SHAPES), np.atleast_3d: alike(SHAPES),
-    np.split: divided(even=True), np.array_split: divided(), np.vsplit: divided(axis=0, even=True),
-    np.hsplit: divided(axis=1, even=True),
-    operator.getitem: indexed(), derivatives.scatter: scattered(),
-    derivatives.join: joined(), derivatives.pile: alike(axis=True), np.matmul: products(),
-} | cases_linalg.CASES | cases_special.CASES
+CASES = (
+    {
+        np.divide: elementwise(2, prepare=without_zero),
+        np.reciprocal: elementwise(1, prepare=without_zero),
+        np.absolute: elementwise(1, prepare=without_zero),
+        np.tan: elementwise(1, domain=((-1.5, 1.5),)),
+        np.fabs: elementwise(1, prepare=without_zero),
+        np.cbrt: elementwise(1, prepare=without_zero),
+        np.maximum: apart(),
+        np.minimum: apart(),
+        np.fmax: apart(),
+        np.fmin: apart(),
+        np.remainder: elementwise(2, prepare=without_zero).filter(far_from_a_jump),
+        np.fmod: elementwise(2, prepare=without_zero).filter(far_from_a_jump),
+        np.arctan2: elementwise(2, prepare=without_zero),
+        np.hypot: elementwise(2, prepare=without_zero),
+        derivatives.clip: inside_and_outside(),
+        np.clip: inside_and_outside(),
+        np.sinc: elementwise(1),
+        np.nan_to_num: elementwise(1),
+        np.where: elementwise(3).map(lambda case: ([case[0][0] > 0, *case[0][1:]], {})),
+        np.sum: reduction(),
+        np.prod: reduction(),
+        np.nansum: reduction(),
+        np.max: reduction(unique=True),
+        np.min: reduction(unique=True),
+        np.ptp: reduction(unique=True),
+        np.amax: reduction(unique=True),
+        np.amin: reduction(unique=True),
+        np.median: reduction(unique=True),
+        np.mean: reduction(shapes=FULL),
+        np.nanmean: reduction(shapes=FULL),
+        np.var: reduction(shapes=FULL),
+        np.std: reduction(
+            unique=True, shapes=hnp.array_shapes(min_dims=1, max_dims=2, min_side=2, max_side=3)
+        ),
+        derivatives.length: reduction(prepare=without_zero).filter(lambda case: case[0][0].size),
+        np.average: weighted(),
+        np.diff: differences(),
+        np.trapezoid: integrand(),
+        np.cumsum: scan(),
+        np.cumprod: scan(),
+        np.reshape: with_shape(
+            array(SHAPES | hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=3)),
+            lambda x: st.sampled_from([-1, x.shape, x.shape[::-1], (1, *x.shape)]).filter(
+                lambda shape: x.size or shape != -1
+            ),
+        ),
+        np.ravel: with_shape(array(SHAPES)),
+        np.ndarray.flatten: with_shape(array(SHAPES)),
+        np.expand_dims: with_shape(array(SHAPES), lambda x: st.integers(-x.ndim - 1, x.ndim)),
+        np.squeeze: with_shape(array(SHAPES)),
+        np.swapaxes: with_shape(array(FULL), axis_of, axis_of),
+        np.matrix_transpose: with_shape(array(FULL.filter(lambda shape: len(shape) > 1))),
+        np.transpose: with_shape(
+            array(SHAPES),
+            lambda x: (
+                st.none() | st.permutations(range(-x.ndim, 0)) | st.permutations(range(x.ndim))
+            ),
+        ),
+        np.broadcast_to: with_shape(
+            array(SHAPES), lambda x: st.sampled_from([x.shape, (2, *x.shape)])
+        ),
+        np.ndarray.astype: with_shape(array(SHAPES), lambda x: st.just(np.float64)),
+        np.moveaxis: with_shape(
+            array(FULL),
+            lambda x: st.permutations(range(x.ndim)).map(lambda axes: axes[:2]),
+            lambda x: st.permutations(range(-x.ndim, 0)).map(lambda axes: axes[:2]),
+        ),
+        np.rollaxis: with_shape(array(FULL), axis_of, axis_of),
+        np.copy: with_shape(array(SHAPES)),
+        np.flip: with_shape(array(FULL), lambda x: st.none() | axis_of(x)),
+        np.fliplr: with_shape(array(MATRICES)),
+        np.flipud: with_shape(array(FULL)),
+        np.rot90: with_shape(array(MATRICES), lambda x: st.integers(-1, 3)),
+        np.roll: with_shape(
+            array(FULL), lambda x: st.integers(-4, 4), lambda x: st.none() | axis_of(x)
+        ),
+        np.repeat: repeated(),
+        np.tile: with_shape(
+            array(FULL), lambda x: st.integers(1, 2) | st.tuples(st.integers(1, 2), st.just(2))
+        ),
+        np.take: taken(),
+        np.take_along_axis: taken_along_axis(),
+        np.diag: with_shape(
+            array(hnp.array_shapes(min_dims=1, max_dims=2, max_side=3)),
+            lambda x: st.integers(-2, 2),
+        ),
+        np.diagonal: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
+        np.tril: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
+        np.triu: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
+        np.sort: with_shape(array(FULL, unique=True), lambda x: st.none() | axis_of(x)),
+        derivatives.padded: padding(["constant", "edge", "reflect", "symmetric", "wrap"]),
+        np.pad: padding(["constant", "edge", "reflect"]),
+        np.append: alike().map(lambda case: ([case[0][0], case[0][-1]], {})),
+        np.concatenate: joined(),
+        np.stack: alike(axis=True),
+        np.vstack: alike(),
+        np.hstack: alike(),
+        np.dstack: alike(),
+        np.column_stack: alike(hnp.array_shapes(min_dims=1, max_dims=2, max_side=3)),
+        np.atleast_1d: alike(SHAPES),
+        np.atleast_2d: alike(SHAPES),
+        np.atleast_3d: alike(SHAPES),
+        np.split: divided(even=True),
+        np.array_split: divided(),
+        np.vsplit: divided(axis=0, even=True),
+        np.hsplit: divided(axis=1, even=True),
+        operator.getitem: indexed(),
+        derivatives.scatter: scattered(),
+        derivatives.join: joined(),
+        derivatives.pile: alike(axis=True),
+        np.matmul: products(),
+    }
+    | cases_linalg.CASES
+    | cases_special.CASES
+)
 
 
-# Of each pair of numbers (one of each argument) a result: these are checked to third order, on single numbers
+# Of each pair of numbers (one of each argument) a result: these are checked to third order, on
+# single numbers
 ELEMENTWISE = [f for f in ENTRIES if isinstance(f, np.ufunc) and not f.signature] + [
-    np.where, np.clip, np.sinc, np.nan_to_num, special.sigmoid, special.log_sigmoid, special.relu, special.leaky_relu,
-    special.elu, special.silu, special.softplus, special.gelu]
+    np.where,
+    np.clip,
+    np.sinc,
+    np.nan_to_num,
+    special.sigmoid,
+    special.log_sigmoid,
+    special.relu,
+    special.leaky_relu,
+    special.elu,
+    special.silu,
+    special.softplus,
+    special.gelu,
+]
 
 
 def case(function):
-    """How to draw (arguments, options) for an entry of the registry; a ufunc off its kinks and poles draws from its domain."""
-    if function in CASES: return CASES[function]
-    if isinstance(function, np.ufunc): return elementwise(function.nin, OPERATIONS[function].domain)
+    """How to draw (arguments, options) for an entry of the registry; a ufunc off its kinks and
+    poles draws from its domain."""
+    if function in CASES:
+        return CASES[function]
+    if isinstance(function, np.ufunc):
+        return elementwise(function.nin, OPERATIONS[function].domain)
     raise KeyError(f"{function.__name__} is in the registry and has no case here: add one")

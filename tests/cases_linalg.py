@@ -1,11 +1,12 @@
-"""A case for every function of linalg.py, primitive or composed: how to draw (arguments, options) for it."""
+"""A case for every function of linalg.py, primitive or composed: how to draw (arguments, options)
+for it."""
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from strategies import FULL, array, with_shape
 
-from tinygrad_edu import linalg
+from tinygrad_edu.operations import linalg
 
 SIDES = st.integers(1, 3)
 SPACED = np.array([1.0, 2.2, 3.6])
@@ -13,33 +14,44 @@ SPACED = np.array([1.0, 2.2, 3.6])
 
 @st.composite
 def multiplied(draw, *ways):
-    """Two arrays, written "an,nb": the same letter is the same size, 0 included. With options where a way has some."""
-    signature, options = draw(st.sampled_from([way if isinstance(way, tuple) else (way, {}) for way in ways]))
+    """Two arrays, written "an,nb": the same letter is the same size, 0 included. With options where
+    a way has some."""
+    signature, options = draw(
+        st.sampled_from([way if isinstance(way, tuple) else (way, {}) for way in ways])
+    )
     sizes = {letter: draw(st.integers(0, 2)) for letter in "abcdn"} | {"3": 3}
-    return [draw(array(tuple(sizes[letter] for letter in letters))) for letters in signature.split(",")], options
+    return [
+        draw(array(tuple(sizes[letter] for letter in letters))) for letters in signature.split(",")
+    ], options
 
 
 def with_values(values, rows, columns):
-    """A matrix with these singular values. The seed is one of those around which LAPACK's vectors keep their signs."""
+    """A matrix with these singular values. The seed is one of those around which LAPACK's vectors
+    keep their signs."""
     rng = np.random.default_rng(23)
-    u, v = (np.linalg.qr(rng.uniform(-1.0, 1.0, (n, n)))[0][:, :len(values)] for n in (rows, columns))
+    u, v = (
+        np.linalg.qr(rng.uniform(-1.0, 1.0, (n, n)))[0][:, : len(values)] for n in (rows, columns)
+    )
     return (u * values) @ v.T
 
 
 @st.composite
 def near(draw, make, count=1):
-    """A matrix, or two, in the neighbourhood of one that `make` gives: values stay apart, signs stay."""
+    """A matrix, or two, in the neighbourhood of one that `make` gives: values stay apart, signs
+    stay."""
     m = make(*[draw(SIDES) for _ in range(count)])
     return m + draw(array((*draw(st.sampled_from([(), (1,), (2,)])), *m.shape))) / 32
 
 
-def alone(strategy, **options): return strategy.map(lambda x: ([x], options))
+def alone(strategy, **options):
+    return strategy.map(lambda x: ([x], options))
 
 
 SQUARE = near(lambda n: with_values(SPACED[:n], n, n))
-ANY = near(lambda m, n: with_values(SPACED[:min(m, n)], m, n), 2)
-SYMMETRIC = near(lambda n: np.exp(-np.abs(np.subtract.outer(np.arange(n), np.arange(n)))) + np.diag(SPACED[:n])).map(
-    lambda x: (x + x.mT) / 2)
+ANY = near(lambda m, n: with_values(SPACED[: min(m, n)], m, n), 2)
+SYMMETRIC = near(
+    lambda n: np.exp(-np.abs(np.subtract.outer(np.arange(n), np.arange(n)))) + np.diag(SPACED[:n])
+).map(lambda x: (x + x.mT) / 2)
 
 
 @st.composite
@@ -52,32 +64,54 @@ def equations(draw):
 
 @st.composite
 def einsums(draw):
-    """Both forms; letters shared, alone and repeated; dots; sizes 1 that broadcast; a result implied, or in any order."""
-    terms, dots = draw(st.lists(st.text("ijk", max_size=3), min_size=1, max_size=3)), draw(st.booleans())
+    """Both forms; letters shared, alone and repeated; dots; sizes 1 that broadcast; a result
+    implied, or in any order."""
+    terms, dots = (
+        draw(st.lists(st.text("ijk", max_size=3), min_size=1, max_size=3)),
+        draw(st.booleans()),
+    )
     sizes = {letter: draw(SIDES) for letter in "ijk"}
-    batch = draw(hnp.mutually_broadcastable_shapes(num_shapes=len(terms), max_dims=1, max_side=2)).input_shapes
-    def size(c, term): return 1 if term.count(c) == 1 and draw(st.integers(0, 3)) == 0 else sizes[c]
-    operands = [draw(array((*(first if dots else ()), *[size(c, term) for c in term])))
-                for first, term in zip(batch, terms, strict=True)]
-    results = st.lists(st.sampled_from("".join(terms)), unique=True, max_size=3).map("".join) if any(terms) else st.just("")
+    batch = draw(
+        hnp.mutually_broadcastable_shapes(num_shapes=len(terms), max_dims=1, max_side=2)
+    ).input_shapes
+
+    def size(c, term):
+        return 1 if term.count(c) == 1 and draw(st.integers(0, 3)) == 0 else sizes[c]
+
+    operands = [
+        draw(array((*(first if dots else ()), *[size(c, term) for c in term])))
+        for first, term in zip(batch, terms, strict=True)
+    ]
+    results = (
+        st.lists(st.sampled_from("".join(terms)), unique=True, max_size=3).map("".join)
+        if any(terms)
+        else st.just("")
+    )
     words = [*terms, *draw(st.just([]) | results.map(lambda result: [result]))]
     if draw(st.booleans()):
         words, n = ["..." * dots + word for word in words], len(operands)
         arguments = [" -> ".join([",".join(words[:n]), *words[n:]]), *operands]
     else:
         lists = [[...] * dots + ["ijk".index(c) for c in word] for word in words]
-        arguments = [part for pair in zip(operands, lists, strict=False) for part in pair] + lists[len(operands):]
+        arguments = [part for pair in zip(operands, lists, strict=False) for part in pair] + lists[
+            len(operands) :
+        ]
     return arguments, {"optimize": draw(st.sampled_from([False, True, "optimal"]))}
 
 
 def few_numbers(case):
     """Second differences are taken of each number with each."""
-    return sum(x.size for x in case[0] if isinstance(x, np.ndarray)) <= 16 and np.size(np.einsum(*case[0])) <= 9
+    return (
+        sum(x.size for x in case[0] if isinstance(x, np.ndarray)) <= 16
+        and np.size(np.einsum(*case[0])) <= 9
+    )
 
 
 @st.composite
 def traced(draw):
-    x = draw(array(hnp.array_shapes(min_dims=2, max_dims=3, max_side=3)).filter(lambda x: x.size <= 12))
+    x = draw(
+        array(hnp.array_shapes(min_dims=2, max_dims=3, max_side=3)).filter(lambda x: x.size <= 12)
+    )
     axis1, axis2 = draw(st.permutations(range(x.ndim)))[:2]
     return [x], {"offset": draw(st.integers(-2, 2)), "axis1": axis1, "axis2": axis2 - x.ndim}
 
@@ -89,31 +123,66 @@ def norms(draw):
     x = signs * (1 + np.arange(6).reshape(2, 3) ** 2 / 7 + draw(array((2, 3))) / 32)
     over_one = [(axis, ord) for axis in (0, -1) for ord in (1, 2, 3, 2.5, -1, np.inf, -np.inf)]
     over_two = [(axis, ord) for axis in (None, (1, 0)) for ord in linalg.MATRIX_NORMS]
-    axis, ord = draw(st.sampled_from([(None, None), (0, None), ((0, 1), None), *over_one, *over_two]))
+    axis, ord = draw(
+        st.sampled_from([(None, None), (0, None), ((0, 1), None), *over_one, *over_two])
+    )
     return [x], {"ord": ord, "axis": axis, "keepdims": draw(st.booleans())}
 
 
 CASES = {
     np.einsum: einsums().filter(few_numbers),
-    np.tensordot: multiplied(("an,nb", {"axes": 1}), ("an,an", {}), ("a,b", {"axes": 0}), ("an,bn", {"axes": (-1, 1)}),
-                             ("acn,nba", {"axes": ([0, -1], [2, 0])}), ("n,anb", {"axes": ([0], [1])})),
-    np.dot: multiplied(",", ",ab", "ab,", "n,n", "an,n", "n,na", "an,nb", "n,anb", "an,bnc", "abn,n", "abn,cnd"),
+    np.tensordot: multiplied(
+        ("an,nb", {"axes": 1}),
+        ("an,an", {}),
+        ("a,b", {"axes": 0}),
+        ("an,bn", {"axes": (-1, 1)}),
+        ("acn,nba", {"axes": ([0, -1], [2, 0])}),
+        ("n,anb", {"axes": ([0], [1])}),
+    ),
+    np.dot: multiplied(
+        ",", ",ab", "ab,", "n,n", "an,n", "n,na", "an,nb", "n,anb", "an,bnc", "abn,n", "abn,cnd"
+    ),
     np.inner: multiplied(",", "ab,", "n,n", "an,n", "n,an", "an,bn", "abn,cn"),
-    np.vdot: multiplied(",", "n,n", "an,an"), np.outer: multiplied("a,b", "ab,c", ",a"),
-    np.vecdot: multiplied("n,n", "an,n", "an,an", ("nab,nb", {"axis": 0}), ("bna,na", {"axis": -2}),
-                           ("n,nab", {"axis": 0})),
+    np.vdot: multiplied(",", "n,n", "an,an"),
+    np.outer: multiplied("a,b", "ab,c", ",a"),
+    np.vecdot: multiplied(
+        "n,n",
+        "an,n",
+        "an,an",
+        ("nab,nb", {"axis": 0}),
+        ("bna,na", {"axis": -2}),
+        ("n,nab", {"axis": 0}),
+    ),
     np.kron: multiplied(",", ",ab", "a,b", "ab,cd", "ab,c", "a,bcd"),
-    np.cross: multiplied("3,3", "3,a3", "ab3,b3", ("3a,3a", {"axis": 0}), ("3,3a", {"axisb": 0}),
-                         ("3a,ba3", {"axisa": 0, "axisc": 1}), ("a3b,3", {"axisa": -2, "axisc": 0})),
-    linalg.cross: multiplied("3,3", "3,a3", "a3,a3"), np.trace: traced(),
-    np.linalg.tensordot: multiplied("abc,bcd"), np.linalg.vecdot: multiplied("an,n"), np.linalg.outer: multiplied("a,b"),
-    np.linalg.cross: multiplied("a3,a3"), np.linalg.matmul: multiplied("an,nb", "can,nb"),
+    np.cross: multiplied(
+        "3,3",
+        "3,a3",
+        "ab3,b3",
+        ("3a,3a", {"axis": 0}),
+        ("3,3a", {"axisb": 0}),
+        ("3a,ba3", {"axisa": 0, "axisc": 1}),
+        ("a3b,3", {"axisa": -2, "axisc": 0}),
+    ),
+    linalg.cross: multiplied("3,3", "3,a3", "a3,a3"),
+    np.trace: traced(),
+    np.linalg.tensordot: multiplied("abc,bcd"),
+    np.linalg.vecdot: multiplied("an,n"),
+    np.linalg.outer: multiplied("a,b"),
+    np.linalg.cross: multiplied("a3,a3"),
+    np.linalg.matmul: multiplied("an,nb", "can,nb"),
     np.linalg.matrix_transpose: with_shape(array(FULL.filter(lambda shape: len(shape) > 1))),
     np.linalg.norm: norms(),
-    np.linalg.solve: equations(), np.linalg.inv: alone(SQUARE), np.linalg.det: alone(SQUARE),
-    linalg.slogdet: alone(SQUARE), np.linalg.slogdet: alone(SQUARE),
+    np.linalg.solve: equations(),
+    np.linalg.inv: alone(SQUARE),
+    np.linalg.det: alone(SQUARE),
+    linalg.slogdet: alone(SQUARE),
+    np.linalg.slogdet: alone(SQUARE),
     np.linalg.cholesky: alone(SYMMETRIC) | alone(SYMMETRIC, upper=True),
-    linalg.eigh: alone(SYMMETRIC), np.linalg.eigh: alone(SYMMETRIC), np.linalg.eigvalsh: alone(SYMMETRIC),
-    linalg.svd: alone(ANY), np.linalg.svd: alone(ANY, full_matrices=False) | alone(SQUARE), np.linalg.svdvals: alone(ANY),
+    linalg.eigh: alone(SYMMETRIC),
+    np.linalg.eigh: alone(SYMMETRIC),
+    np.linalg.eigvalsh: alone(SYMMETRIC),
+    linalg.svd: alone(ANY),
+    np.linalg.svd: alone(ANY, full_matrices=False) | alone(SQUARE),
+    np.linalg.svdvals: alone(ANY),
     linalg.vectors: alone(SYMMETRIC.map(linalg.eigh) | ANY.map(linalg.svd)),
 }

@@ -1,11 +1,13 @@
-"""A case for each of our own operations, and for every function of `special`: how to draw arguments for it. Data only."""
+"""A case for each of our own operations, and for every function of `special`: how to draw arguments
+for it. Data only."""
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from strategies import FULL, array, elementwise, linear_layer, reduction, without_zero
 
-from tinygrad_edu import convolution, special
+from tinygrad_edu import special
+from tinygrad_edu.operations import convolution
 
 PAIRS = st.tuples(st.integers(1, 2), st.integers(1, 2))
 STACKS = st.sampled_from([(), (2,), (1, 2)])  # what may stand before height and width
@@ -14,7 +16,9 @@ BATCHES = st.sampled_from([(0, 1), (1, 1), (2, 1), (1, 2)])  # images and channe
 
 def with_options(strategy, **options):
     """A case with options drawn as well."""
-    return st.tuples(strategy, st.fixed_dictionaries(options)).map(lambda drawn: (drawn[0][0], drawn[0][1] | drawn[1]))
+    return st.tuples(strategy, st.fixed_dictionaries(options)).map(
+        lambda drawn: (drawn[0][0], drawn[0][1] | drawn[1])
+    )
 
 
 @st.composite
@@ -26,10 +30,13 @@ def along_axes(draw):
 
 @st.composite
 def images_and_windows(draw, unique=False, before=STACKS):
-    """Images and windows that fit into them, with up to one row and column left over: x, kernel, stride, dilation."""
+    """Images and windows that fit into them, with up to one row and column left over: x, kernel,
+    stride, dilation."""
     kernel, stride, dilation, (rows, columns) = draw(st.tuples(PAIRS, PAIRS, PAIRS, PAIRS))
-    size = [(n - 1) * s + (k - 1) * d + 1 + draw(st.integers(0, 1))
-            for n, k, s, d in zip((rows, columns), kernel, stride, dilation, strict=True)]
+    size = [
+        (n - 1) * s + (k - 1) * d + 1 + draw(st.integers(0, 1))
+        for n, k, s, d in zip((rows, columns), kernel, stride, dilation, strict=True)
+    ]
     x = array((*draw(before), *size), unique=unique).filter(lambda x: x.size <= 30)
     return [draw(x), kernel, stride, dilation], {}
 
@@ -43,18 +50,30 @@ def windows_to_lay_back(draw):
 @st.composite
 def pool(draw, unique=False):
     (x, kernel, stride, _), _ = draw(images_and_windows(unique, BATCHES))
-    return [x, draw(st.sampled_from([kernel, min(kernel)]))], {"stride": draw(st.sampled_from([None, stride, max(stride)]))}
+    return [x, draw(st.sampled_from([kernel, min(kernel)]))], {
+        "stride": draw(st.sampled_from([None, stride, max(stride)]))
+    }
 
 
 @st.composite
 def convolutions(draw):
-    groups, per_group, filters = draw(st.sampled_from([(1, 1, 1), (1, 2, 1), (1, 1, 2), (2, 1, 1), (2, 1, 2), (2, 2, 1)]))
+    groups, per_group, filters = draw(
+        st.sampled_from([(1, 1, 1), (1, 2, 1), (1, 1, 2), (2, 1, 1), (2, 1, 2), (2, 2, 1)])
+    )
     kernel, padding = draw(PAIRS), draw(st.tuples(st.integers(0, 1), st.integers(0, 1)))
-    size = [draw(st.integers(2 * k - 1, 3)) for k in kernel]  # with a dilation of 2 a kernel of 2 reaches over 3
+    size = [
+        draw(st.integers(2 * k - 1, 3)) for k in kernel
+    ]  # with a dilation of 2 a kernel of 2 reaches over 3
     x = draw(array((draw(st.integers(0, 2)), groups * per_group, *size)))
     arguments = [x, draw(array((groups * filters, per_group, *kernel)))]
-    if draw(st.booleans()): arguments.append(draw(array((groups * filters,))))
-    return arguments, {"stride": draw(PAIRS | st.just(2)), "padding": padding, "dilation": draw(PAIRS), "groups": groups}
+    if draw(st.booleans()):
+        arguments.append(draw(array((groups * filters,))))
+    return arguments, {
+        "stride": draw(PAIRS | st.just(2)),
+        "padding": padding,
+        "dilation": draw(PAIRS),
+        "groups": groups,
+    }
 
 
 @st.composite
@@ -66,14 +85,20 @@ def pairs(draw):
 @st.composite
 def classified(draw):
     log_p = draw(array(st.tuples(st.integers(1, 3), st.integers(1, 3))))
-    return [log_p, draw(hnp.arrays(np.int64, len(log_p), elements=st.integers(0, log_p.shape[1] - 1)))], {}
+    return [
+        log_p,
+        draw(hnp.arrays(np.int64, len(log_p), elements=st.integers(0, log_p.shape[1] - 1))),
+    ], {}
 
 
 @st.composite
 def look_up(draw):
     weight = draw(array((draw(st.integers(1, 3)), draw(st.integers(1, 3)))))
     row = st.integers(0, len(weight) - 1)
-    return [draw(row.map(np.array) | st.lists(row, max_size=4).map(lambda rows: np.array(rows, int))), weight], {}
+    return [
+        draw(row.map(np.array) | st.lists(row, max_size=4).map(lambda rows: np.array(rows, int))),
+        weight,
+    ], {}
 
 
 def seeded_dropout(x, p, seed):
@@ -82,17 +107,33 @@ def seeded_dropout(x, p, seed):
 
 
 CASES = {
-    special.squared_error: pairs(), special.nll: classified(),
-    special.linear: linear_layer(), special.sigmoid: elementwise(1), special.relu: elementwise(1, prepare=without_zero),
+    special.squared_error: pairs(),
+    special.nll: classified(),
+    special.linear: linear_layer(),
+    special.sigmoid: elementwise(1),
+    special.relu: elementwise(1, prepare=without_zero),
     special.logsumexp: reduction(most_axes=2).filter(lambda case: case[0][0].size),
-    special.softmax: along_axes(), special.log_softmax: along_axes(),
-    special.normal_cdf: elementwise(1), special.normal_pdf: elementwise(1),
-    special.softplus: elementwise(1), special.log_sigmoid: elementwise(1), special.silu: elementwise(1),
-    special.leaky_relu: with_options(elementwise(1, prepare=without_zero), negative_slope=st.sampled_from([0.01, 0.5, 2.0])),
-    special.elu: with_options(elementwise(1, prepare=without_zero), alpha=st.sampled_from([0.5, 1.0, 2.0])),
+    special.softmax: along_axes(),
+    special.log_softmax: along_axes(),
+    special.normal_cdf: elementwise(1),
+    special.normal_pdf: elementwise(1),
+    special.softplus: elementwise(1),
+    special.log_sigmoid: elementwise(1),
+    special.silu: elementwise(1),
+    special.leaky_relu: with_options(
+        elementwise(1, prepare=without_zero), negative_slope=st.sampled_from([0.01, 0.5, 2.0])
+    ),
+    special.elu: with_options(
+        elementwise(1, prepare=without_zero), alpha=st.sampled_from([0.5, 1.0, 2.0])
+    ),
     special.gelu: with_options(elementwise(1), approximate=st.sampled_from(["none", "tanh"])),
-    seeded_dropout: with_options(elementwise(1), p=st.sampled_from([0.0, 0.25, 0.5, 1.0]), seed=st.integers(0, 9)),
-    special.embedding: look_up(), special.conv2d: convolutions(),
-    special.max_pool2d: pool(unique=True), special.avg_pool2d: pool(),
-    convolution.windows: images_and_windows(), convolution.overlap_add: windows_to_lay_back(),
+    seeded_dropout: with_options(
+        elementwise(1), p=st.sampled_from([0.0, 0.25, 0.5, 1.0]), seed=st.integers(0, 9)
+    ),
+    special.embedding: look_up(),
+    special.conv2d: convolutions(),
+    special.max_pool2d: pool(unique=True),
+    special.avg_pool2d: pool(),
+    convolution.windows: images_and_windows(),
+    convolution.overlap_add: windows_to_lay_back(),
 }

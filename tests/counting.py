@@ -1,4 +1,5 @@
-"""What counts as a line of code, for the ceilings of our files and for the table of other libraries."""
+"""What counts as a line of code, for the ceilings of our files and for the table of other
+libraries."""
 
 import ast
 
@@ -13,5 +14,8 @@ def code_lines(path):
     text = path.read_text()
     docs = [node.body[0] for node in ast.walk(ast.parse(text)) if documented(node)]
     without = {line for node in docs for line in range(node.lineno, node.end_lineno + 1)}
-    return {number for number, line in enumerate(text.splitlines(), 1)
-            if line.strip() and not line.strip().startswith("#")} - without
+    return {
+        number
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip() and not line.strip().startswith("#")
+    } - without

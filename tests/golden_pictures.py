@@ -1,4 +1,5 @@
-"""The pictures that are kept in tests/golden/ to be compared byte by byte; run as a script, this draws them anew."""
+"""The pictures that are kept in tests/golden/ to be compared byte by byte; run as a script, this
+draws them anew."""
 
 from __future__ import annotations
 
@@ -29,16 +30,28 @@ def neuron(**options: Any) -> Picture:
 def images(**options: Any) -> Picture:
     """Four smooth images of 8 × 8 pixels through two layers."""
     ramp, rng = np.linspace(0, 1, 8), np.random.default_rng(0)
-    x = np.stack([np.outer(ramp, ramp), np.outer(ramp[::-1], ramp), np.outer(ramp, 1 - ramp), 1 - np.outer(ramp, ramp)])
+    x = np.stack(
+        [
+            np.outer(ramp, ramp),
+            np.outer(ramp[::-1], ramp),
+            np.outer(ramp, 1 - ramp),
+            1 - np.outer(ramp, ramp),
+        ]
+    )
     x, y = x.reshape(4, 64), np.eye(4)[:, :3]
-    model = nn.Sequential(nn.Linear(64, 5, rng=rng, dtype=float), nn.Tanh(), nn.Linear(5, 3, rng=rng, dtype=float))
+    model = nn.Sequential(
+        nn.Linear(64, 5, rng=rng, dtype=float), nn.Tanh(), nn.Linear(5, 3, rng=rng, dtype=float)
+    )
     loss = nn.MSE()(model(x), y)
     return draw(loss, **options)
 
 
 def residual(**options: Any) -> Picture:
     rng, x = np.random.default_rng(0), np.linspace(-1, 1, 8).reshape(2, 4)
-    def layer() -> nn.Linear: return nn.Linear(4, 4, rng=rng, dtype=float)
+
+    def layer() -> nn.Linear:
+        return nn.Linear(4, 4, rng=rng, dtype=float)
+
     model = nn.Sequential(layer(), *[nn.Residual(layer(), nn.Tanh(), layer()) for _ in range(12)])
     loss = nn.MSE()(model(x), np.zeros((2, 4)))
     return draw(loss, **options)
@@ -47,28 +60,41 @@ def residual(**options: Any) -> Picture:
 def small(**options: Any) -> Picture:
     """A network of two inputs, two hidden values and one output."""
     rng, x = np.random.default_rng(0), np.array([[0.5, -1.0]])
-    model = nn.Sequential(nn.Linear(2, 2, rng=rng, dtype=float), nn.Tanh(), nn.Linear(2, 1, rng=rng, dtype=float))
+    model = nn.Sequential(
+        nn.Linear(2, 2, rng=rng, dtype=float), nn.Tanh(), nn.Linear(2, 1, rng=rng, dtype=float)
+    )
     y = model(x)
     return draw(y, **options)
 
 
 PICTURES: dict[str, Callable[[], Picture]] = {
-    "neuron": neuron, "neuron_dark": partial(neuron, theme="dark"),
-    "images": images, "images_dark": partial(images, theme="dark"),
-    "residual": residual, "residual_folded": partial(residual, depth=3), "small_scalars": partial(small, scalars=True)}
+    "neuron": neuron,
+    "neuron_dark": partial(neuron, theme="dark"),
+    "images": images,
+    "images_dark": partial(images, theme="dark"),
+    "residual": residual,
+    "residual_folded": partial(residual, depth=3),
+    "small_scalars": partial(small, scalars=True),
+}
 
 
 def unpacked(svg: str) -> str:
-    """The SVG with each thumbnail's pixels in place of its PNG: zlib comes in versions that pack differently."""
-    return re.sub(r"data:image/png;base64,([^\"]*)", lambda found: pixels(base64.b64decode(found[1])).hex(), svg)
+    """The SVG with each thumbnail's pixels in place of its PNG: zlib comes in versions that pack
+    differently."""
+    return re.sub(
+        r"data:image/png;base64,([^\"]*)",
+        lambda found: pixels(base64.b64decode(found[1])).hex(),
+        svg,
+    )
 
 
 def pixels(png: bytes) -> bytes:
     """The numbers of the colours, each row after a 0."""
     start = png.index(b"IDAT")
-    return zlib.decompress(png[start + 4:start + 4 + int.from_bytes(png[start - 4:start])])
+    return zlib.decompress(png[start + 4 : start + 4 + int.from_bytes(png[start - 4 : start])])
 
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    for name, draws in PICTURES.items(): (FOLDER / f"{name}.svg").write_text(draws().svg(), encoding="utf-8")
+    for name, draws in PICTURES.items():
+        (FOLDER / f"{name}.svg").write_text(draws().svg(), encoding="utf-8")

@@ -1,16 +1,19 @@
-"""How to draw arguments for a function: numbers on a grid, arrays that broadcast, reductions. The cases are made of these."""
+"""How to draw arguments for a function: numbers on a grid, arrays that broadcast, reductions. The
+cases are made of these."""
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-# Kinks and poles are kept away from by drawing from a grid that avoids them, plus the same offset for all: no two numbers
+# Kinks and poles are kept away from by drawing from a grid that avoids them, plus the same offset
+# for all: no two numbers
 # are closer than 1/8 unless they are equal, and numerical steps are a thousand times smaller.
 GRID = 0.125
 
 
 def numbers(low=-np.inf, high=np.inf):
-    """Multiples of 1/8 in an open interval, between −2 and 2 where it has no bound, never 0 unless 0 is its inside."""
+    """Multiples of 1/8 in an open interval, between −2 and 2 where it has no bound, never 0 unless
+    0 is its inside."""
     low = max(low, -2.0) if np.isfinite(low) else -2.0
     high = min(high, 2.0) if np.isfinite(high) else low + 4.0
     return st.integers(round(low / GRID) + 1, round(high / GRID) - 1).map(lambda n: n * GRID)
@@ -32,19 +35,31 @@ MATRICES = hnp.array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=3)
 @st.composite
 def elementwise(draw, count, domain=(), prepare=lambda x: x):
     """`count` arrays that broadcast, with axes of size 0 and 1 and without axes."""
-    shapes = draw(hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=3, min_side=0, max_side=3)).input_shapes
+    shapes = draw(
+        hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=3, min_side=0, max_side=3)
+    ).input_shapes
     domain = domain or ((-np.inf, np.inf),) * count
-    return [draw(prepare(array(shape, interval))) for shape, interval in zip(shapes, domain, strict=True)], {}
+    return [
+        draw(prepare(array(shape, interval)))
+        for shape, interval in zip(shapes, domain, strict=True)
+    ], {}
 
 
 @st.composite
 def reduction(draw, unique=False, most_axes=3, shapes=None, prepare=lambda x: x, **more):
     shapes = shapes if shapes is not None else FULL if unique else SHAPES
     x = draw(prepare(array(shapes, unique=unique).filter(lambda x: x.size <= 12)))
-    axes = st.none() | st.sets(st.integers(0, max(x.ndim - 1, 0)), min_size=1, max_size=most_axes).map(tuple)
+    axes = st.none() | st.sets(
+        st.integers(0, max(x.ndim - 1, 0)), min_size=1, max_size=most_axes
+    ).map(tuple)
     axis = draw(axes if x.ndim else st.none())
-    if axis and draw(st.booleans()): axis = axis[0] - x.ndim
-    return [x], {"axis": axis, "keepdims": draw(st.booleans()), **{key: draw(value) for key, value in more.items()}}
+    if axis and draw(st.booleans()):
+        axis = axis[0] - x.ndim
+    return [x], {
+        "axis": axis,
+        "keepdims": draw(st.booleans()),
+        **{key: draw(value) for key, value in more.items()},
+    }
 
 
 @st.composite
@@ -62,11 +77,14 @@ def linear_layer(draw):
 
 def with_shape(strategy, *make):
     """x, and further arguments that are drawn knowing x."""
+
     @st.composite
     def arguments(draw):
         x = draw(strategy)
         return [x, *[draw(m(x)) for m in make]], {}
+
     return arguments()
 
 
-def axis_of(x): return st.integers(-x.ndim, x.ndim - 1)
+def axis_of(x):
+    return st.integers(-x.ndim, x.ndim - 1)

@@ -1,4 +1,5 @@
-"""The benchmarks run, contenders that disagree are refused, those that are not there are named. No time is asserted."""
+"""The benchmarks run, contenders that disagree are refused, those that are not there are named. No
+time is asserted."""
 
 import json
 import subprocess
@@ -28,10 +29,12 @@ def imitator(kind, step_of):
     return SimpleNamespace(array=np.asarray, numpy=np.asarray, **{kind: step_of})
 
 
-def raced(work, **modules): return race.race(work, {"numpy_by_hand": numpy_by_hand, **modules}, rounds=2, seconds=1e-4)
+def raced(work, **modules):
+    return race.race(work, {"numpy_by_hand": numpy_by_hand, **modules}, rounds=2, seconds=1e-4)
 
 
-def test_every_kind_of_work_is_known(works): assert sorted(works) == sorted(KINDS)
+def test_every_kind_of_work_is_known(works):
+    assert sorted(works) == sorted(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -45,10 +48,15 @@ def test_by_hand_with_buffers_and_ours_agree(kind, works):
 def test_a_contender_that_computes_something_else_is_refused_by_name(kind, works):
     def off(work):
         step = getattr(numpy_by_hand, kind)(work)
+
         def wrong(*batch):
             result = step(*batch)
-            return [x * 1.001 for x in result] if isinstance(result, list | tuple) else result * 1.001
+            return (
+                [x * 1.001 for x in result] if isinstance(result, list | tuple) else result * 1.001
+            )
+
         return wrong
+
     with pytest.raises(race.Disagreement, match="cheat and numpy_by_hand disagree at step 1"):
         raced(works[kind], cheat=imitator(kind, off))
 
@@ -56,7 +64,8 @@ def test_a_contender_that_computes_something_else_is_refused_by_name(kind, works
 @pytest.mark.parametrize("kind", ["mlp", "written_out", "classifier", "cnn"])
 def test_a_contender_that_forgets_the_update_is_refused(kind, works):
     idle = imitator(kind, lambda work: getattr(numpy_by_hand, kind)(replace(work, lr=0.0)))
-    with pytest.raises(race.Disagreement, match="at step 2"): raced(works[kind], idle=idle)
+    with pytest.raises(race.Disagreement, match="at step 2"):
+        raced(works[kind], idle=idle)
 
 
 def test_a_contender_that_is_not_installed_is_named_and_left_out():
@@ -74,15 +83,30 @@ def test_rounds_are_measured_without_the_environment_s_choice_of_kernels(monkeyp
 def test_a_ratio_is_that_of_the_same_round_and_what_a_contender_cannot_do_is_a_dash():
     rows = {"work": {"numpy_by_hand": [1e-6, 3e-6, 1e-6], "ours": [2e-6, 6e-6, 2e-6]}}
     names = {"numpy_by_hand": "by hand", "ours": "ours", "peer": "peer"}
-    assert report.table(names, rows, report.with_ratio).endswith("| work | **1.00** 1 µs | **2.00** 2 µs | – |")
+    assert report.table(names, rows, report.with_ratio).endswith(
+        "| work | **1.00** 1 µs | **2.00** 2 µs | – |"
+    )
 
 
 def test_the_benchmark_leaves_a_table_a_figure_and_all_times(tmp_path):
-    command = [sys.executable, "-m", "tests.benchmarks", "--quick", "--rounds", "2", "--out", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks",
+        "--quick",
+        "--rounds",
+        "2",
+        "--out",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-1000:]
     assert done.stdout.rstrip() == (tmp_path / "table.md").read_text().rstrip()
     assert "kernels" in done.stdout and "| CNN, batch 32 |" in done.stdout
     run = json.loads((tmp_path / "results.json").read_text())["runs"][0]
-    assert {name for row in run["rows"].values() for name in row} >= {"numpy_by_hand", "numpy_with_buffers", "ours_eager"}
+    assert {name for row in run["rows"].values() for name in row} >= {
+        "numpy_by_hand",
+        "numpy_with_buffers",
+        "ours_eager",
+    }
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")

@@ -1,4 +1,5 @@
-"""A checkpoint is a whole state or an error that names the file; a failed save leaves the old file and nothing else."""
+"""A checkpoint is a whole state or an error that names the file; a failed save leaves the old file
+and nothing else."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ def model(seed: int = 0, out: int = 2) -> nn.Sequential:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path: return tmp_path / "model.safetensors"
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "model.safetensors"
 
 
 def assert_same_state(one: nn.Module, other: nn.Module) -> None:
@@ -38,7 +40,8 @@ def assert_same_state(one: nn.Module, other: nn.Module) -> None:
 def assert_refused(path: Path, *words: str) -> None:
     """Loading names the file, says the words, and changes nothing."""
     into, before = model(1), model(1)
-    with pytest.raises(ValueError) as error: nn.load(path, into)
+    with pytest.raises(ValueError) as error:
+        nn.load(path, into)
     assert all(word in str(error.value) for word in (str(path), *words))
     assert_same_state(into, before)
 
@@ -56,13 +59,24 @@ def test_metadata_are_optional(path: Path) -> None:
 
 
 class State(nn.Module):
-    def __init__(self, *arrays: Any) -> None: self.state = [Tensor(array) for array in arrays]
+    def __init__(self, *arrays: Any) -> None:
+        self.state = [Tensor(array) for array in arrays]
 
 
 def test_every_shape_layout_and_dtype_comes_back(path: Path) -> None:
     whole = np.arange(24.0).reshape(4, 6)
-    arrays = [np.array(3.5), np.zeros((0, 3)), whole.T, whole[::2, ::-1], np.asfortranarray(whole), whole.astype(">f4"),
-              np.array([True, False]), np.array([1, 2], np.int64), np.array([7], np.uint8), np.ones(2, np.float16)]
+    arrays = [
+        np.array(3.5),
+        np.zeros((0, 3)),
+        whole.T,
+        whole[::2, ::-1],
+        np.asfortranarray(whole),
+        whole.astype(">f4"),
+        np.array([True, False]),
+        np.array([1, 2], np.int64),
+        np.array([7], np.uint8),
+        np.ones(2, np.float16),
+    ]
     one, other = State(*arrays), State(*[np.zeros_like(array) for array in arrays])
     nn.save(path, one)
     nn.load(path, other)
@@ -70,8 +84,12 @@ def test_every_shape_layout_and_dtype_comes_back(path: Path) -> None:
 
 
 def test_a_pytorch_model_s_file_loads(path: Path) -> None:
-    state = {"0.weight": np.ones((4, 3), "f4"), "0.bias": np.ones(4, "f4"),  # torch.nn.Sequential(Linear, Tanh, Linear)
-             "2.weight": np.ones((2, 4), "f4"), "2.bias": np.ones(2, "f4")}
+    state = {
+        "0.weight": np.ones((4, 3), "f4"),
+        "0.bias": np.ones(4, "f4"),  # torch.nn.Sequential(Linear, Tanh, Linear)
+        "2.weight": np.ones((2, 4), "f4"),
+        "2.bias": np.ones(2, "f4"),
+    }
     save_file(state, path, {"format": "pt"})
     into = model()
     assert nn.load(path, into) == {"format": "pt"}
@@ -87,13 +105,19 @@ def test_a_file_cut_short_anywhere_is_refused(path: Path) -> None:
 
 
 def test_what_is_no_checkpoint_is_refused(path: Path) -> None:
-    for contents in (b"\x80\x04K\x01.", b"{}" * 50, struct.pack("<Q", 2 ** 62) + b"{}"):  # the first is a pickle
+    for contents in (
+        b"\x80\x04K\x01.",
+        b"{}" * 50,
+        struct.pack("<Q", 2**62) + b"{}",
+    ):  # the first is a pickle
         path.write_bytes(contents)
         assert_refused(path)
 
 
 def test_numbers_that_numpy_lacks_are_refused(path: Path) -> None:
-    header = json.dumps({"0.bias": {"dtype": "BF16", "shape": [4], "data_offsets": [0, 8]}}).encode()
+    header = json.dumps(
+        {"0.bias": {"dtype": "BF16", "shape": [4], "data_offsets": [0, 8]}}
+    ).encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
     assert_refused(path, "bfloat16", "float32")
 
@@ -106,30 +130,42 @@ def test_another_model_s_file_is_refused(path: Path) -> None:
 
 
 def test_a_missing_file_is_a_missing_file(path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=path.name): nn.load(path, model())
+    with pytest.raises(FileNotFoundError, match=path.name):
+        nn.load(path, model())
 
 
 @pytest.mark.parametrize("call", ["replace", "fsync"])
 @pytest.mark.parametrize("failure", [OSError, KeyboardInterrupt])
-def test_a_failed_save_leaves_the_old_file_and_nothing_else(path: Path, monkeypatch: Any, call: str,
-                                                            failure: Any) -> None:
+def test_a_failed_save_leaves_the_old_file_and_nothing_else(
+    path: Path, monkeypatch: Any, call: str, failure: Any
+) -> None:
     nn.save(path, model(0))
-    def fail(*args: Any) -> None: raise failure
+
+    def fail(*args: Any) -> None:
+        raise failure
+
     monkeypatch.setattr(os, call, fail)
-    with pytest.raises(failure): nn.save(path, model(1))
+    with pytest.raises(failure):
+        nn.save(path, model(1))
     into = model(2)
     nn.load(path, into)
     assert_same_state(into, model(0))
     assert os.listdir(path.parent) == [path.name]
 
 
-def test_the_new_file_is_whole_and_on_disk_before_it_takes_the_name(path: Path, monkeypatch: Any) -> None:
+def test_the_new_file_is_whole_and_on_disk_before_it_takes_the_name(
+    path: Path, monkeypatch: Any
+) -> None:
     nn.save(path, model(0))
     whole, replace = path.read_bytes(), os.replace
     calls: list[Any] = []
+
     def look(source: Any, target: Any) -> None:
-        calls.append((Path(source).parent, len(Path(source).read_bytes()), path.read_bytes() == whole))
+        calls.append(
+            (Path(source).parent, len(Path(source).read_bytes()), path.read_bytes() == whole)
+        )
         replace(source, target)
+
     monkeypatch.setattr(os, "fsync", lambda descriptor: calls.append(os.fstat(descriptor).st_size))
     monkeypatch.setattr(os, "replace", look)
     nn.save(path, model(1))
@@ -151,25 +187,44 @@ def test_a_link_stays_a_link(path: Path) -> None:
 
 def test_metadata_are_text(path: Path) -> None:
     for metadata in ({"epoch": 7}, {7: "epoch"}):
-        with pytest.raises(TypeError, match="write str"): nn.save(path, model(), metadata)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="write str"):
+            nn.save(path, model(), metadata)  # type: ignore[arg-type]
     assert not path.exists()
 
 
 # What training needs besides the model
 
-OPTIMIZERS = {name: found for name in optim.__all__ if isinstance(found := getattr(optim, name), type)
-              and issubclass(found, optim.Optimizer) and found is not optim.Optimizer}
-ON = {"momentum": 0.9, "nesterov": True, "centered": True, "weight_decay": 0.01}  # whatever the optimizer has of these
+OPTIMIZERS = {
+    name: found
+    for name in optim.__all__
+    if isinstance(found := getattr(optim, name), type)
+    and issubclass(found, optim.Optimizer)
+    and found is not optim.Optimizer
+}
+ON = {
+    "momentum": 0.9,
+    "nesterov": True,
+    "centered": True,
+    "weight_decay": 0.01,
+}  # whatever the optimizer has of these
 INPUTS = np.random.default_rng(9).normal(size=(50, 3)).astype(np.float32)
 
 
 class Training:
-    """A model, an optimizer with two groups, a schedule; a shuffling loader and noise, driven by the same rng."""
+    """A model, an optimizer with two groups, a schedule; a shuffling loader and noise, driven by
+    the same rng."""
 
     def __init__(self, name: str = "SGD", seed: int = 0, lr: float = 0.05) -> None:
         self.model, self.rng = model(seed), np.random.default_rng(seed)
-        options = {key: value for key, value in ON.items() if key in inspect.signature(OPTIMIZERS[name]).parameters}
-        groups = [{"params": self.model[0].parameters()}, {"params": self.model[2].parameters(), "lr": lr / 2}]
+        options = {
+            key: value
+            for key, value in ON.items()
+            if key in inspect.signature(OPTIMIZERS[name]).parameters
+        }
+        groups = [
+            {"params": self.model[0].parameters()},
+            {"params": self.model[2].parameters(), "lr": lr / 2},
+        ]
         self.optimizer = OPTIMIZERS[name](groups, lr=lr, **options)
         self.schedule = optim.Cosine(self.optimizer, steps=60)
         self.loader = nn.DataLoader(INPUTS, INPUTS[:, :2], batch_size=8, shuffle=True, rng=self.rng)
@@ -178,22 +233,42 @@ class Training:
         for _ in range(count):
             for x, y in self.loader:
                 self.optimizer.zero_grad()
-                nn.MSE()(self.model(x + self.rng.normal(size=x.shape, scale=0.1).astype(np.float32)), y).backward()
+                nn.MSE()(
+                    self.model(x + self.rng.normal(size=x.shape, scale=0.1).astype(np.float32)), y
+                ).backward()
                 self.optimizer.step()
                 self.schedule.step()
 
     @property
-    def parts(self) -> dict[str, Any]: return {"optimizer": self.optimizer, "schedule": self.schedule, "rng": self.rng}
-    def save(self, path: Path) -> None: nn.save(path, self.model, {"note": "✓"}, **self.parts, step=3)
-    def load(self, path: Path) -> dict[str, Any]: return nn.load(path, self.model, **self.parts)
+    def parts(self) -> dict[str, Any]:
+        return {"optimizer": self.optimizer, "schedule": self.schedule, "rng": self.rng}
+
+    def save(self, path: Path) -> None:
+        nn.save(path, self.model, {"note": "✓"}, **self.parts, step=3)
+
+    def load(self, path: Path) -> dict[str, Any]:
+        return nn.load(path, self.model, **self.parts)
 
     def everything(self) -> Any:
         """All that may change, with names in place of Tensors."""
         names = {p: name for name, p in self.model.named_parameters()}
-        kept = {key: {names[p]: array.copy() for p, array in arrays.items()} for key, arrays in self.optimizer.memory.items()}
-        options = [{**group, "params": [names[p] for p in group["params"]]} for group in self.optimizer.param_groups]
-        return (self.model.state_dict(), kept, {names[p]: t for p, t in self.optimizer.steps.items()}, options,
-                self.schedule.t, [*self.schedule.initial], self.rng.bit_generator.state)
+        kept = {
+            key: {names[p]: array.copy() for p, array in arrays.items()}
+            for key, arrays in self.optimizer.memory.items()
+        }
+        options = [
+            {**group, "params": [names[p] for p in group["params"]]}
+            for group in self.optimizer.param_groups
+        ]
+        return (
+            self.model.state_dict(),
+            kept,
+            {names[p]: t for p, t in self.optimizer.steps.items()},
+            options,
+            self.schedule.t,
+            [*self.schedule.initial],
+            self.rng.bit_generator.state,
+        )
 
 
 def trained(*arguments: Any, epochs: int = 2) -> Training:
@@ -208,7 +283,8 @@ def test_training_resumed_is_bit_for_bit_training_that_never_stopped(path: Path,
     first.save(path)
     assert resumed.load(path) == {"note": "✓", "step": 3}
     np.testing.assert_equal(resumed.everything(), first.everything())
-    for training in (first, resumed): training.epochs(3)
+    for training in (first, resumed):
+        training.epochs(3)
     np.testing.assert_equal(resumed.everything(), first.everything())
     np.testing.assert_equal(first.everything(), trained(name, epochs=5).everything())
 
@@ -217,13 +293,19 @@ def test_training_resumed_is_bit_for_bit_training_that_never_stopped(path: Path,
 def test_without_any_part_of_it_training_goes_another_way(path: Path, part: str) -> None:
     first, resumed = trained("Adam"), Training("Adam", 1)
     first.save(path)
-    nn.load(path, resumed.model, **{key: value for key, value in resumed.parts.items() if key != part})
-    for training in (first, resumed): training.epochs(1)
+    nn.load(
+        path, resumed.model, **{key: value for key, value in resumed.parts.items() if key != part}
+    )
+    for training in (first, resumed):
+        training.epochs(1)
     assert not np.array_equal(resumed.model[0].weight.data, first.model[0].weight.data)
 
 
 def options(training: Training) -> list[dict[str, Any]]:
-    return [{name: value for name, value in group.items() if name != "params"} for group in training.optimizer.param_groups]
+    return [
+        {name: value for name, value in group.items() if name != "params"}
+        for group in training.optimizer.param_groups
+    ]
 
 
 @pytest.mark.parametrize("part", ["optimizer", "schedule"])
@@ -240,14 +322,17 @@ def test_every_generator_goes_on_where_it_was(path: Path, bits: str) -> None:
     rng.integers(9, size=5, dtype=np.int32)  # leaves half of 64 bits behind
     nn.save(path, model(), rng=rng)
     nn.load(path, model(), rng=other)
-    for _ in range(3): assert rng.integers(2 ** 31, dtype=np.int32) == other.integers(2 ** 31, dtype=np.int32)
+    for _ in range(3):
+        assert rng.integers(2**31, dtype=np.int32) == other.integers(2**31, dtype=np.int32)
 
 
 def test_arrays_are_named_by_what_they_are_and_by_their_parameter(path: Path) -> None:
     training = trained("SGD")
     training.save(path)
     names = [*training.model.state_dict()]
-    assert sorted(load_file(path)) == sorted([*names, *[f"optimizer.velocity.{name}" for name in names]])
+    assert sorted(load_file(path)) == sorted(
+        [*names, *[f"optimizer.velocity.{name}" for name in names]]
+    )
 
 
 def test_the_model_alone_is_loaded_from_all_of_it(path: Path) -> None:
@@ -263,7 +348,9 @@ def test_weights_alone_are_no_state_of_an_optimizer_and_nothing_is_loaded(path: 
     for part in ("optimizer", "schedule", "rng"):
         into = trained("Adam", 1)
         before = into.everything()
-        with pytest.raises(ValueError, match=f"no state of the {part} is in the file: leave {part}= out") as error:
+        with pytest.raises(
+            ValueError, match=f"no state of the {part} is in the file: leave {part}= out"
+        ) as error:
             nn.load(path, into.model, **{part: into.parts[part]})
         assert str(path) in str(error.value)
         np.testing.assert_equal(into.everything(), before)
@@ -277,7 +364,8 @@ def test_an_optimizer_that_never_stepped_is_there_all_the_same(path: Path) -> No
 
 
 def test_a_step_that_is_no_integer_is_refused(path: Path) -> None:
-    with pytest.raises(TypeError): nn.save(path, model(), step=0.5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        nn.save(path, model(), step=0.5)  # type: ignore[arg-type]
     nn.save(path, model(), step=np.int64(7))  # type: ignore[arg-type]
     assert nn.load(path, model()) == {"step": 7}
 
@@ -285,7 +373,9 @@ def test_a_step_that_is_no_integer_is_refused(path: Path) -> None:
 def changed(path: Path, change: Any) -> None:
     """The file, its arrays and our JSON changed."""
     from safetensors import safe_open
-    with safe_open(path, framework="numpy") as file: metadata = file.metadata()
+
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
     arrays, facts = load_file(path), json.loads(metadata["tinygrad_edu"])
     change(arrays, facts)
     save_file(arrays, path, {**metadata, "tinygrad_edu": json.dumps(facts)})
@@ -294,39 +384,80 @@ def changed(path: Path, change: Any) -> None:
 VELOCITY = "optimizer.velocity.2.weight"
 DAMAGES = {  # what happened to the file ↦ what the message must say
     "lost": (lambda arrays, facts: arrays.pop(VELOCITY), f"missing: {VELOCITY}, shape (2, 4)"),
-    "another shape": (lambda arrays, facts: arrays.update({VELOCITY: np.ones((3, 4), "f4")}),
-                      f"different: {VELOCITY}, float32 (3, 4) in the file, float32 (2, 4) in the model"),
-    "complex": (lambda arrays, facts: arrays.update({VELOCITY: np.ones((2, 4), "c8")}), f"different: {VELOCITY}, complex64"),
-    "the model's": (lambda arrays, facts: arrays.pop("2.weight"), "missing: 2.weight, shape (2, 4)"),
-    "other names": (lambda arrays, facts: facts["optimizer"]["groups"][1].update(params=["7.weight"]),
-                    "missing: 2.weight\n  missing: 2.bias\n  unexpected: 7.weight"),
-    "other groups": (lambda arrays, facts: facts["optimizer"]["groups"].reverse(), "different groups: [['2.weight'"),
-    "rates": (lambda arrays, facts: facts["schedule"]["initial"].pop(), "the schedule has 2 parameter groups, the file 1"),
-    "optimizer's type": (lambda arrays, facts: facts["optimizer"].update(type="Adam"), "of type Adam, expected SGD"),
-    "schedule's type": (lambda arrays, facts: facts["schedule"].update(type="Step"), "of type Step, expected Cosine"),
-    "generator's type": (lambda arrays, facts: facts["rng"].update(type="MT19937"), "of type MT19937, expected PCG64"),
-    "no groups": (lambda arrays, facts: facts["optimizer"].pop("groups"), "damaged metadata: KeyError('groups')"),
+    "another shape": (
+        lambda arrays, facts: arrays.update({VELOCITY: np.ones((3, 4), "f4")}),
+        f"different: {VELOCITY}, float32 (3, 4) in the file, float32 (2, 4) in the model",
+    ),
+    "complex": (
+        lambda arrays, facts: arrays.update({VELOCITY: np.ones((2, 4), "c8")}),
+        f"different: {VELOCITY}, complex64",
+    ),
+    "the model's": (
+        lambda arrays, facts: arrays.pop("2.weight"),
+        "missing: 2.weight, shape (2, 4)",
+    ),
+    "other names": (
+        lambda arrays, facts: facts["optimizer"]["groups"][1].update(params=["7.weight"]),
+        "missing: 2.weight\n  missing: 2.bias\n  unexpected: 7.weight",
+    ),
+    "other groups": (
+        lambda arrays, facts: facts["optimizer"]["groups"].reverse(),
+        "different groups: [['2.weight'",
+    ),
+    "rates": (
+        lambda arrays, facts: facts["schedule"]["initial"].pop(),
+        "the schedule has 2 parameter groups, the file 1",
+    ),
+    "optimizer's type": (
+        lambda arrays, facts: facts["optimizer"].update(type="Adam"),
+        "of type Adam, expected SGD",
+    ),
+    "schedule's type": (
+        lambda arrays, facts: facts["schedule"].update(type="Step"),
+        "of type Step, expected Cosine",
+    ),
+    "generator's type": (
+        lambda arrays, facts: facts["rng"].update(type="MT19937"),
+        "of type MT19937, expected PCG64",
+    ),
+    "no groups": (
+        lambda arrays, facts: facts["optimizer"].pop("groups"),
+        "damaged metadata: KeyError('groups')",
+    ),
     "no steps": (lambda arrays, facts: facts["optimizer"].update(steps=3), "damaged metadata"),
-    "unknown option": (lambda arrays, facts: facts["optimizer"]["groups"][0].update(decay=1.0), "options ['decay'"),
-    "no such number": (lambda arrays, facts: facts["rng"]["state"].update(uinteger=10 ** 99), "damaged metadata: Overflow"),
-    "generator's state": (lambda arrays, facts: facts["rng"]["state"].pop("state"), "damaged metadata"),
+    "unknown option": (
+        lambda arrays, facts: facts["optimizer"]["groups"][0].update(decay=1.0),
+        "options ['decay'",
+    ),
+    "no such number": (
+        lambda arrays, facts: facts["rng"]["state"].update(uinteger=10**99),
+        "damaged metadata: Overflow",
+    ),
+    "generator's state": (
+        lambda arrays, facts: facts["rng"]["state"].pop("state"),
+        "damaged metadata",
+    ),
 }
 
 
 @pytest.mark.parametrize("damage, message", DAMAGES.values(), ids=DAMAGES)
-def test_what_does_not_fit_is_listed_and_nothing_is_loaded(path: Path, damage: Any, message: str) -> None:
+def test_what_does_not_fit_is_listed_and_nothing_is_loaded(
+    path: Path, damage: Any, message: str
+) -> None:
     trained("SGD").save(path)
     changed(path, damage)
     into = trained("SGD", 1)
     before = into.everything()
-    with pytest.raises(ValueError) as error: into.load(path)
+    with pytest.raises(ValueError) as error:
+        into.load(path)
     assert str(path) in str(error.value) and message in str(error.value)
     np.testing.assert_equal(into.everything(), before)
 
 
 def test_names_that_the_file_needs_are_refused(path: Path) -> None:
     for options in ({"metadata": {"tinygrad_edu": ""}}, {"metadata": {"step": "7"}, "step": 7}):
-        with pytest.raises(ValueError, match="names that the file itself needs"): nn.save(path, model(), **options)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="names that the file itself needs"):
+            nn.save(path, model(), **options)  # type: ignore[arg-type]
     nn.save(path, model(), {"step": "7"})
     assert nn.load(path, model()) == {"step": "7"}
 
@@ -340,22 +471,33 @@ def test_an_optimizer_of_another_model_is_refused(path: Path) -> None:
 
 # PyTorch, disks, and processes that end
 
+
 def test_what_we_write_is_a_pytorch_state_dict_beside_the_optimizer_s_names(path: Path) -> None:
     training = trained("Adam")
     training.save(path)
-    theirs = {name: array for name, array in load_file(path).items() if not name.startswith("optimizer.")}
+    theirs = {
+        name: array for name, array in load_file(path).items() if not name.startswith("optimizer.")
+    }
     assert {name: (array.shape, array.dtype) for name, array in theirs.items()} == {
-        "0.weight": ((4, 3), np.float32), "0.bias": ((4,), np.float32),  # torch.nn.Sequential(Linear, Tanh, Linear)
-        "2.weight": ((2, 4), np.float32), "2.bias": ((2,), np.float32)}
+        "0.weight": ((4, 3), np.float32),
+        "0.bias": ((4,), np.float32),  # torch.nn.Sequential(Linear, Tanh, Linear)
+        "2.weight": ((2, 4), np.float32),
+        "2.bias": ((2,), np.float32),
+    }
     np.testing.assert_equal(theirs, training.model.state_dict())
 
 
 class FullDisk:
     """A file that takes 100 bytes."""
 
-    def __init__(self, path: Path, mode: str) -> None: self.file = open(path, mode)  # noqa: SIM115
-    def __enter__(self) -> FullDisk: return self
-    def __exit__(self, *error: Any) -> None: self.file.close()
+    def __init__(self, path: Path, mode: str) -> None:
+        self.file = open(path, mode)  # noqa: SIM115
+
+    def __enter__(self) -> FullDisk:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.file.close()
 
     def write(self, contents: bytes) -> None:
         self.file.write(contents[:100])
@@ -365,7 +507,8 @@ class FullDisk:
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(path: Path, monkeypatch: Any) -> None:
     nn.save(path, model(0))
     monkeypatch.setattr("tinygrad_edu.nn.checkpoint.open", FullDisk, raising=False)
-    with pytest.raises(OSError, match="No space left"): nn.save(path, model(1))
+    with pytest.raises(OSError, match="No space left"):
+        nn.save(path, model(1))
     into = model(2)
     nn.load(path, into)
     assert_same_state(into, model(0))
@@ -388,7 +531,9 @@ for step in itertools.count():
 
 def test_a_writer_killed_at_any_moment_loses_at_most_what_it_was_saving(path: Path) -> None:
     for pause in random.Random(0).choices(range(60), k=8):
-        with subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE, text=True) as writer:
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE, text=True
+        ) as writer:
             assert writer.stdout is not None and writer.stdout.readline() == "0\n"
             time.sleep(pause / 1000)
             writer.kill()
@@ -397,4 +542,5 @@ def test_a_writer_killed_at_any_moment_loses_at_most_what_it_was_saving(path: Pa
         optimizer = optim.SGD(layer.parameters(), lr=0.1, momentum=0.9)
         step = nn.load(path, layer, optimizer=optimizer)["step"]
         assert said <= step <= said + 1
-        for p in layer.parameters(): assert (p.data == step).all() and (optimizer.kept("velocity", p) == step).all()
+        for p in layer.parameters():
+            assert (p.data == step).all() and (optimizer.kept("velocity", p) == step).all()

@@ -1,4 +1,5 @@
-"""Every entry of the table against numerical derivatives, to second order; and the check itself against broken entries."""
+"""Every entry of the table against numerical derivatives, to second order; and the check itself
+against broken entries."""
 
 import functools
 import itertools
@@ -10,12 +11,13 @@ from cases import ELEMENTWISE, ENTRIES, OPERATIONS, STEPS, TAKE_A_LIST, call, ca
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tinygrad_edu import Tensor, check_gradients, grad, hessian, jvp, operation, special, vjp
-from tinygrad_edu.engine import REGISTRY, Operation, Placed
-from tinygrad_edu.functional import of_chosen
-from tinygrad_edu.gradcheck import is_real
+from tinygrad_edu.core.engine import REGISTRY, Operation, Placed
+from tinygrad_edu.core.functional import of_chosen
+from tinygrad_edu.core.gradcheck import is_real
 
 
-def name(function): return function.__name__
+def name(function):
+    return function.__name__
 
 
 ALL = pytest.mark.parametrize("function", ENTRIES, ids=name)
@@ -23,17 +25,21 @@ QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(Heal
 
 
 def check_many(function, how_many):
-    """The gradients of sin ∘ f, so that a partial that forgets to differentiate g is caught, for many arguments."""
+    """The gradients of sin ∘ f, so that a partial that forgets to differentiate g is caught, for
+    many arguments."""
+
     @how_many
     @given(case(function))
     def check(drawn):
         arguments, options = drawn
         check_gradients(lambda *args: np.sin(call(function, *args, **options)), *arguments)
+
     check()
 
 
 @ALL
-def test_every_derivative_agrees_with_differences_to_second_order(function): check_many(function, QUICK)
+def test_every_derivative_agrees_with_differences_to_second_order(function):
+    check_many(function, QUICK)
 
 
 @pytest.mark.parametrize("function", ELEMENTWISE, ids=name)
@@ -43,17 +49,23 @@ def test_an_elementwise_derivative_agrees_with_differences_to_third_order(functi
 
 def check_third_order(function, how_many):
     """The gradients of sin ∘ f of single numbers, to third order."""
+
     @how_many
     @given(case(function).filter(lambda drawn: all(x.size for x in drawn[0])))
     def check(drawn):
-        check_gradients(lambda *args: np.sin(call(function, *args)), *[x.ravel()[0] for x in drawn[0]], order=3)
+        check_gradients(
+            lambda *args: np.sin(call(function, *args)), *[x.ravel()[0] for x in drawn[0]], order=3
+        )
+
     check()
 
 
 def of_reals(function, arguments, options):
     """The function of its floating-point arguments alone, and these."""
     real = tuple([number for number, x in enumerate(arguments) if is_real(x)])
-    return of_chosen(functools.partial(call, function, **options), real, tuple(arguments)), [arguments[n] for n in real]
+    return of_chosen(functools.partial(call, function, **options), real, tuple(arguments)), [
+        arguments[n] for n in real
+    ]
 
 
 @ALL
@@ -67,8 +79,13 @@ def test_forward_mode_agrees_with_reverse_mode(function):
         z, forward = jvp(f, inputs, tangents)
         v = rng.normal(size=z.shape)
         backward = vjp(f, *inputs)[1](v)
-        np.testing.assert_allclose((v * forward).sum(), sum((g * t).sum() for g, t in zip(backward, tangents, strict=True)),
-                                   rtol=1e-9, atol=1e-9)  # vᵀ (J t) = (vᵀ J) t
+        np.testing.assert_allclose(
+            (v * forward).sum(),
+            sum((g * t).sum() for g, t in zip(backward, tangents, strict=True)),
+            rtol=1e-9,
+            atol=1e-9,
+        )  # vᵀ (J t) = (vᵀ J) t
+
     agrees()
 
 
@@ -80,13 +97,18 @@ def test_narrow_floats_are_kept_as_numpy_keeps_them(function, dtype):
     def keeps(drawn):
         arguments, options = drawn
         narrow = [x.astype(dtype) if is_real(x) else x for x in arguments]
-        try: expected = numpys(function, *narrow, **options).dtype
-        except (TypeError, RuntimeWarning): return  # no linear algebra in float16; before NumPy 2.3 sinc(0) is NaN there
+        try:
+            expected = numpys(function, *narrow, **options).dtype
+        except (TypeError, RuntimeWarning):
+            return  # no linear algebra in float16; before NumPy 2.3 sinc(0) is NaN there
         tensors = [Tensor(x, requires_grad=True) if is_real(x) else x for x in narrow]
         z = call(function, *tensors, **options)
         z.backward(np.ones(z.shape, z.dtype))
         assert z.dtype == expected
-        assert {t.grad.dtype for t in tensors if isinstance(t, Tensor) and t.grad is not None} <= {np.dtype(dtype)}
+        assert {t.grad.dtype for t in tensors if isinstance(t, Tensor) and t.grad is not None} <= {
+            np.dtype(dtype)
+        }
+
     keeps()
 
 
@@ -97,14 +119,20 @@ def test_fortran_order_and_strided_views_change_no_gradient(function):
     def agrees(drawn):
         f, inputs = of_reals(function, *drawn)
         v = np.random.default_rng(0).normal(size=f(*map(Tensor, inputs)).shape)
-        def gradients(layout): return vjp(f, *map(layout, inputs))[1](layout(v))
+
+        def gradients(layout):
+            return vjp(f, *map(layout, inputs))[1](layout(v))
+
         plain = gradients(np.array)
         for layout in (lambda x: np.array(x, order="F"), strided):
-            for expected, g in zip(plain, gradients(layout), strict=True): np.testing.assert_allclose(g, expected, atol=1e-12)
+            for expected, g in zip(plain, gradients(layout), strict=True):
+                np.testing.assert_allclose(g, expected, atol=1e-12)
+
     agrees()
 
 
-def strided(x): return np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x
+def strided(x):
+    return np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x
 
 
 @ALL
@@ -113,24 +141,44 @@ def test_a_result_on_tensors_is_numpys_own(function):
     @given(case(function))
     def agrees(drawn):
         arguments, options = drawn
-        tensors = [Tensor(x) if isinstance(x, np.ndarray) and x.dtype == float else x for x in arguments]
-        result, expected = call(function, *tensors, **options), numpys(function, *arguments, **options)
-        if function in OPERATIONS: np.testing.assert_array_equal(result.data, expected)
-        else: np.testing.assert_allclose(result.data, expected, rtol=1e-12, atol=1e-12)
+        tensors = [
+            Tensor(x) if isinstance(x, np.ndarray) and x.dtype == float else x for x in arguments
+        ]
+        result, expected = (
+            call(function, *tensors, **options),
+            numpys(function, *arguments, **options),
+        )
+        if function in OPERATIONS:
+            np.testing.assert_array_equal(result.data, expected)
+        else:
+            np.testing.assert_allclose(result.data, expected, rtol=1e-12, atol=1e-12)
+
     agrees()
 
 
 def numpys(function, *arguments, **options):
     """What the function gives on plain arrays."""
-    if function in OPERATIONS: return OPERATIONS[function].forward(*arguments, **options)
-    return together(function(*([list(arguments)] if function in TAKE_A_LIST else arguments), **options))
+    if function in OPERATIONS:
+        return OPERATIONS[function].forward(*arguments, **options)
+    return together(
+        function(*([list(arguments)] if function in TAKE_A_LIST else arguments), **options)
+    )
 
 
-# Mutants: a broken partial must be caught by the very check above. A partial that is zero everywhere cannot be scaled.
+# Mutants: a broken partial must be caught by the very check above. A partial that is zero
+# everywhere cannot be scaled.
 
-def dense(g): return g.written_out() if isinstance(g, Placed) else g
-def scaled(partial): return lambda *args, **options: dense(partial(*args, **options)) * 1.001
-def negated(partial): return lambda *args, **options: -dense(partial(*args, **options))
+
+def dense(g):
+    return g.written_out() if isinstance(g, Placed) else g
+
+
+def scaled(partial):
+    return lambda *args, **options: dense(partial(*args, **options)) * 1.001
+
+
+def negated(partial):
+    return lambda *args, **options: -dense(partial(*args, **options))
 
 
 def with_ones_for_g(place):
@@ -138,8 +186,15 @@ def with_ones_for_g(place):
         def broken(*args, **options):
             g = args[place]
             ones = np.ones(g.shape)
-            return partial(*args[:place], Tensor(ones) if isinstance(g, Tensor) else ones, *args[place + 1:], **options)
+            return partial(
+                *args[:place],
+                Tensor(ones) if isinstance(g, Tensor) else ones,
+                *args[place + 1 :],
+                **options,
+            )
+
         return broken
+
     return forgets_g
 
 
@@ -147,27 +202,43 @@ def first_order_only(partial):
     def broken(*args, **options):
         result = dense(partial(*[x.data if isinstance(x, Tensor) else x for x in args], **options))
         return Tensor(result) if any(isinstance(x, Tensor) for x in args) else result
+
     return broken
 
 
-BREAKS = {"scaled": lambda place: scaled, "negated": lambda place: negated, "forgets g": with_ones_for_g,
-          "first order only": lambda place: first_order_only}
-PARTIALS = [(function, number) for function, run in OPERATIONS.items()
-            for number in run.partials or [0]]
+BREAKS = {
+    "scaled": lambda place: scaled,
+    "negated": lambda place: negated,
+    "forgets g": with_ones_for_g,
+    "first order only": lambda place: first_order_only,
+}
+PARTIALS = [
+    (function, number) for function, run in OPERATIONS.items() for number in run.partials or [0]
+]
 MUTANTS = list(itertools.product(PARTIALS, BREAKS))
 
 
-@pytest.mark.parametrize(("entry", "how"), MUTANTS, ids=[f"{name(f)}-{n}-{how}" for (f, n), how in MUTANTS])
+@pytest.mark.parametrize(
+    ("entry", "how"), MUTANTS, ids=[f"{name(f)}-{n}-{how}" for (f, n), how in MUTANTS]
+)
 def test_every_broken_partial_is_caught(entry, how, monkeypatch):
     function, number = entry
     run = OPERATIONS[function]
     each = run.partials.each
     broken = Operation(run.name, run.forward, each=each and BREAKS[how](1)(each), domain=run.domain)
     broken.options = run.options
-    if not each: broken.partials.update(run.partials | {number: BREAKS[how](0)(run.partials[number])})
+    if not each:
+        broken.partials.update(run.partials | {number: BREAKS[how](0)(run.partials[number])})
     monkeypatch.setitem(REGISTRY, function, broken)
-    search = settings(max_examples=100, deadline=None, database=None, phases=[Phase.generate], derandomize=True,
-                      suppress_health_check=list(HealthCheck), report_multiple_bugs=False)
+    search = settings(
+        max_examples=100,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
     with pytest.raises(AssertionError, match=r"the derivative is"):
         check_many(function, search)
 
@@ -197,45 +268,75 @@ def test_the_median_of_what_holds_a_nan_is_nan():
     np.testing.assert_array_equal(np.median(Tensor(x), axis=1).data, np.median(x, axis=1))
 
 
-@pytest.mark.parametrize("f", [lambda x: np.nansum(x), lambda x: np.nanmean(x) * 2, lambda x: np.nan_to_num(x).sum(),
-                               lambda x: np.fmax(x, -9.0)[:2].sum(), lambda x: np.fmax(x, [np.nan, np.nan, 9.0]).sum(),
-                               lambda x: np.fmin(x, [np.nan, 9.0, 9.0]).sum(), lambda x: np.fmin([np.nan, 9.0, 9.0], x).sum(),
-                               lambda x: np.fmax([np.nan, np.nan, 9.0], x).sum()])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.nansum(x),
+        lambda x: np.nanmean(x) * 2,
+        lambda x: np.nan_to_num(x).sum(),
+        lambda x: np.fmax(x, -9.0)[:2].sum(),
+        lambda x: np.fmax(x, [np.nan, np.nan, 9.0]).sum(),
+        lambda x: np.fmin(x, [np.nan, 9.0, 9.0]).sum(),
+        lambda x: np.fmin([np.nan, 9.0, 9.0], x).sum(),
+        lambda x: np.fmax([np.nan, np.nan, 9.0], x).sum(),
+    ],
+)
 def test_what_is_not_a_number_gets_no_gradient_and_spoils_none(f):
     assert (grad(f)(np.array([1.0, 3.0, np.nan])) == [1, 1, 0]).all()
 
 
 def test_an_entry_without_a_case_fails(monkeypatch):
     @operation
-    def without_case(x): return x
+    def without_case(x):
+        return x
+
     monkeypatch.setitem(ENTRIES, without_case, REGISTRY[without_case])
-    with pytest.raises(KeyError, match="without_case is in the registry and has no case"): case(without_case)
+    with pytest.raises(KeyError, match="without_case is in the registry and has no case"):
+        case(without_case)
 
 
 # Kinks: the values are PyTorch's
 
 KINKS = [
-    (special.relu, 0.0, 0.0), (np.absolute, 0.0, 0.0),
-    (lambda x: np.maximum(x, 2.0), 2.0, 0.5), (lambda x: np.minimum(2.0, x), 2.0, 0.5), (lambda x: np.maximum(x, x), 1.0, 1.0),
-    (lambda x: x ** 0, 0.0, 0.0), (lambda x: x ** 2, 0.0, 0.0), (lambda x: x ** 1, 0.0, 1.0), (lambda x: 0.0 ** x, 2.0, 0.0),
-    (lambda x: np.where(x > 0, x, 0.0), 0.0, 0.0), (lambda x: (x * np.ones(4)).max(), 1.0, 1.0),
-    (lambda x: np.clip(x, 0, 2), 2.0, 1.0), (lambda x: np.clip(x, 0, 2), 3.0, 0.0), (lambda x: np.clip(5.0, 0, x), 2.0, 1.0),
-    (lambda x: np.fmax(x, 2.0), 2.0, 0.5), (lambda x: np.hypot(x, 0.0), 0.0, 0.0), (lambda x: np.std(x * np.ones(3)), 1.0, 0.0),
-    (lambda x: np.std([1.0, 1.0] + x * np.array([1.0, -1.0])), 0.0, 0.0), (np.sinc, 0.0, 0.0), (np.fabs, 0.0, 0.0),
-    (lambda x: np.linalg.norm(x * np.ones(3)), 0.0, 0.0), (lambda x: np.median(x * np.array([1.0, 2.0, 3.0])), 1.0, 2.0),
+    (special.relu, 0.0, 0.0),
+    (np.absolute, 0.0, 0.0),
+    (lambda x: np.maximum(x, 2.0), 2.0, 0.5),
+    (lambda x: np.minimum(2.0, x), 2.0, 0.5),
+    (lambda x: np.maximum(x, x), 1.0, 1.0),
+    (lambda x: x**0, 0.0, 0.0),
+    (lambda x: x**2, 0.0, 0.0),
+    (lambda x: x**1, 0.0, 1.0),
+    (lambda x: 0.0**x, 2.0, 0.0),
+    (lambda x: np.where(x > 0, x, 0.0), 0.0, 0.0),
+    (lambda x: (x * np.ones(4)).max(), 1.0, 1.0),
+    (lambda x: np.clip(x, 0, 2), 2.0, 1.0),
+    (lambda x: np.clip(x, 0, 2), 3.0, 0.0),
+    (lambda x: np.clip(5.0, 0, x), 2.0, 1.0),
+    (lambda x: np.fmax(x, 2.0), 2.0, 0.5),
+    (lambda x: np.hypot(x, 0.0), 0.0, 0.0),
+    (lambda x: np.std(x * np.ones(3)), 1.0, 0.0),
+    (lambda x: np.std([1.0, 1.0] + x * np.array([1.0, -1.0])), 0.0, 0.0),
+    (np.sinc, 0.0, 0.0),
+    (np.fabs, 0.0, 0.0),
+    (lambda x: np.linalg.norm(x * np.ones(3)), 0.0, 0.0),
+    (lambda x: np.median(x * np.array([1.0, 2.0, 3.0])), 1.0, 2.0),
 ]
 
 
 @pytest.mark.parametrize(("f", "x", "slope"), KINKS)
-def test_slopes_at_kinks_are_pytorchs(f, x, slope): assert grad(f)(x) == slope
+def test_slopes_at_kinks_are_pytorchs(f, x, slope):
+    assert grad(f)(x) == slope
 
 
 def test_the_slope_of_the_root_at_zero_is_infinite():
-    with np.errstate(divide="ignore"): assert grad(np.sqrt)(0.0) == np.inf
+    with np.errstate(divide="ignore"):
+        assert grad(np.sqrt)(0.0) == np.inf
 
 
 @pytest.mark.parametrize("zeros", [[], [1], [0, 2], [0, 1, 2, 3]])
-def test_the_product_and_the_running_product_are_right_with_any_number_of_zeros_to_second_order(zeros):
+def test_the_product_and_the_running_product_are_right_with_any_number_of_zeros_to_second_order(
+    zeros,
+):
     x = np.array([2.0, 3.0, 0.5, -1.0])
     x[zeros] = 0
     expected = np.array([np.prod(np.delete(x, i)) for i in range(4)])
@@ -247,7 +348,7 @@ def test_the_product_and_the_running_product_are_right_with_any_number_of_zeros_
 
 
 def test_the_curvature_of_sinc_at_zero_is_right():
-    assert grad(grad(np.sinc))(0.0) == pytest.approx(-np.pi ** 2 / 3)
+    assert grad(grad(np.sinc))(0.0) == pytest.approx(-(np.pi**2) / 3)
 
 
 def test_elements_that_tie_share_the_gradient_of_the_maximum():
@@ -258,16 +359,28 @@ def test_repeated_indices_add_up():
     assert (grad(lambda x: x[[0, 0, 1]].sum())(np.ones(3)) == [2, 1, 0]).all()
 
 
-SECOND = {np.allclose: np.ones(2), np.isclose: np.ones(2), np.array_equal: np.ones(2), np.searchsorted: 1.0, np.full_like: 1.0}
+SECOND = {
+    np.allclose: np.ones(2),
+    np.isclose: np.ones(2),
+    np.array_equal: np.ones(2),
+    np.searchsorted: 1.0,
+    np.full_like: 1.0,
+}
 
 
 @pytest.mark.parametrize("function", STEPS, ids=name)
-def test_piecewise_constant_functions_give_plain_arrays_equal_to_numpys(function): check_step(function)
+def test_piecewise_constant_functions_give_plain_arrays_equal_to_numpys(function):
+    check_step(function)
 
 
 def check_step(function):
     x = np.array([1.5, -2.0])
-    more = [SECOND[function]] if function in SECOND else [np.ones(2)] * (getattr(function, "nin", 1) - 1)
+    more = (
+        [SECOND[function]]
+        if function in SECOND
+        else [np.ones(2)] * (getattr(function, "nin", 1) - 1)
+    )
     result, expected = function(Tensor(x, requires_grad=True), *more), function(x, *more)
     assert not isinstance(result, Tensor)
-    if function is not np.empty_like: np.testing.assert_array_equal(result, expected)
+    if function is not np.empty_like:
+        np.testing.assert_array_equal(result, expected)

@@ -13,15 +13,24 @@ import numpy as np
 import pytest
 
 import tinygrad_edu
-from tinygrad_edu.engine import REGISTRY, derivative
+from tinygrad_edu.core.engine import REGISTRY, derivative
 
 PACKAGE = Path(tinygrad_edu.__path__[0])
-MODULES = ["tinygrad_edu", *[module.name for module in pkgutil.walk_packages(tinygrad_edu.__path__, "tinygrad_edu.")]]
-MODULES += [f"tinygrad_edu.nn.{module.name}" for module in pkgutil.iter_modules(tinygrad_edu.nn.__path__)]
-PACKAGES = [tinygrad_edu, tinygrad_edu.special, tinygrad_edu.nn]
-PACKAGES += [tinygrad_edu.nn.data, tinygrad_edu.nn.init, tinygrad_edu.nn.optim, tinygrad_edu.nn.transforms]
-PUBLIC = [(package.__name__, name) for package in PACKAGES
-          for name in package.__all__]
+MODULES = [
+    "tinygrad_edu",
+    *[module.name for module in pkgutil.walk_packages(tinygrad_edu.__path__, "tinygrad_edu.")],
+]
+MODULES += [
+    f"tinygrad_edu.nn.{module.name}" for module in pkgutil.iter_modules(tinygrad_edu.nn.__path__)
+]
+PACKAGES = [tinygrad_edu, tinygrad_edu.operations.special, tinygrad_edu.nn]
+PACKAGES += [
+    tinygrad_edu.nn.data,
+    tinygrad_edu.nn.init,
+    tinygrad_edu.nn.optim,
+    tinygrad_edu.nn.transforms,
+]
+PUBLIC = [(package.__name__, name) for package in PACKAGES for name in package.__all__]
 ARE_MODULES = {"special", "nn", "optim", "init", "data", "transforms"}
 
 
@@ -48,17 +57,24 @@ PAGES = [page for page in TEXTS if ">>> " in page.read_text("utf-8")]
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_the_examples_of_a_page_run(page, monkeypatch):
-    if page.stem == "pytorch": pytest.importorskip("torch")
+    if page.stem == "pytorch":
+        pytest.importorskip("torch")
     monkeypatch.chdir(DOCS.parent)
-    failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS, encoding="utf-8")
+    failed, _ = doctest.testfile(
+        str(page), module_relative=False, optionflags=doctest.ELLIPSIS, encoding="utf-8"
+    )
     assert not failed
 
 
 @pytest.mark.parametrize("page", TEXTS, ids=lambda path: path.name)
 def test_code_that_stands_without_a_prompt_runs_too(page):
-    if page.stem == "derivatives": return  # generated: the table's own lines
-    for block in re.findall(r"^```python\n((?!>>>).+?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
-        with patch.dict(REGISTRY): exec(block, {"np": np, "derivative": derivative})
+    if page.stem == "derivatives":
+        return  # generated: the table's own lines
+    for block in re.findall(
+        r"^```python\n((?!>>>).+?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    ):
+        with patch.dict(REGISTRY):
+            exec(block, {"np": np, "derivative": derivative})
 
 
 def test_the_index_of_the_guides_names_each_guide_twice():
@@ -69,13 +85,25 @@ def test_the_index_of_the_guides_names_each_guide_twice():
 
 
 def test_pages_show_the_pictures_that_their_code_draws(tmp_path):
-    for name in ("course", "guides", "_static", "labs"): (tmp_path / name).mkdir()
+    for name in ("course", "guides", "_static", "labs"):
+        (tmp_path / name).mkdir()
     runpy.run_path(str(DOCS / "page_pictures.py"))["write"](tmp_path)
     drawn = {path.name for path in tmp_path.glob("*/*.*")}
-    pages = [DOCS / "index.md", DOCS / "labs" / "index.md", DOCS / "guides" / "drawing.md", *DOCS.glob("course/*.md")]
-    shown = [re.findall(r'(?:_static/|[("])([\w-]+\.svg|first-[\w-]+\.html)', page.read_text(encoding="utf-8"))
-             for page in pages]
-    assert drawn == {name for names in shown for name in names} - {"neuron.svg"}  # which the guide saves itself
+    pages = [
+        DOCS / "index.md",
+        DOCS / "labs" / "index.md",
+        DOCS / "guides" / "drawing.md",
+        *DOCS.glob("course/*.md"),
+    ]
+    shown = [
+        re.findall(
+            r'(?:_static/|[("])([\w-]+\.svg|first-[\w-]+\.html)', page.read_text(encoding="utf-8")
+        )
+        for page in pages
+    ]
+    assert drawn == {name for names in shown for name in names} - {
+        "neuron.svg"
+    }  # which the guide saves itself
 
 
 def test_each_section_about_errors_is_named_by_an_error_and_the_other_way_round():
@@ -83,7 +111,9 @@ def test_each_section_about_errors_is_named_by_an_error_and_the_other_way_round(
     named = set(re.findall(pattern, (PACKAGE / "errors.py").read_text()))
     named |= set(re.findall(pattern, (PACKAGE / "anomaly.py").read_text()))
     page = (DOCS / "errors.md").read_text()
-    assert named == {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", page, re.M)}
+    assert named == {
+        title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", page, re.M)
+    }
 
 
 @pytest.mark.parametrize("module", [tinygrad_edu.nn, tinygrad_edu.nn.optim])

@@ -1,4 +1,5 @@
-"""The engine's promises: shape and dtype, accumulation, depth, width, garbage, errors, threads; and what is recorded."""
+"""The engine's promises: shape and dtype, accumulation, depth, width, garbage, errors, threads; and
+what is recorded."""
 
 import copy
 import gc
@@ -13,22 +14,32 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinygrad_edu import Tensor, check_gradients, derivative, grad, jvp, no_grad, operation
-from tinygrad_edu.derivatives import scatter
-from tinygrad_edu.engine import REGISTRY, chain_rule, unbroadcast
+from tinygrad_edu.core.derivatives import scatter
+from tinygrad_edu.core.engine import REGISTRY, chain_rule, unbroadcast
 
 FLOATS = st.sampled_from([np.float16, np.float32, np.float64])
 
 
-def variable(x, name=None): return Tensor(x, requires_grad=True, name=name)
+def variable(x, name=None):
+    return Tensor(x, requires_grad=True, name=name)
 
 
 # 1. Shape, dtype, accumulation
 
+
 @given(hnp.mutually_broadcastable_shapes(num_shapes=2, min_side=0, max_side=3), FLOATS, FLOATS)
 def test_a_gradient_has_the_shape_and_dtype_of_its_input(shapes, left, right):
-    x, y = (variable(np.ones(shape, dtype)) for shape, dtype in zip(shapes.input_shapes, (left, right), strict=True))
+    x, y = (
+        variable(np.ones(shape, dtype))
+        for shape, dtype in zip(shapes.input_shapes, (left, right), strict=True)
+    )
     (x * y + np.float64(2) * x).sum().backward()
-    assert (x.grad.shape, x.grad.dtype, y.grad.shape, y.grad.dtype) == (x.shape, x.dtype, y.shape, y.dtype)
+    assert (x.grad.shape, x.grad.dtype, y.grad.shape, y.grad.dtype) == (
+        x.shape,
+        x.dtype,
+        y.shape,
+        y.dtype,
+    )
 
 
 def test_two_backward_passes_add_exactly_twice():
@@ -70,9 +81,11 @@ def test_a_partial_is_evaluated_only_where_a_gradient_is_wanted(monkeypatch):
 
 # 2. Depth, width, garbage
 
+
 def test_a_chain_of_a_million_operations_goes_forward_backward_and_out_of_scope():
     x = z = variable(1.0)
-    for _ in range(1_000_000): z = z + 1.0
+    for _ in range(1_000_000):
+        z = z + 1.0
     z.backward()
     del z
     assert x.grad == 1.0
@@ -80,9 +93,10 @@ def test_a_chain_of_a_million_operations_goes_forward_backward_and_out_of_scope(
 
 def test_a_diamond_repeated_sixty_times_takes_sixty_steps():
     x = z = variable(1.0)
-    for _ in range(60): z = z + z
+    for _ in range(60):
+        z = z + z
     assert sum(1 for _ in chain_rule(z)) == 61
-    assert z.gradient(x).item() == 2.0 ** 60
+    assert z.gradient(x).item() == 2.0**60
 
 
 def test_a_dead_graph_is_freed_without_the_garbage_collector():
@@ -94,7 +108,8 @@ def test_a_dead_graph_is_freed_without_the_garbage_collector():
         array = weakref.ref(middle)
         del middle
         assert array() is None
-    finally: gc.enable()
+    finally:
+        gc.enable()
 
 
 def test_the_walk_yields_each_tensor_once_and_after_all_that_it_flowed_into():
@@ -109,6 +124,7 @@ def test_the_walk_yields_each_tensor_once_and_after_all_that_it_flowed_into():
 
 # 3. What was recorded is what is differentiated
 
+
 def test_replacing_data_after_recording_changes_no_gradient():
     x = variable(3.0)
     z = x * x * x
@@ -118,7 +134,7 @@ def test_replacing_data_after_recording_changes_no_gradient():
 
 
 def test_gradients_of_any_order():
-    slopes = list(itertools.accumulate(range(4), lambda f, _: grad(f), initial=lambda x: x ** 4))
+    slopes = list(itertools.accumulate(range(4), lambda f, _: grad(f), initial=lambda x: x**4))
     assert [float(f(2.0)) for f in slopes[1:]] == [32, 48, 48, 24]
 
 
@@ -145,21 +161,28 @@ def test_backward_starts_from_the_gradient_that_is_given():
     assert x.grad.tolist() == [2, 40]
 
 
-@given(hnp.mutually_broadcastable_shapes(num_shapes=1, max_dims=4, min_side=0, max_side=3), st.data())
+@given(
+    hnp.mutually_broadcastable_shapes(num_shapes=1, max_dims=4, min_side=0, max_side=3), st.data()
+)
 def test_unbroadcast_is_the_transpose_of_broadcast_to(shapes, data):
     small = shapes.input_shapes[0]
     large = data.draw(hnp.broadcastable_shapes(small, min_side=0, max_side=3, min_dims=len(small)))
-    if np.broadcast_shapes(small, large) != large: return
+    if np.broadcast_shapes(small, large) != large:
+        return
     g = np.random.default_rng(0).normal(size=large)
     x = np.random.default_rng(1).normal(size=small)
-    np.testing.assert_allclose((np.broadcast_to(x, large) * g).sum(), (x * unbroadcast(g, small)).sum(), atol=1e-9)
+    np.testing.assert_allclose(
+        (np.broadcast_to(x, large) * g).sum(), (x * unbroadcast(g, small)).sum(), atol=1e-9
+    )
 
 
 # 4. no_grad, threads, copies
 
+
 def test_nothing_is_recorded_within_no_grad():
     x = variable(2.0)
-    with no_grad(): z = x * x
+    with no_grad():
+        z = x * x
     assert not z.requires_grad
     assert z.operation is None
 
@@ -182,8 +205,13 @@ def test_a_copy_is_a_leaf_of_its_own():
 
 # 5. Operators and NumPy's functions
 
+
 @settings(max_examples=50)
-@given(st.sampled_from(["+", "-", "*", "/", "**"]), st.booleans(), st.sampled_from([2, 3.0, np.float64(2), np.arange(1.0, 3)]))
+@given(
+    st.sampled_from(["+", "-", "*", "/", "**"]),
+    st.booleans(),
+    st.sampled_from([2, 3.0, np.float64(2), np.arange(1.0, 3)]),
+)
 def test_operators_work_from_both_sides(symbol, tensor_left, other):
     compute = eval(f"lambda x, y: x {symbol} y")
     x = np.array([1.5, 2.5])
@@ -198,9 +226,18 @@ def test_lists_take_part():
     assert x.grad.tolist() == [4.0, 0.0]
 
 
-@pytest.mark.parametrize(("f", "options"), [
-    (np.swapaxes, {"axis1": 0, "axis2": 1}), (np.expand_dims, {"axis": 0}), (np.transpose, {"axes": (1, 0)}),
-    (np.squeeze, {"axis": None}), (np.broadcast_to, {"shape": (2, 2, 3)}), (np.sum, {"axis": 0}), (np.max, {"keepdims": True})])
+@pytest.mark.parametrize(
+    ("f", "options"),
+    [
+        (np.swapaxes, {"axis1": 0, "axis2": 1}),
+        (np.expand_dims, {"axis": 0}),
+        (np.transpose, {"axes": (1, 0)}),
+        (np.squeeze, {"axis": None}),
+        (np.broadcast_to, {"shape": (2, 2, 3)}),
+        (np.sum, {"axis": 0}),
+        (np.max, {"keepdims": True}),
+    ],
+)
 def test_settings_may_be_given_by_numpys_names(f, options):
     x = np.arange(6.0).reshape(2, 3)
     z = f(variable(x), **options)
@@ -208,9 +245,16 @@ def test_settings_may_be_given_by_numpys_names(f, options):
     z.sum().backward()
 
 
-@pytest.mark.parametrize("f", [
-    lambda t: np.concatenate([[1.0, 2.0], t]), lambda t: np.average([1.0, 2.0, 3.0], weights=t),
-    lambda t: np.diff([1.0, 2.0], prepend=t), lambda t: np.prod(t, axis=np.int64(0)), lambda t: np.append([1.0], t)])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t: np.concatenate([[1.0, 2.0], t]),
+        lambda t: np.average([1.0, 2.0, 3.0], weights=t),
+        lambda t: np.diff([1.0, 2.0], prepend=t),
+        lambda t: np.prod(t, axis=np.int64(0)),
+        lambda t: np.append([1.0], t),
+    ],
+)
 def test_lists_and_numpys_integers_are_taken_where_numpy_takes_them(f):
     t = np.array([1.0, 2.0, 4.0])
     np.testing.assert_allclose(f(Tensor(t)).data, f(t))
@@ -223,7 +267,11 @@ def test_a_result_of_integers_or_booleans_requires_no_gradient():
 
 
 def test_one_number_becomes_pythons_and_many_become_lists():
-    assert (int(variable(2.5)), float(variable(2.5)), variable(np.ones(2)).tolist()) == (2, 2.5, [1.0, 1.0])
+    assert (int(variable(2.5)), float(variable(2.5)), variable(np.ones(2)).tolist()) == (
+        2,
+        2.5,
+        [1.0, 1.0],
+    )
 
 
 def test_comparisons_give_plain_arrays():
@@ -245,16 +293,29 @@ def test_iterating_unpacks():
 @given(st.lists(st.sampled_from(["row", "column", "mask", "whole"]), min_size=1, max_size=6))
 def test_the_gradients_of_parts_and_of_the_whole_add_up(uses):
     x = variable(np.arange(6.0).reshape(3, 2))
-    part = {"row": lambda: x[1], "column": lambda: x[:, 0], "mask": lambda: x[x > 2], "whole": lambda: x}
+    part = {
+        "row": lambda: x[1],
+        "column": lambda: x[:, 0],
+        "mask": lambda: x[x > 2],
+        "whole": lambda: x,
+    }
     expected = np.zeros((3, 2))
-    for use in uses: expected += {"row": [[0, 0], [1, 1], [0, 0]], "column": [[1, 0]] * 3, "mask": x.data > 2, "whole": 1}[use]
+    for use in uses:
+        expected += {
+            "row": [[0, 0], [1, 1], [0, 0]],
+            "column": [[1, 0]] * 3,
+            "mask": x.data > 2,
+            "whole": 1,
+        }[use]
     assert (sum(part[use]().sum() for use in uses).gradient(x).data == expected).all()
 
 
 def test_a_loop_over_rows_writes_the_zeros_of_the_gradient_out_once(monkeypatch):
     calls, run = [], REGISTRY[scatter]
     forward = run.forward
-    monkeypatch.setattr(run, "forward", lambda *pieces, **options: calls.append(1) or forward(*pieces, **options))
+    monkeypatch.setattr(
+        run, "forward", lambda *pieces, **options: calls.append(1) or forward(*pieces, **options)
+    )
     x = variable(np.ones((100, 2)))
     sum(np.sin(row).sum() for row in x).backward()
     assert len(calls) == 1
@@ -275,7 +336,11 @@ def test_printing_shows_numbers_and_origin():
 
 # 6. Errors: mistake ↦ what the message must say
 
-x, w, number = variable(np.ones((2, 3)), "x"), variable(np.ones((2, 3)), "weight"), variable(1.0, "n")
+x, w, number = (
+    variable(np.ones((2, 3)), "x"),
+    variable(np.ones((2, 3)), "weight"),
+    variable(1.0, "n"),
+)
 
 
 def subtract_in_place():
@@ -283,10 +348,12 @@ def subtract_in_place():
     p -= 1.0
 
 
-def assign(): x[0] = 1.0
+def assign():
+    x[0] = 1.0
 
 
-def out(): np.ones(3).__iadd__(variable(np.ones(3)))
+def out():
+    np.ones(3).__iadd__(variable(np.ones(3)))
 
 
 def wrong_partial(shape):
@@ -315,8 +382,10 @@ MISTAKES = [
     (lambda: np.sum(x, where=True), TypeError, ["sum", "where="]),
     (lambda: x[7], IndexError, ["x (2, 3)", "out of bounds"]),
     (lambda: np.where(x, x, variable(1.0)).sum().backward(), TypeError, ["where", "argument 0"]),
-    *[(lambda shape=shape: wrong_partial(shape), ValueError, [str(shape), "(2, 3)", "argument 0"])
-      for shape in [(7,), (), (3, 2), (6,), (2, 1), (2, 3, 3)]],
+    *[
+        (lambda shape=shape: wrong_partial(shape), ValueError, [str(shape), "(2, 3)", "argument 0"])
+        for shape in [(7,), (), (3, 2), (6,), (2, 1), (2, 3, 3)]
+    ],
     (lambda: Tensor(2, requires_grad=True, name="k"), TypeError, ["k", "int64", "2.0"]),
     (lambda: Tensor(["a"]), TypeError, ["real numbers", "'a'"]),
     (lambda: Tensor([[1.0, 2.0], [3.0]]), TypeError, ["real numbers", "ragged"]),
@@ -325,7 +394,11 @@ MISTAKES = [
     (lambda: grad(lambda x: 3.0)(1.0), TypeError, ["must return a Tensor", "3.0"]),
     (lambda: x * 1j, TypeError, ["multiply", "complex128", "real numbers"]),
     (lambda: x + np.array([[1.0], ["one"]], object), TypeError, ["add", "x (2, 3)"]),
-    (lambda: x + np.array([[1.0], [2.0]], object), TypeError, ["add gave dtype object", "astype(float)"]),
+    (
+        lambda: x + np.array([[1.0], [2.0]], object),
+        TypeError,
+        ["add gave dtype object", "astype(float)"],
+    ),
     (lambda: Tensor([1.0, None]), TypeError, ["real numbers", "object"]),
     (lambda: np.exp(x, out=np.ones((2, 3))), TypeError, ["out=", "x (2, 3)"]),
     (lambda: np.exp(x, where=True), TypeError, ["exp", "where=", "np.where"]),
@@ -335,9 +408,17 @@ MISTAKES = [
     (lambda: np.take(x, indices=x), TypeError, ["take", "indices="]),
     (lambda: np.pad(x, 1, mode="mean"), ValueError, ["mean", "reflect"]),
     (lambda: np.diff(x, -1), ValueError, ["-1"]),
-    *[(lambda f=f: f(x), ValueError, ["axis 5", "2"]) for f in [
-        lambda x: np.median(x, axis=5), lambda x: np.diff(x, axis=5), lambda x: np.trapezoid(x, axis=5),
-        lambda x: np.split(x, 1, axis=5), lambda x: np.var(x, axis=5), lambda x: np.linalg.norm(x, 1, axis=5)]],
+    *[
+        (lambda f=f: f(x), ValueError, ["axis 5", "2"])
+        for f in [
+            lambda x: np.median(x, axis=5),
+            lambda x: np.diff(x, axis=5),
+            lambda x: np.trapezoid(x, axis=5),
+            lambda x: np.split(x, 1, axis=5),
+            lambda x: np.var(x, axis=5),
+            lambda x: np.linalg.norm(x, 1, axis=5),
+        ]
+    ],
     (lambda: np.reshape(x, (4, 2)), ValueError, ["reshape", "x (2, 3)"]),
     (lambda: np.concatenate([x, number]), ValueError, ["join", "x (2, 3)", "n ()"]),
     (lambda: np.stack([x, number]), ValueError, ["pile", "x (2, 3)", "n ()", "shape"]),
@@ -349,10 +430,12 @@ MISTAKES = [
 
 
 def no_grad_gradient():
-    with no_grad(): grad(np.sin)(1.0)
+    with no_grad():
+        grad(np.sin)(1.0)
 
 
 @pytest.mark.parametrize(("mistake", "kind", "words"), MISTAKES)
 def test_an_error_says_what_came_what_was_expected_and_what_to_write(mistake, kind, words):
-    with pytest.raises(kind) as caught: mistake()
+    with pytest.raises(kind) as caught:
+        mistake()
     assert [word for word in words if word not in str(caught.value)] == []

@@ -28,7 +28,9 @@ MNIST = [sys.executable, str(ROOT / "examples" / "mnist.py")]
 
 
 def train(out, *flags):
-    done = subprocess.run([*MNIST, "--out", str(out), *flags], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [*MNIST, "--out", str(out), *flags], check=True, capture_output=True, text=True
+    )
     return done.stdout, json.loads((out / "metrics.json").read_text())
 
 
@@ -43,7 +45,11 @@ def test_three_epochs_of_the_classifier_reach_94_percent_and_leave_a_report(tmp_
 
 def test_the_checkpoint_gives_back_the_network_and_its_accuracy(tmp_path):
     _, metrics = train(tmp_path, "--epochs", "1")
-    layers = [layer for a, b in ((784, 16), (16, 16), (16, 10)) for layer in (nn.Linear(a, b), nn.Sigmoid())]
+    layers = [
+        layer
+        for a, b in ((784, 16), (16, 16), (16, 10))
+        for layer in (nn.Linear(a, b), nn.Sigmoid())
+    ]
     model = nn.Sequential(*layers)
     nn.load(tmp_path / "model.safetensors", model)
     _, (images, labels) = nn.data.read_mnist(ROOT / "examples" / "data" / "mnist")
@@ -58,13 +64,21 @@ def small_data(tmp_path_factory):
     for packed in source.glob("*.gz"):
         raw, header = gzip.decompress(packed.read_bytes()), 16 if "images" in packed.name else 8
         each = 784 if header == 16 else 1
-        (folder / packed.stem).write_bytes(raw[:4] + (600).to_bytes(4, "big") + raw[8:header] + raw[header:header + 600 * each])
+        (folder / packed.stem).write_bytes(
+            raw[:4] + (600).to_bytes(4, "big") + raw[8:header] + raw[header : header + 600 * each]
+        )
     return folder
 
 
-@pytest.mark.parametrize("flags", ["--loss cross-entropy --activation relu --optimizer adam --hidden 20",
-                                   "--activation tanh --optimizer momentum --lr 0.1 --schedule constant --threads 2",
-                                   "--hidden --batch 7", "--epochs 0"])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--loss cross-entropy --activation relu --optimizer adam --hidden 20",
+        "--activation tanh --optimizer momentum --lr 0.1 --schedule constant --threads 2",
+        "--hidden --batch 7",
+        "--epochs 0",
+    ],
+)
 def test_every_flag_is_taken(flags, small_data, tmp_path):
     _, metrics = train(tmp_path, "--data", str(small_data), "--epochs", "2", *flags.split())
     assert 0 <= metrics["test_accuracy"] <= 1
@@ -79,7 +93,8 @@ def test_the_same_seed_gives_the_same_network(small_data, tmp_path):
 def test_ctrl_c_ends_cleanly_and_keeps_what_was_reached(tmp_path):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([*MNIST, "--out", str(tmp_path)], **pipes) as process:
-        while "accuracy=" not in process.stderr.readline(200): time.sleep(0.05)
+        while "accuracy=" not in process.stderr.readline(200):
+            time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         printed, _ = process.communicate(timeout=60)
     assert process.returncode == 0
@@ -95,14 +110,25 @@ def test_the_training_loop_and_its_step_are_the_same_in_every_example(name):
 
 
 def study(out, name, *flags):
-    command = [sys.executable, str(ROOT / "examples" / f"{name}.py"), "--quick", "--out", str(out), *flags]
-    return subprocess.run(command, capture_output=True, text=True, check=False), json.loads((out / "metrics.json").read_text())
+    command = [
+        sys.executable,
+        str(ROOT / "examples" / f"{name}.py"),
+        "--quick",
+        "--out",
+        str(out),
+        *flags,
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=False), json.loads(
+        (out / "metrics.json").read_text()
+    )
 
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
     """What an example leaves behind, from one run for all tests."""
-    return functools.cache(lambda flags: (out := tmp_path_factory.mktemp("study"), *study(out, *flags.split())))
+    return functools.cache(
+        lambda flags: (out := tmp_path_factory.mktemp("study"), *study(out, *flags.split()))
+    )
 
 
 @pytest.mark.parametrize("flags", [*STUDIES, "mnist_tuned --shifts", "char_lm --transformer"])
@@ -120,9 +146,16 @@ def test_an_example_that_misses_its_goal_fails(tmp_path):
     assert "the goal was missed" in done.stderr
 
 
-@pytest.mark.parametrize(("flags", "number"), [
-    ("mnist_tuned --shifts", "accuracy"), ("moons", "accuracy"), ("autoencoder", "error"), ("char_lm", "bits"),
-    ("char_lm --transformer", "bits")])
+@pytest.mark.parametrize(
+    ("flags", "number"),
+    [
+        ("mnist_tuned --shifts", "accuracy"),
+        ("moons", "accuracy"),
+        ("autoencoder", "error"),
+        ("char_lm", "bits"),
+        ("char_lm --transformer", "bits"),
+    ],
+)
 def test_the_same_seed_gives_the_same_example(flags, number, quick, tmp_path):
     assert study(tmp_path, *flags.split())[1][number] == quick(flags)[2][number]
 
@@ -138,18 +171,23 @@ def test_two_numbers_draw_a_digit_better_than_the_two_best_linear_ones(quick):
     (known, _), (images, _) = nn.data.read_mnist(ROOT / "examples" / "data" / "mnist")
     known, images = (part[::10].reshape(-1, 784) / 255 for part in (known, images))
     two, away = np.linalg.svd(np.cov(known.T))[0][:, :2], images - known.mean(axis=0)
-    assert metrics["linear"] == pytest.approx(np.square(away - away @ two @ two.T).sum(axis=1).mean(), rel=1e-4)
+    assert metrics["linear"] == pytest.approx(
+        np.square(away - away @ two @ two.T).sum(axis=1).mean(), rel=1e-4
+    )
     assert metrics["error"] < 0.92 * metrics["linear"]
 
 
 def words(picture):
-    """What stands in a picture, without numbers: those may differ in their last digit from machine to machine."""
+    """What stands in a picture, without numbers: those may differ in their last digit from machine
+    to machine."""
     return re.findall(r">([^<>]*[a-z][^<>]*)<", re.sub(r"data:[^\"]*|−?\d[\d.,e-]*", "", picture))
 
 
 def test_the_pictures_of_the_readme_are_what_the_examples_draw(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "examples")
-    subprocess.run([sys.executable, ROOT / "examples" / "neuron.py", tmp_path / "neuron.svg"], check=True)
+    subprocess.run(
+        [sys.executable, ROOT / "examples" / "neuron.py", tmp_path / "neuron.svg"], check=True
+    )
     kept = ROOT / "docs" / "pictures"
     assert (tmp_path / "neuron.svg").read_text() == (kept / "neuron.svg").read_text()
     drawn = importlib.import_module("gallery").digits(theme="light").svg()
@@ -164,9 +202,14 @@ def char_lm(monkeypatch):
 
 @pytest.mark.parametrize("network", ["Recurrent", "Transformer"])
 def test_reading_character_by_character_predicts_what_reading_at_once_does(network, char_lm):
-    model, x, state, steps = getattr(char_lm, network)(50, np.random.default_rng(0)), np.arange(40)[None] % 7, None, []
+    model, x, state, steps = (
+        getattr(char_lm, network)(50, np.random.default_rng(0)),
+        np.arange(40)[None] % 7,
+        None,
+        [],
+    )
     for i in range(x.shape[1]):
-        logits, state = model.read(x[:, i:i + 1], state)
+        logits, state = model.read(x[:, i : i + 1], state)
         steps.append(logits[:, -1])
     assert np.allclose(np.stack(steps, axis=1), model(x), atol=1e-4)
 
@@ -183,7 +226,9 @@ def test_surprise_is_that_of_the_next_character_and_a_model_of_pair_counts_has_t
     model, p = nn.Embedding(5, 5), pairs / pairs.sum(axis=1, keepdims=True)
     model.weight.data = np.log(pairs)
     bits = char_lm.surprise(model, held_out)
-    expected = -np.log2(p[held_out[:-1], held_out[1:]])[char_lm.TIME // 2:]  # the first have too little before them
+    expected = -np.log2(p[held_out[:-1], held_out[1:]])[
+        char_lm.TIME // 2 :
+    ]  # the first have too little before them
     assert len(expected) - char_lm.TIME < len(bits) <= len(expected)
-    assert np.allclose(bits, expected[:len(bits)])
+    assert np.allclose(bits, expected[: len(bits)])
     assert np.isclose(bits.mean(), char_lm.baselines(training, held_out, 5)["bigram"])

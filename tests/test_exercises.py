@@ -1,4 +1,5 @@
-"""The exercises: solutions pass, typical mistakes are told what is wrong with them, and nothing ends in a traceback.
+"""The exercises: solutions pass, typical mistakes are told what is wrong with them, and nothing
+ends in a traceback.
 
 Everything goes the learner's way: `start` writes a file, the file is changed, `check` grades it.
 """
@@ -18,39 +19,59 @@ from tinygrad_edu.exercises import CHAPTERS, EXERCISES, files
 from tinygrad_edu.exercises.__main__ import main
 
 COURSE = Path(__file__).parents[1] / "docs" / "course"
-ALL = pytest.mark.parametrize("number", EXERCISES, ids=[exercise.name for exercise in EXERCISES.values()])
+ALL = pytest.mark.parametrize(
+    "number", EXERCISES, ids=[exercise.name for exercise in EXERCISES.values()]
+)
 TYPICAL = [(number, hint) for number, exercise in EXERCISES.items() for hint in exercise.typical]
 RIGHT = "def polynomial_slope(x): return 3 * x ** 2 - 4 * x\n"
 
 
 @pytest.fixture(autouse=True)
-def fresh_directory(tmp_path, monkeypatch): monkeypatch.chdir(tmp_path)
+def fresh_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
 def run(capsys):
     """Run a command: its exit code, and what it printed, with all white space alike."""
+
     def command(*arguments):
         code = main([str(argument) for argument in arguments])
         return code, " ".join(capsys.readouterr().out.split())
+
     return command
 
 
 @pytest.fixture
 def checked(run):
     """Check a learner's file with this text."""
+
     def check(number, text):
         files.FOLDER.mkdir(exist_ok=True)
         path(number).write_bytes(text if isinstance(text, bytes) else text.encode())
         return run("check", number)
+
     return check
 
 
-def path(number): return files.path_of(number, EXERCISES[number])
-def started(number): return files.template(number, EXERCISES[number])
-def hole(number): return files.parts(EXERCISES[number].given)[1] if EXERCISES[number].given else files.HOLE
-def solution(number): return started(number).replace(hole(number), files.parts(EXERCISES[number].solution)[1])
-def progress(number): return json.loads(files.PROGRESS.read_text())[EXERCISES[number].name]
+def path(number):
+    return files.path_of(number, EXERCISES[number])
+
+
+def started(number):
+    return files.template(number, EXERCISES[number])
+
+
+def hole(number):
+    return files.parts(EXERCISES[number].given)[1] if EXERCISES[number].given else files.HOLE
+
+
+def solution(number):
+    return started(number).replace(hole(number), files.parts(EXERCISES[number].solution)[1])
+
+
+def progress(number):
+    return json.loads(files.PROGRESS.read_text())[EXERCISES[number].name]
 
 
 def test_there_are_twenty_and_every_chapter_has_one():
@@ -66,7 +87,9 @@ def test_chapters_are_called_what_the_course_calls_them():
 @ALL
 def test_a_solution_passes_from_the_file_that_start_wrote(number, run):
     assert run("start", number)[0] == 0
-    path(number).write_text(path(number).read_text().replace(hole(number), files.parts(EXERCISES[number].solution)[1]))
+    path(number).write_text(
+        path(number).read_text().replace(hole(number), files.parts(EXERCISES[number].solution)[1])
+    )
     code, said = run("check", number)
     assert (code, "solved, 1 attempt" in said) == (0, True), said
 
@@ -76,13 +99,19 @@ def test_an_untouched_file_fails_and_says_what_to_do(number, run):
     run("start", number)
     code, said = run("check", number)
     assert code == 1
-    assert "nothing is written there yet" in said or (EXERCISES[number].given and "expected" in said)
+    assert "nothing is written there yet" in said or (
+        EXERCISES[number].given and "expected" in said
+    )
 
 
 @ALL
 def test_the_learners_file_has_no_line_of_the_solution_and_imports_alone(number):
     text = started(number)
-    assert not [line for line in files.parts(EXERCISES[number].solution)[1].splitlines() if line.strip() and line in text]
+    assert not [
+        line
+        for line in files.parts(EXERCISES[number].solution)[1].splitlines()
+        if line.strip() and line in text
+    ]
     exec(text, {})
 
 
@@ -91,10 +120,17 @@ def test_an_exercise_has_two_hints_and_two_typical_mistakes_at_least(number):
     assert len(EXERCISES[number].hints) >= 2 and len(EXERCISES[number].typical) >= 2
 
 
-@pytest.mark.parametrize(("number", "hint"), TYPICAL, ids=[f"{number}-{hint[:30]}" for number, hint in TYPICAL])
-def test_a_typical_mistake_is_shown_with_its_input_the_expected_number_and_its_hint(number, hint, checked):
-    code, said = checked(number, f"from tinygrad_edu.exercises import EXERCISES\n"
-                                 f"{EXERCISES[number].name} = EXERCISES[{number}].typical[{hint!r}]\n")
+@pytest.mark.parametrize(
+    ("number", "hint"), TYPICAL, ids=[f"{number}-{hint[:30]}" for number, hint in TYPICAL]
+)
+def test_a_typical_mistake_is_shown_with_its_input_the_expected_number_and_its_hint(
+    number, hint, checked
+):
+    code, said = checked(
+        number,
+        f"from tinygrad_edu.exercises import EXERCISES\n"
+        f"{EXERCISES[number].name} = EXERCISES[{number}].typical[{hint!r}]\n",
+    )
     assert code == 1
     assert re.search(r"input .* = .* came .* expected .* differs .* hint ", said)
     assert said.endswith(f"hint {hint}")
@@ -107,6 +143,7 @@ def test_solutions_are_judged_by_something_else_but_for_two_that_are_definitions
 
 def test_the_step_with_momentum_is_the_optimizers():
     from tinygrad_edu import Tensor, nn
+
     w, v, g = Tensor([1.0, 2.0], requires_grad=True), np.zeros(2), np.array([1.0, -3.0])
     optimizer, expected = nn.optim.SGD([w], lr=0.1, momentum=0.9), w.data.copy()
     for _ in range(3):
@@ -134,22 +171,58 @@ BROKEN = [  # a file, what is said of it, and the line that is named
     ("\0", "null bytes", ":1"),
     ("", "came no polynomial_slope expected a function", ""),
     ("polynomial_slope = 5\n", "polynomial_slope is 5 expected a function", ""),
-    ("\ndef polynomial_slope(): return 1\n", "takes 0 positional arguments", ":2: def polynomial_slope()"),
-    ("def polynomial_slope(x):\n    y = x\n    return y.slope\n", "AttributeError", ":3: return y.slope"),
+    (
+        "\ndef polynomial_slope(): return 1\n",
+        "takes 0 positional arguments",
+        ":2: def polynomial_slope()",
+    ),
+    (
+        "def polynomial_slope(x):\n    y = x\n    return y.slope\n",
+        "AttributeError",
+        ":3: return y.slope",
+    ),
     ("def polynomial_slope(x):\n    return polynomial_slope(x)\n", "RecursionError", ":2: return"),
     ("def polynomial_slope(x):\n    assert x < 0\n", "came AssertionError", ":2: assert x < 0"),
     ("def polynomial_slope(x):\n    exit()\n", "SystemExit", ":2: exit()"),
-    ("def polynomial_slope(x):\n    raise KeyboardInterrupt\n", "came KeyboardInterrupt hint It was stopped", ":2: raise"),
-    ("def polynomial_slope(x): print(x)\n", "nothing was returned: is there a `return`? printed 2.0", ""),
+    (
+        "def polynomial_slope(x):\n    raise KeyboardInterrupt\n",
+        "came KeyboardInterrupt hint It was stopped",
+        ":2: raise",
+    ),
+    (
+        "def polynomial_slope(x): print(x)\n",
+        "nothing was returned: is there a `return`? printed 2.0",
+        "",
+    ),
     ("def polynomial_slope(x): return 'four'\n", "a str came, not a number", ""),
     ("def polynomial_slope(x): return [[1], [2, 3]]\n", "a list came, not a number", ""),
     ("def polynomial_slope(x): return [x]\n", "shape (1,) came, () was expected", ""),
-    ("def polynomial_slope(x): return float('inf')\n", "came inf expected 4 differs not a finite number", ""),
-    ("def polynomial_slope(x): return 3 * x ** 2 - 4 * x,\n", "one number: a comma after it makes a tuple", ""),
+    (
+        "def polynomial_slope(x): return float('inf')\n",
+        "came inf expected 4 differs not a finite number",
+        "",
+    ),
+    (
+        "def polynomial_slope(x): return 3 * x ** 2 - 4 * x,\n",
+        "one number: a comma after it makes a tuple",
+        "",
+    ),
     ("def polynomial_slope(x): return 3 * x ^ 2\n", "hint A power is written x ** 2", ":1: def"),
-    ("import numpy as np\ndef polynomial_slope(x): return np.array([x]) ^ 2\n", "hint A power is written x ** 2", ":2: def"),
-    ("def polynomial_slope(x):\n    return cos(x)\n", "hint NumPy's functions need np in front: np.cos.", ":2: return"),
-    ("def polynomial_slope(x): raise NotImplementedError('no forward')\n", "came NotImplementedError: no forward", ""),
+    (
+        "import numpy as np\ndef polynomial_slope(x): return np.array([x]) ^ 2\n",
+        "hint A power is written x ** 2",
+        ":2: def",
+    ),
+    (
+        "def polynomial_slope(x):\n    return cos(x)\n",
+        "hint NumPy's functions need np in front: np.cos.",
+        ":2: return",
+    ),
+    (
+        "def polynomial_slope(x): raise NotImplementedError('no forward')\n",
+        "came NotImplementedError: no forward",
+        "",
+    ),
 ]
 
 
@@ -167,17 +240,24 @@ def test_an_argument_that_was_changed_is_named(checked):
     assert (code, "v was changed, to [2] expected v left as it was" in said) == (1, True)
 
 
-@pytest.mark.parametrize("form", ["np.float32(z)", "np.array(z)", "Tensor(z)", "np.asarray(z).tolist()"])
+@pytest.mark.parametrize(
+    "form", ["np.float32(z)", "np.array(z)", "Tensor(z)", "np.asarray(z).tolist()"]
+)
 @pytest.mark.parametrize("number", [2, 3, 14])
 def test_a_right_answer_in_another_form_passes(number, form, checked):
     name = EXERCISES[number].name
-    other = f"from tinygrad_edu import Tensor\nsolved = {name}\ndef {name}(*args):\n    z = solved(*args)\n    return {form}\n"
+    other = (
+        f"from tinygrad_edu import Tensor\nsolved = {name}\ndef {name}(*args):\n    z = "
+        f"solved(*args)\n    return {form}\n"
+    )
     assert checked(number, solution(number) + other)[0] == 0
 
 
 @pytest.mark.parametrize("results", ["1 / y", "(1 / y,)", "(1 / y, -x / y ** 2, 0.0)"])
 def test_one_result_or_three_where_two_are_expected_are_told_so(results, checked):
-    assert "2 results were expected" in checked(2, f"def quotient_partials(x, y): return {results}")[1]
+    assert (
+        "2 results were expected" in checked(2, f"def quotient_partials(x, y): return {results}")[1]
+    )
 
 
 def test_an_answer_that_prints_and_warns_is_right_all_the_same(checked):
@@ -188,7 +268,11 @@ def test_an_answer_that_prints_and_warns_is_right_all_the_same(checked):
 def test_a_partial_that_has_no_derivative_itself_is_refused_by_check_gradients(checked):
     detached = "    x = getattr(x, 'numpy', lambda: x)()\n"
     code, said = checked(19, solution(19).replace("    return (g", f"{detached}    return (g"))
-    assert (code, "Tensors, to be differentiated once more" in said, "right to order 1 only" in said) == (1, True, True)
+    assert (
+        code,
+        "Tensors, to be differentiated once more" in said,
+        "right to order 1 only" in said,
+    ) == (1, True, True)
 
 
 def test_hints_go_on_with_the_attempts_and_end_with_the_last(checked):
@@ -197,26 +281,51 @@ def test_hints_go_on_with_the_attempts_and_end_with_the_last(checked):
     assert [text.rpartition("hint ")[2] for text in said] == [first, last, last, last]
 
 
-@pytest.mark.parametrize("text", [started(1), "return", "def polynomial_slope(x): x", "def polynomial_slope(x): return slope",
-                                  "def polynomial_slope(x): import nonsense"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        started(1),
+        "return",
+        "def polynomial_slope(x): x",
+        "def polynomial_slope(x): return slope",
+        "def polynomial_slope(x): import nonsense",
+    ],
+)
 def test_a_file_without_an_answer_is_no_attempt_and_gets_no_hint_about_the_task(text, checked):
     assert "hint" not in checked(1, text)[1]
     checked(1, "def polynomial_slope(x): return 0")
     assert progress(1) == {"attempts": 1}
 
 
-@pytest.mark.parametrize(("number", "text", "hint"), [
-    (1, "def polynomial_slope(x): return 4 * x - 3 * x ** 2", "Every number is -1 times what is right."),
-    (20, "def hessian_vector_product(f, x, v): return 0.5 * hvp(f, x, v)", "Every number is 0.5 times what is right."),
-    (12, "def momentum_step(w, v, g, rate, momentum): return momentum * v + g, w - rate * (momentum * v + g)",
-     "The results are exchanged."),
-    (3, "def sine_of_square_slope(x): return float('nan')", EXERCISES[3].hints[0])])
+@pytest.mark.parametrize(
+    ("number", "text", "hint"),
+    [
+        (
+            1,
+            "def polynomial_slope(x): return 4 * x - 3 * x ** 2",
+            "Every number is -1 times what is right.",
+        ),
+        (
+            20,
+            "def hessian_vector_product(f, x, v): return 0.5 * hvp(f, x, v)",
+            "Every number is 0.5 times what is right.",
+        ),
+        (
+            12,
+            "def momentum_step(w, v, g, rate, momentum): return momentum * v + g, w - rate * "
+            "(momentum * v + g)",
+            "The results are exchanged.",
+        ),
+        (3, "def sine_of_square_slope(x): return float('nan')", EXERCISES[3].hints[0]),
+    ],
+)
 def test_mistakes_that_are_possible_everywhere_have_a_hint(number, text, hint, checked):
     assert checked(number, f"from tinygrad_edu import hvp\n{text}")[1].endswith(f"hint {hint}")
 
 
 def test_a_report_is_no_wider_than_a_terminal(checked, capsys):
-    for _ in EXERCISES[19].hints: checked(19, solution(19).replace("    return (", "    return (0.1 + "))
+    for _ in EXERCISES[19].hints:
+        checked(19, solution(19).replace("    return (", "    return (0.1 + "))
     main(["check", "19"])
     assert max(map(len, capsys.readouterr().out.splitlines()[1:])) <= 80
 
@@ -224,8 +333,12 @@ def test_a_report_is_no_wider_than_a_terminal(checked, capsys):
 def test_a_terminal_that_cannot_print_every_character_is_no_reason_to_stop(run):
     run("start", 3)
     for arguments in ([], ["check", "3"]):
-        done = subprocess.run([sys.executable, "-m", "tinygrad_edu.exercises", *arguments], capture_output=True, text=True,
-                              env=os.environ | {"PYTHONIOENCODING": "ascii"})
+        done = subprocess.run(
+            [sys.executable, "-m", "tinygrad_edu.exercises", *arguments],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        )
         assert "sin(x?)" in done.stdout and not done.stderr
 
 
@@ -245,7 +358,11 @@ def test_a_solved_one_that_is_broken_later_stays_solved_and_check_says_so(checke
 def test_all_that_were_started_are_checked_and_one_mistake_is_enough_to_fail(checked, run):
     checked(1, "def polynomial_slope(x): return 0"), checked(3, solution(3))
     code, said = run("check")
-    assert (code, "The slope of a polynomial: not right yet" in said, "sin(x²): solved" in said) == (1, True, True)
+    assert (
+        code,
+        "The slope of a polynomial: not right yet" in said,
+        "sin(x²): solved" in said,
+    ) == (1, True, True)
     path(1).write_text(RIGHT)
     assert run("check")[0] == 0
 
@@ -258,33 +375,48 @@ def test_start_never_overwrites(run):
 
 
 def test_what_is_not_started_is_not_checked(run):
-    assert run("check", 4) == (1, f"{path(4)} is not in this directory: python -m tinygrad_edu.exercises start 4")
-    assert run("check") == (1, "No exercise is started in this directory: python -m tinygrad_edu.exercises start 1")
+    assert run("check", 4) == (
+        1,
+        f"{path(4)} is not in this directory: python -m tinygrad_edu.exercises start 4",
+    )
+    assert run("check") == (
+        1,
+        "No exercise is started in this directory: python -m tinygrad_edu.exercises start 1",
+    )
 
 
 @pytest.mark.parametrize("number", ["0", "21", "-1", "four", "²"])
 @pytest.mark.parametrize("command", ["start", "check"])
 def test_an_unknown_number_is_refused(command, number, capsys):
-    with pytest.raises(SystemExit) as stopped: main([command, "--", number])
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--", number])
     assert stopped.value.code == 2
     assert f"there is no exercise '{number}': they are 1 to 20" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"train": 3}', '{"train": {}}', '{"train": {"attempts": "x"}}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"train": 3}', '{"train": {}}', '{"train": {"attempts": "x"}}']
+)
 def test_damaged_progress_is_refused_by_name(text, run):
     run("start", 1)
     files.PROGRESS.write_text(text)
-    with pytest.raises(SystemExit, match=r"progress\.json is damaged"): run()
+    with pytest.raises(SystemExit, match=r"progress\.json is damaged"):
+        run()
 
 
 def test_a_file_in_the_place_of_the_folder_is_named():
     files.FOLDER.write_text("")
-    with pytest.raises(SystemExit, match="exercises: File exists"): main(["start", "1"])
+    with pytest.raises(SystemExit, match="exercises: File exists"):
+        main(["start", "1"])
 
 
 def test_grading_leaves_the_inputs_as_they_were(checked):
     before = repr(EXERCISES[12].inputs)
-    checked(12, "def momentum_step(w, v, g, rate, momentum):\n    w += 1\n    v += 1\n    g += 1\n    return w, v")
+    checked(
+        12,
+        "def momentum_step(w, v, g, rate, momentum):\n    w += 1\n    v += 1\n    g += 1\n    "
+        "return w, v",
+    )
     assert repr(EXERCISES[12].inputs) == before
 
 

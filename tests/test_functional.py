@@ -11,8 +11,12 @@ rng = np.random.default_rng(0)
 A, x, t = rng.normal(size=(3, 4)), rng.normal(size=4), rng.normal(size=4)
 
 
-def f(x): return np.tanh(A @ x)
-def loss(x): return (f(x) ** 2).sum()
+def f(x):
+    return np.tanh(A @ x)
+
+
+def loss(x):
+    return (f(x) ** 2).sum()
 
 
 def test_the_jacobian_of_a_product_with_a_matrix_is_the_matrix():
@@ -42,7 +46,9 @@ def test_argnums_chooses_the_arguments():
 
 
 def test_jacobian_and_hessian_of_several_arguments_are_tuples():
-    def f(x, y): return x * y * y
+    def f(x, y):
+        return x * y * y
+
     x, y = np.array([2.0]), np.array([3.0])
     assert [m.tolist() for m in jacobian(f, (0, 1))(x, y)] == [[[9.0]], [[12.0]]]
     h = hessian(lambda x, y: f(x, y).sum(), (0, 1))(x, y)
@@ -55,7 +61,8 @@ def test_the_jacobian_of_nothing_is_empty():
 
 @pytest.mark.parametrize("argnums", [1, -1, (0, 2)])
 def test_an_argument_that_f_was_not_called_with_is_refused(argnums):
-    with pytest.raises(ValueError, match=r"argnums=.* called with 1"): grad(np.sin, argnums)(1.0)
+    with pytest.raises(ValueError, match=r"argnums=.* called with 1"):
+        grad(np.sin, argnums)(1.0)
 
 
 def test_arrays_in_arrays_out_and_tensors_in_tensors_out():
@@ -64,7 +71,9 @@ def test_arrays_in_arrays_out_and_tensors_in_tensors_out():
 
 
 def test_an_inner_derivative_does_not_mix_with_an_outer_one():
-    assert grad(lambda x: x * grad(lambda y: x * y)(x))(3.0) == 6.0  # d/dx (x · x): the inner one is x, not 2x
+    assert (
+        grad(lambda x: x * grad(lambda y: x * y)(x))(3.0) == 6.0
+    )  # d/dx (x · x): the inner one is x, not 2x
 
 
 def test_a_constant_has_gradient_zero():
@@ -74,5 +83,6 @@ def test_a_constant_has_gradient_zero():
 @given(st.integers(1, 5))
 def test_the_nth_derivative_of_the_exponential_is_the_exponential(n):
     g = np.exp
-    for _ in range(n): g = grad(g)
+    for _ in range(n):
+        g = grad(g)
     np.testing.assert_allclose(g(0.5), np.exp(0.5))

@@ -1,4 +1,5 @@
-"""Pictures of graphs: what they show is what the engine computed, and nothing that a name says can break them."""
+"""Pictures of graphs: what they show is what the engine computed, and nothing that a name says can
+break them."""
 
 from __future__ import annotations
 
@@ -21,9 +22,22 @@ from tinygrad_edu.graph import Graph, Picture, draw, trace
 from tinygrad_edu.graph.expression import equations, figures
 from tinygrad_edu.graph.pictures import render
 
-HOSTILE = ["</script><script>alert(1)</script>", '"quoted\'', "back\\slash \\N \\G \\", "<<B>bold</B>>", "]]>",
-           "a -> b; c [x=1]", "&amp; &#0; <!-- --> -- -1", "line\nfeed\ttab\r\0\x1b\x7f\ud800\ufffe", " ", "\0",
-           "q" * 10_000, "n0", "…", "σ₁ 変数 −"]
+HOSTILE = [
+    "</script><script>alert(1)</script>",
+    "\"quoted'",
+    "back\\slash \\N \\G \\",
+    "<<B>bold</B>>",
+    "]]>",
+    "a -> b; c [x=1]",
+    "&amp; &#0; <!-- --> -- -1",
+    "line\nfeed\ttab\r\0\x1b\x7f\ud800\ufffe",
+    " ",
+    "\0",
+    "q" * 10_000,
+    "n0",
+    "…",
+    "σ₁ 変数 −",
+]
 PROGRAM = """
 import numpy as np
 from tinygrad_edu import Tensor
@@ -33,7 +47,8 @@ print(ascii(draw(np.tanh(x @ w * np.ones((1, 1))).sum() * 2).svg()))
 """
 
 
-def parameter(value: object, name: str | None = None) -> Tensor: return Tensor(value, requires_grad=True, name=name)
+def parameter(value: object, name: str | None = None) -> Tensor:
+    return Tensor(value, requires_grad=True, name=name)
 
 
 def neuron() -> tuple[Any, dict[str, Tensor]]:
@@ -44,7 +59,8 @@ def neuron() -> tuple[Any, dict[str, Tensor]]:
     s = p1 + p2
     n = s + b
     L: Any = np.tanh(n)
-    for tensor, name in zip((p1, p2, s, n, L), ("p1", "p2", "s", "n", "L"), strict=True): tensor.name = name
+    for tensor, name in zip((p1, p2, s, n, L), ("p1", "p2", "s", "n", "L"), strict=True):
+        tensor.name = name
     return L, {str(tensor.name): tensor for tensor in (x1, x2, w1, w2, b, p1, p2, s, n, L)}
 
 
@@ -56,24 +72,33 @@ def network() -> Any:
 
 
 def texts(picture: Picture) -> list[str]:
-    return [(text.text or "").strip() for text in ET.fromstring(picture.svg()).iter("{http://www.w3.org/2000/svg}text")]
+    return [
+        (text.text or "").strip()
+        for text in ET.fromstring(picture.svg()).iter("{http://www.w3.org/2000/svg}text")
+    ]
 
 
-def named(graph: Graph) -> dict[str, object]: return {node.name: node for node in graph.nodes}
+def named(graph: Graph) -> dict[str, object]:
+    return {node.name: node for node in graph.nodes}
 
 
 # The data
+
 
 def test_every_number_is_the_engine_s() -> None:
     L, values = neuron()
     for node in trace(L).nodes:
         assert node.value == values[node.name].data
-        if values[node.name].requires_grad: assert node.gradient == L.gradient(values[node.name]).data
-        else: assert node.gradient is None
+        if values[node.name].requires_grad:
+            assert node.gradient == L.gradient(values[node.name]).data
+        else:
+            assert node.gradient is None
 
 
 def test_an_option_that_is_off_is_not_written() -> None:
-    written = " ".join(equations(trace(np.std(Tensor([3.0, 4.0], requires_grad=True, name="x")))).values())
+    written = " ".join(
+        equations(trace(np.std(Tensor([3.0, 4.0], requires_grad=True, name="x")))).values()
+    )
     assert "keepdims=True" in written
     assert "None" not in written
 
@@ -82,17 +107,32 @@ def test_the_local_derivatives_along_a_path_multiply_to_the_gradient() -> None:
     graph = trace(neuron()[0])
     gradients: dict[str, Any] = {node.id: node.gradient for node in graph.nodes}
     for edge in graph.edges:
-        if edge.local is None: continue
-        assert gradients[edge.source] == gradients[edge.target] * edge.local  # each value is used once
+        if edge.local is None:
+            continue
+        assert (
+            gradients[edge.source] == gradients[edge.target] * edge.local
+        )  # each value is used once
 
 
-@pytest.mark.parametrize("made", [lambda: neuron()[0], network, lambda: special.softmax(parameter([[1.0, 2.0]]))[0] * 3,
-                                  lambda: np.stack([x := parameter([1.0, 2.0]), x * x]).std()])
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: neuron()[0],
+        network,
+        lambda: special.softmax(parameter([[1.0, 2.0]]))[0] * 3,
+        lambda: np.stack([x := parameter([1.0, 2.0]), x * x]).std(),
+    ],
+)
 def test_what_arrives_along_the_edges_adds_up_to_the_gradient(made: Callable[[], Any]) -> None:
     graph = trace(made())
     for node in graph.nodes[:-1]:
-        passed = [edge.contribution for edge in graph.edges if edge.source == node.id and edge.contribution is not None]
-        if node.gradient is not None: np.testing.assert_allclose(sum(passed), node.gradient, rtol=1e-12)
+        passed = [
+            edge.contribution
+            for edge in graph.edges
+            if edge.source == node.id and edge.contribution is not None
+        ]
+        if node.gradient is not None:
+            np.testing.assert_allclose(sum(passed), node.gradient, rtol=1e-12)
 
 
 def test_the_source_of_a_partial_that_moves_elements_is_ours_not_numpys() -> None:
@@ -110,15 +150,24 @@ def test_an_edge_shows_the_source_of_its_partial_and_what_was_summed() -> None:
 def test_a_value_used_twice_has_two_edges_and_its_gradients_add_up() -> None:
     graph = trace((x := parameter(3.0, "x")) * x + x)
     assert [(edge.source, edge.target, edge.argument, edge.local) for edge in graph.edges] == [
-        ("n0", "n1", 0, 3.0), ("n0", "n1", 1, 3.0), ("n1", "n2", 0, 1.0), ("n0", "n2", 1, 1.0)]
+        ("n0", "n1", 0, 3.0),
+        ("n0", "n1", 1, 3.0),
+        ("n1", "n2", 0, 1.0),
+        ("n0", "n2", 1, 1.0),
+    ]
     assert graph.nodes[0].gradient == 3 + 3 + 1
 
 
 def test_roles_are_what_the_values_are_for() -> None:
     graph = trace((Tensor([1.0], name="x") * parameter([2.0], "w") + np.array([3.0])) * 4)
     assert [(node.name, node.role) for node in graph.nodes] == [
-        ("x", "input"), ("w", "parameter"), ("z1", "operation"), ("c1", "constant"), ("z2", "operation"),
-        ("z3", "output")]
+        ("x", "input"),
+        ("w", "parameter"),
+        ("z1", "operation"),
+        ("c1", "constant"),
+        ("z2", "operation"),
+        ("z3", "output"),
+    ]
 
 
 def test_generated_names_avoid_those_that_were_given() -> None:
@@ -128,11 +177,15 @@ def test_generated_names_avoid_those_that_were_given() -> None:
 
 # Modules
 
+
 class Twice(nn.Module):
     """One layer, called twice."""
 
-    def __init__(self) -> None: self.inner = nn.Linear(2, 2, rng=np.random.default_rng(0))
-    def forward(self, x: Any) -> Any: return self.inner(np.tanh(self.inner(x)))
+    def __init__(self) -> None:
+        self.inner = nn.Linear(2, 2, rng=np.random.default_rng(0))
+
+    def forward(self, x: Any) -> Any:
+        return self.inner(np.tanh(self.inner(x)))
 
 
 def owners(graph: Graph) -> dict[str, str]:
@@ -142,25 +195,49 @@ def owners(graph: Graph) -> dict[str, str]:
 
 
 def test_every_value_knows_the_module_that_computed_it_and_the_path_to_it() -> None:
-    model, x = nn.Sequential(nn.Linear(3, 2), nn.Residual(nn.Tanh(), nn.Linear(2, 2))), np.ones((4, 3), np.float32)
+    model, x = (
+        nn.Sequential(nn.Linear(3, 2), nn.Residual(nn.Tanh(), nn.Linear(2, 2))),
+        np.ones((4, 3), np.float32),
+    )
     found = owners(trace(nn.MSE()(model(x), np.zeros((4, 2))), {"model": model, "x": x}))
     assert found == {
-        "model.0.weight": "model.0", "model.0.bias": "model.0", "x": "", "z1": "model.0", "z2": "model.1.0",
-        "model.1.1.weight": "model.1.1", "model.1.1.bias": "model.1.1", "z3": "model.1.1", "z4": "model.1", "x1": "",
-        "z5": "MSE", "z6": "MSE"}
+        "model.0.weight": "model.0",
+        "model.0.bias": "model.0",
+        "x": "",
+        "z1": "model.0",
+        "z2": "model.1.0",
+        "model.1.1.weight": "model.1.1",
+        "model.1.1.bias": "model.1.1",
+        "z3": "model.1.1",
+        "z4": "model.1",
+        "x1": "",
+        "z5": "MSE",
+        "z6": "MSE",
+    }
 
 
 def test_the_modules_are_a_tree_with_levels_and_parameter_counts() -> None:
     model = nn.Sequential(nn.Linear(3, 2), nn.Residual(nn.Linear(2, 2)))
-    modules = {module.path: module for module in trace(model(np.ones((4, 3), np.float32)), {"model": model}).modules}
+    modules = {
+        module.path: module
+        for module in trace(model(np.ones((4, 3), np.float32)), {"model": model}).modules
+    }
     assert [(path, m.kind, m.level, m.parameters) for path, m in sorted(modules.items())] == [
-        ("model", "Sequential", 1, 14), ("model.0", "Linear", 2, 8), ("model.1", "Residual", 2, 6),
-        ("model.1.0", "Linear", 3, 6)]
+        ("model", "Sequential", 1, 14),
+        ("model.0", "Linear", 2, 8),
+        ("model.1", "Residual", 2, 6),
+        ("model.1.0", "Linear", 3, 6),
+    ]
     assert [modules[path].parent for path in ("model.1.0", "model.1", "model")] == [
-        modules["model.1"].id, modules["model"].id, None]
+        modules["model.1"].id,
+        modules["model"].id,
+        None,
+    ]
 
 
-def test_a_layer_that_is_called_twice_is_there_twice_and_its_weights_are_outside_both_calls() -> None:
+def test_a_layer_that_is_called_twice_is_there_twice_and_its_weights_are_outside_both_calls() -> (
+    None
+):
     graph = trace(Twice()(np.ones((1, 2), np.float32)))
     assert sorted(module.path for module in graph.modules) == ["Twice", "inner", "inner"]
     assert owners(graph)["weight"] == "Twice"
@@ -170,7 +247,9 @@ def test_every_result_of_a_layer_with_several_is_part_of_it() -> None:
     output, (h, c) = nn.LSTM(3, 2)(np.ones((1, 4, 3), np.float32))
     graph = trace(output.sum() + h.sum() + c.sum())
     assert [module.kind for module in graph.modules] == ["LSTM"]
-    assert sum(not node.module for node in graph.nodes if node.operation) == 5  # three sums, two additions
+    assert (
+        sum(not node.module for node in graph.nodes if node.operation) == 5
+    )  # three sums, two additions
 
 
 def test_a_module_that_returns_its_argument_computes_nothing() -> None:
@@ -199,20 +278,39 @@ def test_a_graph_with_modules_is_freed_at_once() -> None:
         dead = weakref.ref(y)
         del y
         assert dead() is None
-    finally: gc.enable()
+    finally:
+        gc.enable()
 
 
 # Words
 
-@pytest.mark.parametrize(("made", "written"), [
-    (lambda x, w: x + 7, "x + 7"), (lambda x, w: 0.5 - x, "0.5 − x"), (lambda x, w: x * 6.88137358, "x × 6.881"),
-    (lambda x, w: w * x, "w × x"), (lambda x, w: x / w, "x / w"), (lambda x, w: -x, "−x"), (lambda x, w: abs(x), "|x|"),
-    (lambda x, w: x ** 2, "x²"), (lambda x, w: x ** 10, "x¹⁰"), (lambda x, w: x ** 0.5, "x ** 0.5"),
-    (lambda x, w: 2 ** x, "2 ** x"), (lambda x, w: x ** w, "x ** w"), (lambda x, w: x @ w.T, "x @ z1"),
-    (lambda x, w: x * np.array(0.1 + 0.2), "x × 0.3"), (lambda x, w: x[[0, 0], :1], "x[[0, 0], :1]"),
-    (lambda x, w: np.tanh(x), "tanh(x)"), (lambda x, w: x.sum(axis=0, keepdims=True), "sum(x, axis=0, keepdims=True)"),
-    (lambda x, w: x[0, 1:], "x[0, 1:]"), (lambda x, w: x[..., ::-1], "x[…, ::-1]"),
-    (lambda x, w: x.reshape(-1), "reshape(x, -1)"), (lambda x, w: np.where(x.data > 0, x, w), "where(c1, x, w)")])
+
+@pytest.mark.parametrize(
+    ("made", "written"),
+    [
+        (lambda x, w: x + 7, "x + 7"),
+        (lambda x, w: 0.5 - x, "0.5 − x"),
+        (lambda x, w: x * 6.88137358, "x × 6.881"),
+        (lambda x, w: w * x, "w × x"),
+        (lambda x, w: x / w, "x / w"),
+        (lambda x, w: -x, "−x"),
+        (lambda x, w: abs(x), "|x|"),
+        (lambda x, w: x**2, "x²"),
+        (lambda x, w: x**10, "x¹⁰"),
+        (lambda x, w: x**0.5, "x ** 0.5"),
+        (lambda x, w: 2**x, "2 ** x"),
+        (lambda x, w: x**w, "x ** w"),
+        (lambda x, w: x @ w.T, "x @ z1"),
+        (lambda x, w: x * np.array(0.1 + 0.2), "x × 0.3"),
+        (lambda x, w: x[[0, 0], :1], "x[[0, 0], :1]"),
+        (lambda x, w: np.tanh(x), "tanh(x)"),
+        (lambda x, w: x.sum(axis=0, keepdims=True), "sum(x, axis=0, keepdims=True)"),
+        (lambda x, w: x[0, 1:], "x[0, 1:]"),
+        (lambda x, w: x[..., ::-1], "x[…, ::-1]"),
+        (lambda x, w: x.reshape(-1), "reshape(x, -1)"),
+        (lambda x, w: np.where(x.data > 0, x, w), "where(c1, x, w)"),
+    ],
+)
 def test_an_operation_is_written_as_a_formula(made: Callable[..., Tensor], written: str) -> None:
     graph = trace(made(parameter([[1.0, 2.0]], "x"), parameter([[3.0, 4.0]], "w")))
     assert equations(graph)[graph.output.id].split(" = ", 1)[1] == written
@@ -231,12 +329,15 @@ def test_a_graph_shows_the_values_that_were_recorded() -> None:
 
 def test_what_requires_no_gradient_is_one_node() -> None:
     graph = trace(Tensor(2.0, name="x") * 3)
-    assert [(node.role, node.gradient) for node in graph.nodes] == [("output", None)] and not graph.edges
+    assert [(node.role, node.gradient) for node in graph.nodes] == [
+        ("output", None)
+    ] and not graph.edges
 
 
 def test_a_deep_graph_is_traced_without_recursion() -> None:
     z = parameter(1.0)
-    for _ in range(5000): z = z * 1.0
+    for _ in range(5000):
+        z = z * 1.0
     assert len(trace(z).nodes) == 5001
 
 
@@ -245,6 +346,7 @@ def test_an_infinite_gradient_is_drawn() -> None:
 
 
 # The picture
+
 
 @pytest.mark.parametrize("output", [neuron()[0], network()])
 def test_backward_changes_no_picture_and_a_picture_no_grad(output: Tensor) -> None:
@@ -255,7 +357,10 @@ def test_backward_changes_no_picture_and_a_picture_no_grad(output: Tensor) -> No
     copies = [grad.copy() for grad in grads if grad is not None]
     assert draw(output).source == before
     assert all(x.grad is grad for x, grad in zip(leaves(output), grads, strict=True))
-    assert all(np.array_equal(x, y) for x, y in zip([grad for grad in grads if grad is not None], copies, strict=True))
+    assert all(
+        np.array_equal(x, y)
+        for x, y in zip([grad for grad in grads if grad is not None], copies, strict=True)
+    )
 
 
 def leaves(z: Tensor) -> list[Tensor]:
@@ -268,7 +373,12 @@ def test_the_picture_holds_every_number() -> None:
     for node in picture.graph.nodes:
         for number in (node.value, node.gradient):
             assert number is None or figures(number[()]).replace("-", "−") in shown
-    assert [shown.count(f"× {local}") for local in ("2.00", "0", "1.00", "0.500")] == [2, 1, 4, 1]  # 2.00: legend too
+    assert [shown.count(f"× {local}") for local in ("2.00", "0", "1.00", "0.500")] == [
+        2,
+        1,
+        4,
+        1,
+    ]  # 2.00: legend too
     assert shown.count("not required") == 2
 
 
@@ -276,19 +386,26 @@ def test_arrays_have_shapes_and_ranges() -> None:
     shown = texts(draw(network()))
     assert {"(4, 3)", "(3, 2)", "(2,)", "(4, 3) @ (3, 2)", "±1.0", "±0.20"} <= set(shown)
     assert shown.count("(4, 3)") == 2  # in the box and on the edge
-    assert texts(draw(parameter(np.zeros((0, 3))) * 2)).count("empty") == 3  # in x, value and gradient of x * 2
+    assert (
+        texts(draw(parameter(np.zeros((0, 3))) * 2)).count("empty") == 3
+    )  # in x, value and gradient of x * 2
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_changes_nothing_but_text(name: str) -> None:
     def tags(name: str) -> list[tuple[str, str | None]]:
         picture = draw(np.exp(parameter(1.0, name) - 2))
-        return [(element.tag, element.get("class")) for element in ET.fromstring(picture.svg()).iter()]
+        return [
+            (element.tag, element.get("class")) for element in ET.fromstring(picture.svg()).iter()
+        ]
+
     assert tags(name) == tags("plain")
 
 
 def test_a_name_is_shown_as_it_is_but_for_control_characters_and_length() -> None:
-    assert "</script> \\N \"&\" a-b − c" in texts(draw(parameter(1.0, "</script>\0\n\\N \"&\" a-b − c") * 2))
+    assert '</script> \\N "&" a-b − c' in texts(
+        draw(parameter(1.0, '</script>\0\n\\N "&" a-b − c') * 2)
+    )
     assert "q" * 31 + "…" in texts(draw(parameter(1.0, "q" * 10_000) * 2))
 
 
@@ -296,8 +413,14 @@ def test_an_svg_speaks_and_shows_no_id() -> None:
     root = ET.fromstring(draw(neuron()[0]).svg())
     titles = [title.text for title in root.iter("{http://www.w3.org/2000/svg}title")]
     assert root.get("role") == "img" and root.get("aria-label") == titles[0]
-    assert titles[0] == "Computation graph of L = tanh(n): 10 values, 9 edges" and len(titles) == 1 + 10 + 9
-    assert "w1, parameter, value −3.000, gradient 1.000" in titles and "w1 → p1, local derivative 2.000" in titles
+    assert (
+        titles[0] == "Computation graph of L = tanh(n): 10 values, 9 edges"
+        and len(titles) == 1 + 10 + 9
+    )
+    assert (
+        "w1, parameter, value −3.000, gradient 1.000" in titles
+        and "w1 → p1, local derivative 2.000" in titles
+    )
 
 
 def test_layout_sees_numbers_in_ascii_and_readers_a_true_minus() -> None:
@@ -310,7 +433,10 @@ def test_an_svg_needs_nothing_from_outside() -> None:
     svg = draw(neuron()[0]).svg()
     assert "<script" not in svg and "<!DOCTYPE" not in svg and "-3.000" not in svg
     assert set(re.findall(r'font-family="([^"]*)"', svg)) == {"Helvetica, Arial, sans-serif"}
-    assert set(re.findall(r"https?://[^\"]*", svg)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r"https?://[^\"]*", svg)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
 
 
 @pytest.mark.parametrize(("theme", "background"), [("light", "#ffffff"), ("dark", "#12181f")])
@@ -326,30 +452,54 @@ def test_numbers_flow_to_the_right_and_arrays_down_unless_told() -> None:
 
 def test_more_than_400_nodes_are_refused() -> None:
     z = parameter(1.0)
-    for _ in range(399): z = z + 1
+    for _ in range(399):
+        z = z + 1
     assert len(draw(z).graph.nodes) == 400
-    with pytest.raises(ValueError, match=r"401 nodes.*draw a smaller case"): draw(z + 1)
+    with pytest.raises(ValueError, match=r"401 nodes.*draw a smaller case"):
+        draw(z + 1)
 
 
-@pytest.mark.parametrize(("output", "options", "message"), [
-    (3.0, {}, "draw takes a Tensor"), (Tensor(1.0), {"theme": "red"}, "theme is one of light, dark"),
-    (Tensor(1.0), {"direction": "RL"}, "direction is LR or TB")])
-def test_what_cannot_be_drawn_is_refused(output: Tensor, options: dict[str, str], message: str) -> None:
-    with pytest.raises((TypeError, ValueError), match=message): draw(output, **options)
+@pytest.mark.parametrize(
+    ("output", "options", "message"),
+    [
+        (3.0, {}, "draw takes a Tensor"),
+        (Tensor(1.0), {"theme": "red"}, "theme is one of light, dark"),
+        (Tensor(1.0), {"direction": "RL"}, "direction is LR or TB"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(
+    output: Tensor, options: dict[str, str], message: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        draw(output, **options)
 
 
 def test_the_same_program_gives_the_same_bytes() -> None:
     def run(seed: str) -> bytes:
-        return subprocess.run([sys.executable, "-c", PROGRAM], env=os.environ | {"PYTHONHASHSEED": seed}, check=True,
-                              capture_output=True, cwd=Path(__file__).parents[1]).stdout
+        return subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            cwd=Path(__file__).parents[1],
+        ).stdout
+
     first = run("1")
     assert first.startswith(b"'<svg") and first == run("2")
 
 
 # Files, notebooks, renderers
 
-@pytest.mark.parametrize(("suffix", "start"), [
-    (".svg", b"<svg"), (".dot", b"digraph"), (".png", b"\x89PNG\r\n\x1a\n"), (".PNG", b"\x89PNG\r\n\x1a\n")])
+
+@pytest.mark.parametrize(
+    ("suffix", "start"),
+    [
+        (".svg", b"<svg"),
+        (".dot", b"digraph"),
+        (".png", b"\x89PNG\r\n\x1a\n"),
+        (".PNG", b"\x89PNG\r\n\x1a\n"),
+    ],
+)
 def test_a_picture_is_saved_as_its_suffix_says(tmp_path: Path, suffix: str, start: bytes) -> None:
     draw(neuron()[0]).save(tmp_path / f"graph{suffix}")
     assert (tmp_path / f"graph{suffix}").read_bytes().startswith(start)
@@ -360,7 +510,9 @@ def test_another_suffix_is_refused(tmp_path: Path) -> None:
         draw(Tensor(1.0)).save(tmp_path / "graph.gif")
 
 
-def test_a_pdf_without_dot_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_pdf_without_dot_says_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("TINYGRAD_EDU_DOT", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(render.RendererError, match="PDF needs Graphviz's own dot"):
@@ -370,7 +522,8 @@ def test_a_pdf_without_dot_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, t
 
 def stand_in(folder: Path, statement: str) -> Path:
     """A program named dot that runs one Python statement."""
-    if os.name == "nt": pytest.skip("the stand-in for dot is a script")
+    if os.name == "nt":
+        pytest.skip("the stand-in for dot is a script")
     program = folder / "dot"
     program.write_text(f"#!{sys.executable}\nimport sys\n{statement}\n")
     program.chmod(0o755)
@@ -379,7 +532,8 @@ def stand_in(folder: Path, statement: str) -> Path:
 
 @pytest.mark.parametrize("variable", ["TINYGRAD_EDU_DOT", "PATH"])
 def test_a_pdf_comes_from_the_named_program_or_dot(
-        monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str) -> None:
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
     program = stand_in(tmp_path, "print(sys.argv[1], sys.stdin.read())")
     monkeypatch.delenv("TINYGRAD_EDU_DOT", raising=False)
     monkeypatch.setenv(variable, str(program if variable != "PATH" else tmp_path))
@@ -387,7 +541,9 @@ def test_a_pdf_comes_from_the_named_program_or_dot(
     assert (tmp_path / "graph.pdf").read_text() == f"-Tpdf {picture.source}\n"
 
 
-def test_what_dot_calls_the_graph_is_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_dot_calls_the_graph_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     svg = "<svg xmlns='http://www.w3.org/2000/svg'><g id='graph0'><title>%3</title></g></svg>"
     monkeypatch.setenv("TINYGRAD_EDU_DOT", str(stand_in(tmp_path, f'print("{svg}")')))
     assert "%3" not in draw(Tensor(1.0)).svg()
@@ -399,7 +555,9 @@ def test_a_notebook_shows_svg_and_words() -> None:
     assert repr(picture) == "<Computation graph of L = tanh(n): 10 values, 9 edges>"
 
 
-def test_without_a_renderer_a_notebook_shows_the_hint_and_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_renderer_a_notebook_shows_the_hint_and_the_source(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("TINYGRAD_EDU_DOT", raising=False)
     monkeypatch.setattr(render, "packaged", lambda: None)
     monkeypatch.setenv("PATH", "")
@@ -410,9 +568,11 @@ def test_without_a_renderer_a_notebook_shows_the_hint_and_the_source(monkeypatch
 
 def test_a_renderer_that_fails_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TINYGRAD_EDU_DOT", str(tmp_path / "missing"))
-    with pytest.raises(render.RendererError, match="missing cannot be run"): draw(Tensor(1.0)).svg()
+    with pytest.raises(render.RendererError, match="missing cannot be run"):
+        draw(Tensor(1.0)).svg()
     monkeypatch.setenv("TINYGRAD_EDU_DOT", sys.executable)
-    with pytest.raises(render.RendererError, match="-Tsvg failed"): draw(Tensor(1.0)).svg()
+    with pytest.raises(render.RendererError, match="-Tsvg failed"):
+        draw(Tensor(1.0)).svg()
 
 
 def test_importing_the_package_imports_no_renderer() -> None:

@@ -1,4 +1,5 @@
-"""Layers equal their equations, written out with NumPy; their gradients are right; statistics and modes are PyTorch's."""
+"""Layers equal their equations, written out with NumPy; their gradients are right; statistics and
+modes are PyTorch's."""
 
 from __future__ import annotations
 
@@ -16,103 +17,213 @@ from hypothesis import strategies as st
 from tinygrad_edu import Tensor, check_gradients, nn
 
 Array = np.ndarray[Any, Any]
-IMAGES, ROWS, LONG = (2, 4, 5, 6), (5, 3), (3, 2, 4)  # (batch, channels, height, width), (batch, channels), with length
+IMAGES, ROWS, LONG = (
+    (2, 4, 5, 6),
+    (5, 3),
+    (3, 2, 4),
+)  # (batch, channels, height, width), (batch, channels), with length
 F8: Any = {"dtype": np.float64}
 
 
-def rng() -> np.random.Generator: return np.random.default_rng(1)
-def numbers(*shape: int, seed: int = 0) -> Array: return np.random.default_rng(seed).normal(size=shape)
+def rng() -> np.random.Generator:
+    return np.random.default_rng(1)
+
+
+def numbers(*shape: int, seed: int = 0) -> Array:
+    return np.random.default_rng(seed).normal(size=shape)
 
 
 def drawn(layer: Any) -> Any:
     """The layer with random parameters: weights of 1 and biases of 0 would hide mistakes."""
-    for i, p in enumerate(layer.parameters()): p.data = numbers(*p.shape, seed=10 + i)
+    for i, p in enumerate(layer.parameters()):
+        p.data = numbers(*p.shape, seed=10 + i)
     return layer
 
 
 def seen(layer: Any, batches: int = 3) -> Any:
     """A batch normalization in eval mode, after some batches of mean 1 and variance 4."""
-    for i in range(batches): layer(1 + 2 * numbers(6, layer.running_mean.size, *[3] * (max(layer.takes) - 2), seed=i))
+    for i in range(batches):
+        layer(1 + 2 * numbers(6, layer.running_mean.size, *[3] * (max(layer.takes) - 2), seed=i))
     return layer.eval()
 
 
-def conv(**options: Any) -> nn.Conv2d: return nn.Conv2d(4, 6, (3, 2), rng=rng(), **F8, **options)
+def conv(**options: Any) -> nn.Conv2d:
+    return nn.Conv2d(4, 6, (3, 2), rng=rng(), **F8, **options)
 
 
 # Each layer: how to make it, the shape of x, and its equation for x and the layer's parameters
 
-def erf(x: Array) -> Array: return np.vectorize(math.erf)(x)
-def sigmoid(x: Array) -> Array: return 1 / (1 + np.exp(-x))
+
+def erf(x: Array) -> Array:
+    return np.vectorize(math.erf)(x)
 
 
-def convolution(x: Array, weight: Array, bias: Any = 0, stride: Any = (1, 1), padding: Any = (0, 0), dilation: Any = (1, 1),
-                groups: int = 1) -> Array:
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def convolution(
+    x: Array,
+    weight: Array,
+    bias: Any = 0,
+    stride: Any = (1, 1),
+    padding: Any = (0, 0),
+    dilation: Any = (1, 1),
+    groups: int = 1,
+) -> Array:
     """The sum over channels and kernel for one output at a time."""
     x = np.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2))
     kernel, per_group = weight.shape[2:], len(weight) // groups
-    rows, columns = ((x.shape[2 + i] - (kernel[i] - 1) * dilation[i] - 1) // stride[i] + 1 for i in range(2))
+    rows, columns = (
+        (x.shape[2 + i] - (kernel[i] - 1) * dilation[i] - 1) // stride[i] + 1 for i in range(2)
+    )
     z = np.zeros((len(x), len(weight), rows, columns))
     for b, o, p, q in np.ndindex(z.shape):
         for c, i, j in np.ndindex(weight.shape[1:]):
             row, column = p * stride[0] + i * dilation[0], q * stride[1] + j * dilation[1]
-            z[b, o, p, q] += weight[o, c, i, j] * x[b, o // per_group * weight.shape[1] + c, row, column]
+            z[b, o, p, q] += (
+                weight[o, c, i, j] * x[b, o // per_group * weight.shape[1] + c, row, column]
+            )
     return z + np.reshape(bias, (-1, 1, 1))
 
 
 def pooled(x: Array, reduce: Any, kernel: tuple[int, int], stride: tuple[int, int]) -> Array:
     rows, columns = ((x.shape[2 + i] - kernel[i]) // stride[i] + 1 for i in range(2))
-    return np.array([[reduce(x[:, :, p * stride[0]:p * stride[0] + kernel[0], q * stride[1]:q * stride[1] + kernel[1]], (2, 3))
-                      for q in range(columns)] for p in range(rows)]).transpose(2, 3, 0, 1)
+    return np.array(
+        [
+            [
+                reduce(
+                    x[
+                        :,
+                        :,
+                        p * stride[0] : p * stride[0] + kernel[0],
+                        q * stride[1] : q * stride[1] + kernel[1],
+                    ],
+                    (2, 3),
+                )
+                for q in range(columns)
+            ]
+            for p in range(rows)
+        ]
+    ).transpose(2, 3, 0, 1)
 
 
 def standard(x: Array, axes: Any, eps: float = 1e-5) -> Array:
     return (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + eps)
 
 
-def rms(x: Array, axes: Any, eps: float) -> Array: return x / np.sqrt((x ** 2).mean(axes, keepdims=True) + eps)
-def channel(p: Array, axes: int) -> Array: return p.reshape(-1, *[1] * axes)
+def rms(x: Array, axes: Any, eps: float) -> Array:
+    return x / np.sqrt((x**2).mean(axes, keepdims=True) + eps)
+
+
+def channel(p: Array, axes: int) -> Array:
+    return p.reshape(-1, *[1] * axes)
 
 
 LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...], Callable[..., Array]]] = {
     "conv": (conv, IMAGES, convolution),
     "conv, no bias": (lambda: conv(bias=False), IMAGES, convolution),
-    "conv, options": (lambda: conv(stride=(2, 1), padding=(1, 2), dilation=(2, 1), groups=2), IMAGES,
-                      lambda x, w, b: convolution(x, w, b, (2, 1), (1, 2), (2, 1), 2)),
+    "conv, options": (
+        lambda: conv(stride=(2, 1), padding=(1, 2), dilation=(2, 1), groups=2),
+        IMAGES,
+        lambda x, w, b: convolution(x, w, b, (2, 1), (1, 2), (2, 1), 2),
+    ),
     "max pool": (lambda: nn.MaxPool2d(2), IMAGES, lambda x: pooled(x, np.max, (2, 2), (2, 2))),
-    "max pool, stride": (lambda: nn.MaxPool2d((3, 2), 1), IMAGES, lambda x: pooled(x, np.max, (3, 2), (1, 1))),
+    "max pool, stride": (
+        lambda: nn.MaxPool2d((3, 2), 1),
+        IMAGES,
+        lambda x: pooled(x, np.max, (3, 2), (1, 1)),
+    ),
     "avg pool": (lambda: nn.AvgPool2d(2), IMAGES, lambda x: pooled(x, np.mean, (2, 2), (2, 2))),
-    "avg pool, stride": (lambda: nn.AvgPool2d(3, (1, 2)), IMAGES, lambda x: pooled(x, np.mean, (3, 3), (1, 2))),
+    "avg pool, stride": (
+        lambda: nn.AvgPool2d(3, (1, 2)),
+        IMAGES,
+        lambda x: pooled(x, np.mean, (3, 3), (1, 2)),
+    ),
     "flatten": (nn.Flatten, IMAGES, lambda x: x.reshape(2, 120)),
     "flatten, some": (lambda: nn.Flatten(-3, 2), IMAGES, lambda x: x.reshape(2, 20, 6)),
-    "dropout": (lambda: nn.Dropout(0.3, rng=rng()), ROWS, lambda x: np.where(rng().random(ROWS) < 0.3, 0, x / 0.7)),
+    "dropout": (
+        lambda: nn.Dropout(0.3, rng=rng()),
+        ROWS,
+        lambda x: np.where(rng().random(ROWS) < 0.3, 0, x / 0.7),
+    ),
     "dropout, eval": (lambda: nn.Dropout(0.3, rng=rng()).eval(), ROWS, lambda x: x),
-    "residual": (lambda: nn.Residual(nn.Linear(3, 4, rng=rng(), **F8), nn.Tanh(), nn.Linear(4, 3, rng=rng(), **F8)), ROWS,
-                 lambda x, w, b, v, c: x + np.tanh(x @ w.T + b) @ v.T + c),
-    "batch norm 1d": (lambda: nn.BatchNorm1d(3, **F8), ROWS, lambda x, w, b: standard(x, 0) * w + b),
-    "batch norm 1d, length": (lambda: nn.BatchNorm1d(2, **F8), LONG,
-                              lambda x, w, b: standard(x, (0, 2)) * channel(w, 1) + channel(b, 1)),
-    "batch norm 2d": (lambda: nn.BatchNorm2d(4, **F8), IMAGES,
-                      lambda x, w, b: standard(x, (0, 2, 3)) * channel(w, 2) + channel(b, 2)),
-    "batch norm 2d, options": (lambda: nn.BatchNorm2d(4, eps=0.1, affine=False, **F8), IMAGES,
-                               lambda x: standard(x, (0, 2, 3), 0.1)),
+    "residual": (
+        lambda: nn.Residual(
+            nn.Linear(3, 4, rng=rng(), **F8), nn.Tanh(), nn.Linear(4, 3, rng=rng(), **F8)
+        ),
+        ROWS,
+        lambda x, w, b, v, c: x + np.tanh(x @ w.T + b) @ v.T + c,
+    ),
+    "batch norm 1d": (
+        lambda: nn.BatchNorm1d(3, **F8),
+        ROWS,
+        lambda x, w, b: standard(x, 0) * w + b,
+    ),
+    "batch norm 1d, length": (
+        lambda: nn.BatchNorm1d(2, **F8),
+        LONG,
+        lambda x, w, b: standard(x, (0, 2)) * channel(w, 1) + channel(b, 1),
+    ),
+    "batch norm 2d": (
+        lambda: nn.BatchNorm2d(4, **F8),
+        IMAGES,
+        lambda x, w, b: standard(x, (0, 2, 3)) * channel(w, 2) + channel(b, 2),
+    ),
+    "batch norm 2d, options": (
+        lambda: nn.BatchNorm2d(4, eps=0.1, affine=False, **F8),
+        IMAGES,
+        lambda x: standard(x, (0, 2, 3), 0.1),
+    ),
     "layer norm": (lambda: nn.LayerNorm(3, **F8), ROWS, lambda x, w, b: standard(x, -1) * w + b),
-    "layer norm, images": (lambda: nn.LayerNorm((5, 6), eps=0.1, **F8), IMAGES,
-                           lambda x, w, b: standard(x, (2, 3), 0.1) * w + b),
-    "layer norm, no bias": (lambda: nn.LayerNorm(3, bias=False, **F8), ROWS, lambda x, w: standard(x, -1) * w),
-    "layer norm, plain": (lambda: nn.LayerNorm(3, elementwise_affine=False), ROWS, lambda x: standard(x, -1)),
-    "rms norm": (lambda: nn.RMSNorm(3, **F8), ROWS, lambda x, w: rms(x, -1, 2.0 ** -52) * w),
-    "rms norm, images": (lambda: nn.RMSNorm([5, 6], eps=0.1, **F8), IMAGES, lambda x, w: rms(x, (2, 3), 0.1) * w),
-    "rms norm, plain": (lambda: nn.RMSNorm(3, elementwise_affine=False), ROWS, lambda x: rms(x, -1, 2.0 ** -52)),
+    "layer norm, images": (
+        lambda: nn.LayerNorm((5, 6), eps=0.1, **F8),
+        IMAGES,
+        lambda x, w, b: standard(x, (2, 3), 0.1) * w + b,
+    ),
+    "layer norm, no bias": (
+        lambda: nn.LayerNorm(3, bias=False, **F8),
+        ROWS,
+        lambda x, w: standard(x, -1) * w,
+    ),
+    "layer norm, plain": (
+        lambda: nn.LayerNorm(3, elementwise_affine=False),
+        ROWS,
+        lambda x: standard(x, -1),
+    ),
+    "rms norm": (lambda: nn.RMSNorm(3, **F8), ROWS, lambda x, w: rms(x, -1, 2.0**-52) * w),
+    "rms norm, images": (
+        lambda: nn.RMSNorm([5, 6], eps=0.1, **F8),
+        IMAGES,
+        lambda x, w: rms(x, (2, 3), 0.1) * w,
+    ),
+    "rms norm, plain": (
+        lambda: nn.RMSNorm(3, elementwise_affine=False),
+        ROWS,
+        lambda x: rms(x, -1, 2.0**-52),
+    ),
     "leaky relu": (nn.LeakyReLU, ROWS, lambda x: np.where(x > 0, x, 0.01 * x)),
     "leaky relu, slope": (lambda: nn.LeakyReLU(0.2), ROWS, lambda x: np.where(x > 0, x, 0.2 * x)),
     "elu": (nn.ELU, ROWS, lambda x: np.where(x > 0, x, np.exp(x) - 1)),
-    "elu, alpha": (lambda: nn.ELU(alpha=2.0), ROWS, lambda x: np.where(x > 0, x, 2 * (np.exp(x) - 1))),
+    "elu, alpha": (
+        lambda: nn.ELU(alpha=2.0),
+        ROWS,
+        lambda x: np.where(x > 0, x, 2 * (np.exp(x) - 1)),
+    ),
     "silu": (nn.SiLU, ROWS, lambda x: x * sigmoid(x)),
     "gelu": (nn.GELU, ROWS, lambda x: x * (1 + erf(x / np.sqrt(2))) / 2),
-    "gelu, tanh": (lambda: nn.GELU(approximate="tanh"), ROWS,
-                   lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x ** 3)))),
+    "gelu, tanh": (
+        lambda: nn.GELU(approximate="tanh"),
+        ROWS,
+        lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
+    ),
     "softplus": (nn.Softplus, ROWS, lambda x: np.log(1 + np.exp(x))),
-    "softplus, beta": (lambda: nn.Softplus(beta=3.0), ROWS, lambda x: np.log(1 + np.exp(3 * x)) / 3)}
+    "softplus, beta": (
+        lambda: nn.Softplus(beta=3.0),
+        ROWS,
+        lambda x: np.log(1 + np.exp(3 * x)) / 3,
+    ),
+}
 every_layer = pytest.mark.parametrize("make, shape, equation", LAYERS.values(), ids=LAYERS)
 
 
@@ -121,8 +232,11 @@ def test_a_layer_is_its_equation(make: Any, shape: Any, equation: Any) -> None:
     for x in (numbers(*shape), Tensor(numbers(*shape), requires_grad=True)):
         layer = drawn(make())
         z = layer(x)
-        np.testing.assert_allclose(z.data if isinstance(z, Tensor) else z,
-                                   equation(numbers(*shape), *[p.data for p in layer.parameters()]), atol=1e-12)
+        np.testing.assert_allclose(
+            z.data if isinstance(z, Tensor) else z,
+            equation(numbers(*shape), *[p.data for p in layer.parameters()]),
+            atol=1e-12,
+        )
 
 
 @every_layer
@@ -131,8 +245,10 @@ def test_gradients_of_a_layer(make: Any, shape: Any, equation: Any) -> None:
 
     def applied(x: Tensor, *parameters: Tensor) -> Any:
         layer = make()  # anew: it draws the same numbers
-        for name, p in zip(names, parameters, strict=True): setattr(*place(layer, name), p)
+        for name, p in zip(names, parameters, strict=True):
+            setattr(*place(layer, name), p)
         return layer(x)
+
     check_gradients(applied, numbers(*shape), *[p.data for p in drawn(make()).parameters()])
 
 
@@ -145,10 +261,13 @@ def place(layer: Any, path: str) -> tuple[Any, str]:
 @every_layer
 def test_a_layer_of_float32_stays_in_float32(make: Any, shape: Any, equation: Any) -> None:
     layer, x = make(), Tensor(numbers(*shape).astype(np.float32), requires_grad=True)
-    for p in layer.state_dict(): setattr(*place(layer, p), as_float32(getattr(*place(layer, p))))
+    for p in layer.state_dict():
+        setattr(*place(layer, p), as_float32(getattr(*place(layer, p))))
     z = layer(x)
     z.sum().backward()
-    assert z.dtype == np.float32 and {p.grad.dtype.name for p in [x, *layer.parameters()]} == {"float32"}
+    assert z.dtype == np.float32 and {p.grad.dtype.name for p in [x, *layer.parameters()]} == {
+        "float32"
+    }
     assert {a.dtype.name for a in layer.state_dict().values()} <= {"float32", "int64"}
 
 
@@ -162,53 +281,75 @@ pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 
 @settings(max_examples=40, deadline=None)
-@given(pairs, pairs, st.tuples(st.integers(0, 2), st.integers(0, 2)), pairs, st.sampled_from([1, 2, 4]))
-def test_convolutions_with_any_options(kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> None:
+@given(
+    pairs, pairs, st.tuples(st.integers(0, 2), st.integers(0, 2)), pairs, st.sampled_from([1, 2, 4])
+)
+def test_convolutions_with_any_options(
+    kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> None:
     layer = nn.Conv2d(4, 8, kernel, stride, padding, dilation, groups, rng=rng(), **F8)
     x, weight, bias = numbers(2, 4, 7, 8), *[p.data for p in layer.parameters()]
     assert weight.shape == (8, 4 // groups, *kernel)
-    np.testing.assert_allclose(layer(x).data, convolution(x, weight, bias, stride, padding, dilation, groups), atol=1e-12)
+    np.testing.assert_allclose(
+        layer(x).data, convolution(x, weight, bias, stride, padding, dilation, groups), atol=1e-12
+    )
 
 
 def test_a_convolution_starts_uniform_within_one_over_the_root_of_what_it_adds_up() -> None:
     for p in nn.Conv2d(8, 4000, (5, 2), groups=2, rng=rng()).parameters():
         bound = 1 / math.sqrt(4 * 5 * 2)  # in/groups · rows · columns
-        assert np.abs(p.data).max() == pytest.approx(bound, rel=1e-2) and np.abs(p.data).max() <= np.float32(bound)
-        assert p.data.var() == pytest.approx(bound ** 2 / 3, rel=0.1) and p.dtype == np.float32
+        assert np.abs(p.data).max() == pytest.approx(bound, rel=1e-2) and np.abs(
+            p.data
+        ).max() <= np.float32(bound)
+        assert p.data.var() == pytest.approx(bound**2 / 3, rel=0.1) and p.dtype == np.float32
 
 
-@pytest.mark.parametrize("wrong", [(0, 8, 3), (4, 8, 0), (4, 8, (3, 0)), (4, 8, 3, 1, 0, 1, 3), (3, 8, 3, 1, 0, 1, 2)])
+@pytest.mark.parametrize(
+    "wrong", [(0, 8, 3), (4, 8, 0), (4, 8, (3, 0)), (4, 8, 3, 1, 0, 1, 3), (3, 8, 3, 1, 0, 1, 2)]
+)
 def test_a_convolution_that_cannot_be_is_refused(wrong: Any) -> None:
-    with pytest.raises(ValueError, match="groups that divide both channels, found Conv2d"): nn.Conv2d(*wrong)
+    with pytest.raises(ValueError, match="groups that divide both channels, found Conv2d"):
+        nn.Conv2d(*wrong)
 
 
 def test_images_are_four_axes_and_have_the_filters_channels() -> None:
     for layer in (nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.AvgPool2d(2)):
-        with pytest.raises(ValueError, match="batch"): layer(np.zeros((28, 28)))
-    with pytest.raises(ValueError, match=r"x \(1, 3, 8, 8\), weight \(2, 1, 3, 3\)"): nn.Conv2d(1, 2, 3)(np.zeros((1, 3, 8, 8)))
+        with pytest.raises(ValueError, match="batch"):
+            layer(np.zeros((28, 28)))
+    with pytest.raises(ValueError, match=r"x \(1, 3, 8, 8\), weight \(2, 1, 3, 3\)"):
+        nn.Conv2d(1, 2, 3)(np.zeros((1, 3, 8, 8)))
 
 
 # Flatten, Dropout, Embedding, Residual
 
+
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=5), st.data())
-def test_flatten_joins_axes_of_any_length_counted_from_either_end(shape: list[int], data: Any) -> None:
+def test_flatten_joins_axes_of_any_length_counted_from_either_end(
+    shape: list[int], data: Any
+) -> None:
     start = data.draw(st.integers(0, len(shape) - 1))
     end = data.draw(st.integers(start, len(shape) - 1))
-    expected = (*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:])
+    expected = (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
     for a in (start, start - len(shape)):
-        for b in (end, end - len(shape)): assert nn.Flatten(a, b)(np.zeros(shape)).shape == expected
+        for b in (end, end - len(shape)):
+            assert nn.Flatten(a, b)(np.zeros(shape)).shape == expected
 
 
-@pytest.mark.parametrize("dims, shape", [((1, -1), (3,)), ((2, 1), (3, 4, 5)), ((0, 3), (3, 4)), ((-4, -1), (3, 4))])
+@pytest.mark.parametrize(
+    "dims, shape", [((1, -1), (3,)), ((2, 1), (3, 4, 5)), ((0, 3), (3, 4)), ((-4, -1), (3, 4))]
+)
 def test_flatten_refuses_axes_that_are_not_there(dims: Any, shape: Any) -> None:
-    with pytest.raises(ValueError) as error: nn.Flatten(*dims)(np.zeros(shape))
+    with pytest.raises(ValueError) as error:
+        nn.Flatten(*dims)(np.zeros(shape))
     assert f"Flatten{dims}" in str(error.value) and str(shape) in str(error.value)
 
 
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 1.0])
 def test_dropout_drops_a_share_of_p_and_keeps_the_mean(p: float) -> None:
     z = nn.Dropout(p, rng=rng())(np.ones(100_000))
-    assert (z == 0).mean() == pytest.approx(p, abs=0.005) and z.mean() == pytest.approx(float(p < 1), abs=0.02)
+    assert (z == 0).mean() == pytest.approx(p, abs=0.005) and z.mean() == pytest.approx(
+        float(p < 1), abs=0.02
+    )
 
 
 def test_dropout_draws_anew_in_each_call_from_its_own_rng() -> None:
@@ -220,7 +361,8 @@ def test_dropout_draws_anew_in_each_call_from_its_own_rng() -> None:
 
 @pytest.mark.parametrize("p", [-0.1, 1.1, math.nan])
 def test_dropout_takes_a_probability(p: float) -> None:
-    with pytest.raises(ValueError, match=f"found {p}"): nn.Dropout(p)
+    with pytest.raises(ValueError, match=f"found {p}"):
+        nn.Dropout(p)
 
 
 @pytest.mark.parametrize("shape", [(), (4,), (2, 3), (0,)])
@@ -240,24 +382,40 @@ def embedded(weight: Tensor) -> nn.Embedding:
 def test_an_embedding_used_twice_gets_both_gradients() -> None:
     layer = nn.Embedding(4, 2)
     layer([1, 3, 1]).sum().backward()
-    assert layer.weight.grad is not None and layer.weight.grad.tolist() == [[0, 0], [2, 2], [0, 0], [1, 1]]
+    assert layer.weight.grad is not None and layer.weight.grad.tolist() == [
+        [0, 0],
+        [2, 2],
+        [0, 0],
+        [1, 1],
+    ]
 
 
 def test_an_embedding_starts_normal() -> None:
     weight = nn.Embedding(1000, 100, rng=rng()).weight
-    assert weight.dtype == np.float32 and abs(weight.data.mean()) < 0.01 and weight.data.std() == pytest.approx(1, rel=0.01)
+    assert (
+        weight.dtype == np.float32
+        and abs(weight.data.mean()) < 0.01
+        and weight.data.std() == pytest.approx(1, rel=0.01)
+    )
 
 
 def test_an_embedding_refuses_what_is_no_index() -> None:
     for outside in (5, -1):
-        with pytest.raises(IndexError): nn.Embedding(5, 3)([outside])
-    with pytest.raises(TypeError): nn.Embedding(5, 3)([1.0])
-    with pytest.raises(ValueError, match="at least 1 row"): nn.Embedding(0, 3)
+        with pytest.raises(IndexError):
+            nn.Embedding(5, 3)([outside])
+    with pytest.raises(TypeError):
+        nn.Embedding(5, 3)([1.0])
+    with pytest.raises(ValueError, match="at least 1 row"):
+        nn.Embedding(0, 3)
 
 
 def test_a_residual_of_nothing_learnt_is_the_identity_and_lets_gradients_through() -> None:
-    block, x = nn.Residual(nn.Linear(3, 3, rng=rng(), **F8)), Tensor(numbers(5, 3), requires_grad=True)
-    for p in block.parameters(): p.data *= 0
+    block, x = (
+        nn.Residual(nn.Linear(3, 3, rng=rng(), **F8)),
+        Tensor(numbers(5, 3), requires_grad=True),
+    )
+    for p in block.parameters():
+        p.data *= 0
     block(x).sum().backward()
     assert np.array_equal(block(x).data, x.data) and x.grad is not None and (x.grad == 1).all()
 
@@ -265,23 +423,33 @@ def test_a_residual_of_nothing_learnt_is_the_identity_and_lets_gradients_through
 def test_a_residual_is_named_like_a_sequential_and_refuses_to_broadcast() -> None:
     block = nn.Residual(nn.Linear(3, 1), nn.Tanh())
     assert list(block.state_dict()) == ["0.weight", "0.bias"] and type(block[:1]) is nn.Sequential
-    with pytest.raises(ValueError, match=r"\(5, 1\) and \(5, 3\)"): block(np.zeros((5, 3), np.float32))
+    with pytest.raises(ValueError, match=r"\(5, 1\) and \(5, 3\)"):
+        block(np.zeros((5, 3), np.float32))
 
 
 # Normalization
 
-BATCHES = {"1d": (nn.BatchNorm1d, (7, 3)), "1d, length": (nn.BatchNorm1d, (2, 3, 4)), "2d": (nn.BatchNorm2d, (2, 3, 4, 5))}
+BATCHES = {
+    "1d": (nn.BatchNorm1d, (7, 3)),
+    "1d, length": (nn.BatchNorm1d, (2, 3, 4)),
+    "2d": (nn.BatchNorm2d, (2, 3, 4, 5)),
+}
 every_batch_norm = pytest.mark.parametrize("layer, shape", BATCHES.values(), ids=BATCHES)
 
 
 @every_batch_norm
 @pytest.mark.parametrize("momentum", [0.1, 0.7, None])
-def test_running_statistics_follow_the_batches(layer: Any, shape: Any, momentum: float | None) -> None:
+def test_running_statistics_follow_the_batches(
+    layer: Any, shape: Any, momentum: float | None
+) -> None:
     norm, mean, var = layer(3, momentum=momentum, **F8), np.zeros(3), np.ones(3)
     for t in range(1, 6):
         x = t + t * numbers(*shape, seed=t)
         norm(Tensor(x, requires_grad=True))
-        rate, by_channel = 1 / t if momentum is None else momentum, np.moveaxis(x, 1, 0).reshape(3, -1)
+        rate, by_channel = (
+            1 / t if momentum is None else momentum,
+            np.moveaxis(x, 1, 0).reshape(3, -1),
+        )
         mean = (1 - rate) * mean + rate * by_channel.mean(1)
         var = (1 - rate) * var + rate * by_channel.var(1, ddof=1)  # unbiased
         np.testing.assert_allclose(norm.running_mean.data, mean)
@@ -293,9 +461,13 @@ def test_running_statistics_follow_the_batches(layer: Any, shape: Any, momentum:
 def test_eval_normalizes_by_the_running_statistics_and_leaves_them(layer: Any, shape: Any) -> None:
     norm = drawn(seen(layer(3, **F8)))
     before, x, after = norm.state_dict(), numbers(*shape), len(shape) - 2
-    mean, var, weight, bias = (channel(before[name], after) for name in ("running_mean", "running_var", "weight", "bias"))
+    mean, var, weight, bias = (
+        channel(before[name], after) for name in ("running_mean", "running_var", "weight", "bias")
+    )
     np.testing.assert_allclose(norm(x).data, (x - mean) / np.sqrt(var + 1e-5) * weight + bias)
-    np.testing.assert_allclose(norm(x[:1]).data, norm(x).data[:1])  # a batch of one is welcome, and others don't matter
+    np.testing.assert_allclose(
+        norm(x[:1]).data, norm(x).data[:1]
+    )  # a batch of one is welcome, and others don't matter
     np.testing.assert_equal(norm.state_dict(), before)
 
 
@@ -306,18 +478,27 @@ def test_gradients_in_eval(layer: Any, shape: Any) -> None:
 
 def test_batches_of_one_mean_make_the_running_statistics_theirs() -> None:
     norm, x = nn.BatchNorm1d(3, **F8), 5 + numbers(50, 3)
-    for _ in range(400): norm(x)
+    for _ in range(400):
+        norm(x)
     np.testing.assert_allclose(norm.eval()(x).data, standard(x, 0) * math.sqrt(49 / 50), rtol=1e-4)
 
 
 def test_the_state_of_a_batch_norm_is_pytorch_s() -> None:
     state = nn.BatchNorm2d(3).state_dict()
     assert {name: (a.shape, a.dtype.name) for name, a in state.items()} == {
-        "weight": ((3,), "float32"), "bias": ((3,), "float32"), "running_mean": ((3,), "float32"),
-        "running_var": ((3,), "float32"), "num_batches_tracked": ((), "int64")}
+        "weight": ((3,), "float32"),
+        "bias": ((3,), "float32"),
+        "running_mean": ((3,), "float32"),
+        "running_var": ((3,), "float32"),
+        "num_batches_tracked": ((), "int64"),
+    }
     assert [name for name, _ in nn.BatchNorm2d(3).named_parameters()] == ["weight", "bias"]
     assert [state[name].tolist() for name in ("weight", "bias", "running_mean", "running_var")] == [
-        [1] * 3, [0] * 3, [0] * 3, [1] * 3]
+        [1] * 3,
+        [0] * 3,
+        [0] * 3,
+        [1] * 3,
+    ]
 
 
 def test_running_statistics_travel_with_the_state() -> None:
@@ -338,21 +519,40 @@ def test_running_statistics_are_new_arrays_and_the_recorded_ones_stay() -> None:
 def test_running_statistics_keep_their_dtype_and_take_no_part_in_the_graph() -> None:
     norm = nn.BatchNorm1d(3, momentum=np.float64(0.1))
     norm(Tensor(numbers(5, 3), requires_grad=True))
-    assert norm.running_var.dtype == np.float32 and norm.running_var.operation is None and not norm.running_var.requires_grad
+    assert (
+        norm.running_var.dtype == np.float32
+        and norm.running_var.operation is None
+        and not norm.running_var.requires_grad
+    )
     assert "running_var" in copy.deepcopy(norm).state_dict()
 
 
-@pytest.mark.parametrize("layer, shape", [(nn.BatchNorm1d, (5, 4)), (nn.BatchNorm1d, (3,)), (nn.BatchNorm1d, (2, 3, 4, 5)),
-                                          (nn.BatchNorm2d, (2, 3)), (nn.BatchNorm2d, (2, 4, 3, 3))])
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (nn.BatchNorm1d, (5, 4)),
+        (nn.BatchNorm1d, (3,)),
+        (nn.BatchNorm1d, (2, 3, 4, 5)),
+        (nn.BatchNorm2d, (2, 3)),
+        (nn.BatchNorm2d, (2, 4, 3, 3)),
+    ],
+)
 def test_a_batch_norm_says_both_shapes(layer: Any, shape: Any) -> None:
-    with pytest.raises(ValueError) as error: layer(3)(np.zeros(shape))
-    assert f"{layer.__name__}(3) takes shapes (batch, 3" in str(error.value) and str(shape) in str(error.value)
+    with pytest.raises(ValueError) as error:
+        layer(3)(np.zeros(shape))
+    assert f"{layer.__name__}(3) takes shapes (batch, 3" in str(error.value) and str(shape) in str(
+        error.value
+    )
 
 
-@pytest.mark.parametrize("layer, shape", [(nn.BatchNorm1d, (1, 3)), (nn.BatchNorm1d, (0, 3)), (nn.BatchNorm2d, (1, 3, 1, 1))])
+@pytest.mark.parametrize(
+    "layer, shape",
+    [(nn.BatchNorm1d, (1, 3)), (nn.BatchNorm1d, (0, 3)), (nn.BatchNorm2d, (1, 3, 1, 1))],
+)
 def test_one_number_has_no_variance(layer: Any, shape: Any) -> None:
     norm = layer(3)
-    with pytest.raises(ValueError, match=r"larger batch, or call eval\(\)"): norm(np.zeros(shape))
+    with pytest.raises(ValueError, match=r"larger batch, or call eval\(\)"):
+        norm(np.zeros(shape))
     assert norm.num_batches_tracked.item() == 0 and norm.eval()(np.zeros(shape)).shape == shape
 
 
@@ -365,56 +565,111 @@ def test_rms_norm_s_default_eps_is_that_of_the_dtype() -> None:
     for dtype in (np.float32, np.float64):
         eps = np.finfo(dtype).eps
         x = np.full(4, np.sqrt(eps), dtype)  # mean x² = eps: x / √(2 eps)
-        np.testing.assert_allclose(nn.RMSNorm(4, dtype=dtype)(x).data, np.full(4, np.sqrt(0.5)), rtol=1e-6)
+        np.testing.assert_allclose(
+            nn.RMSNorm(4, dtype=dtype)(x).data, np.full(4, np.sqrt(0.5)), rtol=1e-6
+        )
 
 
 @pytest.mark.parametrize("layer", [nn.LayerNorm, nn.RMSNorm])
 def test_layer_norms_say_both_shapes(layer: Any) -> None:
     for shape in [(4, 2), (3,), ()]:
-        with pytest.raises(ValueError) as error: layer((4, 3))(np.zeros(shape))
+        with pytest.raises(ValueError) as error:
+            layer((4, 3))(np.zeros(shape))
         assert "(…, 4, 3)" in str(error.value) and str(shape) in str(error.value)
     for wrong in (0, (), (3, 0)):
-        with pytest.raises(ValueError, match="sizes of at least 1"): layer(wrong)
+        with pytest.raises(ValueError, match="sizes of at least 1"):
+            layer(wrong)
 
 
 # Summary
 
+
 def network() -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-                         nn.Residual(nn.Linear(8 * 49, 8 * 49, bias=False), nn.GELU()), nn.Dropout(0.1), nn.Linear(8 * 49, 10))
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Residual(nn.Linear(8 * 49, 8 * 49, bias=False), nn.GELU()),
+        nn.Dropout(0.1),
+        nn.Linear(8 * 49, 10),
+    )
 
 
 def test_a_summary_shows_the_shape_after_each_layer_and_adds_up() -> None:
     table = nn.summary(network(), (4, 1, 14, 14))
-    for shape in ("(4, 8, 14, 14)", "(4, 8, 7, 7)", "(4, 392)", "(4, 10)"): assert shape in table
+    for shape in ("(4, 8, 14, 14)", "(4, 8, 7, 7)", "(4, 392)", "(4, 10)"):
+        assert shape in table
     assert repr(table) == table and len(table.splitlines()) == 12
-    columns = {line.split(":")[0].strip(): line.rpartition(")")[2].split() for line in table.splitlines()[1:]}
-    products = {"0": 4 * 8 * 14 * 14 * 9, "5": 4 * 392 * 392, "7": 4 * 392 * 10}  # numbers of the result · terms of each
-    assert {path: columns[path][-1] for path in products} == {path: f"{n:,}" for path, n in products.items()}
+    columns = {
+        line.split(":")[0].strip(): line.rpartition(")")[2].split()
+        for line in table.splitlines()[1:]
+    }
+    products = {
+        "0": 4 * 8 * 14 * 14 * 9,
+        "5": 4 * 392 * 392,
+        "7": 4 * 392 * 10,
+    }  # numbers of the result · terms of each
+    assert {path: columns[path][-1] for path in products} == {
+        path: f"{n:,}" for path, n in products.items()
+    }
     total = table.splitlines()[1].split()
-    assert total[3] == f"{sum(p.size for p in network().parameters()):,}" and total[-1] == f"{sum(products.values()):,}"
+    assert (
+        total[3] == f"{sum(p.size for p in network().parameters()):,}"
+        and total[-1] == f"{sum(products.values()):,}"
+    )
 
 
 def test_a_summary_counts_the_operations_of_each_layer() -> None:
-    model = nn.Sequential(nn.ReLU(), nn.Linear(3, 3), nn.Residual(nn.Tanh()), nn.Sequential(nn.SiLU(), nn.Flatten()),
-                          nn.Dropout().eval())
+    model = nn.Sequential(
+        nn.ReLU(),
+        nn.Linear(3, 3),
+        nn.Residual(nn.Tanh()),
+        nn.Sequential(nn.SiLU(), nn.Flatten()),
+        nn.Dropout().eval(),
+    )
     lines = nn.summary(model, (2, 3)).splitlines()[1:]
     assert [line.rpartition(")")[2].split()[-2:] for line in lines] == [
-        ["7", "18"], ["1"], ["1", "18"], ["2"], ["1"], ["3"], ["2"], ["1"], []]
+        ["7", "18"],
+        ["1"],
+        ["1", "18"],
+        ["2"],
+        ["1"],
+        ["3"],
+        ["2"],
+        ["1"],
+        [],
+    ]
 
 
 def test_a_summary_adds_up_the_calls_of_a_shared_layer_and_shows_one_that_is_not_called() -> None:
     class Twice(nn.Module):
-        def __init__(self) -> None: self.used, self.idle = nn.Linear(3, 3), nn.Tanh()
-        def forward(self, x: Any) -> Any: return {"both": [self.used(self.used(x)[:1]), x]}
+        def __init__(self) -> None:
+            self.used, self.idle = nn.Linear(3, 3), nn.Tanh()
+
+        def forward(self, x: Any) -> Any:
+            return {"both": [self.used(self.used(x)[:1]), x]}
+
     _, total, used, idle = nn.summary(Twice(), (2, 3)).splitlines()
-    assert total.split() == ["Twice", "(1,", "3),", "(2,", "3)", "12", "3", "27"]  # two products and an index
+    assert total.split() == [
+        "Twice",
+        "(1,",
+        "3),",
+        "(2,",
+        "3)",
+        "12",
+        "3",
+        "27",
+    ]  # two products and an index
     assert used.split()[2:] == ["(1,", "3)", "12", "2", "27"] and idle.strip() == "idle: Tanh"
 
 
 def test_a_summary_walks_2_to_the_60_paths_once() -> None:
     class Doubled(nn.Module):
-        def forward(self, x: Any) -> Any: return functools.reduce(lambda x, _: x + x, range(60), x)
+        def forward(self, x: Any) -> Any:
+            return functools.reduce(lambda x, _: x + x, range(60), x)
+
     assert nn.summary(Doubled(), (1,)).split()[-1] == "60"
 
 

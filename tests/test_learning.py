@@ -1,4 +1,5 @@
-"""The studies of what the video claims: with settings that take seconds each measures what it says, and leaves two figures."""
+"""The studies of what the video claims: with settings that take seconds each measures what it says,
+and leaves two figures."""
 
 import importlib
 import json
@@ -22,7 +23,8 @@ def run(out, name, *flags):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory): return tmp_path_factory.mktemp("learning")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("learning")
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -33,14 +35,20 @@ def test_a_study_s_claims_hold_and_it_leaves_two_figures(name, folder):
     assert metrics["holds"] and len(metrics["checks"]) > 1 and all(metrics["checks"].values())
     assert metrics["claim"] in done.stdout and metrics["source"] and metrics["measured"]
     assert metrics["verdict"].startswith(("holds", "does not hold: "))
-    light, dark = (matplotlib.image.imread(folder / name / f"figure_{look}.png")[..., :3] for look in ("light", "dark"))
+    light, dark = (
+        matplotlib.image.imread(folder / name / f"figure_{look}.png")[..., :3]
+        for look in ("light", "dark")
+    )
     assert light.shape == dark.shape and light[0, 0].mean() > 0.9 > 0.2 > dark[0, 0].mean()
     assert "%" in done.stderr  # the progress bar
 
 
 def test_a_study_whose_claim_is_missed_says_which_and_fails(tmp_path):
     done = run(tmp_path, "cost", "--epochs", "0")
-    assert done.returncode == 1 and "missed: training makes the average at least eight times smaller" in done.stderr
+    assert (
+        done.returncode == 1
+        and "missed: training makes the average at least eight times smaller" in done.stderr
+    )
     assert not json.loads((tmp_path / "metrics.json").read_text())["holds"]
 
 
@@ -51,7 +59,11 @@ def page(monkeypatch):
 
 
 def test_every_study_is_run_by_make_and_has_its_place_on_the_page(page):
-    in_turn = re.search(r"^learning:.*?for name in (.*?);", (ROOT / "Makefile").read_text(), re.DOTALL | re.MULTILINE)[1]
+    in_turn = re.search(
+        r"^learning:.*?for name in (.*?);",
+        (ROOT / "Makefile").read_text(),
+        re.DOTALL | re.MULTILINE,
+    )[1]
     assert in_turn.split() == [*page.STUDIES]
     assert sorted(page.STUDIES) == STUDIES
 
@@ -60,6 +72,10 @@ def test_the_page_shows_what_a_study_left_and_names_those_not_yet_run(page, tmp_
     run(tmp_path / "cost", "cost")
     shown = page.page(tmp_path)
     metrics = json.loads((tmp_path / "cost" / "metrics.json").read_text())
-    assert metrics["claim"] in shown and "1 of 1 studies passed" in shown and "with --quick" in shown
-    assert shown.count("<td>") == len(metrics["measured"]) and shown.count("✓") == len(metrics["checks"])
+    assert (
+        metrics["claim"] in shown and "1 of 1 studies passed" in shown and "with --quick" in shown
+    )
+    assert shown.count("<td>") == len(metrics["measured"]) and shown.count("✓") == len(
+        metrics["checks"]
+    )
     assert shown.count("Not run yet: <code>") == len(STUDIES) - 1

@@ -1,4 +1,5 @@
-"""Linear algebra, beyond test_derivatives.py: types, dtypes, forms; what holds where matrices are singular or values equal."""
+"""Linear algebra, beyond test_derivatives.py: types, dtypes, forms; what holds where matrices are
+singular or values equal."""
 
 import numpy as np
 import pytest
@@ -6,9 +7,10 @@ from cases import OPERATIONS, together
 from cases_linalg import CASES, SYMMETRIC
 from hypothesis import HealthCheck, given, settings
 
-from tinygrad_edu import Tensor, check_gradients, grad, hessian, linalg, no_grad, vjp
-from tinygrad_edu.engine import apply, plain
-from tinygrad_edu.gradcheck import is_real
+from tinygrad_edu import Tensor, check_gradients, grad, hessian, no_grad, vjp
+from tinygrad_edu.core.engine import apply, plain
+from tinygrad_edu.core.gradcheck import is_real
+from tinygrad_edu.operations import linalg
 
 SOME = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 ALL = pytest.mark.parametrize("function", CASES, ids=lambda function: function.__name__)
@@ -16,14 +18,20 @@ RNG = np.random.default_rng(1)
 
 
 def variables(arguments, dtype=float):
-    return [Tensor(x.astype(dtype), requires_grad=True) if isinstance(x, np.ndarray) and is_real(x) else x
-            for x in arguments]
+    return [
+        Tensor(x.astype(dtype), requires_grad=True)
+        if isinstance(x, np.ndarray) and is_real(x)
+        else x
+        for x in arguments
+    ]
 
 
-def numpys(function): return OPERATIONS[function].forward if function in OPERATIONS else function
+def numpys(function):
+    return OPERATIONS[function].forward if function in OPERATIONS else function
 
 
 # Every function
+
 
 @ALL
 def test_results_have_numpys_values_shape_and_type(function):
@@ -31,9 +39,15 @@ def test_results_have_numpys_values_shape_and_type(function):
     @given(CASES[function])
     def agree(case):
         arguments, options = case
-        expected, z = numpys(function)(*arguments, **options), apply(function, *variables(arguments), **options)
+        expected, z = (
+            numpys(function)(*arguments, **options),
+            apply(function, *variables(arguments), **options),
+        )
         assert type(z) is (type(expected) if isinstance(expected, tuple) else Tensor)
-        np.testing.assert_allclose(plain(together(z)), together(expected), rtol=1e-12, atol=1e-12, strict=True)
+        np.testing.assert_allclose(
+            plain(together(z)), together(expected), rtol=1e-12, atol=1e-12, strict=True
+        )
+
     agree()
 
 
@@ -45,8 +59,11 @@ def test_float32_stays_float32_in_results_and_within_partials(function):
         arguments, options = case
         z = together(apply(function, *variables(arguments, np.float32), **options))
         assert z.dtype == np.float32
-        if function not in OPERATIONS: return
-        for number, _ in z.inputs: assert z.operation.partials[number](z.data, *z.values, **z.options).dtype == np.float32
+        if function not in OPERATIONS:
+            return
+        for number, _ in z.inputs:
+            assert z.operation.partials[number](z.data, *z.values, **z.options).dtype == np.float32
+
     stays()
 
 
@@ -54,23 +71,59 @@ def test_float32_stays_float32_in_results_and_within_partials(function):
 
 X, Y, CUBE = RNG.normal(size=(2, 3)), RNG.normal(size=(3, 2)), RNG.normal(size=(2, 2, 3))
 FORMS = [
-    ("ij,jk->ik", X, Y), ("ij,jk", X, Y), ("ba,cb", X, CUBE[0].T), ("bA", X), (" i j -> j i ", X), ("ij->", X), ("ij", X),
+    ("ij,jk->ik", X, Y),
+    ("ij,jk", X, Y),
+    ("ba,cb", X, CUBE[0].T),
+    ("bA", X),
+    (" i j -> j i ", X),
+    ("ij->", X),
+    ("ij", X),
     ("ij->j", X),
-    ("iij->j", CUBE), ("iij->ij", CUBE), ("iij", CUBE), ("ii", X @ Y), ("ii->i", X @ Y), ("ii,i->i", X @ Y, X[:, 0]),
-    ("iii->i", RNG.normal(size=(2, 2, 2))), ("ii,ii->i", X @ Y, X @ Y), ("iij,iij->", CUBE, CUBE),
-    ("...ij,...jk->...ik", CUBE, Y), ("...ij,...jk", CUBE, Y), ("...,...", X, X[0]), ("i...->...i", CUBE), ("...", X),
-    ("...ii->...i", CUBE[..., :2]), ("i...,i...->...", CUBE, X[:, None]), ("ij,jk,kl->il", X, Y, X), (",ij,->ji", 2.0, X, 3.0),
-    ("ij,kj->", X, X[:, :1]), ("ij,ij->ij", X[:1], X), ("i,j,k->kij", X[0], X[1], Y[0]), ("ij,j->i", X, [1.0, 2.0, 3.0]),
-    (X, [0, 1], Y, [1, 2], [0, 2]), (X, [0, 1], Y, [1, 2]), (X, [1, 0]), (X, [30, 2]), (X, [2, 30]), (CUBE, [..., 0], [0, ...]),
-    (CUBE, [0, 0, 1], [1]), (CUBE, [..., 0, 1], Y, [1, 2]), (X, (0, 1), []), (X, np.array([0, 1]), [1, 0]),
+    ("iij->j", CUBE),
+    ("iij->ij", CUBE),
+    ("iij", CUBE),
+    ("ii", X @ Y),
+    ("ii->i", X @ Y),
+    ("ii,i->i", X @ Y, X[:, 0]),
+    ("iii->i", RNG.normal(size=(2, 2, 2))),
+    ("ii,ii->i", X @ Y, X @ Y),
+    ("iij,iij->", CUBE, CUBE),
+    ("...ij,...jk->...ik", CUBE, Y),
+    ("...ij,...jk", CUBE, Y),
+    ("...,...", X, X[0]),
+    ("i...->...i", CUBE),
+    ("...", X),
+    ("...ii->...i", CUBE[..., :2]),
+    ("i...,i...->...", CUBE, X[:, None]),
+    ("ij,jk,kl->il", X, Y, X),
+    (",ij,->ji", 2.0, X, 3.0),
+    ("ij,kj->", X, X[:, :1]),
+    ("ij,ij->ij", X[:1], X),
+    ("i,j,k->kij", X[0], X[1], Y[0]),
+    ("ij,j->i", X, [1.0, 2.0, 3.0]),
+    (X, [0, 1], Y, [1, 2], [0, 2]),
+    (X, [0, 1], Y, [1, 2]),
+    (X, [1, 0]),
+    (X, [30, 2]),
+    (X, [2, 30]),
+    (CUBE, [..., 0], [0, ...]),
+    (CUBE, [0, 0, 1], [1]),
+    (CUBE, [..., 0, 1], Y, [1, 2]),
+    (X, (0, 1), []),
+    (X, np.array([0, 1]), [1, 0]),
 ]
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: str([part for part in form if isinstance(part, str | list)]))
+@pytest.mark.parametrize(
+    "form", FORMS, ids=lambda form: str([part for part in form if isinstance(part, str | list)])
+)
 @pytest.mark.parametrize("optimize", [False, True, "optimal", ("greedy", 100)])
 def test_einsum_takes_every_form_that_numpys_does(form, optimize):
-    def f(*args): return np.einsum(*args, optimize=optimize)
-    if f(*form).shape != np.einsum(*form).shape: pytest.skip("NumPy before 2.3 orders axes above 25 otherwise if it optimizes")
+    def f(*args):
+        return np.einsum(*args, optimize=optimize)
+
+    if f(*form).shape != np.einsum(*form).shape:
+        pytest.skip("NumPy before 2.3 orders axes above 25 otherwise if it optimizes")
     np.testing.assert_allclose(f(*variables(form)).data, f(*form), rtol=1e-12, atol=1e-15)
     check_gradients(f, *form)
 
@@ -80,24 +133,46 @@ def test_einsum_follows_a_path_of_its_own():
     check_gradients(lambda *args: np.einsum(*args, optimize=np.einsum_path(*form)[0]), *form)
 
 
-BAD_FORMS = [(("ij,jk", X, X), "could not be broadcast"), (("ij->ijk", X), "'k' which never appeared"),
-             (("ij", X, X), "fewer operands"), (("i", X), "more dimensions"), (("ij->i?", X), "invalid subscript"),
-             (("ij->jj", X), "multiple times"), ((X, [0, 1], [0, 60]), "not within the valid range")]
+BAD_FORMS = [
+    (("ij,jk", X, X), "could not be broadcast"),
+    (("ij->ijk", X), "'k' which never appeared"),
+    (("ij", X, X), "fewer operands"),
+    (("i", X), "more dimensions"),
+    (("ij->i?", X), "invalid subscript"),
+    (("ij->jj", X), "multiple times"),
+    ((X, [0, 1], [0, 60]), "not within the valid range"),
+]
 
 
 @pytest.mark.parametrize(("form", "words"), BAD_FORMS, ids=[words for _, words in BAD_FORMS])
 def test_einsum_says_what_came_and_what_numpy_says(form, words):
-    with pytest.raises(ValueError, match=rf"einsum\(.*Tensor \(2, 3\).*\): .*{words}"): np.einsum(*variables(form))
+    with pytest.raises(ValueError, match=rf"einsum\(.*Tensor \(2, 3\).*\): .*{words}"):
+        np.einsum(*variables(form))
 
 
 # Arguments
 
 T = Tensor(X[0], requires_grad=True, name="t")
-LISTS = [(np.dot, [1.0, 2.0, 3.0], T), (np.dot, T, [1.0, 2.0, 3.0]), (np.dot, 2.0, T), (np.dot, T, 2), (np.inner, 2.0, T),
-         (np.inner, T, [1, 2, 3]), (np.vdot, [[1.0], [2.0], [3.0]], T), (np.vecdot, T, [1, 2, 3]), (np.outer, T, 2.0),
-         (np.outer, [1.0, 2.0], T), (np.kron, [1.0, 2.0], T), (np.kron, T, 2.0), (np.cross, [1.0, 2.0, 3.0], T),
-         (np.tensordot, T, [1.0, 2.0], 0), (np.tensordot, [[1.0], [2.0], [3.0]], T, (0, [0])), (np.einsum, "i,i", T, [1, 2, 3]),
-         (np.linalg.solve, np.diag([1.0, 2.0, 3.0]).tolist(), T), (np.linalg.solve, Tensor(np.eye(3)), [1, 2, 3])]
+LISTS = [
+    (np.dot, [1.0, 2.0, 3.0], T),
+    (np.dot, T, [1.0, 2.0, 3.0]),
+    (np.dot, 2.0, T),
+    (np.dot, T, 2),
+    (np.inner, 2.0, T),
+    (np.inner, T, [1, 2, 3]),
+    (np.vdot, [[1.0], [2.0], [3.0]], T),
+    (np.vecdot, T, [1, 2, 3]),
+    (np.outer, T, 2.0),
+    (np.outer, [1.0, 2.0], T),
+    (np.kron, [1.0, 2.0], T),
+    (np.kron, T, 2.0),
+    (np.cross, [1.0, 2.0, 3.0], T),
+    (np.tensordot, T, [1.0, 2.0], 0),
+    (np.tensordot, [[1.0], [2.0], [3.0]], T, (0, [0])),
+    (np.einsum, "i,i", T, [1, 2, 3]),
+    (np.linalg.solve, np.diag([1.0, 2.0, 3.0]).tolist(), T),
+    (np.linalg.solve, Tensor(np.eye(3)), [1, 2, 3]),
+]
 
 
 @pytest.mark.parametrize(("f", "args"), [(f, args) for f, *args in LISTS])
@@ -110,9 +185,18 @@ def test_lists_and_numbers_are_arguments_too(f, args):
 
 
 MATRICES = RNG.normal(size=(4, 3, 3)) + 3 * np.eye(3)
-BY_MATRIX = [np.linalg.inv, np.linalg.det, np.linalg.eigvalsh, np.linalg.svdvals, np.linalg.cholesky, np.linalg.slogdet,
-             np.linalg.eigh, np.linalg.svd, lambda x: np.linalg.solve(x, X[0]),
-             lambda x: np.linalg.norm(x, "nuc", axis=(-2, -1))]
+BY_MATRIX = [
+    np.linalg.inv,
+    np.linalg.det,
+    np.linalg.eigvalsh,
+    np.linalg.svdvals,
+    np.linalg.cholesky,
+    np.linalg.slogdet,
+    np.linalg.eigh,
+    np.linalg.svd,
+    lambda x: np.linalg.solve(x, X[0]),
+    lambda x: np.linalg.norm(x, "nuc", axis=(-2, -1)),
+]
 
 
 @pytest.mark.parametrize("f", BY_MATRIX)
@@ -120,6 +204,7 @@ def test_a_batch_is_its_matrices_one_by_one(f):
     def value_and_gradient(x):
         z, pullback = vjp(lambda x: np.ravel(together(f(x))), (x + x.mT) / 2)
         return [z.sum(), pullback(np.ones(z.shape))[0]]
+
     value, gradient = value_and_gradient(MATRICES)
     one_by_one = [value_and_gradient(x) for x in MATRICES]
     np.testing.assert_allclose(value, sum(v for v, _ in one_by_one))
@@ -142,26 +227,40 @@ def test_the_sign_of_a_determinant_is_a_plain_array():
 
 # Norms: zeros and kinks
 
-NORMS = [*[(axis, ord) for axis in (0, -1) for ord in (None, 1, 2, 3, 2.5, -1, np.inf, -np.inf)],
-         *[(axis, ord) for axis in (None, (0, 1), (1, 0)) for ord in (None, *linalg.MATRIX_NORMS)]]
+NORMS = [
+    *[(axis, ord) for axis in (0, -1) for ord in (None, 1, 2, 3, 2.5, -1, np.inf, -np.inf)],
+    *[(axis, ord) for axis in (None, (0, 1), (1, 0)) for ord in (None, *linalg.MATRIX_NORMS)],
+]
 
 
 @pytest.mark.parametrize(("axis", "ord"), NORMS)
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_every_norm_is_numpys(axis, ord, keepdims):
-    def f(x): return np.linalg.norm(x, ord, axis, keepdims)
+    def f(x):
+        return np.linalg.norm(x, ord, axis, keepdims)
+
     np.testing.assert_allclose(f(Tensor(X)).data, f(X), strict=True)
     check_gradients(f, X)
 
 
-NORMS_AT_ZERO = [{}, {"ord": 2, "axis": 0}, {"ord": 3, "axis": 0}, {"ord": 1.5, "axis": 1}, {"ord": "fro"}, {"axis": (0, 1)}]
+NORMS_AT_ZERO = [
+    {},
+    {"ord": 2, "axis": 0},
+    {"ord": 3, "axis": 0},
+    {"ord": 1.5, "axis": 1},
+    {"ord": "fro"},
+    {"axis": (0, 1)},
+]
 
 
 @pytest.mark.parametrize("options", NORMS_AT_ZERO)
 def test_a_norm_at_zero_has_gradient_zero_and_a_finite_second_one(options):
-    def f(x): return np.linalg.norm(x, **options).sum()
+    def f(x):
+        return np.linalg.norm(x, **options).sum()
+
     assert (grad(f)(np.zeros((2, 3))) == 0).all()
-    if options.get("ord") != 1.5: assert (hessian(f)(np.zeros((2, 3))) == 0).all()
+    if options.get("ord") != 1.5:
+        assert (hessian(f)(np.zeros((2, 3))) == 0).all()
 
 
 def test_only_the_rows_that_are_zero_get_no_gradient():
@@ -175,10 +274,13 @@ def test_columns_that_tie_share_the_gradient_of_a_matrix_norm(ord):
 
 
 def test_the_number_of_elements_that_are_not_zero_is_a_norm_without_derivative():
-    np.testing.assert_array_equal(np.linalg.norm(Tensor([[0.0, 2.0], [1.0, 3.0]]), 0, axis=0), [1.0, 2.0])
+    np.testing.assert_array_equal(
+        np.linalg.norm(Tensor([[0.0, 2.0], [1.0, 3.0]]), 0, axis=0), [1.0, 2.0]
+    )
 
 
 # Singular matrices
+
 
 @pytest.mark.parametrize("rank", range(4))
 @pytest.mark.parametrize("n", [1, 2, 3])
@@ -188,11 +290,15 @@ def test_the_determinant_has_derivatives_at_every_rank(n, rank):
 
 
 def test_the_determinant_has_third_derivatives_where_the_matrix_is_zero():
-    assert hessian(lambda x: grad(np.linalg.det)(x)[0, 0])(np.zeros((3, 3)))[1, 1, 2, 2] == 1  # ∂³det/∂x₀₀∂x₁₁∂x₂₂
+    assert (
+        hessian(lambda x: grad(np.linalg.det)(x)[0, 0])(np.zeros((3, 3)))[1, 1, 2, 2] == 1
+    )  # ∂³det/∂x₀₀∂x₁₁∂x₂₂
 
 
 def test_a_batch_may_hold_singular_matrices():
-    check_gradients(lambda x: np.sin(np.linalg.det(x)), np.stack([np.zeros((2, 2)), np.eye(2), np.ones((2, 2))]))
+    check_gradients(
+        lambda x: np.sin(np.linalg.det(x)), np.stack([np.zeros((2, 2)), np.eye(2), np.ones((2, 2))])
+    )
 
 
 NEARLY = np.arange(9.0).reshape(3, 3) + 1  # singular, and its determinant is computed as 7e-16
@@ -200,17 +306,26 @@ NEARLY = np.arange(9.0).reshape(3, 3) + 1  # singular, and its determinant is co
 
 def test_the_determinant_keeps_its_digits_near_singular_matrices():
     np.testing.assert_allclose(grad(np.linalg.det)(NEARLY), [[-3, 6, -3], [6, -12, 6], [-3, 6, -3]])
-    np.testing.assert_allclose(hessian(np.linalg.det)(NEARLY)[0, 0], [[0, 0, 0], [0, 9, -8], [0, -6, 5]], atol=1e-12)
+    np.testing.assert_allclose(
+        hessian(np.linalg.det)(NEARLY)[0, 0], [[0, 0, 0], [0, 9, -8], [0, -6, 5]], atol=1e-12
+    )
 
 
-def test_cofactors_stay_float32(): assert linalg.cofactors(np.ones((3, 3), np.float32)).dtype == np.float32
+def test_cofactors_stay_float32():
+    assert linalg.cofactors(np.ones((3, 3), np.float32)).dtype == np.float32
 
 
 def test_the_vector_of_the_value_zero_of_a_square_matrix_has_a_gradient():
     check_gradients(lambda x: np.outer(u := np.linalg.svd(x)[0][:, -1], u), NEARLY, order=1)
 
 
-OF_EMPTY = [np.linalg.det, lambda x: np.linalg.slogdet(x)[1], np.linalg.inv, np.linalg.eigvalsh, np.linalg.svdvals]
+OF_EMPTY = [
+    np.linalg.det,
+    lambda x: np.linalg.slogdet(x)[1],
+    np.linalg.inv,
+    np.linalg.eigvalsh,
+    np.linalg.svdvals,
+]
 
 
 @pytest.mark.parametrize("f", OF_EMPTY)
@@ -221,8 +336,13 @@ def test_empty_matrices_and_batches_have_empty_gradients(f, shape):
 
 # Values that coincide
 
-VALUES = [np.linalg.eigvalsh, np.linalg.svdvals, lambda x: np.linalg.eigh(x)[0], lambda x: np.linalg.svd(x)[1],
-          lambda x: np.linalg.svd(x, compute_uv=False)]
+VALUES = [
+    np.linalg.eigvalsh,
+    np.linalg.svdvals,
+    lambda x: np.linalg.eigh(x)[0],
+    lambda x: np.linalg.svd(x)[1],
+    lambda x: np.linalg.svd(x, compute_uv=False),
+]
 
 
 @pytest.mark.parametrize("f", VALUES)
@@ -231,20 +351,32 @@ def test_values_that_coincide_have_a_gradient(f, x):
     np.testing.assert_allclose(grad(lambda x: f(x).sum())(x), np.eye(3), atol=1e-12)
 
 
-def eigenvector(n): return lambda x: (np.linalg.eigh(x)[1][:, n] ** 3).sum()
-def thin(x): return np.linalg.svd(x, full_matrices=False)
+def eigenvector(n):
+    return lambda x: (np.linalg.eigh(x)[1][:, n] ** 3).sum()
 
 
-NO_VECTORS = [(eigenvector(0), np.eye(2)), (eigenvector(1), np.eye(3)), (lambda x: np.linalg.svd(x)[0].sum(), np.eye(2)),
-              (lambda x: thin(x)[2].sum(), np.ones((3, 2))), (lambda x: thin(x)[0].sum(), np.diag([2.0, 0.0, 0.0])[:, :2]),
-              (lambda x: np.linalg.eigh(x)[1].sum(), np.stack([np.diag([1.0, 2.0]), np.eye(2)])),
-              (lambda x: grad(lambda y: (np.linalg.eigvalsh(y) ** 2).sum())(x).sum(), np.eye(2)),
-              (lambda x: grad(lambda y: ((np.linalg.eigvalsh(y) - 1) ** 2).sum())(x).sum(), np.eye(2))]
+def thin(x):
+    return np.linalg.svd(x, full_matrices=False)
+
+
+NO_VECTORS = [
+    (eigenvector(0), np.eye(2)),
+    (eigenvector(1), np.eye(3)),
+    (lambda x: np.linalg.svd(x)[0].sum(), np.eye(2)),
+    (lambda x: thin(x)[2].sum(), np.ones((3, 2))),
+    (lambda x: thin(x)[0].sum(), np.diag([2.0, 0.0, 0.0])[:, :2]),
+    (lambda x: np.linalg.eigh(x)[1].sum(), np.stack([np.diag([1.0, 2.0]), np.eye(2)])),
+    (lambda x: grad(lambda y: (np.linalg.eigvalsh(y) ** 2).sum())(x).sum(), np.eye(2)),
+    (lambda x: grad(lambda y: ((np.linalg.eigvalsh(y) - 1) ** 2).sum())(x).sum(), np.eye(2)),
+]
 
 
 @pytest.mark.parametrize(("f", "x"), NO_VECTORS)
 def test_vectors_whose_values_coincide_are_refused_when_their_gradient_is_asked_for(f, x):
-    with pytest.raises(ValueError, match=r"vectors of the values \[.*\] .* have none: another value is the same, or it is 0"):
+    with pytest.raises(
+        ValueError,
+        match=r"vectors of the values \[.*\] .* have none: another value is the same, or it is 0",
+    ):
         grad(f)(x)
 
 
@@ -259,42 +391,95 @@ def test_values_close_to_each_other_are_no_reason_to_refuse():
 
 def test_vectors_beyond_the_values_are_refused_where_a_gradient_is_needed():
     x = Tensor(X, requires_grad=True, name="x")
-    with pytest.raises(ValueError, match=r"svd of x \(2, 3\) .*Write np.linalg.svd\(x, full_matrices=False\)"):
+    with pytest.raises(
+        ValueError, match=r"svd of x \(2, 3\) .*Write np.linalg.svd\(x, full_matrices=False\)"
+    ):
         np.linalg.svd(x)
-    with no_grad(): assert np.linalg.svd(x).Vh.shape == (3, 3)
+    with no_grad():
+        assert np.linalg.svd(x).Vh.shape == (3, 3)
     assert np.linalg.svd(x.detach()).Vh.shape == (3, 3)
 
 
-HIGHER = [(np.linalg.norm, X[0]), (lambda x: np.linalg.inv(x).sum(), X @ Y),
-          (np.linalg.det, X @ Y), (np.linalg.det, np.ones((2, 2))),
-          (lambda x: np.linalg.eigh(x)[1].sum(), np.array([[2.0, 1.0], [1.0, 3.5]])), (lambda x: thin(x)[0].sum(), Y),
-          (np.linalg.cholesky, np.array([[2.0, 1.0], [1.0, 3.5]])), (lambda x: np.einsum("ii,ij->j", x, x), X @ Y)]
+HIGHER = [
+    (np.linalg.norm, X[0]),
+    (lambda x: np.linalg.inv(x).sum(), X @ Y),
+    (np.linalg.det, X @ Y),
+    (np.linalg.det, np.ones((2, 2))),
+    (lambda x: np.linalg.eigh(x)[1].sum(), np.array([[2.0, 1.0], [1.0, 3.5]])),
+    (lambda x: thin(x)[0].sum(), Y),
+    (np.linalg.cholesky, np.array([[2.0, 1.0], [1.0, 3.5]])),
+    (lambda x: np.einsum("ii,ij->j", x, x), X @ Y),
+]
 
 
 @pytest.mark.parametrize(("f", "x"), HIGHER)
-def test_third_derivatives_agree_with_differences(f, x): check_gradients(lambda x: np.sin(f(x)), x, order=3, tolerance=1e-5)
+def test_third_derivatives_agree_with_differences(f, x):
+    check_gradients(lambda x: np.sin(f(x)), x, order=3, tolerance=1e-5)
 
 
 # Errors
 
 MISTAKES = [
-    (lambda: np.tensordot(T, X, 1), ValueError, r"tensordot\(t \(3,\), array \(2, 3\), 1\): shape-mismatch for sum"),
+    (
+        lambda: np.tensordot(T, X, 1),
+        ValueError,
+        r"tensordot\(t \(3,\), array \(2, 3\), 1\): shape-mismatch for sum",
+    ),
     (lambda: np.tensordot(T, X[0], 2), IndexError, r"tensordot\(t \(3,\)"),
-    (lambda: np.cross(T[:2], X[:, 0]), ValueError, r"cross\(Tensor \(2,\), array \(2,\)\): vectors of three .*In the plane"),
-    (lambda: np.linalg.norm(T, "fro"), ValueError, r"norm with ord='fro' over the axes \(0,\): along one axis ord is a number"),
-    (lambda: np.linalg.norm(Tensor(X), 3), ValueError, r"ord=3 over the axes \(0, 1\): .*two it is one of 'fro', 'nuc', 2"),
-    (lambda: np.linalg.norm(Tensor(CUBE), 2), ValueError, r"over the axes \(0, 1, 2\): .*Choose the axes with axis="),
-    (lambda: np.linalg.eigh(Tensor(X[:1])), np.linalg.LinAlgError, r"eigh\(Tensor \(1, 3\)\): .*square"),
-    (lambda: np.linalg.cholesky(T), np.linalg.LinAlgError, r"cholesky\(t \(3,\)\): 1-dimensional array given"),
-    (lambda: np.linalg.cholesky(Tensor(-np.eye(2))), np.linalg.LinAlgError, "not positive definite"),
-    (lambda: np.linalg.inv(Tensor(np.ones((2, 2)))), np.linalg.LinAlgError, r"inv\(Tensor \(2, 2\)\): Singular matrix"),
+    (
+        lambda: np.cross(T[:2], X[:, 0]),
+        ValueError,
+        r"cross\(Tensor \(2,\), array \(2,\)\): vectors of three .*In the plane",
+    ),
+    (
+        lambda: np.linalg.norm(T, "fro"),
+        ValueError,
+        r"norm with ord='fro' over the axes \(0,\): along one axis ord is a number",
+    ),
+    (
+        lambda: np.linalg.norm(Tensor(X), 3),
+        ValueError,
+        r"ord=3 over the axes \(0, 1\): .*two it is one of 'fro', 'nuc', 2",
+    ),
+    (
+        lambda: np.linalg.norm(Tensor(CUBE), 2),
+        ValueError,
+        r"over the axes \(0, 1, 2\): .*Choose the axes with axis=",
+    ),
+    (
+        lambda: np.linalg.eigh(Tensor(X[:1])),
+        np.linalg.LinAlgError,
+        r"eigh\(Tensor \(1, 3\)\): .*square",
+    ),
+    (
+        lambda: np.linalg.cholesky(T),
+        np.linalg.LinAlgError,
+        r"cholesky\(t \(3,\)\): 1-dimensional array given",
+    ),
+    (
+        lambda: np.linalg.cholesky(Tensor(-np.eye(2))),
+        np.linalg.LinAlgError,
+        "not positive definite",
+    ),
+    (
+        lambda: np.linalg.inv(Tensor(np.ones((2, 2)))),
+        np.linalg.LinAlgError,
+        r"inv\(Tensor \(2, 2\)\): Singular matrix",
+    ),
     (lambda: np.linalg.solve(np.eye(2), T), ValueError, r"solve\(array \(2, 2\), t \(3,\)\)"),
-    (lambda: grad(lambda x: np.linalg.slogdet(x)[1])(np.zeros((2, 2))), np.linalg.LinAlgError, "Singular matrix"),
+    (
+        lambda: grad(lambda x: np.linalg.slogdet(x)[1])(np.zeros((2, 2))),
+        np.linalg.LinAlgError,
+        "Singular matrix",
+    ),
     (lambda: np.einsum("i->i", T, dtype=float), TypeError, "einsum on a Tensor takes no dtype="),
     (lambda: np.linalg.qr(Tensor(X)), TypeError, "qr has no derivative here"),
 ]
 
 
-@pytest.mark.parametrize(("mistake", "kind", "words"), MISTAKES, ids=[words for *_, words in MISTAKES])
+@pytest.mark.parametrize(
+    ("mistake", "kind", "words"), MISTAKES, ids=[words for *_, words in MISTAKES]
+)
 def test_mistakes_are_named(mistake, kind, words):
-    with pytest.raises(kind, match=words): mistake()
+    with pytest.raises(kind, match=words):
+        mistake()

@@ -1,4 +1,5 @@
-"""Losses equal their equations, written out for one number or one example; their gradients are right to second order."""
+"""Losses equal their equations, written out for one number or one example; their gradients are
+right to second order."""
 
 import math
 
@@ -12,49 +13,94 @@ from strategies import array
 from tinygrad_edu import Tensor, check_gradients, nn
 
 
-def sigma(x): return 1 / (1 + math.exp(-x))
+def sigma(x):
+    return 1 / (1 + math.exp(-x))
 
 
 EQUATIONS = {  # of one prediction x and one target y
     "mse": (nn.MSE, {}, lambda x, y: (x - y) ** 2),
     "l1": (nn.L1, {}, lambda x, y: x - y if x > y else y - x),
-    "huber": (nn.Huber, {}, lambda x, y: (x - y) ** 2 / 2 if abs(x - y) <= 1 else abs(x - y) - 1 / 2),
-    "narrow huber": (nn.Huber, {"delta": 0.3}, lambda x, y: (x - y) ** 2 / 2 if abs(x - y) <= 0.3 else
-                     0.3 * (abs(x - y) - 0.15)),
-    "bce": (nn.BCEWithLogits, {}, lambda x, y: -y * math.log(sigma(x)) - (1 - y) * math.log(1 - sigma(x))),
-    "kl": (nn.KLDiv, {}, lambda x, y: y * (math.log(y) - x) if y else 0.0)}
-every_equation = pytest.mark.parametrize(("loss", "options", "equation"), EQUATIONS.values(), ids=EQUATIONS)
+    "huber": (
+        nn.Huber,
+        {},
+        lambda x, y: (x - y) ** 2 / 2 if abs(x - y) <= 1 else abs(x - y) - 1 / 2,
+    ),
+    "narrow huber": (
+        nn.Huber,
+        {"delta": 0.3},
+        lambda x, y: (x - y) ** 2 / 2 if abs(x - y) <= 0.3 else 0.3 * (abs(x - y) - 0.15),
+    ),
+    "bce": (
+        nn.BCEWithLogits,
+        {},
+        lambda x, y: -y * math.log(sigma(x)) - (1 - y) * math.log(1 - sigma(x)),
+    ),
+    "kl": (nn.KLDiv, {}, lambda x, y: y * (math.log(y) - x) if y else 0.0),
+}
+every_equation = pytest.mark.parametrize(
+    ("loss", "options", "equation"), EQUATIONS.values(), ids=EQUATIONS
+)
 SMOOTHINGS = st.sampled_from([0.0, 0.1, 1.0])
 
 
 @st.composite
 def pairs(draw, inside=False):
-    """Predictions and targets from 0 to 1 of the same shape; if `inside`, off 0, 1 and every kink."""
-    x = draw(array(hnp.array_shapes(min_dims=0, max_dims=3, max_side=3).filter(lambda shape: math.prod(shape) <= 6)))
+    """Predictions and targets from 0 to 1 of the same shape; if `inside`, off 0, 1 and every
+    kink."""
+    x = draw(
+        array(
+            hnp.array_shapes(min_dims=0, max_dims=3, max_side=3).filter(
+                lambda shape: math.prod(shape) <= 6
+            )
+        )
+    )
     offset = 1 / 32 if inside else 0.0
-    return x, draw(hnp.arrays(np.float64, x.shape, elements=st.integers(0, 15 + (not inside)).map(lambda n: n / 16 + offset)))
+    return x, draw(
+        hnp.arrays(
+            np.float64,
+            x.shape,
+            elements=st.integers(0, 15 + (not inside)).map(lambda n: n / 16 + offset),
+        )
+    )
 
 
 @st.composite
 def examples(draw):
     """Logits, class indices, and probabilities with zeros among them."""
     x = draw(array(st.tuples(st.integers(1, 4), st.integers(2, 3))))
-    labels = draw(hnp.arrays(draw(st.sampled_from([np.uint8, np.int64])), len(x), elements=st.integers(0, x.shape[1] - 1)))
-    weights = draw(hnp.arrays(np.float64, x.shape, elements=st.integers(0, 4))) + np.eye(x.shape[1])[labels]
+    labels = draw(
+        hnp.arrays(
+            draw(st.sampled_from([np.uint8, np.int64])),
+            len(x),
+            elements=st.integers(0, x.shape[1] - 1),
+        )
+    )
+    weights = (
+        draw(hnp.arrays(np.float64, x.shape, elements=st.integers(0, 4)))
+        + np.eye(x.shape[1])[labels]
+    )
     return x, labels, weights / weights.sum(axis=1, keepdims=True)
 
 
 def assert_reductions(loss, x, y, each, **options):
     """The loss of x and y is `each`, its sum and its mean, for arrays and for Tensors."""
-    for reduction, expected in {"none": each, "sum": np.sum(each), "mean": np.sum(each) / np.size(each)}.items():
+    for reduction, expected in {
+        "none": each,
+        "sum": np.sum(each),
+        "mean": np.sum(each) / np.size(each),
+    }.items():
         np.testing.assert_allclose(loss(reduction, **options)(x, y), expected, atol=1e-14)
-        np.testing.assert_allclose(loss(reduction, **options)(Tensor(x), Tensor(y)).data, expected, atol=1e-14)
+        np.testing.assert_allclose(
+            loss(reduction, **options)(Tensor(x), Tensor(y)).data, expected, atol=1e-14
+        )
 
 
-def negative_log_softmax(x): return np.log(np.exp(x).sum(1, keepdims=True)) - x
+def negative_log_softmax(x):
+    return np.log(np.exp(x).sum(1, keepdims=True)) - x
 
 
 # Number by number
+
 
 @every_equation
 @given(pair=pairs())
@@ -71,15 +117,23 @@ def test_gradients_reach_predictions_and_targets(loss, options, equation, pair, 
 @every_equation
 @pytest.mark.parametrize("shapes", [((4, 1), (4,)), ((4,), (4, 1)), ((4,), ()), ((1, 4), (4, 4))])
 def test_nothing_is_broadcast_and_the_error_says_both_shapes(loss, options, equation, shapes):
-    with pytest.raises(ValueError) as error: loss()(Tensor(np.zeros(shapes[0])), np.zeros(shapes[1]))
-    assert f"{loss.__name__} takes equal shapes, found prediction {shapes[0]} and target {shapes[1]}" in str(error.value)
+    with pytest.raises(ValueError) as error:
+        loss()(Tensor(np.zeros(shapes[0])), np.zeros(shapes[1]))
+    assert (
+        f"{loss.__name__} takes equal shapes, found prediction {shapes[0]} and target {shapes[1]}"
+        in str(error.value)
+    )
 
 
 @pytest.mark.parametrize("x", [-1000.0, -40.0, 40.0, 1000.0])
 def test_bce_and_its_slope_are_exact_where_the_probability_underflows(x):
     logit, surprise = Tensor(x, requires_grad=True), max(x, 0.0) + math.log1p(math.exp(-abs(x)))
     nn.BCEWithLogits()(logit, 0).backward()
-    assert nn.BCEWithLogits()(logit, 0).item() == nn.BCEWithLogits()(-logit, 1).item() == pytest.approx(surprise, rel=1e-15)
+    assert (
+        nn.BCEWithLogits()(logit, 0).item()
+        == nn.BCEWithLogits()(-logit, 1).item()
+        == pytest.approx(surprise, rel=1e-15)
+    )
     assert logit.grad.item() == pytest.approx(float(x > 0), abs=1e-15)
 
 
@@ -87,7 +141,9 @@ def test_huber_is_half_of_mse_within_delta_and_delta_times_l1_far_beyond():
     x = np.array([0.5, -2.0])
     assert nn.Huber(delta=10.0)(x, np.zeros(2)) == nn.MSE()(x, np.zeros(2)) / 2
     assert nn.Huber(delta=1e-9)(x, np.zeros(2)) / 1e-9 == pytest.approx(nn.L1()(x, np.zeros(2)))
-    assert nn.Huber()(np.float32([1e30]), np.float32([0])) == np.float32(1e30)  # the square would overflow
+    assert nn.Huber()(np.float32([1e30]), np.float32([0])) == np.float32(
+        1e30
+    )  # the square would overflow
 
 
 def test_slopes_at_kinks_are_pytorch_s():
@@ -99,7 +155,8 @@ def test_slopes_at_kinks_are_pytorch_s():
 
 @pytest.mark.parametrize("delta", [0, -1.0, math.nan])
 def test_huber_s_delta_is_positive(delta):
-    with pytest.raises(ValueError, match="expected delta > 0, found"): nn.Huber(delta=delta)
+    with pytest.raises(ValueError, match="expected delta > 0, found"):
+        nn.Huber(delta=delta)
 
 
 @given(examples(), examples())
@@ -115,17 +172,25 @@ def test_kl_s_batchmean_divides_by_the_examples_and_mean_by_all_numbers():
     assert nn.KLDiv("batchmean")(Tensor(log_p), p).item() == pytest.approx(math.log(3))
     assert nn.KLDiv()(log_p, p) == pytest.approx(math.log(3) / 3)
     check_gradients(lambda x: nn.KLDiv("batchmean")(x, p), log_p)
-    with pytest.raises(ValueError, match="found 'batchmean'"): nn.MSE("batchmean")
+    with pytest.raises(ValueError, match="found 'batchmean'"):
+        nn.MSE("batchmean")
 
 
 # Class by class
+
 
 @given(examples(), SMOOTHINGS)
 def test_cross_entropy_and_nll_are_their_equations(drawn, smoothing):
     x, labels, p = drawn
     for target, q in ((labels, np.eye(x.shape[1])[labels]), (p, p)):
         smooth = (1 - smoothing) * q + smoothing / x.shape[1]
-        assert_reductions(nn.CrossEntropy, x, target, (smooth * negative_log_softmax(x)).sum(1), label_smoothing=smoothing)
+        assert_reductions(
+            nn.CrossEntropy,
+            x,
+            target,
+            (smooth * negative_log_softmax(x)).sum(1),
+            label_smoothing=smoothing,
+        )
     assert_reductions(nn.NLL, x, labels, -x[range(len(x)), labels])
 
 
@@ -145,7 +210,9 @@ def test_losses_of_classes_are_each_other(drawn):
     assert nn.CrossEntropy(label_smoothing=0.0)(x, labels) == plain == nn.NLL()(log_p, labels)
     assert nn.CrossEntropy()(x, np.eye(x.shape[1])[labels]) == pytest.approx(plain)
     entropy = -(p * np.log(np.where(p == 0, 1, p))).sum(1).mean()
-    assert nn.KLDiv("batchmean")(log_p, p) == pytest.approx(nn.CrossEntropy()(x, p) - entropy, abs=1e-14)
+    assert nn.KLDiv("batchmean")(log_p, p) == pytest.approx(
+        nn.CrossEntropy()(x, p) - entropy, abs=1e-14
+    )
 
 
 @given(array(hnp.array_shapes(min_dims=1, max_dims=1)))
@@ -164,13 +231,17 @@ def test_no_smoothing_leaves_impossible_classes_alone():
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.1, math.nan])
 def test_label_smoothing_is_a_part(smoothing):
-    with pytest.raises(ValueError, match="expected 0 ≤ label_smoothing ≤ 1, found"): nn.CrossEntropy(label_smoothing=smoothing)
+    with pytest.raises(ValueError, match="expected 0 ≤ label_smoothing ≤ 1, found"):
+        nn.CrossEntropy(label_smoothing=smoothing)
 
 
-@pytest.mark.parametrize("shapes", [((4, 3), (4, 1)), ((4, 3), (3,)), ((4, 3), (4, 2)), ((3,), ()), ((2, 3, 4), (2,))])
+@pytest.mark.parametrize(
+    "shapes", [((4, 3), (4, 1)), ((4, 3), (3,)), ((4, 3), (4, 2)), ((3,), ()), ((2, 3, 4), (2,))]
+)
 def test_losses_of_classes_say_both_shapes(shapes):
     for loss, what in ((nn.CrossEntropy(), "logits"), (nn.NLL(), "log-probabilities")):
-        with pytest.raises(ValueError) as error: loss(np.zeros(shapes[0]), np.zeros(shapes[1], int))
+        with pytest.raises(ValueError) as error:
+            loss(np.zeros(shapes[0]), np.zeros(shapes[1], int))
         assert f"found {what} {shapes[0]} and target {shapes[1]}" in str(error.value)
 
 
@@ -178,21 +249,38 @@ def test_losses_of_classes_say_both_shapes(shapes):
 @pytest.mark.parametrize("loss", [nn.CrossEntropy, nn.NLL])
 def test_an_index_that_is_no_class_is_refused(loss, index):
     for target in ([0, index], Tensor([0, index])):
-        with pytest.raises(ValueError, match=f"from 0 to 2, found {index}"): loss()(np.zeros((2, 3)), target)
+        with pytest.raises(ValueError, match=f"from 0 to 2, found {index}"):
+            loss()(np.zeros((2, 3)), target)
 
 
 @pytest.mark.parametrize("loss", [nn.CrossEntropy, nn.NLL])
 def test_class_indices_are_integers(loss):
     for target in ([0.0, 1.0], [True, False]):
-        with pytest.raises(TypeError, match="integers"): loss()(np.zeros((2, 3)), target)
+        with pytest.raises(TypeError, match="integers"):
+            loss()(np.zeros((2, 3)), target)
 
 
 # All of them
 
-@pytest.mark.parametrize("loss", [nn.MSE(), nn.L1(), nn.Huber(delta=np.float64(0.5)), nn.BCEWithLogits(), nn.KLDiv(), nn.NLL(),
-                                  nn.KLDiv("batchmean"), nn.CrossEntropy(label_smoothing=np.float64(0.1))])
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nn.MSE(),
+        nn.L1(),
+        nn.Huber(delta=np.float64(0.5)),
+        nn.BCEWithLogits(),
+        nn.KLDiv(),
+        nn.NLL(),
+        nn.KLDiv("batchmean"),
+        nn.CrossEntropy(label_smoothing=np.float64(0.1)),
+    ],
+)
 def test_losses_keep_float32_whatever_kind_the_labels_are(loss):
-    x, labels = Tensor(np.float32([[0.5, -0.25]]), requires_grad=True), [1] if isinstance(loss, nn.NLL) else [[0, 1]]
+    x, labels = (
+        Tensor(np.float32([[0.5, -0.25]]), requires_grad=True),
+        [1] if isinstance(loss, nn.NLL) else [[0, 1]],
+    )
     kinds = [np.int64, np.uint8] if isinstance(loss, nn.NLL) else [np.int64, np.uint8, np.bool_]
     for target in (*[np.array(labels, kind) for kind in kinds], Tensor(labels)):
         z = loss(x, target)
@@ -205,13 +293,19 @@ def test_truth_values_are_targets_and_whole_predictions_are_not_truncated():
     assert nn.L1("sum")(np.uint8([0, 3]), [1, 5]) == 3
 
 
-@pytest.mark.parametrize("loss", [nn.MSE, nn.L1, nn.Huber, nn.BCEWithLogits, nn.KLDiv, nn.NLL, nn.CrossEntropy])
+@pytest.mark.parametrize(
+    "loss", [nn.MSE, nn.L1, nn.Huber, nn.BCEWithLogits, nn.KLDiv, nn.NLL, nn.CrossEntropy]
+)
 def test_an_unknown_reduction_lists_the_choices(loss):
-    with pytest.raises(ValueError, match=r"'mean', 'sum', 'none'.*found 'max'"): loss(reduction="max")
+    with pytest.raises(ValueError, match=r"'mean', 'sum', 'none'.*found 'max'"):
+        loss(reduction="max")
 
 
 def test_a_loss_of_one_s_own_is_its_equation():
     class Quartic(nn.losses.Elementwise):
-        def each(self, x, y): return (x - y) ** 4
+        def each(self, x, y):
+            return (x - y) ** 4
+
     assert Quartic("sum")(np.array([1.0, 3.0]), [0, 1]) == 17
-    with pytest.raises(NotImplementedError, match="def each"): nn.losses.Elementwise()(np.zeros(1), [0])
+    with pytest.raises(NotImplementedError, match="def each"):
+        nn.losses.Elementwise()(np.zeros(1), [0])

@@ -1,4 +1,5 @@
-"""Layers equal their equations, their gradients are right, and a Module finds all that it is made of."""
+"""Layers equal their equations, their gradients are right, and a Module finds all that it is made
+of."""
 
 from __future__ import annotations
 
@@ -14,12 +15,28 @@ import pytest
 from tinygrad_edu import Tensor, nn
 
 Array = np.ndarray[Any, Any]
-LAYERS = {"linear": lambda: linear(3, 4), "no bias": lambda: linear(3, 4, bias=False), "sigmoid": nn.Sigmoid,
-          "tanh": nn.Tanh, "relu": nn.ReLU, "softmax": nn.Softmax, "softmax 0": lambda: nn.Softmax(axis=0),
-          "log softmax": nn.LogSoftmax, "sequential": lambda: nn.Sequential(linear(3, 4), nn.Tanh(), linear(4, 2))}
-INITIAL = {nn.init.normal: 1.0, nn.init.lecun_normal: 1 / 600, nn.init.xavier_normal: 2 / 1000,
-           nn.init.xavier_uniform: 2 / 1000, nn.init.kaiming_normal: 2 / 600, nn.init.kaiming_uniform: 2 / 600,
-           nn.init.uniform: 1 / 12, nn.init.zeros: 0.0, nn.init.orthogonal: 1 / 600}
+LAYERS = {
+    "linear": lambda: linear(3, 4),
+    "no bias": lambda: linear(3, 4, bias=False),
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "softmax": nn.Softmax,
+    "softmax 0": lambda: nn.Softmax(axis=0),
+    "log softmax": nn.LogSoftmax,
+    "sequential": lambda: nn.Sequential(linear(3, 4), nn.Tanh(), linear(4, 2)),
+}
+INITIAL = {
+    nn.init.normal: 1.0,
+    nn.init.lecun_normal: 1 / 600,
+    nn.init.xavier_normal: 2 / 1000,
+    nn.init.xavier_uniform: 2 / 1000,
+    nn.init.kaiming_normal: 2 / 600,
+    nn.init.kaiming_uniform: 2 / 600,
+    nn.init.uniform: 1 / 12,
+    nn.init.zeros: 0.0,
+    nn.init.orthogonal: 1 / 600,
+}
 
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> Any:
@@ -28,11 +45,17 @@ def linear(inputs: int, outputs: int, bias: bool = True) -> Any:
 
 def classifier() -> nn.Sequential:
     rng = np.random.default_rng(0)
-    return nn.Sequential(nn.Linear(784, 16, rng=rng), nn.Sigmoid(), nn.Linear(16, 16, rng=rng), nn.Sigmoid(),
-                         nn.Linear(16, 10, rng=rng))
+    return nn.Sequential(
+        nn.Linear(784, 16, rng=rng),
+        nn.Sigmoid(),
+        nn.Linear(16, 16, rng=rng),
+        nn.Sigmoid(),
+        nn.Linear(16, 10, rng=rng),
+    )
 
 
-def numbers(*shape: int) -> Array: return np.random.default_rng(0).normal(size=shape)
+def numbers(*shape: int) -> Array:
+    return np.random.default_rng(0).normal(size=shape)
 
 
 def numerical_gradient(f: Callable[[], Any], array: Array, h: float = 1e-6) -> Array:
@@ -48,7 +71,8 @@ def numerical_gradient(f: Callable[[], Any], array: Array, h: float = 1e-6) -> A
 
 def assert_gradients(f: Callable[[], Any], *tensors: Tensor) -> None:
     f().backward()
-    for x in tensors: np.testing.assert_allclose(np.asarray(x.grad), numerical_gradient(f, x.data), atol=1e-8)
+    for x in tensors:
+        np.testing.assert_allclose(np.asarray(x.grad), numerical_gradient(f, x.data), atol=1e-8)
 
 
 class Everything(nn.Module):
@@ -62,10 +86,18 @@ class Everything(nn.Module):
         self.computed, self.hidden = self.scale * 2.0, 7
 
 
-NAMES = ["blocks.0.weight", "blocks.0.bias", "blocks.1.weight", "heads.a.0.weight", "heads.a.0.bias", "scale"]
+NAMES = [
+    "blocks.0.weight",
+    "blocks.0.bias",
+    "blocks.1.weight",
+    "heads.a.0.weight",
+    "heads.a.0.bias",
+    "scale",
+]
 
 
 # Layers
+
 
 @pytest.mark.parametrize("shape", [(3,), (5, 3), (2, 5, 3)])
 def test_linear_is_x_times_weight_transposed_plus_bias(shape: tuple[int, ...]) -> None:
@@ -78,15 +110,22 @@ def test_linear_is_x_times_weight_transposed_plus_bias(shape: tuple[int, ...]) -
 def test_linear_starts_uniform_within_one_over_root_in() -> None:
     layer = nn.Linear(400, 1000, rng=np.random.default_rng(0))
     for p in layer.parameters():
-        assert np.abs(p.data).max() == pytest.approx(0.05, rel=1e-2) and np.abs(p.data).max() <= np.float32(0.05)
-        assert p.data.var() == pytest.approx(0.05 ** 2 / 3, rel=0.1)
+        assert np.abs(p.data).max() == pytest.approx(0.05, rel=1e-2) and np.abs(
+            p.data
+        ).max() <= np.float32(0.05)
+        assert p.data.var() == pytest.approx(0.05**2 / 3, rel=0.1)
 
 
 def test_linear_is_float32_and_named_unless_told_otherwise() -> None:
     layer = nn.Linear(3, 2)
     assert [(p.name, p.dtype.name, p.shape) for p in layer.parameters()] == [
-        ("weight", "float32", (2, 3)), ("bias", "float32", (2,))]
-    assert layer(np.zeros((1, 3), np.float32)).dtype == np.float32 and linear(3, 2).weight.dtype == np.float64
+        ("weight", "float32", (2, 3)),
+        ("bias", "float32", (2,)),
+    ]
+    assert (
+        layer(np.zeros((1, 3), np.float32)).dtype == np.float32
+        and linear(3, 2).weight.dtype == np.float64
+    )
 
 
 def test_the_same_rng_gives_the_same_layer_and_none_a_new_one() -> None:
@@ -96,17 +135,23 @@ def test_the_same_rng_gives_the_same_layer_and_none_a_new_one() -> None:
 
 def test_linear_says_both_shapes() -> None:
     for shape in [(5, 4), (4,), ()]:
-        with pytest.raises(ValueError) as error: linear(3, 2)(np.zeros(shape))
+        with pytest.raises(ValueError) as error:
+            linear(3, 2)(np.zeros(shape))
         assert "(…, 3)" in str(error.value) and str(shape) in str(error.value)
-    with pytest.raises(ValueError, match="at least 1 feature"): nn.Linear(0, 3)
+    with pytest.raises(ValueError, match="at least 1 feature"):
+        nn.Linear(0, 3)
 
 
 def test_activations_are_their_equations() -> None:
     x = numbers(4, 3)
-    for layer, expected in {nn.Sigmoid(): 1 / (1 + np.exp(-x)), nn.Tanh(): np.tanh(x), nn.ReLU(): x * (x > 0),
-                            nn.Softmax(): np.exp(x) / np.exp(x).sum(1, keepdims=True),
-                            nn.Softmax(axis=0): np.exp(x) / np.exp(x).sum(0),
-                            nn.LogSoftmax(axis=0): x - np.log(np.exp(x).sum(0))}.items():
+    for layer, expected in {
+        nn.Sigmoid(): 1 / (1 + np.exp(-x)),
+        nn.Tanh(): np.tanh(x),
+        nn.ReLU(): x * (x > 0),
+        nn.Softmax(): np.exp(x) / np.exp(x).sum(1, keepdims=True),
+        nn.Softmax(axis=0): np.exp(x) / np.exp(x).sum(0),
+        nn.LogSoftmax(axis=0): x - np.log(np.exp(x).sum(0)),
+    }.items():
         np.testing.assert_allclose(layer(Tensor(x)).data, expected)
 
 
@@ -118,23 +163,33 @@ def test_gradients_of_layers(make: Callable[[], nn.Module]) -> None:
 
 def test_sequential_applies_its_layers_in_turn() -> None:
     a, b, c = linear(3, 4), nn.Tanh(), linear(4, 2)
-    np.testing.assert_array_equal(nn.Sequential(a, b, c)(numbers(5, 3)).data, c(b(a(numbers(5, 3)))).data)
+    np.testing.assert_array_equal(
+        nn.Sequential(a, b, c)(numbers(5, 3)).data, c(b(a(numbers(5, 3)))).data
+    )
 
 
 def test_sequential_is_a_sequence() -> None:
     layers = [nn.Tanh() for _ in range(12)]
     model = nn.Sequential(*layers).eval()
-    assert list(model) == layers and len(model) == 12 and model[-1] is layers[-1] and model[3] is layers[3]
+    assert (
+        list(model) == layers
+        and len(model) == 12
+        and model[-1] is layers[-1]
+        and model[3] is layers[3]
+    )
     assert isinstance(model[2:4], nn.Sequential) and list(model[2:4]) == layers[2:4]
-    with pytest.raises(IndexError): model[12]
+    with pytest.raises(IndexError):
+        model[12]
 
 
 def test_sequential_takes_modules_only() -> None:
     for wrong in ([nn.Tanh()], np.tanh):
-        with pytest.raises(TypeError, match="position 1"): nn.Sequential(nn.Tanh(), wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="position 1"):
+            nn.Sequential(nn.Tanh(), wrong)  # type: ignore[arg-type]
 
 
 # Modules
+
 
 def test_parameters_are_found_in_attributes_lists_tuples_and_dicts_each_once() -> None:
     model = Everything()
@@ -143,11 +198,19 @@ def test_parameters_are_found_in_attributes_lists_tuples_and_dicts_each_once() -
 
 
 def test_state_has_buffers_and_every_name_of_what_is_shared() -> None:
-    assert sorted(Everything().state_dict()) == sorted([*NAMES, "mean", "again.weight", "again.bias"])
+    assert sorted(Everything().state_dict()) == sorted(
+        [*NAMES, "mean", "again.weight", "again.bias"]
+    )
 
 
 def test_modules_are_found_each_once() -> None:
-    assert [name for name, _ in Everything().named_modules()] == ["", "blocks.0", "blocks.1", "heads.a.0", "heads.a.1"]
+    assert [name for name, _ in Everything().named_modules()] == [
+        "",
+        "blocks.0",
+        "blocks.1",
+        "heads.a.0",
+        "heads.a.1",
+    ]
 
 
 def test_modules_may_be_dataclasses() -> None:
@@ -155,6 +218,7 @@ def test_modules_may_be_dataclasses() -> None:
     class Pair(nn.Module):
         one: Any
         other: Any
+
     model = Pair(Pair(Tensor(np.ones(2), True), linear(2, 2)), Tensor(np.ones(3), True)).eval()
     assert [p.size for p in model.parameters()] == [2, 4, 2, 3] and not model.one.training
 
@@ -168,20 +232,29 @@ def test_a_module_may_know_the_one_above() -> None:
 def test_a_frozen_parameter_is_a_buffer() -> None:
     layer = linear(2, 2)
     layer.bias.requires_grad = False
-    assert [name for name, _ in layer.named_parameters()] == ["weight"] and "bias" in layer.state_dict()
+    assert [name for name, _ in layer.named_parameters()] == [
+        "weight"
+    ] and "bias" in layer.state_dict()
 
 
 def test_names_are_pytorch_s() -> None:
     assert {name: array.shape for name, array in classifier().state_dict().items()} == {
-        "0.weight": (16, 784), "0.bias": (16,), "2.weight": (16, 16), "2.bias": (16,),
-        "4.weight": (10, 16), "4.bias": (10,)}
+        "0.weight": (16, 784),
+        "0.bias": (16,),
+        "2.weight": (16, 16),
+        "2.bias": (16,),
+        "4.weight": (10, 16),
+        "4.bias": (10,),
+    }
 
 
 def test_a_state_loads_into_another_model() -> None:
     one, other = classifier(), classifier()
-    for p in other.parameters(): p.data = p.data + 1
+    for p in other.parameters():
+        p.data = p.data + 1
     other.load_state_dict(one.state_dict())
-    for a, b in zip(one.parameters(), other.parameters(), strict=True): np.testing.assert_array_equal(a.data, b.data)
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        np.testing.assert_array_equal(a.data, b.data)
 
 
 def test_states_are_copies() -> None:
@@ -196,22 +269,33 @@ def test_states_are_copies() -> None:
 def test_loading_keeps_dtypes_and_takes_lists() -> None:
     layer: Any = nn.Linear(2, 1)
     layer.load_state_dict({"weight": [[1, 2]], "bias": np.array([0.1])})
-    assert layer.weight.dtype == layer.bias.dtype == np.float32 and layer.weight.data.tolist() == [[1, 2]]
+    assert layer.weight.dtype == layer.bias.dtype == np.float32 and layer.weight.data.tolist() == [
+        [1, 2]
+    ]
 
 
 def test_a_state_that_does_not_fit_is_reported_whole_and_not_loaded() -> None:
     model, state = Everything(), Everything().state_dict()
     state = {name: array + 1 for name, array in state.items()}
     del state["mean"], state["blocks.1.weight"]
-    state |= {"scale": np.ones(3), "blocks.0.bias": np.ones(2, complex), "heads.b": np.ones(1), "more": np.ones(1)}
+    state |= {
+        "scale": np.ones(3),
+        "blocks.0.bias": np.ones(2, complex),
+        "heads.b": np.ones(1),
+        "more": np.ones(1),
+    }
     before = model.state_dict()
-    with pytest.raises(ValueError) as error: model.load_state_dict(state)
+    with pytest.raises(ValueError) as error:
+        model.load_state_dict(state)
     np.testing.assert_equal(model.state_dict(), before)
     assert str(error.value).splitlines()[1:] == [
-        "  missing: blocks.1.weight, shape (2, 2)", "  missing: mean, shape (2,)", "  unexpected: heads.b, shape (1,)",
+        "  missing: blocks.1.weight, shape (2, 2)",
+        "  missing: mean, shape (2,)",
+        "  unexpected: heads.b, shape (1,)",
         "  unexpected: more, shape (1,)",
         "  different: blocks.0.bias, complex128 (2,) in the state, float64 (2,) in the model",
-        "  different: scale, float64 (3,) in the state, float64 (2,) in the model"]
+        "  different: scale, float64 (3,) in the state, float64 (2,) in the model",
+    ]
 
 
 def test_train_and_eval_reach_every_module_and_return_the_model() -> None:
@@ -230,7 +314,8 @@ def test_zero_grad_forgets_every_gradient() -> None:
 
 
 def test_a_module_without_forward_says_what_to_write() -> None:
-    with pytest.raises(NotImplementedError, match="Everything has no forward"): Everything()(1.0)
+    with pytest.raises(NotImplementedError, match="Everything has no forward"):
+        Everything()(1.0)
 
 
 def test_a_classifier_shows_its_13_002_parameters() -> None:
@@ -240,7 +325,8 @@ def test_a_classifier_shows_its_13_002_parameters() -> None:
         "  1: Sigmoid",
         "  2: Linear   weight (16, 16), bias (16,)      272",
         "  3: Sigmoid",
-        "  4: Linear   weight (10, 16), bias (10,)      170"]
+        "  4: Linear   weight (10, 16), bias (10,)      170",
+    ]
 
 
 def test_a_tree_shows_paths_options_and_buffers() -> None:
@@ -249,17 +335,26 @@ def test_a_tree_shows_paths_options_and_buffers() -> None:
         "  blocks.0: Linear    weight (2, 2), bias (2,)       6",
         "  blocks.1: Linear    weight (2, 2)                  4",
         "  heads.a.0: Linear   weight (1, 2), bias (1,)       3",
-        "  heads.a.1: Tanh"]
+        "  heads.a.1: Tanh",
+    ]
     assert repr(nn.Sequential(nn.Softmax(axis=0)).eval()) == "Sequential\n  0: Softmax(axis=0)"
-    assert repr(nn.Sequential(nn.Sequential(nn.ReLU()))) == "Sequential\n  0: Sequential\n    0.0: ReLU"
+    assert (
+        repr(nn.Sequential(nn.Sequential(nn.ReLU())))
+        == "Sequential\n  0: Sequential\n    0.0: ReLU"
+    )
 
 
 # Initial values
 
+
 @pytest.mark.parametrize("distribution", INITIAL, ids=lambda distribution: distribution.__name__)
 def test_initial_variance(distribution: Any) -> None:
     z = distribution((400, 600), np.random.default_rng(0), np.float64)
-    assert z.shape == (400, 600) and z.dtype == np.float64 and z.var() == pytest.approx(INITIAL[distribution], rel=0.02)
+    assert (
+        z.shape == (400, 600)
+        and z.dtype == np.float64
+        and z.var() == pytest.approx(INITIAL[distribution], rel=0.02)
+    )
 
 
 @pytest.mark.parametrize("distribution", INITIAL, ids=lambda distribution: distribution.__name__)
@@ -271,19 +366,26 @@ def test_initial_values_are_float32_and_the_rng_s(distribution: Any) -> None:
 def test_initial_values_have_mean_0_gain_and_bounds() -> None:
     rng = np.random.default_rng(0)
     for f in (nn.init.xavier_normal, nn.init.xavier_uniform):
-        assert f((400, 600), rng, gain=3.0).std() == pytest.approx(3 * math.sqrt(2 / 1000), rel=0.02)
-    assert abs(nn.init.kaiming_uniform((400, 600), rng)).max() == pytest.approx(math.sqrt(6 / 600), rel=1e-3)
+        assert f((400, 600), rng, gain=3.0).std() == pytest.approx(
+            3 * math.sqrt(2 / 1000), rel=0.02
+        )
+    assert abs(nn.init.kaiming_uniform((400, 600), rng)).max() == pytest.approx(
+        math.sqrt(6 / 600), rel=1e-3
+    )
     assert nn.init.normal((400, 600), rng, mean=2.0, std=0.5).mean() == pytest.approx(2, rel=0.01)
 
 
 def test_a_convolution_s_fan_counts_its_window() -> None:
-    assert nn.init.lecun_normal((64, 8, 5, 5), np.random.default_rng(0)).var() == pytest.approx(1 / 200, rel=0.05)
+    assert nn.init.lecun_normal((64, 8, 5, 5), np.random.default_rng(0)).var() == pytest.approx(
+        1 / 200, rel=0.05
+    )
 
 
 def test_a_vector_has_no_fan_in() -> None:
     for f in (nn.init.lecun_normal, nn.init.orthogonal):
         for shape in ((3,), ()):
-            with pytest.raises(ValueError, match=re.escape(f"shape {shape}")): f(shape, np.random.default_rng(0))
+            with pytest.raises(ValueError, match=re.escape(f"shape {shape}")):
+                f(shape, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (5, 3), (4, 4), (6, 2, 2, 2), (2, 3, 2)])
@@ -295,15 +397,20 @@ def test_orthogonal_has_all_singular_values_equal_to_the_gain(shape: tuple[int, 
 
 def test_orthogonal_layers_keep_lengths_at_any_depth_and_both_signs_are_drawn() -> None:
     rng, x = np.random.default_rng(0), numbers(8)
-    for _ in range(50): x = nn.init.orthogonal((8, 8), rng, np.float64) @ x
+    for _ in range(50):
+        x = nn.init.orthogonal((8, 8), rng, np.float64) @ x
     assert np.linalg.norm(x) == pytest.approx(np.linalg.norm(numbers(8)))
     assert {nn.init.orthogonal((1, 1), rng).item() for _ in range(20)} == {-1, 1}
 
 
 def test_initialize_draws_weights_and_biases_of_a_whole_model() -> None:
     model = nn.Sequential(nn.Linear(784, 400), nn.Sigmoid(), nn.Linear(400, 300))
-    nn.init.initialize(model, np.random.default_rng(1), weight=nn.init.lecun_normal, bias=nn.init.normal)
-    assert [p.data.var() for p in model.parameters()] == pytest.approx([1 / 784, 1, 1 / 400, 1], rel=0.15)
+    nn.init.initialize(
+        model, np.random.default_rng(1), weight=nn.init.lecun_normal, bias=nn.init.normal
+    )
+    assert [p.data.var() for p in model.parameters()] == pytest.approx(
+        [1 / 784, 1, 1 / 400, 1], rel=0.15
+    )
     assert all(p.dtype == np.float32 and p.requires_grad for p in model.parameters())
 
 

@@ -1,4 +1,5 @@
-"""Optimizers follow the trajectories that their equations give; schedules take the values of their formulas."""
+"""Optimizers follow the trajectories that their equations give; schedules take the values of their
+formulas."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ CURVATURE = np.array([0.5, 1.0, 3.0])  # L = ½ Σ aᵢ pᵢ², so that ∂L/∂
 START = np.array([1.0, -2.0, 0.5])
 
 
-def parameter(data: Any = START) -> Tensor: return Tensor(np.array(data), requires_grad=True)
+def parameter(data: Any = START) -> Tensor:
+    return Tensor(np.array(data), requires_grad=True)
 
 
 def trajectory(optimizer: Any, **options: Any) -> Array:
@@ -39,15 +41,19 @@ def trajectory(optimizer: Any, **options: Any) -> Array:
 def stepped(optimizer: optim.Optimizer) -> None:
     """One step in which every gradient is 1."""
     for group in optimizer.param_groups:
-        for p in group["params"]: p.grad = np.ones_like(p.data)
+        for p in group["params"]:
+            p.grad = np.ones_like(p.data)
     optimizer.step()
 
 
 # SGD
 
+
 @pytest.mark.parametrize("decay", [0.0, 0.3])
 def test_sgd_shrinks_a_parabola_geometrically(decay: float) -> None:
-    expected = [START * (1 - 0.1 * (CURVATURE + decay)) ** t for t in range(1, 21)]  # p ← (1 − lr (a + decay)) p
+    expected = [
+        START * (1 - 0.1 * (CURVATURE + decay)) ** t for t in range(1, 21)
+    ]  # p ← (1 − lr (a + decay)) p
     np.testing.assert_allclose(trajectory(optim.SGD, lr=0.1, weight_decay=decay), expected)
 
 
@@ -56,7 +62,9 @@ def test_sgd_with_momentum_is_a_linear_recurrence(decay: float) -> None:
     for i, a in enumerate(CURVATURE + decay):
         step = np.array([[0.9, a], [-0.1 * 0.9, 1 - 0.1 * a]])  # (v, p) ← (0.9 v + a p, p − lr v)
         expected = [(np.linalg.matrix_power(step, t) @ [0, START[i]])[1] for t in range(1, 21)]
-        np.testing.assert_allclose(trajectory(optim.SGD, lr=0.1, momentum=0.9, weight_decay=decay)[:, i], expected)
+        np.testing.assert_allclose(
+            trajectory(optim.SGD, lr=0.1, momentum=0.9, weight_decay=decay)[:, i], expected
+        )
 
 
 @pytest.mark.parametrize("groups", [[{}], [{"momentum": 0.9}, {"momentum": 0.0}]])
@@ -65,9 +73,13 @@ def test_nesterov_needs_a_momentum_in_each_group(groups: Any) -> None:
         optim.SGD([{"params": [parameter()], **options} for options in groups], nesterov=True)
 
 
-# Every optimizer against its equations, for one number at a time: p, p ↦ ∂L/∂p and options ↦ p after each of 20 steps
+# Every optimizer against its equations, for one number at a time: p, p ↦ ∂L/∂p and options ↦ p
+# after each of 20 steps
 
-def sgd(p: float, slope: Slope, lr: float, momentum: float, weight_decay: float, nesterov: bool) -> Iterator[float]:
+
+def sgd(
+    p: float, slope: Slope, lr: float, momentum: float, weight_decay: float, nesterov: bool
+) -> Iterator[float]:
     v = 0.0
     for _ in range(20):
         g = slope(p) + weight_decay * p
@@ -76,7 +88,9 @@ def sgd(p: float, slope: Slope, lr: float, momentum: float, weight_decay: float,
         yield p
 
 
-def adam(p: float, slope: Slope, lr: float, betas: tuple[float, float], eps: float, weight_decay: float) -> Iterator[float]:
+def adam(
+    p: float, slope: Slope, lr: float, betas: tuple[float, float], eps: float, weight_decay: float
+) -> Iterator[float]:
     m, v = 0.0, 0.0
     for t in range(1, 21):
         g = slope(p) + weight_decay * p
@@ -85,17 +99,31 @@ def adam(p: float, slope: Slope, lr: float, betas: tuple[float, float], eps: flo
         yield p
 
 
-def adamw(p: float, slope: Slope, lr: float, betas: tuple[float, float], eps: float, weight_decay: float) -> Iterator[float]:
+def adamw(
+    p: float, slope: Slope, lr: float, betas: tuple[float, float], eps: float, weight_decay: float
+) -> Iterator[float]:
     m, v = 0.0, 0.0
     for t in range(1, 21):
         g = slope(p)
         m, v = betas[0] * m + (1 - betas[0]) * g, betas[1] * v + (1 - betas[1]) * g * g
-        p = p - lr * weight_decay * p - lr * (m / (1 - betas[0] ** t)) / (math.sqrt(v / (1 - betas[1] ** t)) + eps)
+        p = (
+            p
+            - lr * weight_decay * p
+            - lr * (m / (1 - betas[0] ** t)) / (math.sqrt(v / (1 - betas[1] ** t)) + eps)
+        )
         yield p
 
 
-def rmsprop(p: float, slope: Slope, lr: float, alpha: float, eps: float, weight_decay: float, momentum: float,
-            centered: bool) -> Iterator[float]:
+def rmsprop(
+    p: float,
+    slope: Slope,
+    lr: float,
+    alpha: float,
+    eps: float,
+    weight_decay: float,
+    momentum: float,
+    centered: bool,
+) -> Iterator[float]:
     m, v, u = 0.0, 0.0, 0.0
     for _ in range(20):
         g = slope(p) + weight_decay * p
@@ -114,17 +142,37 @@ def adagrad(p: float, slope: Slope, lr: float, weight_decay: float, eps: float) 
         yield p
 
 
-EQUATIONS = {optim.SGD: sgd, optim.Adam: adam, optim.AdamW: adamw, optim.RMSprop: rmsprop, optim.Adagrad: adagrad}
+EQUATIONS = {
+    optim.SGD: sgd,
+    optim.Adam: adam,
+    optim.AdamW: adamw,
+    optim.RMSprop: rmsprop,
+    optim.Adagrad: adagrad,
+}
 RANGES: dict[str, Any] = {  # what the options are drawn from
-    "lr": st.floats(1e-3, 0.1), "momentum": st.just(0.0) | st.floats(0.1, 0.95), "nesterov": st.booleans(),
-    "weight_decay": st.just(0.0) | st.floats(0.01, 0.5), "alpha": st.floats(0.5, 0.99), "centered": st.booleans(),
-    "betas": st.tuples(st.floats(0.0, 0.99), st.floats(0.5, 0.999)), "eps": st.floats(1e-3, 0.1)}
+    "lr": st.floats(1e-3, 0.1),
+    "momentum": st.just(0.0) | st.floats(0.1, 0.95),
+    "nesterov": st.booleans(),
+    "weight_decay": st.just(0.0) | st.floats(0.01, 0.5),
+    "alpha": st.floats(0.5, 0.99),
+    "centered": st.booleans(),
+    "betas": st.tuples(st.floats(0.0, 0.99), st.floats(0.5, 0.999)),
+    "eps": st.floats(1e-3, 0.1),
+}
 DEFAULTS = {  # PyTorch's
     optim.SGD: {"lr": 1e-3, "momentum": 0.0, "weight_decay": 0.0, "nesterov": False},
     optim.Adam: {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0},
     optim.AdamW: {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 1e-2},
-    optim.RMSprop: {"lr": 1e-2, "alpha": 0.99, "eps": 1e-8, "weight_decay": 0.0, "momentum": 0.0, "centered": False},
-    optim.Adagrad: {"lr": 1e-2, "weight_decay": 0.0, "eps": 1e-10}}
+    optim.RMSprop: {
+        "lr": 1e-2,
+        "alpha": 0.99,
+        "eps": 1e-8,
+        "weight_decay": 0.0,
+        "momentum": 0.0,
+        "centered": False,
+    },
+    optim.Adagrad: {"lr": 1e-2, "weight_decay": 0.0, "eps": 1e-10},
+}
 
 
 @pytest.mark.parametrize("optimizer", EQUATIONS)
@@ -132,14 +180,19 @@ DEFAULTS = {  # PyTorch's
 def test_optimizers_follow_their_equations(optimizer: Any, drawn: dict[str, Any]) -> None:
     options = {name: drawn[name] for name in DEFAULTS[optimizer]}
     assume(options.get("momentum") != 0.0 or not options.get("nesterov"))
-    expected = [list(EQUATIONS[optimizer](p, lambda p, a=a: a * p, **options))  # type: ignore[misc]
-                for p, a in zip(START.tolist(), CURVATURE.tolist(), strict=True)]
+    expected = [
+        list(EQUATIONS[optimizer](p, lambda p, a=a: a * p, **options))  # type: ignore[misc]
+        for p, a in zip(START.tolist(), CURVATURE.tolist(), strict=True)
+    ]
     np.testing.assert_allclose(trajectory(optimizer, **options).T, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("optimizer", DEFAULTS)
 def test_defaults_are_pytorch_s(optimizer: Any) -> None:
-    assert {**optimizer([parameter()]).param_groups[0], "params": 0} == {"params": 0, **DEFAULTS[optimizer]}
+    assert {**optimizer([parameter()]).param_groups[0], "params": 0} == {
+        "params": 0,
+        **DEFAULTS[optimizer],
+    }
 
 
 def test_adam_counts_the_steps_of_each_parameter() -> None:
@@ -163,11 +216,15 @@ def test_centered_rmsprop_survives_a_constant_gradient(alpha: float) -> None:
 
 # All of them
 
-OPTIMIZERS = {"sgd": lambda p: optim.SGD(p, lr=0.1), "adam": lambda p: optim.Adam(p, weight_decay=0.1),
-              "momentum": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.1),
-              "nesterov": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.1, nesterov=True),
-              "adamw": lambda p: optim.AdamW(p, weight_decay=0.1), "adagrad": lambda p: optim.Adagrad(p, weight_decay=0.1),
-              "rmsprop": lambda p: optim.RMSprop(p, weight_decay=0.1, momentum=0.9, centered=True)}
+OPTIMIZERS = {
+    "sgd": lambda p: optim.SGD(p, lr=0.1),
+    "adam": lambda p: optim.Adam(p, weight_decay=0.1),
+    "momentum": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.1),
+    "nesterov": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.1, nesterov=True),
+    "adamw": lambda p: optim.AdamW(p, weight_decay=0.1),
+    "adagrad": lambda p: optim.Adagrad(p, weight_decay=0.1),
+    "rmsprop": lambda p: optim.RMSprop(p, weight_decay=0.1, momentum=0.9, centered=True),
+}
 every_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 
 
@@ -176,9 +233,12 @@ def test_steps_are_in_place_and_keep_the_dtype(optimizer: Any) -> None:
     for dtype in (np.float32, np.float64):
         p = parameter(START.astype(dtype))
         data, down = p.data, optimizer([p])
-        for _ in range(2): stepped(down)
+        for _ in range(2):
+            stepped(down)
         assert p.data is data and p.dtype == dtype and (data < START).all()
-        assert all(kept.dtype == dtype for arrays in down.memory.values() for kept in arrays.values())
+        assert all(
+            kept.dtype == dtype for arrays in down.memory.values() for kept in arrays.values()
+        )
 
 
 @every_optimizer
@@ -186,7 +246,8 @@ def test_a_number_is_a_parameter_too_even_as_a_numpy_scalar(optimizer: Any) -> N
     one, other = parameter(1.0), parameter(1.0)
     other.data = other.data[()]
     down = optimizer([one, other])
-    for _ in range(3): stepped(down)
+    for _ in range(3):
+        stepped(down)
     assert one.item() == other.item() < 1
 
 
@@ -194,7 +255,8 @@ def test_a_number_is_a_parameter_too_even_as_a_numpy_scalar(optimizer: Any) -> N
 def test_gradients_are_left_as_they_are(optimizer: Any) -> None:
     p = parameter()
     down = optimizer([p])
-    for _ in range(2): stepped(down)
+    for _ in range(2):
+        stepped(down)
     assert p.grad is not None and p.grad.tolist() == [1, 1, 1]
 
 
@@ -215,7 +277,12 @@ def test_zero_grad_forgets_every_gradient() -> None:
 
 def test_groups_have_options_of_their_own() -> None:
     weights, biases = parameter([1.0]), parameter([1.0])
-    stepped(optim.SGD([{"params": [weights], "weight_decay": 0.5}, {"params": iter([biases]), "lr": 0.2}], lr=0.1))
+    stepped(
+        optim.SGD(
+            [{"params": [weights], "weight_decay": 0.5}, {"params": iter([biases]), "lr": 0.2}],
+            lr=0.1,
+        )
+    )
     assert weights.data == pytest.approx(1 - 0.1 * 1.5) and biases.data == pytest.approx(1 - 0.2)
 
 
@@ -225,8 +292,12 @@ def test_a_model_s_parameters_may_be_a_generator() -> None:
 
 def test_nothing_is_computed_in_float64_for_a_float32_parameter() -> None:
     p = parameter(START.astype(np.float32))
-    optimizer = optim.SGD([p], lr=np.float64(0.1), momentum=np.float64(0.9))  # NumPy's numbers would make it float64
-    assert {type(value) for name, value in optimizer.param_groups[0].items() if name != "params"} == {float, bool}
+    optimizer = optim.SGD(
+        [p], lr=np.float64(0.1), momentum=np.float64(0.9)
+    )  # NumPy's numbers would make it float64
+    assert {
+        type(value) for name, value in optimizer.param_groups[0].items() if name != "params"
+    } == {float, bool}
     assert optimizer.kept("velocity", p).dtype == np.float32
 
 
@@ -235,28 +306,35 @@ def test_no_parameters_is_an_error() -> None:
     assert len(list(used)) == 2
     nothing: list[Any] = [[], used, [{"params": []}], [{"params": used}], [{"lr": 0.1}]]
     for none in nothing:
-        with pytest.raises(ValueError, match="found none: a generator"): optim.SGD(none, lr=0.1)
+        with pytest.raises(ValueError, match="found none: a generator"):
+            optim.SGD(none, lr=0.1)
 
 
-@pytest.mark.parametrize("wrong", [np.ones(3), Tensor(np.ones(3)), parameter() * 2.0, nn.Tanh(), ("w", parameter())])
+@pytest.mark.parametrize(
+    "wrong", [np.ones(3), Tensor(np.ones(3)), parameter() * 2.0, nn.Tanh(), ("w", parameter())]
+)
 def test_what_is_no_parameter_is_named(wrong: Any) -> None:
     with pytest.raises(TypeError, match=r"at position 1: pass model.parameters\(\)"):
         optim.SGD([parameter(), wrong], lr=0.1)
 
 
 def test_one_tensor_is_not_a_list_of_its_rows() -> None:
-    with pytest.raises(TypeError, match=r"write \[parameter\]"): optim.SGD(parameter(), lr=0.1)
+    with pytest.raises(TypeError, match=r"write \[parameter\]"):
+        optim.SGD(parameter(), lr=0.1)
     assert len(optim.SGD([{"params": parameter()}], lr=0.1).param_groups[0]["params"]) == 1
 
 
 def test_a_parameter_comes_once() -> None:
     p: Any = parameter()
     for twice in ([p, p], [{"params": [p]}, {"params": [p]}]):
-        with pytest.raises(ValueError, match="twice"): optim.SGD(twice, lr=0.1)
+        with pytest.raises(ValueError, match="twice"):
+            optim.SGD(twice, lr=0.1)
 
 
-@pytest.mark.parametrize("options", [{"lr": -0.1}, {"lr": math.nan}, {"momentum": -1}, {"weight_decay": -1},
-                                     {"nesterov": -1}])
+@pytest.mark.parametrize(
+    "options",
+    [{"lr": -0.1}, {"lr": math.nan}, {"momentum": -1}, {"weight_decay": -1}, {"nesterov": -1}],
+)
 def test_negative_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=f"expected {next(iter(options))} ≥ 0, found"):
         optim.SGD([parameter()], **{"lr": 0.1, **options})
@@ -264,48 +342,71 @@ def test_negative_options_are_refused(options: dict[str, float]) -> None:
 
 @pytest.mark.parametrize("betas", [(1.0, 0.9), (0.9, -0.1), (0.9,), (0.9, math.nan)])
 def test_betas_are_two_numbers_below_1(betas: Any) -> None:
-    with pytest.raises(ValueError, match="0 ≤ β < 1"): optim.Adam([parameter()], betas=betas)
+    with pytest.raises(ValueError, match="0 ≤ β < 1"):
+        optim.Adam([parameter()], betas=betas)
 
 
 def test_an_option_that_the_optimizer_does_not_have_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"\['decay'\].*\['lr', 'momentum', 'nesterov', 'weight_decay'\]"):
+    with pytest.raises(
+        ValueError, match=r"\['decay'\].*\['lr', 'momentum', 'nesterov', 'weight_decay'\]"
+    ):
         optim.SGD([{"params": [parameter()], "decay": 0.1}], lr=0.1)
 
 
 def test_an_optimizer_of_one_s_own_is_its_update() -> None:
     class Sign(optim.Optimizer):
-        def __init__(self, parameters: Any, lr: float) -> None: super().__init__(parameters, lr=lr)
-        def update(self, p: Tensor, g: Array, lr: float) -> None: p.data -= lr * np.sign(g)
+        def __init__(self, parameters: Any, lr: float) -> None:
+            super().__init__(parameters, lr=lr)
+
+        def update(self, p: Tensor, g: Array, lr: float) -> None:
+            p.data -= lr * np.sign(g)
+
     p = parameter([1.0])
     stepped(Sign([p], lr=0.25))
     assert p.data == 0.75
-    with pytest.raises(NotImplementedError, match="def update"): stepped(optim.Optimizer([p]))
+    with pytest.raises(NotImplementedError, match="def update"):
+        stepped(optim.Optimizer([p]))
 
 
 # Clipping
 
-GRADIENTS = st.lists(hnp.arrays(np.float64, hnp.array_shapes(min_dims=0, max_dims=2, max_side=3),
-                                elements=st.floats(-1e3, 1e3)), min_size=1, max_size=3)
+GRADIENTS = st.lists(
+    hnp.arrays(
+        np.float64,
+        hnp.array_shapes(min_dims=0, max_dims=2, max_side=3),
+        elements=st.floats(-1e3, 1e3),
+    ),
+    min_size=1,
+    max_size=3,
+)
 BOUNDS = st.just(0.0) | st.floats(1e-3, 1e4)
 
 
 def with_gradients(gradients: list[Any]) -> list[Tensor]:
     """Parameters that have these gradients."""
     parameters = [parameter(np.zeros(np.shape(g))) for g in gradients]
-    for p, g in zip(parameters, gradients, strict=True): p.grad = None if g is None else np.array(g)
+    for p, g in zip(parameters, gradients, strict=True):
+        p.grad = None if g is None else np.array(g)
     return parameters
 
 
-def as_vector(gradients: Any) -> Array: return np.concatenate([np.ravel(g) for g in gradients])
+def as_vector(gradients: Any) -> Array:
+    return np.concatenate([np.ravel(g) for g in gradients])
 
 
 @given(GRADIENTS, BOUNDS)
-def test_clipping_the_norm_shortens_to_the_bound_and_keeps_the_direction(gradients: list[Array], bound: float) -> None:
+def test_clipping_the_norm_shortens_to_the_bound_and_keeps_the_direction(
+    gradients: list[Array], bound: float
+) -> None:
     parameters, before = with_gradients(gradients), as_vector(gradients)
     norm = optim.clip_grad_norm(iter(parameters), bound)
     after = as_vector([p.grad for p in parameters])
-    assert norm == pytest.approx(np.linalg.norm(before)) and np.linalg.norm(after) <= min(norm, bound) * (1 + 1e-12)
-    np.testing.assert_allclose(after * (norm + 1e-6), before * min(bound, norm + 1e-6), 1e-12, 1e-99)  # PyTorch's 1e-6
+    assert norm == pytest.approx(np.linalg.norm(before)) and np.linalg.norm(after) <= min(
+        norm, bound
+    ) * (1 + 1e-12)
+    np.testing.assert_allclose(
+        after * (norm + 1e-6), before * min(bound, norm + 1e-6), 1e-12, 1e-99
+    )  # PyTorch's 1e-6
 
 
 @given(GRADIENTS)
@@ -321,22 +422,28 @@ def test_gradients_within_the_bounds_stay_as_they_are(gradients: list[Array]) ->
 def test_clipping_values_is_number_by_number(gradients: list[Array], bound: float) -> None:
     parameters = with_gradients(gradients)
     optim.clip_grad_value(parameters, bound)
-    assert as_vector([p.grad for p in parameters]).tolist() == [min(max(g, -bound), bound) for g in as_vector(gradients)]
+    assert as_vector([p.grad for p in parameters]).tolist() == [
+        min(max(g, -bound), bound) for g in as_vector(gradients)
+    ]
 
 
 def test_clipping_takes_what_models_give() -> None:
     p, idle = with_gradients([[3.0, 4.0], None])
     assert optim.clip_grad_norm([p, idle, p], 1.0) == 5.0  # the one that comes twice counts once
     assert idle.grad is None and p.grad == pytest.approx(np.array([0.6, 0.8]))
-    assert optim.clip_grad_norm(p, 1.0) == pytest.approx(1) and optim.clip_grad_norm([idle], 1.0) == 0.0
+    assert (
+        optim.clip_grad_norm(p, 1.0) == pytest.approx(1)
+        and optim.clip_grad_norm([idle], 1.0) == 0.0
+    )
 
 
 def test_clipping_keeps_float32_and_the_shape_of_a_number() -> None:
     parameters = with_gradients([np.float32([3.0, 4.0]), np.float32(12.0)])
     for clip in (optim.clip_grad_norm, optim.clip_grad_value):
         clip(parameters, np.float64(0.5))
-        assert [(type(p.grad), p.grad.dtype, p.grad.shape) for p in parameters if p.grad is not None] == [
-            (np.ndarray, np.float32, (2,)), (np.ndarray, np.float32, ())]
+        assert [
+            (type(p.grad), p.grad.dtype, p.grad.shape) for p in parameters if p.grad is not None
+        ] == [(np.ndarray, np.float32, (2,)), (np.ndarray, np.float32, ())]
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -349,8 +456,10 @@ def test_a_norm_that_is_not_finite_names_the_parameter_and_changes_nothing(bad: 
 
 @pytest.mark.parametrize("bound", [-1.0, math.nan])
 def test_bounds_are_at_least_0(bound: float) -> None:
-    with pytest.raises(ValueError, match="expected max_norm ≥ 0, found"): optim.clip_grad_norm([parameter()], bound)
-    with pytest.raises(ValueError, match="expected clip_value ≥ 0, found"): optim.clip_grad_value([parameter()], bound)
+    with pytest.raises(ValueError, match="expected max_norm ≥ 0, found"):
+        optim.clip_grad_norm([parameter()], bound)
+    with pytest.raises(ValueError, match="expected clip_value ≥ 0, found"):
+        optim.clip_grad_value([parameter()], bound)
 
 
 # Schedules
@@ -359,8 +468,13 @@ SCHEDULES = {  # schedule, options ↦ lr at step 0, 1, 2 … of an initial 0.8
     "constant": (optim.Constant, {}, [0.8, 0.8, 0.8]),
     "step": (optim.Step, {"size": 2, "gamma": 0.5}, [0.8, 0.8, 0.4, 0.4, 0.2]),
     "step by default": (optim.Step, {"size": 1}, [0.8, 0.08, 0.008]),
-    "cosine": (optim.Cosine, {"steps": 4}, [0.8, 0.4 + 0.2 * 2 ** 0.5, 0.4, 0.4 - 0.2 * 2 ** 0.5, 0.0, 0.0]),
-    "warm-up": (optim.WarmUp, {"steps": 4}, [0.2, 0.4, 0.6, 0.8, 0.8])}
+    "cosine": (
+        optim.Cosine,
+        {"steps": 4},
+        [0.8, 0.4 + 0.2 * 2**0.5, 0.4, 0.4 - 0.2 * 2**0.5, 0.0, 0.0],
+    ),
+    "warm-up": (optim.WarmUp, {"steps": 4}, [0.2, 0.4, 0.6, 0.8, 0.8]),
+}
 
 
 def rates(optimizer: optim.Optimizer, schedule: optim.Schedule, steps: int) -> list[float]:
@@ -373,9 +487,13 @@ def rates(optimizer: optim.Optimizer, schedule: optim.Schedule, steps: int) -> l
 
 
 @pytest.mark.parametrize("schedule, options, expected", SCHEDULES.values(), ids=SCHEDULES)
-def test_schedules_take_the_values_of_their_formulas(schedule: Any, options: Any, expected: list[float]) -> None:
+def test_schedules_take_the_values_of_their_formulas(
+    schedule: Any, options: Any, expected: list[float]
+) -> None:
     optimizer = optim.SGD([parameter()], lr=0.8)
-    assert rates(optimizer, schedule(optimizer, **options), len(expected)) == pytest.approx(expected, abs=1e-15)
+    assert rates(optimizer, schedule(optimizer, **options), len(expected)) == pytest.approx(
+        expected, abs=1e-15
+    )
 
 
 def test_a_schedule_scales_each_group_s_own_rate_and_the_steps_follow_it() -> None:
@@ -389,13 +507,18 @@ def test_a_schedule_scales_each_group_s_own_rate_and_the_steps_follow_it() -> No
 
 
 @given(st.integers(4, 60), st.floats(0.01, 0.99), st.floats(1.0, 50.0), st.floats(1.0, 1e4))
-def test_one_cycle_is_two_halves_of_cosines(steps: int, pct: float, div: float, final: float) -> None:
+def test_one_cycle_is_two_halves_of_cosines(
+    steps: int, pct: float, div: float, final: float
+) -> None:
     optimizer, expected, peak = optim.SGD([parameter()], lr=0.8), [], pct * steps - 1
     for t in range(steps):  # from 0.8/div to 0.8, from there to 0.8/div/final
         up, down = math.pi * t / peak if peak else 0.0, math.pi * (t - peak) / (steps - 1 - peak)
         low, end = 0.8 / div, 0.8 / div / final
-        expected.append(0.8 + (low - 0.8) / 2 * (1 + math.cos(up)) if t < peak else
-                        end + (0.8 - end) / 2 * (1 + math.cos(down)))
+        expected.append(
+            0.8 + (low - 0.8) / 2 * (1 + math.cos(up))
+            if t < peak
+            else end + (0.8 - end) / 2 * (1 + math.cos(down))
+        )
     schedule = optim.OneCycle(optimizer, steps, pct, div_factor=div, final_div_factor=final)
     assert rates(optimizer, schedule, steps) == pytest.approx(expected, abs=1e-15)
 
@@ -405,8 +528,8 @@ def test_one_cycle_rises_to_its_peak_falls_to_its_end_and_stays(up: int, down: i
     optimizer = optim.SGD([parameter()], lr=0.8)
     found = rates(optimizer, optim.OneCycle(optimizer, up + down, up / (up + down)), up + down + 3)
     assert found[0] == pytest.approx(0.8 / 25) and max(found) == pytest.approx(0.8) == found[up - 1]
-    assert (np.diff(found[:up]) > 0).all() and (np.diff(found[up - 1:up + down]) < 0).all()
-    assert found[up + down - 1:] == pytest.approx([0.8 / 25 / 1e4] * 4)
+    assert (np.diff(found[:up]) > 0).all() and (np.diff(found[up - 1 : up + down]) < 0).all()
+    assert found[up + down - 1 :] == pytest.approx([0.8 / 25 / 1e4] * 4)
 
 
 def test_one_cycle_s_defaults_are_pytorch_s() -> None:
@@ -418,11 +541,17 @@ def test_one_cycle_s_defaults_are_pytorch_s() -> None:
 
 
 @pytest.mark.parametrize("warm_outside", [True, False])
-def test_a_schedule_in_the_optimizer_s_place_multiplies_whichever_stands_outside(warm_outside: bool) -> None:
+def test_a_schedule_in_the_optimizer_s_place_multiplies_whichever_stands_outside(
+    warm_outside: bool,
+) -> None:
     optimizer, expected = optim.SGD([parameter()], lr=0.8), []
-    for t in range(12): expected.append(0.8 * min((t + 1) / 4, 1) * (1 + math.cos(math.pi * min(t / 10, 1))) / 2)
-    schedule: optim.Schedule = (optim.WarmUp(optim.Cosine(optimizer, 10), 4) if warm_outside else
-                                optim.Cosine(optim.WarmUp(optimizer, 4), 10))
+    for t in range(12):
+        expected.append(0.8 * min((t + 1) / 4, 1) * (1 + math.cos(math.pi * min(t / 10, 1))) / 2)
+    schedule: optim.Schedule = (
+        optim.WarmUp(optim.Cosine(optimizer, 10), 4)
+        if warm_outside
+        else optim.Cosine(optim.WarmUp(optimizer, 4), 10)
+    )
     assert rates(optimizer, schedule, 12) == pytest.approx(expected, abs=1e-15)
 
 
@@ -431,26 +560,43 @@ def test_three_schedules_multiply_for_each_group() -> None:
     optimizer = optim.SGD(groups, lr=0.8)
     schedule = optim.Step(optim.WarmUp(optim.Step(optimizer, 1, 0.5), 4), 1, 0.5)
     schedule.step()
-    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.8 / 8, 0.4 / 8])  # ½ · 2/4 · ½
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx(
+        [0.8 / 8, 0.4 / 8]
+    )  # ½ · 2/4 · ½
 
 
-@pytest.mark.parametrize("schedule, options", [(optim.Cosine, {"steps": 0}), (optim.Step, {"size": 2, "gamma": -1}),
-                                               (optim.OneCycle, {"steps": 9, "pct_start": 0.0})])
+@pytest.mark.parametrize(
+    "schedule, options",
+    [
+        (optim.Cosine, {"steps": 0}),
+        (optim.Step, {"size": 2, "gamma": -1}),
+        (optim.OneCycle, {"steps": 9, "pct_start": 0.0}),
+    ],
+)
 def test_options_of_schedules_are_positive(schedule: Any, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"expected {[*options][-1]} > 0, found"):
         schedule(optim.SGD([parameter()], lr=0.1), **options)
 
 
 def test_a_schedule_without_factor_says_what_to_write() -> None:
-    with pytest.raises(NotImplementedError, match="def factor"): optim.Schedule(optim.SGD([parameter()], lr=0.1))
+    with pytest.raises(NotImplementedError, match="def factor"):
+        optim.Schedule(optim.SGD([parameter()], lr=0.1))
 
 
-@pytest.mark.parametrize("make", [lambda p: optim.Adam(p), lambda p: optim.SGD(p, momentum=0.9), lambda p: optim.RMSprop(p)])
+@pytest.mark.parametrize(
+    "make",
+    [lambda p: optim.Adam(p), lambda p: optim.SGD(p, momentum=0.9), lambda p: optim.RMSprop(p)],
+)
 def test_what_is_kept_never_becomes_denormal(make):
-    parameters = [Tensor(np.ones(3, np.float32), requires_grad=True), Tensor(np.float32(1.0), requires_grad=True)]
+    parameters = [
+        Tensor(np.ones(3, np.float32), requires_grad=True),
+        Tensor(np.float32(1.0), requires_grad=True),
+    ]
     optimizer = make(parameters)
     for t in range(1200):  # a pixel that went dark: 0.9¹⁰⁰⁰ is 1e-46
-        for p in parameters: p.grad = np.full(p.shape, 1e-18 * (t < 10), np.float32)
+        for p in parameters:
+            p.grad = np.full(p.shape, 1e-18 * (t < 10), np.float32)
         optimizer.step()
     for arrays in optimizer.memory.values():
-        for kept in arrays.values(): assert not ((kept != 0) & (np.abs(kept) < np.finfo(np.float32).tiny)).any()
+        for kept in arrays.values():
+            assert not ((kept != 0) & (np.abs(kept) < np.finfo(np.float32).tiny)).any()

@@ -1,4 +1,5 @@
-"""Three zoom levels of one graph, Modules, arrays and numbers: all show what the engine computed, and the pictures say so."""
+"""Three zoom levels of one graph, Modules, arrays and numbers: all show what the engine computed,
+and the pictures say so."""
 
 from __future__ import annotations
 
@@ -32,7 +33,10 @@ class Block(nn.Module):
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.norm_1, self.attention = nn.LayerNorm(8), nn.MultiHeadAttention(8, 2, rng=rng)
-        self.norm_2, self.mlp = nn.LayerNorm(8), nn.Sequential(nn.Linear(8, 16, rng=rng), nn.GELU(), nn.Linear(16, 8, rng=rng))
+        self.norm_2, self.mlp = (
+            nn.LayerNorm(8),
+            nn.Sequential(nn.Linear(8, 16, rng=rng), nn.GELU(), nn.Linear(16, 8, rng=rng)),
+        )
 
     def forward(self, x: Any) -> Any:
         x = x + self.attention(self.norm_1(x), causal=True)
@@ -42,7 +46,9 @@ class Block(nn.Module):
 def transformer(count: int) -> Any:
     """The cost of a language model, its graph."""
     rng = np.random.default_rng(0)
-    model = nn.Sequential(nn.Embedding(5, 8, rng=rng), *[Block(rng) for _ in range(count)], nn.Linear(8, 5, rng=rng))
+    model = nn.Sequential(
+        nn.Embedding(5, 8, rng=rng), *[Block(rng) for _ in range(count)], nn.Linear(8, 5, rng=rng)
+    )
     return model(np.arange(4).reshape(1, 4)).sum()
 
 
@@ -52,7 +58,8 @@ def chained(*layers: nn.Module) -> Graph:
     return trace(model(parameter(np.linspace(-1, 1, 8).reshape(2, 4), "x")).sum(), {"model": model})
 
 
-def layer(seed: int = 0, out: int = 4) -> nn.Linear: return nn.Linear(4, out, rng=np.random.default_rng(seed), dtype=float)
+def layer(seed: int = 0, out: int = 4) -> nn.Linear:
+    return nn.Linear(4, out, rng=np.random.default_rng(seed), dtype=float)
 
 
 def shown(graph: Graph) -> list[tuple[str, str | None]]:
@@ -63,38 +70,58 @@ def shown(graph: Graph) -> list[tuple[str, str | None]]:
 def adds_up(graph: Graph) -> None:
     """What arrives along the edges is the gradient."""
     for node in graph.nodes[:-1]:
-        passed = [edge.contribution for edge in graph.edges if edge.source == node.id and edge.contribution is not None]
-        if node.gradient is not None: np.testing.assert_allclose(sum(passed), node.gradient, rtol=1e-4, atol=1e-6)
+        passed = [
+            edge.contribution
+            for edge in graph.edges
+            if edge.source == node.id and edge.contribution is not None
+        ]
+        if node.gradient is not None:
+            np.testing.assert_allclose(sum(passed), node.gradient, rtol=1e-4, atol=1e-6)
 
 
 # Modules
 
+
 def test_folding_makes_one_node_of_each_module_with_its_value_and_gradient() -> None:
     graph = chained(layer(), nn.Tanh(), nn.Residual(layer(1), nn.Tanh()))
     whole = fold(graph, 2)
-    assert shown(whole) == [("model.0", "Linear"), ("model.1", "Tanh"), ("model.2", "Residual"), ("z6", "sum")]
+    assert shown(whole) == [
+        ("model.0", "Linear"),
+        ("model.1", "Tanh"),
+        ("model.2", "Residual"),
+        ("z6", "sum"),
+    ]
     folded = [node for node in whole.nodes if node.role == "module"]
     assert [(node.parameters, len(node.members)) for node in folded] == [(20, 1), (0, 1), (20, 3)]
     z = {node.name: node for node in graph.nodes}
-    assert [node.value is z[name].value and node.gradient is z[name].gradient
-            for node, name in zip(folded, ("z1", "z2", "z5"), strict=True)] == [True] * 3
+    assert [
+        node.value is z[name].value and node.gradient is z[name].gradient
+        for node, name in zip(folded, ("z1", "z2", "z5"), strict=True)
+    ] == [True] * 3
 
 
 @pytest.mark.parametrize("depth", range(1, 6))
 @pytest.mark.parametrize("make", [lambda: trace(transformer(4)), lambda: residual().graph])
-def test_the_gradients_of_a_folded_graph_add_up_and_its_order_is_topological(make: Callable[[], Graph], depth: int) -> None:
+def test_the_gradients_of_a_folded_graph_add_up_and_its_order_is_topological(
+    make: Callable[[], Graph], depth: int
+) -> None:
     graph = make()
     for folded in (fold(graph, depth), fold(once(graph), depth)):
         adds_up(folded)
         at = {node.id: number for number, node in enumerate(folded.nodes)}
         assert all(at[edge.source] < at[edge.target] for edge in folded.edges)
         assert folded.output.value is graph.output.value
-        assert {node.module for node in folded.nodes} <= {None, *(module.id for module in folded.modules)}
+        assert {node.module for node in folded.nodes} <= {
+            None,
+            *(module.id for module in folded.modules),
+        }
 
 
 def test_a_depth_below_the_innermost_modules_folds_nothing() -> None:
     graph = chained(layer(), nn.Residual(layer(1)))
-    assert [node.id for node in fold(graph, deepest(graph) + 1).nodes] == [node.id for node in graph.nodes]
+    assert [node.id for node in fold(graph, deepest(graph) + 1).nodes] == [
+        node.id for node in graph.nodes
+    ]
 
 
 def test_modules_that_contain_no_other_are_folded_above_the_depth_too() -> None:
@@ -106,7 +133,9 @@ def test_blocks_that_repeat_are_drawn_once_with_the_gradient_of_each() -> None:
     block = fold(once(graph), 2).nodes[-2]
     additions = [node for node in graph.nodes if node.operation == "add"]
     assert (block.name, block.operation, block.parameters) == ("model[0:5]", "Residual", 100)
-    assert block.series == tuple(np.abs(node.gradient).max() for node in additions if node.gradient is not None)
+    assert block.series == tuple(
+        np.abs(node.gradient).max() for node in additions if node.gradient is not None
+    )
     assert block.value is additions[-1].value
 
 
@@ -114,15 +143,26 @@ def test_open_blocks_that_repeat_are_drawn_once_in_a_module_that_says_how_many()
     drawn = once(chained(layer(9), *[nn.Residual(layer(seed), nn.Tanh()) for seed in range(5)]))
     names = [node.name for node in drawn.nodes if node.series]
     assert names == ["model[1:6].0.weight", "model[1:6].0.bias", "z14", "z15", "z16"]
-    assert [(module.path, module.times, module.parameters) for module in drawn.modules if module.times > 1] == [
-        ("model[1:6]", 5, 100)]
+    assert [
+        (module.path, module.times, module.parameters)
+        for module in drawn.modules
+        if module.times > 1
+    ] == [("model[1:6]", 5, 100)]
 
 
-@pytest.mark.parametrize("layers", [
-    [layer(0), layer(1)],  # only two
-    [layer(0), nn.Tanh(), layer(1), nn.Tanh(), layer(2)],  # others in between
-    [layer(0), nn.Linear(4, 5, dtype=float), nn.Linear(5, 4, dtype=float)],  # of different shapes
-    [nn.Residual(layer(0)), nn.Residual(layer(1), nn.Tanh()), nn.Residual(layer(2))]])  # built differently
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [layer(0), layer(1)],  # only two
+        [layer(0), nn.Tanh(), layer(1), nn.Tanh(), layer(2)],  # others in between
+        [
+            layer(0),
+            nn.Linear(4, 5, dtype=float),
+            nn.Linear(5, 4, dtype=float),
+        ],  # of different shapes
+        [nn.Residual(layer(0)), nn.Residual(layer(1), nn.Tanh()), nn.Residual(layer(2))],
+    ],
+)  # built differently
 def test_other_blocks_are_not_drawn_once(layers: list[nn.Module]) -> None:
     graph = chained(*layers)
     assert once(graph) is graph
@@ -130,47 +170,80 @@ def test_other_blocks_are_not_drawn_once(layers: list[nn.Module]) -> None:
 
 def test_blocks_side_by_side_are_not_drawn_once() -> None:
     class Heads(nn.Module):
-        def __init__(self) -> None: self.heads = [layer(seed) for seed in range(4)]
-        def forward(self, x: Any) -> Any: return sum(head(x) for head in self.heads)
+        def __init__(self) -> None:
+            self.heads = [layer(seed) for seed in range(4)]
+
+        def forward(self, x: Any) -> Any:
+            return sum(head(x) for head in self.heads)
+
     graph = trace(Heads()(parameter(np.ones((1, 4)))).sum())
     assert once(graph) is graph
 
 
 def test_what_enters_every_block_keeps_its_whole_gradient() -> None:
     class Scaled(nn.Module):
-        def __init__(self) -> None: self.blocks = [Scale() for _ in range(4)]
+        def __init__(self) -> None:
+            self.blocks = [Scale() for _ in range(4)]
+
         def forward(self, x: Any, by: Any) -> Any:
-            for block in self.blocks: x = block(x, by)
+            for block in self.blocks:
+                x = block(x, by)
             return x
+
     class Scale(nn.Module):
-        def forward(self, x: Any, by: Any) -> Any: return np.tanh(x * by)
+        def forward(self, x: Any, by: Any) -> Any:
+            return np.tanh(x * by)
+
     drawn = fold(once(trace(Scaled()(parameter([1.0, 2.0], "x"), parameter(0.5, "by")).sum())), 2)
-    assert [(node.name, len(node.series)) for node in drawn.nodes] == [("x", 0), ("by", 0), ("blocks[0:4]", 4), ("z9", 0)]
+    assert [(node.name, len(node.series)) for node in drawn.nodes] == [
+        ("x", 0),
+        ("by", 0),
+        ("blocks[0:4]", 4),
+        ("z9", 0),
+    ]
     adds_up(drawn)
 
 
 def test_a_module_that_is_called_many_times_counts_its_parameters_once() -> None:
     class Again(nn.Module):
-        def __init__(self) -> None: self.inner = nn.Sequential(layer(), nn.Tanh())
+        def __init__(self) -> None:
+            self.inner = nn.Sequential(layer(), nn.Tanh())
+
         def forward(self, x: Any) -> Any:
-            for _ in range(4): x = self.inner(x)
+            for _ in range(4):
+                x = self.inner(x)
             return x
-    node = next(node for node in fold(once(trace(Again()(parameter(np.ones((1, 4)))).sum())), 2).nodes if node.series)
+
+    node = next(
+        node
+        for node in fold(once(trace(Again()(parameter(np.ones((1, 4)))).sum())), 2).nodes
+        if node.series
+    )
     assert (node.name, len(node.series), node.parameters) == ("inner", 4, 20)
 
 
 def test_a_module_that_goes_on_with_what_it_computed_before_stays_open() -> None:
     class Captured(nn.Module):
-        def forward(self, x: Any) -> Any: return x + y
+        def forward(self, x: Any) -> Any:
+            return x + y
+
     y = parameter([1.0, 2.0], "y") * 2
     graph = fold(trace(Captured()(np.tanh(y)).sum()), 1)
     assert [operation for _, operation in shown(graph)] == ["multiply", "tanh", "add", "sum"]
 
 
-@pytest.mark.parametrize(("make", "count"), [(lambda: trace(transformer(2)), 4), (lambda: fold(trace(transformer(2)), 3), 4),
-                                             (lambda: fold(trace(transformer(2)), 2), 0),
-                                             (lambda: trace((x := parameter(1.0)) + x * x), 0)])
-def test_a_residual_path_skips_over_modules_into_an_addition(make: Callable[[], Graph], count: int) -> None:
+@pytest.mark.parametrize(
+    ("make", "count"),
+    [
+        (lambda: trace(transformer(2)), 4),
+        (lambda: fold(trace(transformer(2)), 3), 4),
+        (lambda: fold(trace(transformer(2)), 2), 0),
+        (lambda: trace((x := parameter(1.0)) + x * x), 0),
+    ],
+)
+def test_a_residual_path_skips_over_modules_into_an_addition(
+    make: Callable[[], Graph], count: int
+) -> None:
     graph = make()
     targets = {edge.target for edge in graph.edges if edge.id in residuals(graph)}
     assert len(residuals(graph)) == count
@@ -179,31 +252,49 @@ def test_a_residual_path_skips_over_modules_into_an_addition(make: Callable[[], 
 
 def test_more_than_60_nodes_fold_by_themselves_and_the_picture_says_so() -> None:
     picture = draw(transformer(12))
-    assert len(picture.graph.nodes) <= 60 and any(node.role == "module" for node in picture.graph.nodes)
-    assert any(re.match(r"\d+ values, Modules at level 3 folded to one box each.*depth=4 shows more", text)
-               for text in texts(picture))
+    assert len(picture.graph.nodes) <= 60 and any(
+        node.role == "module" for node in picture.graph.nodes
+    )
+    assert any(
+        re.match(r"\d+ values, Modules at level 3 folded to one box each.*depth=4 shows more", text)
+        for text in texts(picture)
+    )
     assert "× 12" in texts(picture)
     assert not any(node.members for node in draw(chain_of(60)).graph.nodes)
 
 
 def chain_of(count: int) -> Any:
     """So many nodes, all but one in a Module."""
+
     class Chain(nn.Module):
         def forward(self, x: Any) -> Any:
-            for _ in range(count - 1): x = x + 1.0
+            for _ in range(count - 1):
+                x = x + 1.0
             return x
+
     return Chain()(parameter(1.0))
 
 
-def test_a_depth_that_leaves_more_than_400_nodes_is_refused_and_one_that_does_not_is_named() -> None:
-    with pytest.raises(ValueError, match=r"401 nodes.*depth=1"): draw(chain_of(401), depth=9)
-    assert len(draw(chain_of(401)).graph.nodes) == 2 == len(draw(chain_of(401), depth=1).graph.nodes)
+def test_a_depth_that_leaves_more_than_400_nodes_is_refused_and_one_that_does_not_is_named() -> (
+    None
+):
+    with pytest.raises(ValueError, match=r"401 nodes.*depth=1"):
+        draw(chain_of(401), depth=9)
+    assert (
+        len(draw(chain_of(401)).graph.nodes) == 2 == len(draw(chain_of(401), depth=1).graph.nodes)
+    )
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"depth": 0}, "depth is 1 .* or more, and not 0"), ({"depth": 2, "scalars": True}, "draw with one of them")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"depth": 0}, "depth is 1 .* or more, and not 0"),
+        ({"depth": 2, "scalars": True}, "draw with one of them"),
+    ],
+)
 def test_a_depth_that_means_nothing_is_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message): draw(parameter(1.0) * 2, **options)
+    with pytest.raises(ValueError, match=message):
+        draw(parameter(1.0) * 2, **options)
 
 
 def test_two_thousand_nodes_are_drawn_in_less_than_3_seconds() -> None:
@@ -217,36 +308,55 @@ def test_two_thousand_nodes_are_drawn_in_less_than_3_seconds() -> None:
 
 # Numbers
 
-def attention(x: Any, w: Any) -> Any: return special.softmax(x @ w.T) @ w
+
+def attention(x: Any, w: Any) -> Any:
+    return special.softmax(x @ w.T) @ w
 
 
 NUMBERS: list[Callable[[Any, Any], Any]] = [
-    lambda x, w: x * w + np.tanh(x) / 2, lambda x, w: x @ w.T, lambda x, w: special.linear(x, w, w[0, :2]),
-    lambda x, w: x.sum(axis=0, keepdims=True) * w, lambda x, w: x.mean(axis=1) * w.mean(),
+    lambda x, w: x * w + np.tanh(x) / 2,
+    lambda x, w: x @ w.T,
+    lambda x, w: special.linear(x, w, w[0, :2]),
+    lambda x, w: x.sum(axis=0, keepdims=True) * w,
+    lambda x, w: x.mean(axis=1) * w.mean(),
     lambda x, w: x[[0, 0], 1:] - w[:, 1:],
-    lambda x, w: x.reshape(3, 2) @ w, lambda x, w: np.swapaxes(x, 0, 1) * w[0, 0], lambda x, w: np.stack([x, w]) * 2,
-    lambda x, w: np.concatenate([x, w, x], axis=1) ** 2, lambda x, w: np.where(x.data > 0, x, w), attention,
+    lambda x, w: x.reshape(3, 2) @ w,
+    lambda x, w: np.swapaxes(x, 0, 1) * w[0, 0],
+    lambda x, w: np.stack([x, w]) * 2,
+    lambda x, w: np.concatenate([x, w, x], axis=1) ** 2,
+    lambda x, w: np.where(x.data > 0, x, w),
+    attention,
     lambda x, w: special.log_softmax(x)[[0, 1], [2, 1]] * w[0, :2],
     lambda x, w: special.logsumexp(x, axis=0) * special.logsumexp(w),
-    lambda x, w: x.prod(axis=1), lambda x, w: special.relu(x) * special.sigmoid(w),
-    lambda x, w: np.var(x, axis=0) * w, lambda x, w: np.broadcast_to(x[0], (2, 3)) * np.array([[1.0, 2.0, 3.0]]),
-    lambda x, w: np.clip(x, -0.5, 0.5) * special.gelu(w), lambda x, w: special.squared_error(x, w * 2),
-    lambda x, w: special.nll(special.log_softmax(x * w), np.array([2, 0]))]
+    lambda x, w: x.prod(axis=1),
+    lambda x, w: special.relu(x) * special.sigmoid(w),
+    lambda x, w: np.var(x, axis=0) * w,
+    lambda x, w: np.broadcast_to(x[0], (2, 3)) * np.array([[1.0, 2.0, 3.0]]),
+    lambda x, w: np.clip(x, -0.5, 0.5) * special.gelu(w),
+    lambda x, w: special.squared_error(x, w * 2),
+    lambda x, w: special.nll(special.log_softmax(x * w), np.array([2, 0])),
+]
 
 
 @pytest.mark.parametrize("f", NUMBERS)
-def test_numbers_have_the_values_and_gradients_of_the_arrays_that_they_are_part_of(f: Callable[[Any, Any], Any]) -> None:
+def test_numbers_have_the_values_and_gradients_of_the_arrays_that_they_are_part_of(
+    f: Callable[[Any, Any], Any],
+) -> None:
     rng = np.random.default_rng(0)
-    whole = trace(f(parameter(rng.normal(size=(2, 3)), "x"), parameter(rng.normal(size=(2, 3)), "w")))
+    whole = trace(
+        f(parameter(rng.normal(size=(2, 3)), "x"), parameter(rng.normal(size=(2, 3)), "w"))
+    )
     arrays, numbers = {node.name: node for node in whole.nodes}, expanded(whole)
     adds_up(numbers)
     compared = 0
     for node in numbers.nodes:
         name, _, index = node.name.rstrip("]").partition("[")
-        if name not in arrays: continue
+        if name not in arrays:
+            continue
         at, array = tuple(map(int, index.split(", "))) if index else (), arrays[name]
         np.testing.assert_allclose(node.value, array.value[at], rtol=1e-12)
-        if array.gradient is not None: np.testing.assert_allclose(node.gradient, array.gradient[at], rtol=1e-10, atol=1e-14)
+        if array.gradient is not None:
+            np.testing.assert_allclose(node.gradient, array.gradient[at], rtol=1e-10, atol=1e-14)
         compared += 1
     assert compared > 6
 
@@ -256,35 +366,57 @@ def test_the_local_derivatives_of_numbers_multiply_to_their_gradients() -> None:
     gradients = {node.id: node.gradient for node in graph.nodes}
     for edge in graph.edges:
         if edge.local is not None and edge.contribution is not None:
-            np.testing.assert_allclose(edge.contribution, gradients[edge.target] * np.array(edge.local), rtol=1e-12)
+            np.testing.assert_allclose(
+                edge.contribution, gradients[edge.target] * np.array(edge.local), rtol=1e-12
+            )
 
 
 def test_a_network_of_two_layers_opens_to_its_numbers() -> None:
     picture = small(scalars=True)
     written = [text for text in equations(picture.graph).values() if "=" in text]
-    assert {"p1 = x[0, 0] × model.0.weight[0, 0]", "p2 = x[0, 1] × model.0.weight[0, 1]", "s1 = p1 + p2",
-            "z1[0, 0] = s1 + model.0.bias[0]", "z2[0, 0] = tanh(z1[0, 0])", "y[0, 0] = s3 + model.2.bias[0]"} <= set(written)
+    assert {
+        "p1 = x[0, 0] × model.0.weight[0, 0]",
+        "p2 = x[0, 1] × model.0.weight[0, 1]",
+        "s1 = p1 + p2",
+        "z1[0, 0] = s1 + model.0.bias[0]",
+        "z2[0, 0] = tanh(z1[0, 0])",
+        "y[0, 0] = s3 + model.2.bias[0]",
+    } <= set(written)
     assert [node.role for node in picture.graph.nodes].count("parameter") == 9
     assert {"p1", "= x[0, 0] × weight[0, 0]", "model.0"} <= set(texts(picture))
     assert "rankdir=LR" in picture.source
 
 
-@pytest.mark.parametrize(("output", "message"), [
-    (lambda: parameter(np.ones(201)) * 2, "201 in 'x1' alone"),
-    (lambda: np.ones((9, 9)) @ parameter(np.ones((9, 3))), "at most 200 numbers.*fewer examples"),
-    (lambda: np.linalg.inv(parameter(np.eye(2))), "inv is not known to work number by number: draw the graph without scalars")])
-def test_what_cannot_be_drawn_in_numbers_is_refused(output: Callable[[], Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message): draw(output(), scalars=True)
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (lambda: parameter(np.ones(201)) * 2, "201 in 'x1' alone"),
+        (
+            lambda: np.ones((9, 9)) @ parameter(np.ones((9, 3))),
+            "at most 200 numbers.*fewer examples",
+        ),
+        (
+            lambda: np.linalg.inv(parameter(np.eye(2))),
+            "inv is not known to work number by number: draw the graph without scalars",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_in_numbers_is_refused(
+    output: Callable[[], Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        draw(output(), scalars=True)
 
 
 # Arrays
+
 
 def colours(thumbnail: heat.Thumbnail) -> Any:
     """The colours of a thumbnail's pixels, one array of rows."""
     width = int.from_bytes(thumbnail.png[16:20])
     rows = np.frombuffer(pixels(thumbnail.png), np.uint8).reshape(-1, width + 1)[:, 1:]
     start = thumbnail.png.index(b"PLTE") + 4
-    return np.frombuffer(thumbnail.png[start:start + 768], np.uint8).reshape(256, 3)[rows]
+    return np.frombuffer(thumbnail.png[start : start + 768], np.uint8).reshape(256, 3)[rows]
 
 
 def test_a_heat_map_is_orange_below_zero_white_at_zero_and_blue_above() -> None:
@@ -293,7 +425,9 @@ def test_a_heat_map_is_orange_below_zero_white_at_zero_and_blue_above() -> None:
     height, width = rows.shape[0] // 2, rows.shape[1] // 3
     assert [bytes(x).hex() for x in rows[0, ::width]] == ["7f3b08", "f7f7f7", "084594"]
     assert [bytes(x).hex() for x in rows[height, ::width]][1:] == ["d000d0", "084594"]
-    assert [heat.thumbnail(np.array(x)).caption for x in ([[-2.0, 0.0]], [[0.0]], [[np.nan, 1]])] == ["±2.0", "0", "±1.0, NaN"]
+    assert [
+        heat.thumbnail(np.array(x)).caption for x in ([[-2.0, 0.0]], [[0.0]], [[np.nan, 1]])
+    ] == ["±2.0", "0", "±1.0, NaN"]
 
 
 def test_in_grey_zero_is_white_and_the_greatest_black() -> None:
@@ -316,9 +450,16 @@ def test_images_are_shown_as_images_and_other_matrices_are_not() -> None:
     stack = np.stack([smooth, smooth.T[::-1]])
     assert np.array_equal(heat.images(stack.reshape(2, 64)), stack)  # type: ignore[arg-type]
     assert np.array_equal(heat.images(stack[:, None]), stack)  # type: ignore[arg-type]
-    assert heat.images(stack[:, 2:5, 2:5].reshape(2, 9)) is None  # smooth, but three pixels are no picture
+    assert (
+        heat.images(stack[:, 2:5, 2:5].reshape(2, 9)) is None
+    )  # smooth, but three pixels are no picture
     assert heat.images(np.random.default_rng(0).normal(size=(20, 64))) is None
-    assert heat.images(stack.reshape(2, 64)[:, :60]) is heat.images(np.ones((3, 64))) is heat.images(np.zeros((0, 64))) is None
+    assert (
+        heat.images(stack.reshape(2, 64)[:, :60])
+        is heat.images(np.ones((3, 64)))
+        is heat.images(np.zeros((0, 64)))
+        is None
+    )
 
 
 def test_the_weights_of_pixels_are_tiles_and_only_16_of_them() -> None:
@@ -326,7 +467,9 @@ def test_the_weights_of_pixels_are_tiles_and_only_16_of_them() -> None:
     assert tiled is not None and tiled.shape == (20, 8, 8)
     thumbnail = heat.thumbnail(tiled, tiled)
     assert thumbnail.note == "16 of 20 shown" and thumbnail.width == thumbnail.height
-    assert [node.name for node in images().graph.nodes if node.shape == (5, 64)] == ["model.0.weight"]
+    assert [node.name for node in images().graph.nodes if node.shape == (5, 64)] == [
+        "model.0.weight"
+    ]
 
 
 def test_every_parameter_has_two_heat_maps_and_every_input_one() -> None:
@@ -337,14 +480,31 @@ def test_every_parameter_has_two_heat_maps_and_every_input_one() -> None:
 
 def test_an_operation_says_what_it_does_to_which_shapes() -> None:
     shown = texts(images())
-    assert {"(4, 64) → (4, 5)", "(4, 5) → (4, 3)", "linear", "z1", "weight", "(5, 64)", "325 parameters"} <= set(shown)
+    assert {
+        "(4, 64) → (4, 5)",
+        "(4, 5) → (4, 3)",
+        "linear",
+        "z1",
+        "weight",
+        "(5, 64)",
+        "325 parameters",
+    } <= set(shown)
     assert any(re.fullmatch(r"z4 / 12 = \d\.\d+", text) for text in shown)
 
 
-@pytest.mark.parametrize(("draws", "option", "gone"), [
-    (images, "values", {"value"}), (images, "gradients", {"grad"}), (partial(residual, depth=3), "gradients", {"|grad|"}),
-    (partial(small, scalars=True), "values", {"value"}), (partial(small, scalars=True), "gradients", {"grad"})])
-def test_values_or_gradients_are_left_out(draws: Callable[..., Picture], option: str, gone: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("draws", "option", "gone"),
+    [
+        (images, "values", {"value"}),
+        (images, "gradients", {"grad"}),
+        (partial(residual, depth=3), "gradients", {"|grad|"}),
+        (partial(small, scalars=True), "values", {"value"}),
+        (partial(small, scalars=True), "gradients", {"grad"}),
+    ],
+)
+def test_values_or_gradients_are_left_out(
+    draws: Callable[..., Picture], option: str, gone: set[str]
+) -> None:
     assert gone & set(texts(draws())) and not gone & set(texts(draws(**{option: False})))
 
 
@@ -353,7 +513,9 @@ def test_titles_of_frames_stand_above_all_edges_with_a_halo() -> None:
     titles = [text for text in list(drawing)[-12:] if text.tag == f"{SVG}text"]
     assert {"model", "model.0", "model.2", "MSE"} <= {(text.text or "").strip() for text in titles}
     assert {text.get("paint-order") for text in titles} == {"stroke"}
-    assert not any(list(group.iter(f"{SVG}text")) for group in drawing if "cluster" in group.get("class", ""))
+    assert not any(
+        list(group.iter(f"{SVG}text")) for group in drawing if "cluster" in group.get("class", "")
+    )
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -362,21 +524,36 @@ def test_a_hostile_name_changes_nothing_but_text_in_any_picture(name: str) -> No
         inner, x = nn.Sequential(layer()), parameter(np.ones((1, 4)), name)
         setattr(inner, name, nn.Tanh())
         inner.forward = lambda x: getattr(inner, name)(layer()(x))  # type: ignore[method-assign]
-        drawn = [draw(inner(x).sum(), **options) for options in ({}, {"depth": 2}, {"scalars": True})]
-        return [(e.tag, e.get("class")) for picture in drawn for e in ET.fromstring(picture.svg()).iter()]
+        drawn = [
+            draw(inner(x).sum(), **options) for options in ({}, {"depth": 2}, {"scalars": True})
+        ]
+        return [
+            (e.tag, e.get("class"))
+            for picture in drawn
+            for e in ET.fromstring(picture.svg()).iter()
+        ]
+
     assert tags(name) == tags("plain")
 
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_is_the_golden_one(name: str) -> None:
-    pinned = re.findall(r"graphviz-pure==([\d.]+)", (Path(__file__).parent.parent / "pyproject.toml").read_text())
-    try: installed = importlib.metadata.version("graphviz-pure")
-    except importlib.metadata.PackageNotFoundError: installed = "none"
-    if pinned != [installed]: pytest.skip(f"drawn with graphviz-pure {pinned}, and here is {installed}")
-    assert unpacked(PICTURES[name]().svg()) == unpacked((FOLDER / f"{name}.svg").read_text(encoding="utf-8"))
+    pinned = re.findall(
+        r"graphviz-pure==([\d.]+)", (Path(__file__).parent.parent / "pyproject.toml").read_text()
+    )
+    try:
+        installed = importlib.metadata.version("graphviz-pure")
+    except importlib.metadata.PackageNotFoundError:
+        installed = "none"
+    if pinned != [installed]:
+        pytest.skip(f"drawn with graphviz-pure {pinned}, and here is {installed}")
+    assert unpacked(PICTURES[name]().svg()) == unpacked(
+        (FOLDER / f"{name}.svg").read_text(encoding="utf-8")
+    )
 
 
 # Files
+
 
 def test_a_png_has_two_pixels_for_a_point_and_its_texts() -> None:
     svg = images().svg()
@@ -389,18 +566,29 @@ def test_a_png_has_two_pixels_for_a_point_and_its_texts() -> None:
 def test_a_png_of_a_huge_picture_has_fewer_pixels() -> None:
     svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9000pt" height="8000pt"></svg>'
     png = render.png(svg)
-    assert 0.9 * render.PIXELS < int.from_bytes(png[16:20]) * int.from_bytes(png[20:24]) < 1.01 * render.PIXELS
+    assert (
+        0.9 * render.PIXELS
+        < int.from_bytes(png[16:20]) * int.from_bytes(png[20:24])
+        < 1.01 * render.PIXELS
+    )
 
 
-def test_without_the_packages_for_it_a_png_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_the_packages_for_it_a_png_says_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setitem(sys.modules, "resvg_py", None)
     with pytest.raises(render.RendererError, match="pip install resvg-py fontpkg-arimo"):
         images().save(tmp_path / "graph.png")
     assert not (tmp_path / "graph.png").exists()
 
 
-def test_a_pdf_gets_the_thumbnails_as_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    count = "import re; print([open(p, 'rb').read(4) for p in re.findall('SRC=\"(.*?)\"', sys.stdin.read())])"
+def test_a_pdf_gets_the_thumbnails_as_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    count = (
+        "import re; print([open(p, 'rb').read(4) for p in re.findall('SRC=\"(.*?)\"', "
+        "sys.stdin.read())])"
+    )
     monkeypatch.setenv("TINYGRAD_EDU_DOT", str(stand_in(tmp_path, count)))
     images().save(tmp_path / "graph.pdf")
     assert (tmp_path / "graph.pdf").read_text().count("PNG") == 11
@@ -410,4 +598,6 @@ def test_fitting_finds_the_greatest_depth_that_leaves_few_enough() -> None:
     graph = once(trace(transformer(3)))
     sizes = {depth: len(fold(graph, depth).nodes) for depth in range(1, deepest(graph) + 2)}
     for most in (5, 15, 40, 400):
-        assert fitting(graph, most) == max((depth for depth, size in sizes.items() if size <= most), default=1)
+        assert fitting(graph, most) == max(
+            (depth for depth, size in sizes.items() if size <= most), default=1
+        )

@@ -1,4 +1,5 @@
-"""A replayed step is the step as written: the same numbers, states and errors; what it could not follow it refuses."""
+"""A replayed step is the step as written: the same numbers, states and errors; what it could not
+follow it refuses."""
 
 from __future__ import annotations
 
@@ -13,44 +14,59 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import Tensor, hvp, live, nn, no_grad, replay, value_and_grad, whole
-from tinygrad_edu.errors import NotReplayable
+from tinygrad_edu.core.errors import NotReplayable
 
 Array = np.ndarray[Any, Any]
 optim = nn.optim
 F8: Any = {"dtype": np.float64}
 
 
-def rng(seed: int = 0) -> np.random.Generator: return np.random.default_rng(seed)
-def numbers(*shape: int, seed: int = 0) -> Array: return rng(seed).normal(size=shape)
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def numbers(*shape: int, seed: int = 0) -> Array:
+    return rng(seed).normal(size=shape)
 
 
 def same(a: Any, b: Any) -> None:
     """Equal to rounding, and of the same types, shapes and dtypes."""
     assert type(a) is type(b)
     if isinstance(a, tuple | list):
-        for x, y in zip(a, b, strict=True): same(x, y)
-    elif isinstance(a, Tensor): same(a.data, b.data)
+        for x, y in zip(a, b, strict=True):
+            same(x, y)
+    elif isinstance(a, Tensor):
+        same(a.data, b.data)
     elif a is not None:
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
 class World:
-    """A model with all that belongs to it, built twice from the same seeds: one is trained as written, one is replayed."""
+    """A model with all that belongs to it, built twice from the same seeds: one is trained as
+    written, one is replayed."""
 
-    def __init__(self, make: Callable[[], nn.Module], loss: Any = None, optimizer: Any = None) -> None:
+    def __init__(
+        self, make: Callable[[], nn.Module], loss: Any = None, optimizer: Any = None
+    ) -> None:
         self.model = model = make()
-        self.optimizer = (optimizer or (lambda p: optim.SGD(p, lr=0.1)))(model.parameters()) if [*model.parameters()] else None
+        self.optimizer = (
+            (optimizer or (lambda p: optim.SGD(p, lr=0.1)))(model.parameters())
+            if [*model.parameters()]
+            else None
+        )
         optimizer, loss = self.optimizer, loss or (lambda z, y: (z * z).mean())
 
         def step(x: Any, y: Any = 0.0) -> Any:
             z = model(x)
             cost = loss(z[0] if isinstance(z, tuple) else z, y)
-            if optimizer is None: return cost
+            if optimizer is None:
+                return cost
             optimizer.zero_grad()
             cost.backward()
             optimizer.step()
             return cost
+
         self.step = step
 
     def state(self) -> list[Any]:
@@ -67,7 +83,8 @@ def together(a: World, b: World, batches: Any, steps: int = 6) -> None:
     for i in range(steps):
         batch = batches(i)
         same(a.step(*batch), b.step(*batch))
-        for x, y in zip(a.state(), b.state(), strict=True): same(x, y)
+        for x, y in zip(a.state(), b.state(), strict=True):
+            same(x, y)
     assert b.step.programs  # type: ignore[attr-defined]
 
 
@@ -75,23 +92,64 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "Linear": (lambda: nn.Linear(4, 3, rng=rng(), **F8), (5, 4)),
     "Linear without bias": (lambda: nn.Linear(4, 3, bias=False, rng=rng(), **F8), (5, 4)),
     "Linear on sequences": (lambda: nn.Linear(4, 3, rng=rng(), **F8), (2, 5, 4)),
-    "Conv2d": (lambda: nn.Conv2d(2, 4, 3, padding=1, stride=2, groups=2, rng=rng(), **F8), (2, 2, 6, 6)),
-    "MaxPool2d": (lambda: nn.Sequential(nn.Conv2d(1, 2, 3, rng=rng(), **F8), nn.MaxPool2d(2)), (2, 1, 6, 6)),
-    "AvgPool2d": (lambda: nn.Sequential(nn.Conv2d(1, 2, 3, rng=rng(), **F8), nn.AvgPool2d(3, 1), nn.Flatten()), (2, 1, 6, 6)),
-    "BatchNorm1d": (lambda: nn.Sequential(nn.Linear(4, 3, rng=rng(), **F8), nn.BatchNorm1d(3, **F8)), (5, 4)),
-    "BatchNorm1d, average": (lambda: nn.Sequential(nn.Linear(4, 3, rng=rng(), **F8),
-                                                   nn.BatchNorm1d(3, momentum=None, **F8)), (5, 4)),
-    "BatchNorm2d": (lambda: nn.Sequential(nn.Conv2d(1, 2, 3, rng=rng(), **F8), nn.BatchNorm2d(2, **F8)), (2, 1, 6, 6)),
-    "LayerNorm": (lambda: nn.Sequential(nn.Linear(4, 3, rng=rng(), **F8), nn.LayerNorm(3, **F8)), (5, 4)),
-    "RMSNorm": (lambda: nn.Sequential(nn.Linear(4, 3, rng=rng(), **F8), nn.RMSNorm(3, **F8)), (5, 4)),
-    "Dropout": (lambda: nn.Sequential(nn.Linear(4, 30, rng=rng(), **F8), nn.Dropout(0.5, rng=rng(3))), (5, 4)),
+    "Conv2d": (
+        lambda: nn.Conv2d(2, 4, 3, padding=1, stride=2, groups=2, rng=rng(), **F8),
+        (2, 2, 6, 6),
+    ),
+    "MaxPool2d": (
+        lambda: nn.Sequential(nn.Conv2d(1, 2, 3, rng=rng(), **F8), nn.MaxPool2d(2)),
+        (2, 1, 6, 6),
+    ),
+    "AvgPool2d": (
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 2, 3, rng=rng(), **F8), nn.AvgPool2d(3, 1), nn.Flatten()
+        ),
+        (2, 1, 6, 6),
+    ),
+    "BatchNorm1d": (
+        lambda: nn.Sequential(nn.Linear(4, 3, rng=rng(), **F8), nn.BatchNorm1d(3, **F8)),
+        (5, 4),
+    ),
+    "BatchNorm1d, average": (
+        lambda: nn.Sequential(
+            nn.Linear(4, 3, rng=rng(), **F8), nn.BatchNorm1d(3, momentum=None, **F8)
+        ),
+        (5, 4),
+    ),
+    "BatchNorm2d": (
+        lambda: nn.Sequential(nn.Conv2d(1, 2, 3, rng=rng(), **F8), nn.BatchNorm2d(2, **F8)),
+        (2, 1, 6, 6),
+    ),
+    "LayerNorm": (
+        lambda: nn.Sequential(nn.Linear(4, 3, rng=rng(), **F8), nn.LayerNorm(3, **F8)),
+        (5, 4),
+    ),
+    "RMSNorm": (
+        lambda: nn.Sequential(nn.Linear(4, 3, rng=rng(), **F8), nn.RMSNorm(3, **F8)),
+        (5, 4),
+    ),
+    "Dropout": (
+        lambda: nn.Sequential(nn.Linear(4, 30, rng=rng(), **F8), nn.Dropout(0.5, rng=rng(3))),
+        (5, 4),
+    ),
     "RNN": (lambda: nn.RNN(3, 4, rng=rng(), **F8), (2, 5, 3)),
     "LSTM": (lambda: nn.LSTM(3, 4, rng=rng(), **F8), (2, 5, 3)),
     "GRU": (lambda: nn.GRU(3, 4, rng=rng(), **F8), (2, 5, 3)),
     "MultiHeadAttention": (lambda: nn.MultiHeadAttention(8, 2, rng=rng(), **F8), (2, 3, 8)),
     "Residual": (lambda: nn.Residual(nn.Linear(4, 4, rng=rng(), **F8), nn.ReLU()), (5, 4)),
 }
-ACTIVATIONS = [nn.ReLU, nn.Sigmoid, nn.Tanh, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.ELU, nn.Softplus, nn.Softmax, nn.LogSoftmax]
+ACTIVATIONS = [
+    nn.ReLU,
+    nn.Sigmoid,
+    nn.Tanh,
+    nn.GELU,
+    nn.SiLU,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.Softplus,
+    nn.Softmax,
+    nn.LogSoftmax,
+]
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -102,37 +160,58 @@ def test_every_layer_learns_alike(name: str) -> None:
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_learns_alike(activation: Any) -> None:
-    together(*worlds(lambda: nn.Sequential(nn.Linear(4, 3, rng=rng(), **F8), activation())), lambda i: (numbers(5, 4, seed=i),))
+    together(
+        *worlds(lambda: nn.Sequential(nn.Linear(4, 3, rng=rng(), **F8), activation())),
+        lambda i: (numbers(5, 4, seed=i),),
+    )
 
 
 LOSSES: dict[str, tuple[Any, Callable[[int], Any]]] = {
-    **{loss.__name__: (loss, lambda i: numbers(5, 3, seed=i + 50)) for loss in (nn.MSE, nn.L1, nn.Huber)},
+    **{
+        loss.__name__: (loss, lambda i: numbers(5, 3, seed=i + 50))
+        for loss in (nn.MSE, nn.L1, nn.Huber)
+    },
     "MSE, sum": (lambda: nn.MSE("sum"), lambda i: numbers(5, 3, seed=i + 50)),
     "BCEWithLogits": (nn.BCEWithLogits, lambda i: rng(i).integers(0, 2, (5, 3))),
     "KLDiv": (nn.KLDiv, lambda i: np.full((5, 3), 1 / 3)),
     "CrossEntropy": (nn.CrossEntropy, lambda i: rng(i).integers(0, 3, 5)),
-    "CrossEntropy of probabilities": (lambda: nn.CrossEntropy(label_smoothing=0.1), lambda i: np.full((5, 3), 1 / 3)),
-    "NLL": (nn.NLL, lambda i: rng(i).integers(0, 3, 5))}
+    "CrossEntropy of probabilities": (
+        lambda: nn.CrossEntropy(label_smoothing=0.1),
+        lambda i: np.full((5, 3), 1 / 3),
+    ),
+    "NLL": (nn.NLL, lambda i: rng(i).integers(0, 3, 5)),
+}
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_learns_alike(name: str) -> None:
     loss, target = LOSSES[name]
-    together(*worlds(lambda: nn.Linear(4, 3, rng=rng(), **F8), loss()), lambda i: (numbers(5, 4, seed=i), target(i)))
+    together(
+        *worlds(lambda: nn.Linear(4, 3, rng=rng(), **F8), loss()),
+        lambda i: (numbers(5, 4, seed=i), target(i)),
+    )
 
 
 OPTIMIZERS: dict[str, Any] = {
-    "SGD": lambda p: optim.SGD(p, 0.1), "momentum": lambda p: optim.SGD(p, 0.1, momentum=0.9),
+    "SGD": lambda p: optim.SGD(p, 0.1),
+    "momentum": lambda p: optim.SGD(p, 0.1, momentum=0.9),
     "nesterov": lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
-    "Adam": optim.Adam, "AdamW": lambda p: optim.AdamW(p, 0.1, weight_decay=0.1), "RMSprop": optim.RMSprop,
-    "RMSprop, centered": lambda p: optim.RMSprop(p, momentum=0.5, centered=True), "Adagrad": optim.Adagrad}
+    "Adam": optim.Adam,
+    "AdamW": lambda p: optim.AdamW(p, 0.1, weight_decay=0.1),
+    "RMSprop": optim.RMSprop,
+    "RMSprop, centered": lambda p: optim.RMSprop(p, momentum=0.5, centered=True),
+    "Adagrad": optim.Adagrad,
+}
 
 
 def perceptron() -> nn.Module:
-    return nn.Sequential(nn.Linear(4, 8, rng=rng(1), **F8), nn.Tanh(), nn.Linear(8, 3, rng=rng(2), **F8))
+    return nn.Sequential(
+        nn.Linear(4, 8, rng=rng(1), **F8), nn.Tanh(), nn.Linear(8, 3, rng=rng(2), **F8)
+    )
 
 
-def batch(i: int) -> Any: return (numbers(5, 4, seed=i),)
+def batch(i: int) -> Any:
+    return (numbers(5, 4, seed=i),)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -142,6 +221,7 @@ def test_every_optimizer_takes_the_same_steps(name: str) -> None:
 
 # What may change from call to call
 
+
 def test_new_shapes_are_recorded_anew() -> None:
     together(*worlds(perceptron), lambda i: (numbers(3 if i % 4 == 3 else 5, 4, seed=i),), steps=16)
 
@@ -149,10 +229,14 @@ def test_new_shapes_are_recorded_anew() -> None:
 def test_a_schedule_is_followed() -> None:
     a, b = worlds(perceptron, optimizer=optim.Adam)
     schedules = [optim.Cosine(world.optimizer, 10) for world in (a, b)]
+
     def next_batch(i: int) -> Any:
-        if i % 2: return batch(i)
-        for schedule in schedules: schedule.step()
+        if i % 2:
+            return batch(i)
+        for schedule in schedules:
+            schedule.step()
         return batch(i)
+
     together(a, b, next_batch, steps=12)
     assert len(b.step.programs) == 1  # type: ignore[attr-defined]
 
@@ -161,41 +245,60 @@ CHANGES: dict[str, Callable[[World], Any]] = {
     "weight decay": lambda world: world.optimizer.param_groups[0].update(weight_decay=0.5),
     "eval": lambda world: world.model.eval(),
     "a layer": lambda world: setattr(world.model, "0", nn.Linear(4, 30, rng=rng(7), **F8)),
-    "load_state_dict": lambda world: world.model.load_state_dict({k: v / 2 for k, v in world.model.state_dict().items()}),
+    "load_state_dict": lambda world: world.model.load_state_dict(
+        {k: v / 2 for k, v in world.model.state_dict().items()}
+    ),
     "data": lambda world: [setattr(p, "data", p.data * 2) for p in world.model.parameters()],
     "data in place": lambda world: [p.data.fill(0.1) for p in world.model.parameters()],
     "requires_grad": lambda world: setattr(next(world.model.parameters()), "requires_grad", False),
     "p": lambda world: setattr(world.model[1], "p", 0.9),  # type: ignore[index]
-    "grad": lambda world: world.model.zero_grad()}
+    "grad": lambda world: world.model.zero_grad(),
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_is_changed_in_between_is_followed(change: str) -> None:
     def model() -> nn.Module:
-        return nn.Sequential(nn.Linear(4, 30, rng=rng(), **F8), nn.Dropout(0.3, rng=rng(3)), nn.Linear(30, 2, rng=rng(), **F8))
+        return nn.Sequential(
+            nn.Linear(4, 30, rng=rng(), **F8),
+            nn.Dropout(0.3, rng=rng(3)),
+            nn.Linear(30, 2, rng=rng(), **F8),
+        )
+
     a, b = worlds(model)
     together(a, b, batch)
-    for world in (a, b): CHANGES[change](world)
+    for world in (a, b):
+        CHANGES[change](world)
     together(a, b, batch)
 
 
 def test_arguments_that_are_numbers_choose_the_program() -> None:
     @replay
-    def power(x: Any, n: int, scale: float = 1.0) -> Any: return x ** n * scale
+    def power(x: Any, n: int, scale: float = 1.0) -> Any:
+        return x**n * scale
+
     for n, scale in [(2, 1.0), (3, 1.0), (3, 0.5)] * 4:
-        np.testing.assert_allclose(power(np.arange(3.0), n, scale=scale), np.arange(3.0) ** n * scale)
+        np.testing.assert_allclose(
+            power(np.arange(3.0), n, scale=scale), np.arange(3.0) ** n * scale
+        )
 
 
 def test_globals_and_attributes_of_the_users_classes_are_watched() -> None:
-    class Settings: scale = 1.0
+    class Settings:
+        scale = 1.0
+
     settings = Settings()
+
     @replay
-    def step(x: Any) -> Any: return x * settings.scale * FACTOR[0]
+    def step(x: Any) -> Any:
+        return x * settings.scale * FACTOR[0]
+
     for scale in (1.0, 2.0):
         Settings.scale = scale
         for factor in (1.0, 3.0, 1.0):
             FACTOR[0] = factor
-            for _ in range(4): assert step(np.ones(2))[0] == scale * factor
+            for _ in range(4):
+                assert step(np.ones(2))[0] == scale * factor
 
 
 FACTOR = [1.0]
@@ -203,39 +306,53 @@ FACTOR = [1.0]
 
 # State
 
+
 def test_gradients_that_accumulate_do_so() -> None:
     w, u = (Tensor(numbers(3), requires_grad=True) for _ in "ab")
-    def step(w: Tensor) -> Callable[[Any], None]: return lambda x: (w * x).sum().backward()
+
+    def step(w: Tensor) -> Callable[[Any], None]:
+        return lambda x: (w * x).sum().backward()
+
     eager, replayed = step(w), replay(step(u))
     for i in range(8):
-        for f in (eager, replayed): f(numbers(3, seed=i))
+        for f in (eager, replayed):
+            f(numbers(3, seed=i))
         same(w.grad, u.grad)
 
 
 def test_data_that_is_rebound_keeps_its_array() -> None:
     w = Tensor(np.ones(3), requires_grad=True)
+
     @replay
-    def halve() -> None: w.data = w.data / 2
+    def halve() -> None:
+        w.data = w.data / 2
+
     array = w.data
     for i in range(1, 6):
         halve()
-        assert w.data is array and array[0] == 0.5 ** i
+        assert w.data is array and array[0] == 0.5**i
 
 
 def test_what_was_the_state_before_can_be_returned() -> None:
     box = {"x": np.ones(2)}
+
     @replay
     def double() -> Any:
         before = box["x"]
         box["x"] = before * 2
         return before
-    for i in range(6): assert double()[0] == 2 ** i
+
+    for i in range(6):
+        assert double()[0] == 2**i
 
 
 def test_swapped_arrays_are_swapped() -> None:
     pair = {"a": np.zeros(2), "b": np.ones(2)}
+
     @replay
-    def swap() -> None: pair["a"], pair["b"] = pair["b"], pair["a"]
+    def swap() -> None:
+        pair["a"], pair["b"] = pair["b"], pair["a"]
+
     for i in range(1, 7):
         swap()
         assert pair["a"][0] == i % 2 == 1 - pair["b"][0]
@@ -244,11 +361,13 @@ def test_swapped_arrays_are_swapped() -> None:
 def test_arrays_in_place_and_views_of_them() -> None:
     total = np.zeros((2, 3))
     row = total[1]
+
     @replay
     def add(x: Any) -> Any:
         total[...] += x
         row[:] = row * 2
         return total.sum()
+
     expected = np.zeros((2, 3))
     for i in range(6):
         expected += numbers(2, 3, seed=i)
@@ -260,16 +379,21 @@ def test_arrays_in_place_and_views_of_them() -> None:
 def test_results_stay_when_the_next_call_comes() -> None:
     f = replay(lambda x: (x + 1, {"twice": x * 2}))
     results = [f(np.full(3, float(i))) for i in range(6)]
-    for i, (more, twice) in enumerate(results): assert more[0] == i + 1 and twice["twice"][0] == 2 * i
+    for i, (more, twice) in enumerate(results):
+        assert more[0] == i + 1 and twice["twice"][0] == 2 * i
 
 
 def test_gradients_of_two_tensors_have_memory_of_their_own() -> None:
     p, q = (Tensor(np.ones(3), requires_grad=True) for _ in "ab")
+
     @replay
     def step(x: Any) -> None:
-        for t in (p, q): t.zero_grad()
+        for t in (p, q):
+            t.zero_grad()
         ((p + q) ** 2 * x).sum().backward()
-    for _ in range(5): step(np.ones(3))
+
+    for _ in range(5):
+        step(np.ones(3))
     p.grad *= 2
     assert q.grad[0] == 4
 
@@ -285,21 +409,28 @@ def test_a_gradient_joined_into_one_vector_is_computed_there() -> None:
 class Flat:
     """SGD with one vector of all parameters, and one of all gradients."""
 
-    def __init__(self, parameters: Iterator[Tensor], change: float = 0.0, inertia: float = 0.0) -> None:
+    def __init__(
+        self, parameters: Iterator[Tensor], change: float = 0.0, inertia: float = 0.0
+    ) -> None:
         self.parameters, self.change, self.inertia, start = [*parameters], change, inertia, 0
         self.vector = np.concatenate([p.data.ravel() for p in self.parameters])
         self.gradient = np.zeros_like(self.vector)
         for p in self.parameters:
-            p.data = self.vector[start:start + p.size].reshape(p.shape)
+            p.data = self.vector[start : start + p.size].reshape(p.shape)
             start += p.size
 
     def zero_grad(self) -> None:
-        for p in self.parameters: p.grad = None
+        for p in self.parameters:
+            p.grad = None
 
     def step(self) -> None:
-        if self.inertia: self.vector -= self.inertia * self.gradient
-        np.concatenate([p.grad.ravel() for p in self.parameters if p.grad is not None], out=self.gradient)
-        if self.change: self.gradient *= self.change
+        if self.inertia:
+            self.vector -= self.inertia * self.gradient
+        np.concatenate(
+            [p.grad.ravel() for p in self.parameters if p.grad is not None], out=self.gradient
+        )
+        if self.change:
+            self.gradient *= self.change
         self.vector -= 0.1 * self.gradient
 
 
@@ -309,14 +440,16 @@ def test_a_joined_vector_that_is_changed_leaves_the_gradients_alone() -> None:
 
 def test_the_last_gradient_may_be_an_argument() -> None:
     w = Tensor(np.ones(3), requires_grad=True)
+
     @replay
     def step(v: Any) -> Any:
         w.zero_grad()
         (w * v * 2).sum().backward()
         return v.sum()
+
     step(np.ones(3))
     for i in range(1, 7):
-        assert step(w.grad) == 3 * 2 ** i
+        assert step(w.grad) == 3 * 2**i
         assert w.grad is not None and w.grad[0] == 2 ** (i + 1)
     assert len(step.programs) == 1
 
@@ -324,8 +457,10 @@ def test_the_last_gradient_may_be_an_argument() -> None:
 def test_a_step_that_fails_is_not_counted() -> None:
     a = World(lambda: nn.Linear(4, 3, rng=rng(), **F8), nn.CrossEntropy(), optim.Adam)
     step = replay(a.step)
-    for i in range(4): step(*batch(i), np.zeros(5, int))
-    with pytest.raises(ValueError, match="found 7"): step(*batch(0), np.full(5, 7))
+    for i in range(4):
+        step(*batch(i), np.zeros(5, int))
+    with pytest.raises(ValueError, match="found 7"):
+        step(*batch(0), np.full(5, 7))
     assert set(a.optimizer.steps.values()) == {4}
 
 
@@ -333,7 +468,8 @@ def test_the_arrays_of_the_traces_are_let_go() -> None:
     f = replay(lambda x: (np.exp(np.exp(x)) + live(lambda: np.zeros(np.shape(x)))).sum())
     x = np.zeros(100_000)
     tracemalloc.start()
-    for _ in range(4): f(x)
+    for _ in range(4):
+        f(x)
     assert tracemalloc.get_traced_memory()[0] < 2 * x.nbytes  # one buffer
     tracemalloc.stop()
 
@@ -350,88 +486,116 @@ def test_copies_of_what_changes_are_copies() -> None:
         first = z[:1]
         first *= 3
         return copy + 0, z + copy
+
     replayed = replay(f)
-    for i in range(5): same(f(numbers(3, seed=i)), replayed(numbers(3, seed=i)))
+    for i in range(5):
+        same(f(numbers(3, seed=i)), replayed(numbers(3, seed=i)))
 
 
 def test_a_draw_that_nobody_uses_is_drawn() -> None:
     a, b = rng(), rng()
+
     def step(rng: np.random.Generator) -> Callable[[Any], Any]:
         def f(x: Any) -> Any:
             live(lambda: rng.random(3))
             return x + live(lambda: rng.random(3))
+
         return f
+
     eager, replayed = step(a), replay(step(b))
-    for _ in range(5): same(eager(X), replayed(X))
+    for _ in range(5):
+        same(eager(X), replayed(X))
 
 
 def test_labels_in_the_state_are_checked_at_every_call() -> None:
     model, labels = nn.Linear(4, 3, rng=rng(), **F8), np.zeros(5, int)
     step = replay(lambda x: nn.CrossEntropy()(model(x), Tensor(labels)))
-    for i in range(4): step(*batch(i))
+    for i in range(4):
+        step(*batch(i))
     labels[0] = 7
-    with pytest.raises(ValueError, match="found 7"): step(*batch(0))
+    with pytest.raises(ValueError, match="found 7"):
+        step(*batch(0))
 
 
 def test_a_vector_joined_of_its_own_pieces_is_shifted() -> None:
     last = np.zeros(6)
     step = replay(lambda x: np.concatenate([last[2:], x * 2], out=last) * 1.0)
-    for i in range(6): assert step(np.full(2, float(i + 1)))[-3:].tolist() == [2.0 * i, 2.0 * i + 2, 2.0 * i + 2]
+    for i in range(6):
+        assert step(np.full(2, float(i + 1)))[-3:].tolist() == [2.0 * i, 2.0 * i + 2, 2.0 * i + 2]
 
 
 def test_an_argument_may_lie_in_the_state() -> None:
     w = np.zeros(3)
+
     @replay
     def step(x: Any) -> Any:
         before = x * 1
         w[...] += 1
         return before + x
-    for _ in range(4): step(np.zeros(3))
+
+    for _ in range(4):
+        step(np.zeros(3))
     assert step(w)[0] == 4 + 5
 
 
 def test_an_array_in_two_places_is_replaced_in_one() -> None:
     array = np.ones(2)
     box = {"a": array, "b": array}
+
     @replay
-    def step() -> None: box["a"] = box["a"] * 2
+    def step() -> None:
+        box["a"] = box["a"] * 2
+
     for i in range(1, 8):
         step()
-        assert box["a"][0] == 2 ** i and box["b"][0] == 1
+        assert box["a"][0] == 2**i and box["b"][0] == 1
 
 
 def test_a_gradient_lies_in_memory_as_its_parameter_does() -> None:
     w = Tensor(numbers(4, 3), requires_grad=True)
+
     @replay
     def step(x: Any) -> None:
         w.zero_grad()
         (x @ w.T).sum().backward()
-    for i in range(4): step(numbers(5, 3, seed=i))
+
+    for i in range(4):
+        step(numbers(5, 3, seed=i))
     assert w.grad is not None and w.grad.flags.c_contiguous
 
 
 # Functions
 
+
 def test_derivatives_of_functions_are_replayed() -> None:
-    def f(x: Any) -> Any: return (np.sin(x) * x).sum()
+    def f(x: Any) -> Any:
+        return (np.sin(x) * x).sum()
+
     plain, replayed = value_and_grad(f), replay(value_and_grad(f))
-    for i in range(5): same(plain(numbers(3, seed=i)), replayed(numbers(3, seed=i)))
+    for i in range(5):
+        same(plain(numbers(3, seed=i)), replayed(numbers(3, seed=i)))
     product, again = (lambda x, v: hvp(f, x, v)), replay(lambda x, v: hvp(f, x, v))
-    for i in range(5): same(product(numbers(3, seed=i), numbers(3)), again(numbers(3, seed=i), numbers(3)))
+    for i in range(5):
+        same(product(numbers(3, seed=i), numbers(3)), again(numbers(3, seed=i), numbers(3)))
 
 
 def test_a_gradient_of_a_gradient_within_a_step() -> None:
     model = perceptron()
+
     def product(x: Any) -> Any:
         parameters = [*model.parameters()]
         gradients = (model(x) ** 2).sum().gradient(*parameters, create_graph=True)
         return sum((g * g).sum() for g in gradients).gradient(*parameters)
+
     replayed = replay(product)
-    for i in range(4): same(product(*batch(i)), replayed(*batch(i)))
+    for i in range(4):
+        same(product(*batch(i)), replayed(*batch(i)))
 
 
 def test_tensors_arrays_scalars_and_lists_come_back_as_they_are() -> None:
-    def f(x: Any) -> Any: return Tensor(x, requires_grad=True) * 2, x.sum(), [x[0], None], x.T, x > 0
+    def f(x: Any) -> Any:
+        return Tensor(x, requires_grad=True) * 2, x.sum(), [x[0], None], x.T, x > 0
+
     replayed = replay(f)
     for i in range(4):
         expected, found = f(numbers(2, 3, seed=i)), replayed(numbers(2, 3, seed=i))
@@ -440,20 +604,27 @@ def test_tensors_arrays_scalars_and_lists_come_back_as_they_are() -> None:
 
 def test_a_method_is_replayed_for_each_of_its_objects() -> None:
     class Scale:
-        def __init__(self, factor: float) -> None: self.factor = np.array(factor)
+        def __init__(self, factor: float) -> None:
+            self.factor = np.array(factor)
+
         @replay
-        def times(self, x: Any) -> Any: return x * self.factor
+        def times(self, x: Any) -> Any:
+            return x * self.factor
+
     for _ in range(4):
-        for factor in (2.0, 3.0): assert Scale(factor).times(np.ones(1)) == factor
+        for factor in (2.0, 3.0):
+            assert Scale(factor).times(np.ones(1)) == factor
     scales = [Scale(2.0), Scale(3.0)]
     for _ in range(4):
-        for scale in scales: assert scale.times(np.ones(1)) == scale.factor
+        for scale in scales:
+            assert scale.times(np.ones(1)) == scale.factor
 
 
 def test_a_step_within_a_step_is_part_of_it() -> None:
     double = replay(lambda x: x * 2)
     outer = replay(lambda x: double(x) + 1)
-    for i in range(5): assert outer(np.full(1, float(i))) == 2 * i + 1
+    for i in range(5):
+        assert outer(np.full(1, float(i))) == 2 * i + 1
 
 
 def test_within_no_grad_a_step_is_another_one() -> None:
@@ -461,13 +632,16 @@ def test_within_no_grad_a_step_is_another_one() -> None:
     f = replay(lambda x: (w * x).requires_grad)
     for _ in range(4):
         assert f(np.ones(2))
-        with no_grad(): assert not f(np.ones(2))
+        with no_grad():
+            assert not f(np.ones(2))
 
 
 def test_whole_functions_check_values_at_every_call() -> None:
     step = worlds(lambda: nn.Linear(4, 3, rng=rng(), **F8), nn.CrossEntropy())[1].step
-    for i in range(4): step(*batch(i), rng(i).integers(0, 3, 5))
-    with pytest.raises(ValueError, match="found 7"): step(*batch(0), np.full(5, 7))
+    for i in range(4):
+        step(*batch(i), rng(i).integers(0, 3, 5))
+    with pytest.raises(ValueError, match="found 7"):
+        step(*batch(0), np.full(5, 7))
     step(*batch(0), np.zeros(5, int))
 
 
@@ -477,37 +651,55 @@ def test_whole_functions_may_assign() -> None:
         z = np.empty_like(x)
         z[::-1] = x
         return z
+
     f = replay(lambda x: reverse(x) * 2)
-    for i in range(4): assert (f(np.arange(3.0) + i) == 2 * (np.arange(3.0) + i)[::-1]).all()
+    for i in range(4):
+        assert (f(np.arange(3.0) + i) == 2 * (np.arange(3.0) + i)[::-1]).all()
 
 
 def test_live_numbers_are_read_and_counted_anew() -> None:
     box = {"t": 0, "rate": 0.5}
+
     def count() -> int:
         box["t"] += 1
         return box["t"]
+
     @replay
     def step(x: Any) -> Any:
         t, rate = live(count, of=box), live(lambda: box["rate"], of=box)
-        return x * (rate / (1 - 0.5 ** t)) if t < 8 else x * 0
+        return x * (rate / (1 - 0.5**t)) if t < 8 else x * 0
+
     for t in range(1, 12):
         box["rate"] = 1 / t
-        assert step(np.ones(1)) == (box["rate"] / (1 - 0.5 ** t) if t < 8 else 0)
+        assert step(np.ones(1)) == (box["rate"] / (1 - 0.5**t) if t < 8 else 0)
         assert box["t"] == t
 
 
-# Programs of random calls: on results, views, and a state that is changed in place, rebound and joined
+# Programs of random calls: on results, views, and a state that is changed in place, rebound and
+# joined
 
 CALLS: list[Callable[[Array, Array, dict[str, Array]], Array]] = [
-    lambda x, y, s: x + y, lambda x, y, s: x * y * 0.5, lambda x, y, s: x @ y * 0.3, lambda x, y, s: 1.0 * x,
-    lambda x, y, s: x.T, lambda x, y, s: x.copy(), lambda x, y, s: np.tanh(x), lambda x, y, s: x + y[0],
-    lambda x, y, s: x - x.mean(), lambda x, y, s: x.reshape(-1)[::-1].reshape(3, 3), lambda x, y, s: np.where(x > y, x, 0.5),
-    lambda x, y, s: x * y.sum(axis=1, keepdims=True) * 0.3, lambda x, y, s: y.sum(axis=0) + np.zeros((3, 1)),
+    lambda x, y, s: x + y,
+    lambda x, y, s: x * y * 0.5,
+    lambda x, y, s: x @ y * 0.3,
+    lambda x, y, s: 1.0 * x,
+    lambda x, y, s: x.T,
+    lambda x, y, s: x.copy(),
+    lambda x, y, s: np.tanh(x),
+    lambda x, y, s: x + y[0],
+    lambda x, y, s: x - x.mean(),
+    lambda x, y, s: x.reshape(-1)[::-1].reshape(3, 3),
+    lambda x, y, s: np.where(x > y, x, 0.5),
+    lambda x, y, s: x * y.sum(axis=1, keepdims=True) * 0.3,
+    lambda x, y, s: y.sum(axis=0) + np.zeros((3, 1)),
     lambda x, y, s: np.concatenate([x.ravel(), y.ravel()])[2:11].reshape(3, 3),
     lambda x, y, s: np.concatenate([x.ravel(), y.ravel()], out=s["joined"])[3:12].reshape(3, 3),
-    lambda x, y, s: np.multiply(x, 0.9, out=x), lambda x, y, s: np.add(x, np.sin(y), out=x), lambda x, y, s: assigned(x, y),
+    lambda x, y, s: np.multiply(x, 0.9, out=x),
+    lambda x, y, s: np.add(x, np.sin(y), out=x),
+    lambda x, y, s: assigned(x, y),
     lambda x, y, s: s.update(rebound=x * 0.7 + y * 0.1) or s["rebound"],
-    lambda x, y, s: s.update(rebound=x.copy()) or s["rebound"]]
+    lambda x, y, s: s.update(rebound=x.copy()) or s["rebound"],
+]
 
 
 def assigned(x: Array, y: Array) -> Array:
@@ -516,15 +708,27 @@ def assigned(x: Array, y: Array) -> Array:
 
 
 def written(seed: int, state: dict[str, Array]) -> Callable[[Array, Array], Any]:
-    """A step of random calls, each on two of all arrays that there are by then; what it returns are three of them."""
+    """A step of random calls, each on two of all arrays that there are by then; what it returns are
+    three of them."""
     choices = random.Random(seed)
-    calls = [(choices.choice(CALLS), choices.random(), choices.random()) for _ in range(choices.randint(4, 20))]
+    calls = [
+        (choices.choice(CALLS), choices.random(), choices.random())
+        for _ in range(choices.randint(4, 20))
+    ]
     results = [choices.random() for _ in range(3)]
 
     def step(x: Array, y: Array) -> Any:
-        arrays = [x * 1.5, y * 1.5, state["flat"][:9].reshape(3, 3), state["flat"][9:].reshape(3, 3), state["rebound"]]
-        for call, i, j in calls: arrays.append(call(arrays[int(i * len(arrays))], arrays[int(j * len(arrays))], state))
+        arrays = [
+            x * 1.5,
+            y * 1.5,
+            state["flat"][:9].reshape(3, 3),
+            state["flat"][9:].reshape(3, 3),
+            state["rebound"],
+        ]
+        for call, i, j in calls:
+            arrays.append(call(arrays[int(i * len(arrays))], arrays[int(j * len(arrays))], state))
         return [np.copy(arrays[int(i * len(arrays))]) for i in results]
+
     return step
 
 
@@ -535,16 +739,19 @@ def test_random_programs_compute_the_same(seed: int) -> None:
     for i in range(5):
         batch = numbers(3, 3, seed=i), numbers(3, 3, seed=i + 9)
         same(eager(*batch), replayed(*batch))
-        for x, y in zip(a.values(), b.values(), strict=True): same(x, y)
+        for x, y in zip(a.values(), b.values(), strict=True):
+            same(x, y)
     assert replayed.programs
 
 
 # What is refused
 
+
 def refused(step: Callable[..., Any], words: str, *args: Any, calls: int = 6) -> None:
     f = replay(step)
     with pytest.raises(NotReplayable, match=words):
-        for _ in range(calls): f(*args)
+        for _ in range(calls):
+            f(*args)
 
 
 GENERATOR = rng()
@@ -552,49 +759,103 @@ HIDDEN: dict[str, Any] = {}
 X = np.ones(3)
 
 
-def decides(x: Any) -> Any: return x * 2 if x.sum() > 0 else x
-def converts(x: Any) -> Any: return x * float(x.sum())
-def reads(x: Any) -> Any: return x * x.sum().item()
-def copies(x: Any) -> Any: return np.asarray(x)
-def masks(x: Any) -> Any: return x[x > 0]
-def finds(x: Any) -> Any: return np.nonzero(x)
-def draws(x: Any) -> Any: return x * GENERATOR.random()
-def flips(x: Any) -> Any: return x * 2 if GENERATOR.random() < 2 else x
-def flips_first(x: Any) -> Any: return flips(x) * live(lambda: GENERATOR.random(3))
-def draws_globally(x: Any) -> Any: return x * 2 if np.random.random() < 2 else x  # noqa: NPY002
-def draws_in_python(x: Any) -> Any: return x * 2 if random.random() < 2 else x
+def decides(x: Any) -> Any:
+    return x * 2 if x.sum() > 0 else x
+
+
+def converts(x: Any) -> Any:
+    return x * float(x.sum())
+
+
+def reads(x: Any) -> Any:
+    return x * x.sum().item()
+
+
+def copies(x: Any) -> Any:
+    return np.asarray(x)
+
+
+def masks(x: Any) -> Any:
+    return x[x > 0]
+
+
+def finds(x: Any) -> Any:
+    return np.nonzero(x)
+
+
+def draws(x: Any) -> Any:
+    return x * GENERATOR.random()
+
+
+def flips(x: Any) -> Any:
+    return x * 2 if GENERATOR.random() < 2 else x
+
+
+def flips_first(x: Any) -> Any:
+    return flips(x) * live(lambda: GENERATOR.random(3))
+
+
+def draws_globally(x: Any) -> Any:
+    return x * 2 if np.random.random() < 2 else x  # noqa: NPY002
+
+
+def draws_in_python(x: Any) -> Any:
+    return x * 2 if random.random() < 2 else x
+
+
 def assigns(x: Any) -> Any:
     z = np.zeros(3)
     z[0:2] = x[0:2]
     return z
+
+
 def adds(x: Any) -> Any:
     z = np.zeros(3)
     z += x
     return z + x
 
 
-@pytest.mark.parametrize(("step", "words"), [
-    (decides, r"decision.*\n.*test_replay.py:\d+: def decides"), (converts, "float"), (reads, "item"), (copies, "asarray"),
-    (masks, "mask"), (finds, "nonzero"), (draws, "random"), (flips, "random"), (flips_first, "random"),
-    (draws_globally, "random"), (draws_in_python, "random"), (assigns, "array"), (adds, "written")],
-    ids=lambda x: getattr(x, "__name__", ""))
-def test_what_leaves_the_trace_is_refused(step: Any, words: str) -> None: refused(step, words, X)
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (decides, r"decision.*\n.*test_replay.py:\d+: def decides"),
+        (converts, "float"),
+        (reads, "item"),
+        (copies, "asarray"),
+        (masks, "mask"),
+        (finds, "nonzero"),
+        (draws, "random"),
+        (flips, "random"),
+        (flips_first, "random"),
+        (draws_globally, "random"),
+        (draws_in_python, "random"),
+        (assigns, "array"),
+        (adds, "written"),
+    ],
+    ids=lambda x: getattr(x, "__name__", ""),
+)
+def test_what_leaves_the_trace_is_refused(step: Any, words: str) -> None:
+    refused(step, words, X)
 
 
 def test_a_counter_is_refused() -> None:
     box = {"t": 0}
+
     def step(x: Any) -> Any:
         box["t"] += 1
         return x * box["t"]
+
     refused(step, "box.t", X)
     assert box["t"] == 3  # calls that were made
 
 
 def test_a_log_that_is_cleared_in_between_is_refused() -> None:
     log: list[Any] = []
+
     def step(x: Any) -> Any:
         log.append(1.0)
         return x * 2
+
     f = replay(step)
     with pytest.raises(NotReplayable, match="log"):
         for _ in range(6):
@@ -617,37 +878,51 @@ def test_an_array_that_never_changes_may_be_hidden() -> None:
     array.flags.writeable = False
     secret = {"x": array}.get
     f = replay(lambda x: x * secret("x"))
-    for _ in range(4): assert f(X)[0] == 1
+    for _ in range(4):
+        assert f(X)[0] == 1
 
 
 @pytest.mark.parametrize("step", [decides, flips])
 def test_a_refusal_leaves_everything_as_it_was(step: Any) -> None:
     w, log, array = Tensor(np.ones(3), requires_grad=True), [1], np.zeros(3)
     before = GENERATOR.bit_generator.state
+
     def all_of_it(x: Any) -> Any:
         w.data -= 0.5
         array[1] = x[0]
         log.append(2)
         w.grad = x * 1
         return step(x)
+
     data = w.data
-    with pytest.raises(NotReplayable): replay(all_of_it)(X)
-    assert w.data is data and (data == 1).all() and log == [1] and (array == 0).all() and w.grad is None
+    with pytest.raises(NotReplayable):
+        replay(all_of_it)(X)
+    assert (
+        w.data is data
+        and (data == 1).all()
+        and log == [1]
+        and (array == 0).all()
+        and w.grad is None
+    )
     assert GENERATOR.bit_generator.state == before
     assert type(w.data) is np.ndarray
 
 
 def test_a_refusal_that_is_caught_is_raised_at_the_end() -> None:
     def step(x: Any) -> Any:
-        try: return x * float(x[0])
-        except RuntimeError: return x
+        try:
+            return x * float(x[0])
+        except RuntimeError:
+            return x
+
     refused(step, "float", X)
 
 
 def test_an_error_of_the_step_leaves_real_arrays() -> None:
     w = Tensor(np.ones(3), requires_grad=True)
     f = replay(lambda x: w * x)
-    with pytest.raises(ValueError, match="broadcast"): f(np.ones(4))
+    with pytest.raises(ValueError, match="broadcast"):
+        f(np.ones(4))
     assert type(w.data) is np.ndarray
 
 
@@ -659,36 +934,49 @@ def test_arguments_and_results_that_do_not_fit() -> None:
 
 def test_threads_take_turns() -> None:
     f, wrong = replay(lambda x: ((x + 1) * (x - 1)).sum()), []
+
     def work(i: int) -> None:
         for _ in range(200):
             x = np.full(50, float(i))
-            if f(x) != ((x + 1) * (x - 1)).sum(): wrong.append(i)
+            if f(x) != ((x + 1) * (x - 1)).sum():
+                wrong.append(i)
+
     threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
-    for thread in threads: thread.start()
-    for thread in threads: thread.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert not wrong
 
 
 def test_the_program_reads_like_numpy() -> None:
     model = nn.Linear(4, 3, rng=rng(), **F8)
     f = replay(lambda x: model(x).sum())
-    for i in range(3): f(*batch(i))
+    for i in range(3):
+        f(*batch(i))
     assert str(f.program).splitlines() == [
-        "# <lambda>(x (5, 4)): 3 lines, 120 bytes of buffers, 0 results in bytes that were used before",
+        "# <lambda>(x (5, 4)): 3 lines, 120 bytes of buffers, 0 results in bytes that were used "
+        "before",
         "b0 = np.dot(x, model.weight.T, out=b0)  # (5, 3)",
         "b0 = np.add(b0, model.bias, out=b0)     # (5, 3)",
         "t0 = np.dot(ones, b0.ravel())           # ()",
         "result = Tensor(t0)",
-        "return result"]
+        "return result",
+    ]
 
 
 def test_a_generator_that_is_frozen_is_found_too() -> None:
     gc.freeze()
-    try: refused(flips, "random", X)
-    finally: gc.unfreeze()
+    try:
+        refused(flips, "random", X)
+    finally:
+        gc.unfreeze()
 
 
-@pytest.mark.parametrize("clip", [lambda p: nn.optim.clip_grad_norm(p, 0.01), lambda p: nn.optim.clip_grad_value(p, 0.001)])
+@pytest.mark.parametrize(
+    "clip",
+    [lambda p: nn.optim.clip_grad_norm(p, 0.01), lambda p: nn.optim.clip_grad_value(p, 0.001)],
+)
 def test_gradients_are_clipped_and_schedules_stepped_as_ever(clip: Any) -> None:
     def trained(decorate: Any) -> list[Any]:
         model = nn.Linear(4, 3, rng=rng(), **F8)
@@ -702,6 +990,10 @@ def test_gradients_are_clipped_and_schedules_stepped_as_ever(clip: Any) -> None:
             clip(model.parameters())
             optimizer.step()
             schedule.step()
-        for i in range(8): step(*batch(i))
+
+        for i in range(8):
+            step(*batch(i))
         return [p.data for p in model.parameters()]
-    for a, b in zip(trained(lambda f: f), trained(replay), strict=True): np.testing.assert_allclose(a, b, rtol=1e-12)
+
+    for a, b in zip(trained(lambda f: f), trained(replay), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)

@@ -1,4 +1,5 @@
-"""Recurrent layers and attention equal their equations; what comes later never reaches what came before."""
+"""Recurrent layers and attention equal their equations; what comes later never reaches what came
+before."""
 
 from __future__ import annotations
 
@@ -15,24 +16,33 @@ Array = np.ndarray[Any, Any]
 FEATURES, HIDDEN, HEADS = 4, 6, 2
 
 
-def numbers(*shape: int, seed: int = 0) -> Array: return np.random.default_rng(seed).normal(size=shape)
+def numbers(*shape: int, seed: int = 0) -> Array:
+    return np.random.default_rng(seed).normal(size=shape)
 
 
-def options() -> dict[str, Any]: return {"rng": np.random.default_rng(1), "dtype": np.float64}
+def options() -> dict[str, Any]:
+    return {"rng": np.random.default_rng(1), "dtype": np.float64}
 
 
 def attention() -> nn.MultiHeadAttention:
     layer = nn.MultiHeadAttention(FEATURES, HEADS, **options())
-    nn.init.initialize(layer, np.random.default_rng(2), in_proj_bias=nn.init.normal, bias=nn.init.normal)  # zeros hide mistakes
+    nn.init.initialize(
+        layer, np.random.default_rng(2), in_proj_bias=nn.init.normal, bias=nn.init.normal
+    )  # zeros hide mistakes
     return layer
 
 
-RECURRENT = {"rnn": lambda: nn.RNN(FEATURES, HIDDEN, **options()),
-             "relu": lambda: nn.RNN(FEATURES, HIDDEN, nonlinearity="relu", **options()),
-             "lstm": lambda: nn.LSTM(FEATURES, HIDDEN, **options()), "gru": lambda: nn.GRU(FEATURES, HIDDEN, **options())}
+RECURRENT = {
+    "rnn": lambda: nn.RNN(FEATURES, HIDDEN, **options()),
+    "relu": lambda: nn.RNN(FEATURES, HIDDEN, nonlinearity="relu", **options()),
+    "lstm": lambda: nn.LSTM(FEATURES, HIDDEN, **options()),
+    "gru": lambda: nn.GRU(FEATURES, HIDDEN, **options()),
+}
 every_recurrent = pytest.mark.parametrize("make", RECURRENT.values(), ids=RECURRENT)
-CAUSAL = {**{name: lambda x, make=make: make()(x)[0] for name, make in RECURRENT.items()},
-          "attention": lambda x: attention()(x, causal=True)}
+CAUSAL = {
+    **{name: lambda x, make=make: make()(x)[0] for name, make in RECURRENT.items()},
+    "attention": lambda x: attention()(x, causal=True),
+}
 every_causal = pytest.mark.parametrize("outputs", CAUSAL.values(), ids=CAUSAL)
 positions = st.integers(1, 4)
 
@@ -43,16 +53,20 @@ def initial(layer: nn.Module, batch: int) -> Any:
     return (h, c) if isinstance(layer, nn.LSTM) else h
 
 
-def parts(state: Any) -> tuple[Any, ...]: return state if isinstance(state, tuple) else (state,)
+def parts(state: Any) -> tuple[Any, ...]:
+    return state if isinstance(state, tuple) else (state,)
 
 
-def arrays(layer: nn.Module) -> Any: return layer.state_dict().values()
+def arrays(layer: nn.Module) -> Any:
+    return layer.state_dict().values()
 
 
-def σ(x: Array) -> Array: return 1 / (1 + np.exp(-x))
+def σ(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
 
 
-def softmax(x: Array) -> Array: return np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)
+def softmax(x: Array) -> Array:
+    return np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)
 
 
 def with_parameters(layer: nn.Module, f: Any) -> Any:
@@ -63,29 +77,36 @@ def with_parameters(layer: nn.Module, f: Any) -> Any:
         for name, value in zip(names, values, strict=False):
             owner, _, attribute = name.rpartition(".")
             setattr(getattr(layer, owner) if owner else layer, attribute, value)
-        return f(layer, *values[len(names):])
+        return f(layer, *values[len(names) :])
+
     return of_all
 
 
 # Recurrent layers: one step of each, written out
+
 
 def rnn_step(layer: Any, x: Array, h: Array, nonlinearity: Any = np.tanh) -> tuple[Array, ...]:
     w, u, b, d = arrays(layer)
     return (nonlinearity(w @ x + b + u @ h + d),)
 
 
-def relu_step(layer: Any, x: Array, h: Array) -> tuple[Array, ...]: return rnn_step(layer, x, h, lambda y: np.maximum(y, 0))
+def relu_step(layer: Any, x: Array, h: Array) -> tuple[Array, ...]:
+    return rnn_step(layer, x, h, lambda y: np.maximum(y, 0))
 
 
 def lstm_step(layer: Any, x: Array, h: Array, c: Array) -> tuple[Array, ...]:
-    (wi, wf, wg, wo), (ui, uf, ug, uo), (bi, bf, bg, bo), (di, df, dg, do) = [np.split(array, 4) for array in arrays(layer)]
+    (wi, wf, wg, wo), (ui, uf, ug, uo), (bi, bf, bg, bo), (di, df, dg, do) = [
+        np.split(array, 4) for array in arrays(layer)
+    ]
     i, f = σ(wi @ x + bi + ui @ h + di), σ(wf @ x + bf + uf @ h + df)
     g, o = np.tanh(wg @ x + bg + ug @ h + dg), σ(wo @ x + bo + uo @ h + do)
     return o * np.tanh(f * c + i * g), f * c + i * g
 
 
 def gru_step(layer: Any, x: Array, h: Array) -> tuple[Array, ...]:
-    (wr, wz, wn), (ur, uz, un), (br, bz, bn), (dr, dz, dn) = [np.split(array, 3) for array in arrays(layer)]
+    (wr, wz, wn), (ur, uz, un), (br, bz, bn), (dr, dz, dn) = [
+        np.split(array, 3) for array in arrays(layer)
+    ]
     r, z = σ(wr @ x + br + ur @ h + dr), σ(wz @ x + bz + uz @ h + dz)
     return ((1 - z) * np.tanh(wn @ x + bn + r * (un @ h + dn)) + z * h,)
 
@@ -103,7 +124,8 @@ def test_each_step_is_its_equation(name: str) -> None:
         for t in range(5):
             state = STEPS[name](layer, x[example, t], *state)
             np.testing.assert_allclose(outputs.data[example, t], state[0])
-        for found, part in zip(parts(last), state, strict=True): np.testing.assert_allclose(found.data[0, example], part)
+        for found, part in zip(parts(last), state, strict=True):
+            np.testing.assert_allclose(found.data[0, example], part)
 
 
 @every_recurrent
@@ -111,8 +133,12 @@ def test_the_state_starts_at_zero_and_has_pytorch_s_shape(make: Any) -> None:
     layer, x = make(), numbers(3, 5, FEATURES)
     zero = tuple(np.zeros((1, 3, HIDDEN)) for _ in parts(initial(layer, 3)))
     outputs, last = layer(x)
-    np.testing.assert_array_equal(outputs.data, layer(x, zero if len(zero) > 1 else zero[0])[0].data)
-    assert outputs.shape == (3, 5, HIDDEN) and [part.shape for part in parts(last)] == [(1, 3, HIDDEN)] * len(zero)
+    np.testing.assert_array_equal(
+        outputs.data, layer(x, zero if len(zero) > 1 else zero[0])[0].data
+    )
+    assert outputs.shape == (3, 5, HIDDEN) and [part.shape for part in parts(last)] == [
+        (1, 3, HIDDEN)
+    ] * len(zero)
     np.testing.assert_array_equal(parts(last)[0].data[0], outputs.data[:, -1])
 
 
@@ -123,8 +149,11 @@ def test_a_sequence_in_two_pieces_is_one_sequence(make: Any, cut: int) -> None:
     whole, last = layer(x)
     first, state = layer(x[:, :cut])
     second, end = layer(x[:, cut:], state)
-    np.testing.assert_allclose(np.concatenate([first, second], axis=1).data, whole.data, rtol=1e-12, atol=1e-14)
-    for a, b in zip(parts(end), parts(last), strict=True): np.testing.assert_allclose(a.data, b.data, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        np.concatenate([first, second], axis=1).data, whole.data, rtol=1e-12, atol=1e-14
+    )
+    for a, b in zip(parts(end), parts(last), strict=True):
+        np.testing.assert_allclose(a.data, b.data, rtol=1e-12, atol=1e-14)
 
 
 @every_recurrent
@@ -135,6 +164,7 @@ def test_gradients_of_recurrent_layers(make: Any) -> None:
     def all_results(layer: Any, x: Any, *state: Any) -> Any:
         outputs, last = layer(x, state if len(state) > 1 else state[0])
         return np.concatenate([np.ravel(y) for y in (outputs, *parts(last))])
+
     check_gradients(with_parameters(layer, all_results), *arrays(layer), x, *start, order=1)
 
 
@@ -144,17 +174,23 @@ def test_second_derivatives_of_recurrent_layers(layer: Any) -> None:
 
 
 @pytest.mark.parametrize("layer, gates", [(nn.RNN, 1), (nn.LSTM, 4), (nn.GRU, 3)])
-def test_recurrent_parameters_have_pytorch_s_names_shapes_and_spread(layer: Any, gates: int) -> None:
+def test_recurrent_parameters_have_pytorch_s_names_shapes_and_spread(
+    layer: Any, gates: int
+) -> None:
     state = layer(30, 100, rng=np.random.default_rng(0)).state_dict()
     assert {name: array.shape for name, array in state.items()} == {
-        "weight_ih_l0": (gates * 100, 30), "weight_hh_l0": (gates * 100, 100), "bias_ih_l0": (gates * 100,),
-        "bias_hh_l0": (gates * 100,)}
+        "weight_ih_l0": (gates * 100, 30),
+        "weight_hh_l0": (gates * 100, 100),
+        "bias_ih_l0": (gates * 100,),
+        "bias_hh_l0": (gates * 100,),
+    }
     for array in state.values():
         assert array.dtype == np.float32 and np.abs(array).max() <= np.float32(0.1)
-        assert array.var() == pytest.approx(0.1 ** 2 / 3, rel=0.2)
+        assert array.var() == pytest.approx(0.1**2 / 3, rel=0.2)
 
 
 # Nothing looks ahead
+
 
 @every_causal
 @given(t=positions, seed=st.integers(1, 100))
@@ -171,22 +207,35 @@ def test_a_later_token_never_changes_an_earlier_output(outputs: Any, t: int, see
 def test_an_earlier_output_has_gradient_exactly_0_by_later_tokens(outputs: Any, t: int) -> None:
     x = Tensor(numbers(2, 5, FEATURES), requires_grad=True)
     g = outputs(x)[:, t].sum().gradient(x).data
-    assert not g[:, t + 1:].any() and g[:, t].all()
+    assert not g[:, t + 1 :].any() and g[:, t].all()
 
 
 # Attention
 
+
 @pytest.mark.parametrize("causal", [False, True])
 def test_attention_is_its_equation(causal: bool) -> None:
-    layer, query, key, value = attention(), numbers(2, 3, 4), numbers(2, 5, 4, seed=1), numbers(2, 5, 4, seed=2)
+    layer, query, key, value = (
+        attention(),
+        numbers(2, 3, 4),
+        numbers(2, 5, 4, seed=1),
+        numbers(2, 5, 4, seed=2),
+    )
     w, b, out, c = arrays(layer)
-    found, weights = layer(query, key, value, causal=causal).data, layer.weights(query, key, causal=causal).data
+    found, weights = (
+        layer(query, key, value, causal=causal).data,
+        layer.weights(query, key, causal=causal).data,
+    )
     for i in range(2):
-        q, k, v = (x[i] @ w[rows].T + b[rows] for x, rows in zip((query, key, value), np.split(np.arange(12), 3), strict=True))
+        q, k, v = (
+            x[i] @ w[rows].T + b[rows]
+            for x, rows in zip((query, key, value), np.split(np.arange(12), 3), strict=True)
+        )
         heads = []
         for head, columns in enumerate([[0, 1], [2, 3]]):
             scores = q[:, columns] @ k[:, columns].T / np.sqrt(2)
-            if causal: scores[[0, 0, 0, 0, 1, 1, 1, 2, 2], [1, 2, 3, 4, 2, 3, 4, 3, 4]] = -np.inf
+            if causal:
+                scores[[0, 0, 0, 0, 1, 1, 1, 2, 2], [1, 2, 3, 4, 2, 3, 4, 3, 4]] = -np.inf
             np.testing.assert_allclose(weights[i, head], softmax(scores))
             heads.append(softmax(scores) @ v[:, columns])
         np.testing.assert_allclose(found[i], np.concatenate(heads, axis=1) @ out.T + c)
@@ -202,7 +251,9 @@ def test_key_is_query_and_value_is_key_when_left_out() -> None:
 @given(order=st.permutations(range(5)))
 def test_self_attention_is_permuted_as_its_tokens_are(order: list[int]) -> None:
     layer, x = attention(), numbers(2, 5, FEATURES)
-    np.testing.assert_allclose(layer(x[:, order]).data, layer(x).data[:, order], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        layer(x[:, order]).data, layer(x).data[:, order], rtol=1e-12, atol=1e-14
+    )
 
 
 @given(order=st.permutations(range(5)))
@@ -216,7 +267,9 @@ def test_weights_add_up_to_1_and_are_exactly_0_where_hidden() -> None:
     weights = layer.weights(x, causal=True, mask=mask).data
     assert weights.shape == (2, HEADS, 5, 5)
     np.testing.assert_allclose(weights.sum(axis=-1), 1)
-    np.testing.assert_array_equal(weights > 0, np.broadcast_to(np.tri(5, dtype=bool) & ~mask, weights.shape))
+    np.testing.assert_array_equal(
+        weights > 0, np.broadcast_to(np.tri(5, dtype=bool) & ~mask, weights.shape)
+    )
 
 
 @pytest.mark.parametrize("wrap", [np.asarray, np.ndarray.tolist, Tensor])
@@ -230,7 +283,11 @@ def test_hidden_padding_is_as_if_it_were_not_there(wrap: Any) -> None:
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_gradients_of_attention(causal: bool) -> None:
-    x, y, z = numbers(2, 3, FEATURES), numbers(2, 2, FEATURES, seed=1), numbers(2, 2, FEATURES, seed=2)
+    x, y, z = (
+        numbers(2, 3, FEATURES),
+        numbers(2, 2, FEATURES, seed=1),
+        numbers(2, 2, FEATURES, seed=2),
+    )
     for inputs in ([x], [x, y, z]):
         layer = attention()
         f = with_parameters(layer, lambda layer, *inputs: layer(*inputs, causal=causal))
@@ -244,16 +301,31 @@ def test_second_derivatives_of_attention() -> None:
 def test_attention_has_pytorch_s_names_shapes_and_spread() -> None:
     state = nn.MultiHeadAttention(60, 4, rng=np.random.default_rng(0)).state_dict()
     assert {name: array.shape for name, array in state.items()} == {
-        "in_proj_weight": (180, 60), "in_proj_bias": (180,), "out_proj.weight": (60, 60), "out_proj.bias": (60,)}
+        "in_proj_weight": (180, 60),
+        "in_proj_bias": (180,),
+        "out_proj.weight": (60, 60),
+        "out_proj.bias": (60,),
+    }
     assert not state["in_proj_bias"].any() and not state["out_proj.bias"].any()
-    assert np.abs(state["in_proj_weight"]).max() == pytest.approx((6 / 240) ** 0.5, rel=1e-2)  # √(6/(180 + 60))
-    assert np.abs(state["out_proj.weight"]).max() == pytest.approx(60 ** -0.5, rel=1e-2)
+    assert np.abs(state["in_proj_weight"]).max() == pytest.approx(
+        (6 / 240) ** 0.5, rel=1e-2
+    )  # √(6/(180 + 60))
+    assert np.abs(state["out_proj.weight"]).max() == pytest.approx(60**-0.5, rel=1e-2)
 
 
 # Both
 
-@pytest.mark.parametrize("make", [lambda **o: nn.RNN(4, 6, **o), lambda **o: nn.LSTM(4, 6, **o), lambda **o: nn.GRU(4, 6, **o),
-                                  lambda **o: nn.MultiHeadAttention(4, 2, **o)], ids=["rnn", "lstm", "gru", "attention"])
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **o: nn.RNN(4, 6, **o),
+        lambda **o: nn.LSTM(4, 6, **o),
+        lambda **o: nn.GRU(4, 6, **o),
+        lambda **o: nn.MultiHeadAttention(4, 2, **o),
+    ],
+    ids=["rnn", "lstm", "gru", "attention"],
+)
 def test_float32_stays_and_the_rng_decides(make: Any) -> None:
     one, same = (make(rng=np.random.default_rng(7)) for _ in range(2))
     x = Tensor(numbers(2, 3, 4).astype(np.float32), requires_grad=True)
@@ -262,37 +334,84 @@ def test_float32_stays_and_the_rng_decides(make: Any) -> None:
     outputs = y[0] if isinstance(y, tuple) else y
     assert outputs.dtype == outputs.sum().gradient(x).dtype == np.float32
     np.testing.assert_equal(one.state_dict(), same.state_dict())
-    assert [p.name for p in one.parameters()] == [name.rpartition(".")[2] for name, _ in one.named_parameters()]
+    assert [p.name for p in one.parameters()] == [
+        name.rpartition(".")[2] for name, _ in one.named_parameters()
+    ]
 
 
 MISTAKES = {  # what is called, the error, and what it says
-    "one sequence": (lambda: nn.GRU(4, 6)(np.zeros((5, 4))), r"GRU\(4, 6\) takes \(batch, time, 4\).*found \(5, 4\).*\[None"),
-    "features": (lambda: nn.RNN(4, 6)(np.zeros((2, 5, 3))), r"\(batch, time, 4\).*found \(2, 5, 3\)"),
+    "one sequence": (
+        lambda: nn.GRU(4, 6)(np.zeros((5, 4))),
+        r"GRU\(4, 6\) takes \(batch, time, 4\).*found \(5, 4\).*\[None",
+    ),
+    "features": (
+        lambda: nn.RNN(4, 6)(np.zeros((2, 5, 3))),
+        r"\(batch, time, 4\).*found \(2, 5, 3\)",
+    ),
     "no time": (lambda: nn.LSTM(4, 6)(np.zeros((2, 0, 4))), r"time ≥ 1, found \(2, 0, 4\)"),
-    "batch of the state": (lambda: nn.GRU(4, 6)(np.zeros((2, 5, 4)), np.zeros((1, 3, 6))),
-                           r"state \(h\) of shape \(1, 2, 6\) each, found shapes \[\(1, 3, 6\)\]"),
-    "layers of the state": (lambda: nn.RNN(4, 6)(np.zeros((2, 5, 4)), np.zeros((2, 6))), r"found shapes \[\(2, 6\)\]"),
-    "no c": (lambda: nn.LSTM(4, 6)(np.zeros((2, 5, 4)), np.zeros((1, 2, 6))), r"state \(h, c\).*found shapes \[\(1, 2, 6\)\]"),
-    "nonlinearity": (lambda: nn.RNN(4, 6, nonlinearity="gelu"), r"among \['tanh', 'relu'\], found 'gelu'"),
+    "batch of the state": (
+        lambda: nn.GRU(4, 6)(np.zeros((2, 5, 4)), np.zeros((1, 3, 6))),
+        r"state \(h\) of shape \(1, 2, 6\) each, found shapes \[\(1, 3, 6\)\]",
+    ),
+    "layers of the state": (
+        lambda: nn.RNN(4, 6)(np.zeros((2, 5, 4)), np.zeros((2, 6))),
+        r"found shapes \[\(2, 6\)\]",
+    ),
+    "no c": (
+        lambda: nn.LSTM(4, 6)(np.zeros((2, 5, 4)), np.zeros((1, 2, 6))),
+        r"state \(h, c\).*found shapes \[\(1, 2, 6\)\]",
+    ),
+    "nonlinearity": (
+        lambda: nn.RNN(4, 6, nonlinearity="gelu"),
+        r"among \['tanh', 'relu'\], found 'gelu'",
+    ),
     "sizes": (lambda: nn.LSTM(4, 0), r"at least 1, found LSTM\(4, 0\)"),
-    "heads": (lambda: nn.MultiHeadAttention(6, 4), r"num_heads that divides embed_dim, found MultiHeadAttention\(6, 4\)"),
+    "heads": (
+        lambda: nn.MultiHeadAttention(6, 4),
+        r"num_heads that divides embed_dim, found MultiHeadAttention\(6, 4\)",
+    ),
     "no heads": (lambda: nn.MultiHeadAttention(6, 0), r"found MultiHeadAttention\(6, 0\)"),
-    "embed_dim": (lambda: attention()(np.zeros((2, 5, 3))), r"takes query \(batch, targets, 4\).*found query \(2, 5, 3\)"),
+    "embed_dim": (
+        lambda: attention()(np.zeros((2, 5, 3))),
+        r"takes query \(batch, targets, 4\).*found query \(2, 5, 3\)",
+    ),
     "one text": (lambda: attention()(np.zeros((5, 4))), r"found query \(5, 4\).*x\[None\]"),
     "a number": (lambda: attention()(np.zeros(())), r"found query \(\)"),
-    "batch of the key": (lambda: attention()(np.zeros((2, 5, 4)), np.zeros((1, 5, 4))), r"key \(1, 5, 4\)"),
-    "value": (lambda: attention()(np.zeros((2, 5, 4)), np.zeros((2, 3, 4)), np.zeros((2, 5, 4))), r"value \(2, 5, 4\)"),
-    "no keys": (lambda: attention()(np.zeros((2, 5, 4)), np.zeros((2, 0, 4))), r"sources ≥ 1, found .*key \(2, 0, 4\)"),
-    "weights": (lambda: attention().weights(np.zeros((2, 5, 4)), np.zeros((1, 5, 4))), r"key \(1, 5, 4\)"),
-    "shape of the mask": (lambda: attention()(np.zeros((2, 5, 4)), mask=np.zeros((2, 5), bool)),
-                          r"here \(5, 5\).*here \(2, 2, 5, 5\).*found \(2, 5\).*mask\[:, None, None, :\]"),
-    "4-d mask": (lambda: attention()(np.zeros((2, 5, 4)), mask=np.zeros((3, 1, 1, 5), bool)), r"found \(3, 1, 1, 5\)"),
-    "all is hidden": (lambda: attention()(np.zeros((2, 5, 4)), mask=np.tri(5, dtype=bool)), "has all keys hidden")}
+    "batch of the key": (
+        lambda: attention()(np.zeros((2, 5, 4)), np.zeros((1, 5, 4))),
+        r"key \(1, 5, 4\)",
+    ),
+    "value": (
+        lambda: attention()(np.zeros((2, 5, 4)), np.zeros((2, 3, 4)), np.zeros((2, 5, 4))),
+        r"value \(2, 5, 4\)",
+    ),
+    "no keys": (
+        lambda: attention()(np.zeros((2, 5, 4)), np.zeros((2, 0, 4))),
+        r"sources ≥ 1, found .*key \(2, 0, 4\)",
+    ),
+    "weights": (
+        lambda: attention().weights(np.zeros((2, 5, 4)), np.zeros((1, 5, 4))),
+        r"key \(1, 5, 4\)",
+    ),
+    "shape of the mask": (
+        lambda: attention()(np.zeros((2, 5, 4)), mask=np.zeros((2, 5), bool)),
+        r"here \(5, 5\).*here \(2, 2, 5, 5\).*found \(2, 5\).*mask\[:, None, None, :\]",
+    ),
+    "4-d mask": (
+        lambda: attention()(np.zeros((2, 5, 4)), mask=np.zeros((3, 1, 1, 5), bool)),
+        r"found \(3, 1, 1, 5\)",
+    ),
+    "all is hidden": (
+        lambda: attention()(np.zeros((2, 5, 4)), mask=np.tri(5, dtype=bool)),
+        "has all keys hidden",
+    ),
+}
 
 
 @pytest.mark.parametrize("call, says", MISTAKES.values(), ids=MISTAKES)
 def test_errors_say_what_came_and_what_was_expected(call: Any, says: str) -> None:
-    with pytest.raises(ValueError, match=says): call()
+    with pytest.raises(ValueError, match=says):
+        call()
 
 
 def test_a_mask_of_numbers_is_refused_as_it_could_mean_either() -> None:
@@ -304,8 +423,11 @@ def test_a_cell_is_all_that_a_recurrent_layer_of_one_s_own_needs() -> None:
     from tinygrad_edu.nn.recurrent import Recurrent
 
     class Sum(Recurrent):
-        def cell(self, x: Any, *state: Any) -> tuple[Any, ...]: return (state[0] + x,)
+        def cell(self, x: Any, *state: Any) -> tuple[Any, ...]:
+            return (state[0] + x,)
+
     layer, x = Sum(4, 6, **options()), numbers(2, 5, 4)
     w, _, b, _ = arrays(layer)
     np.testing.assert_allclose(layer(x)[0].data, np.cumsum(x @ w.T + b, axis=1))
-    with pytest.raises(NotImplementedError, match="def cell"): Recurrent(4, 6)(x)
+    with pytest.raises(NotImplementedError, match="def cell"):
+        Recurrent(4, 6)(x)

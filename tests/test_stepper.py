@@ -1,4 +1,5 @@
-"""The stepper's page: its numbers are the engine's, it asks for nothing, and names are text in it whatever they contain."""
+"""The stepper's page: its numbers are the engine's, it asks for nothing, and names are text in it
+whatever they contain."""
 
 from __future__ import annotations
 
@@ -24,7 +25,14 @@ from tinygrad_edu.graph import trace
 from tinygrad_edu.graph.expression import figures
 from tinygrad_edu.graph.pictures import render
 
-HOSTILE = [*HOSTILE, "{{data}}", "{{script}}", "</style>", "\u2028\u2029", "';}</text><foreignObject/>"]
+HOSTILE = [
+    *HOSTILE,
+    "{{data}}",
+    "{{script}}",
+    "</style>",
+    "\u2028\u2029",
+    "';}</text><foreignObject/>",
+]
 PROGRAM = """
 import numpy as np
 from tinygrad_edu import Tensor, stepper
@@ -45,15 +53,29 @@ def twice() -> dict[str, Tensor]:
 def classifier(images: int = 4) -> Any:
     """784 pixels, two hidden layers of 16, ten outputs, and its squared error."""
     rng = np.random.default_rng(0)
-    model = nn.Sequential(nn.Linear(784, 16, rng=rng), nn.Sigmoid(), nn.Linear(16, 16, rng=rng), nn.Sigmoid(),
-                          nn.Linear(16, 10, rng=rng), nn.Sigmoid())
-    return nn.MSE()(model(rng.random((images, 784), np.float32)), np.eye(images, 10, dtype=np.float32))
+    model = nn.Sequential(
+        nn.Linear(784, 16, rng=rng),
+        nn.Sigmoid(),
+        nn.Linear(16, 16, rng=rng),
+        nn.Sigmoid(),
+        nn.Linear(16, 10, rng=rng),
+        nn.Sigmoid(),
+    )
+    return nn.MSE()(
+        model(rng.random((images, 784), np.float32)), np.eye(images, 10, dtype=np.float32)
+    )
 
 
 def residual(blocks: int) -> Any:
     rng = np.random.default_rng(0)
-    def layer() -> nn.Linear: return nn.Linear(3, 3, rng=rng, dtype=float)
-    return nn.MSE()(nn.Sequential(*[nn.Residual(layer(), nn.Tanh()) for _ in range(blocks)])(np.ones((2, 3))), np.zeros((2, 3)))
+
+    def layer() -> nn.Linear:
+        return nn.Linear(3, 3, rng=rng, dtype=float)
+
+    return nn.MSE()(
+        nn.Sequential(*[nn.Residual(layer(), nn.Tanh()) for _ in range(blocks)])(np.ones((2, 3))),
+        np.zeros((2, 3)),
+    )
 
 
 def data(page: str) -> Any:
@@ -66,11 +88,13 @@ def steps(output: Tensor, phase: str) -> list[Any]:
     return [step for step in data(stepper(output).html)["steps"] if step["phase"] == phase]
 
 
-def panels(output: Tensor) -> list[str]: return re.findall(r"<article hidden>(.*?)</article>", stepper(output).html, re.DOTALL)
+def panels(output: Tensor) -> list[str]:
+    return re.findall(r"<article hidden>(.*?)</article>", stepper(output).html, re.DOTALL)
 
 
 class Tags(HTMLParser):
-    """Every element with its attributes, but for those that hold words or places; `texts` has what is in <text>."""
+    """Every element with its attributes, but for those that hold words or places; `texts` has what
+    is in <text>."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -78,16 +102,32 @@ class Tags(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        free = ("aria-label", "alt", "viewbox", "width", "height", "x", "y", "d", "points", "data-image")
+        free = (
+            "aria-label",
+            "alt",
+            "viewbox",
+            "width",
+            "height",
+            "x",
+            "y",
+            "d",
+            "points",
+            "data-image",
+        )
         self.tags.append((tag, [(name, name not in free and value) for name, value in attrs]))
 
 
 # The numbers
 
+
 def test_every_value_and_gradient_is_the_engine_s() -> None:
     values = twice()
-    nodes = {node.id: values[node.name] if node.name in values else values["L"] for node in trace(values["L"]).nodes}
-    for step in steps(values["L"], "forward"): assert step["numbers"]["value"] == nodes[step["node"]].item()
+    nodes = {
+        node.id: values[node.name] if node.name in values else values["L"]
+        for node in trace(values["L"]).nodes
+    }
+    for step in steps(values["L"], "forward"):
+        assert step["numbers"]["value"] == nodes[step["node"]].item()
     last = {step["node"]: step["numbers"]["after"] for step in steps(values["L"], "backward")}
     assert last == {key: values["L"].gradient(x).item() for key, x in nodes.items()}
 
@@ -121,8 +161,11 @@ def test_values_appear_forward_and_gradients_backward_inputs_first() -> None:
 
 def test_what_is_shown_are_the_same_numbers_with_four_digits() -> None:
     found = [*steps(-neuron()[0], "forward"), *steps(-neuron()[0], "backward")]
-    for step, kind, number in [(step, *pair) for step in found for pair in (("value", "value"), ("gradient", "after"))]:
-        if kind in step: assert step[kind] == figures(step["numbers"][number]).replace("-", "−")
+    for step, kind, number in [
+        (step, *pair) for step in found for pair in (("value", "value"), ("gradient", "after"))
+    ]:
+        if kind in step:
+            assert step[kind] == figures(step["numbers"][number]).replace("-", "−")
     assert any(step.get("gradient", "").startswith("−") for step in found)
 
 
@@ -139,6 +182,7 @@ def test_no_grad_is_touched_and_variables_name_values() -> None:
 
 # The panels
 
+
 def test_where_a_value_is_used_twice_it_says_what_is_added() -> None:
     added = [panel for panel in panels(twice()["L"]) if "Added to what was there:" in panel]
     assert len(added) == 1 and "0.6044 + 0.4443 = 1.049" in added[0] and "<mo>+=</mo>" in added[0]
@@ -147,13 +191,28 @@ def test_where_a_value_is_used_twice_it_says_what_is_added() -> None:
 def test_a_panel_has_the_formula_the_source_and_its_place() -> None:
     tanh = next(panel for panel in panels(twice()["L"]) if ">t passes its gradient to s" in panel)
     assert "<mn>1</mn><mo>−</mo><msup><mi>t</mi>" in tanh
-    assert "lambda g, z, x: g * (1 - z * z)" in tanh and re.search(r"<code>derivatives\.py:\d+</code>", tanh)
+    assert "lambda g, z, x: g * (1 - z * z)" in tanh and re.search(
+        r"<code>derivatives\.py:\d+</code>", tanh
+    )
 
 
-@pytest.mark.parametrize(("made", "words"), [
-    (lambda: np.ones((4, 2)) * parameter([1.0, 2.0], "b"), "b (2,) was repeated for 4 rows, so its gradient is summed over"),
-    (lambda: np.ones((4, 2)) + parameter(np.ones((4, 1)), "c"), "c (4, 1) was repeated for 2 columns, so its gradient is"),
-    (lambda: np.ones((4, 2)) * parameter(3.0, "k"), "k () was repeated along axis 0, 4 times and axis 1, 2 times, so its")])
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (
+            lambda: np.ones((4, 2)) * parameter([1.0, 2.0], "b"),
+            "b (2,) was repeated for 4 rows, so its gradient is summed over",
+        ),
+        (
+            lambda: np.ones((4, 2)) + parameter(np.ones((4, 1)), "c"),
+            "c (4, 1) was repeated for 2 columns, so its gradient is",
+        ),
+        (
+            lambda: np.ones((4, 2)) * parameter(3.0, "k"),
+            "k () was repeated along axis 0, 4 times and axis 1, 2 times, so its",
+        ),
+    ],
+)
 def test_it_says_why_an_axis_is_summed(made: Any, words: str) -> None:
     assert words in steps(made(), "backward")[-1]["text"]
 
@@ -162,12 +221,23 @@ def test_elementwise_local_derivatives_are_heat_maps_and_matrices_show_the_other
     x = parameter([[1.0, -2.0]], "x")
     assert "<figcaption>local" in panels(np.tanh(x).sum())[-1]
     product = panels((np.array([[1.0, 2.0]]) @ parameter([[1.0], [3.0]], "w")).sum())[-1]
-    assert "<figcaption>local" not in product and 'class="sign">with<' in product and product.count("<img") == 3
+    assert (
+        "<figcaption>local" not in product
+        and 'class="sign">with<' in product
+        and product.count("<img") == 3
+    )
 
 
 def test_a_leaf_of_numbers_shows_its_paths_once_its_gradient_is_complete() -> None:
     backward = steps(twice()["L"], "backward")
-    assert [len(step.get("ways", [])) for step in backward] == [0, 0, 0, 0, 4, 4]  # 4 edges, on the 2 paths to each
+    assert [len(step.get("ways", [])) for step in backward] == [
+        0,
+        0,
+        0,
+        0,
+        4,
+        4,
+    ]  # 4 edges, on the 2 paths to each
     x = parameter(3.0)
     assert [len(step.get("ways", [])) for step in steps(x * x, "backward")] == [0, 0, 2]
 
@@ -180,6 +250,7 @@ def test_every_image_is_there_and_none_twice() -> None:
 
 
 # Large graphs
+
 
 def test_the_classifier_s_page_is_small() -> None:
     assert len(stepper(classifier()).html.encode()) < 500_000
@@ -196,21 +267,36 @@ def test_more_than_40_values_are_stepped_through_by_module() -> None:
 
 def test_more_than_40_values_without_modules_are_refused() -> None:
     z = parameter(1.0)
-    for _ in range(39): z = z + 1
+    for _ in range(39):
+        z = z + 1
     assert len(stepper(z).graph.nodes) == 40
-    with pytest.raises(ValueError, match=r"41 values, and a stepper goes through at most 40.*nn\.Modules"): stepper(z + 1)
+    with pytest.raises(
+        ValueError, match=r"41 values, and a stepper goes through at most 40.*nn\.Modules"
+    ):
+        stepper(z + 1)
 
 
 # The page
 
+
 def test_the_policy_allows_this_script_and_style_and_nothing_else() -> None:
     page = stepper(neuron()[0]).html
     policy = html.unescape(re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1])  # type: ignore[index]
-    allowed = {base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in
-               re.findall(r"<style>(.*?)</style>|<script>(.*?)</script>", page, re.DOTALL) for text in text if text}
-    assert policy.startswith("default-src 'none';") and set(re.findall("sha256-([^']*)", policy)) == allowed
+    allowed = {
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for text in re.findall(r"<style>(.*?)</style>|<script>(.*?)</script>", page, re.DOTALL)
+        for text in text
+        if text
+    }
+    assert (
+        policy.startswith("default-src 'none';")
+        and set(re.findall("sha256-([^']*)", policy)) == allowed
+    )
     assert " style=" not in page and "javascript:" not in page and "onclick" not in page
-    assert set(re.findall(r"https?://[^\s\"<]*", page)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r"https?://[^\s\"<]*", page)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -219,21 +305,33 @@ def test_a_hostile_name_changes_nothing_but_its_own_text(name: str) -> None:
         z: Any = np.exp(parameter(1.0, name) - 2) * np.ones((2, 1))
         z.name = f"{name}z"
         return stepper(z).html
+
     found, plain = page(name), page("p0" if name == "n0" else "plain")
     assert Tags(found).tags == Tags(plain).tags
-    assert [{**step, "text": ""} for step in data(found)["steps"]] == [{**step, "text": ""} for step in data(plain)["steps"]]
+    assert [{**step, "text": ""} for step in data(found)["steps"]] == [
+        {**step, "text": ""} for step in data(plain)["steps"]
+    ]
 
 
 def test_data_in_a_page_has_no_character_that_could_end_it() -> None:
     page = stepper(parameter(1.0, "</script>&\u2028<!--") * 2).html
     inside = page.partition('type="application/json">')[2].partition("</script>")[0]
-    assert not set("<>&\u2028\u2029") & set(inside) and "</script>& <!--" in data(page)["steps"][1]["text"]
+    assert (
+        not set("<>&\u2028\u2029") & set(inside)
+        and "</script>& <!--" in data(page)["steps"][1]["text"]
+    )
 
 
 def test_the_same_program_gives_the_same_bytes() -> None:
     def run(seed: str) -> bytes:
-        return subprocess.run([sys.executable, "-c", PROGRAM], env=os.environ | {"PYTHONHASHSEED": seed}, check=True,
-                              capture_output=True, cwd=Path(__file__).parents[1]).stdout
+        return subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            cwd=Path(__file__).parents[1],
+        ).stdout
+
     first = run("1")
     assert first.startswith(b"'<!DOCTYPE html>") and first == run("2")
 
@@ -241,23 +339,33 @@ def test_the_same_program_gives_the_same_bytes() -> None:
 def test_the_page_follows_the_reader_s_theme() -> None:
     style = re.search(r"<style>(.*?)</style>", stepper(neuron()[0]).html, re.DOTALL)[1]  # type: ignore[index]
     light, _, dark = style.partition("prefers-color-scheme: dark")
-    assert "--background: #ffffff" in light and "--background: #12181f" in dark and "--positive: #56b4e9" in dark
+    assert (
+        "--background: #ffffff" in light
+        and "--background: #12181f" in dark
+        and "--positive: #56b4e9" in dark
+    )
     assert not re.findall(r'(?:fill|stroke)="#', stepper(neuron()[0]).html)
 
 
 # Files, notebooks, errors
 
+
 def test_a_stepper_is_saved_as_html(tmp_path: Path) -> None:
     (made := stepper(neuron()[0])).save(tmp_path / "steps.html")
     assert (tmp_path / "steps.html").read_text(encoding="utf-8") == made.html
-    with pytest.raises(ValueError, match=r"saved as \.html, and not as \.svg"): made.save(tmp_path / "steps.svg")
+    with pytest.raises(ValueError, match=r"saved as \.html, and not as \.svg"):
+        made.save(tmp_path / "steps.svg")
 
 
 def test_a_notebook_shows_the_page_in_a_sandbox() -> None:
     bundle = (made := stepper(neuron()[0]))._repr_mimebundle_(include=None, exclude=None)
     assert list(bundle) == ["text/html", "text/plain"] and bundle["text/plain"] == repr(made)
     [(tag, attributes)] = list(elements(bundle["text/html"]))
-    assert tag == "iframe" and attributes["sandbox"] == "allow-scripts" and attributes["srcdoc"] == made.html
+    assert (
+        tag == "iframe"
+        and attributes["sandbox"] == "allow-scripts"
+        and attributes["srcdoc"] == made.html
+    )
 
 
 def elements(markup: str) -> Iterator[tuple[str, dict[str, str | None]]]:

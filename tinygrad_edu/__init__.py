@@ -1,4 +1,5 @@
-"""Backpropagation from first principles: a Tensor records how it was computed, the chain rule walks back.
+"""Backpropagation from first principles: a Tensor records how it was computed, the chain rule walks
+back.
 
 >>> from tinygrad_edu import Tensor
 >>> w = Tensor(-3.0, requires_grad=True, name="w")
@@ -8,42 +9,97 @@
 >>> loss.item(), w.grad.item()  # ∂/∂w (w x + 7)² = 2 (w x + 7) x
 (1.0, 4.0)
 
-Read the source in this order: engine.py, derivatives.py, functional.py, gradcheck.py.
-"""
+Read the source in this order: core/engine.py, core/derivatives.py, core/functional.py,
+core/gradcheck.py."""
 
 import importlib
+import importlib.machinery
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_edu import composed as composed
-from tinygrad_edu import derivatives as derivatives
-from tinygrad_edu import linalg as linalg
-from tinygrad_edu import special as special
-from tinygrad_edu.engine import Tensor, derivative, no_grad, operation
-from tinygrad_edu.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from tinygrad_edu.tracing import live, whole
+from tinygrad_edu.core import derivatives as derivatives
+from tinygrad_edu.core.engine import Tensor, derivative, no_grad, operation
+from tinygrad_edu.core.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from tinygrad_edu.operations import composed as composed
+from tinygrad_edu.operations import linalg as linalg
+from tinygrad_edu.operations import special as special
+from tinygrad_edu.programs.tracing import live, whole
 
 if TYPE_CHECKING:
     from tinygrad_edu import nn
-    from tinygrad_edu.anomaly import detect_anomaly
-    from tinygrad_edu.gradcheck import check_gradients
+    from tinygrad_edu.core.gradcheck import check_gradients
+    from tinygrad_edu.debugging.anomaly import detect_anomaly
     from tinygrad_edu.graph import draw, explain, latex, paths, stepper
-    from tinygrad_edu.replaying import replay
+    from tinygrad_edu.programs.replay import replay
 
-__all__ = ["Tensor", "check_gradients", "derivative", "detect_anomaly", "draw", "explain", "grad", "hessian", "hvp", "jacobian",
-           "jvp", "latex", "live", "nn", "no_grad", "operation", "paths", "replay", "special", "stepper", "value_and_grad",
-           "vjp", "whole"]
+__version__ = "0.2.0"
 
-# What many programs never ask for, and the module that it comes with when it is first asked for: importing stays quick
-LATER = {"nn": "nn", "check_gradients": "gradcheck", "detect_anomaly": "anomaly", "replay": "replaying",
-         "draw": "graph", "explain": "graph", "latex": "graph", "paths": "graph", "stepper": "graph"}
+__all__ = [
+    "Tensor",
+    "check_gradients",
+    "derivative",
+    "detect_anomaly",
+    "draw",
+    "explain",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "latex",
+    "live",
+    "nn",
+    "no_grad",
+    "operation",
+    "paths",
+    "replay",
+    "special",
+    "stepper",
+    "value_and_grad",
+    "vjp",
+    "whole",
+]
+
+HERE = __path__[0]
+
+
+class Beside:
+    """Finds `tinygrad_edu.nn` in a clone, where nn/ stands beside this folder; installed, it is within."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        if name != "tinygrad_edu.nn":
+            return None
+        return importlib.machinery.PathFinder.find_spec(name, [os.path.dirname(HERE)])
+
+
+if not os.path.isdir(os.path.join(HERE, "nn")):
+    sys.meta_path.append(Beside)
+
+# What many programs never ask for, and the module that it comes with when it is first asked for:
+# importing stays quick
+LATER = {
+    "check_gradients": "core.gradcheck",
+    "detect_anomaly": "debugging.anomaly",
+    "replay": "programs.replay",
+    "draw": "graph",
+    "explain": "graph",
+    "latex": "graph",
+    "paths": "graph",
+    "stepper": "graph",
+}
 
 if not TYPE_CHECKING:  # a type checker knows the imports above, and that there are no other names
+
     def __getattr__(name: str) -> Any:
-        """One of these names, or a module that they come with."""
-        home = LATER.get(name, name)
-        if home not in LATER.values(): raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = importlib.import_module(f"tinygrad_edu.{home}")
-        return module if name == home else getattr(module, name)
+        """One of these names, or a folder of the package."""
+        if name in ("nn", "graph"):
+            return importlib.import_module(f"tinygrad_edu.{name}")
+        if name not in LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"tinygrad_edu.{LATER[name]}"), name)
 
 
-def __dir__() -> list[str]: return sorted({*globals(), *__all__})
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,10 +5,10 @@ Accuracy against the number of parameters, from the video's network to wider one
 
     python examples/learning/architecture.py
 
-Sigmoids, the squared cost and plain gradient descent stay; the wider networks are trained for a shorter time, with a smaller
-penalty. The left half asks what takes the small network to 96 %: a rate that falls to 0, a small penalty on the weights, or
-both. The settings were found with the test images in sight, which makes all of these accuracies slightly too good.
-"""
+Sigmoids, the squared cost and plain gradient descent stay; the wider networks are trained for a
+shorter time, with a smaller penalty. The left half asks what takes the small network to 96 %: a
+rate that falls to 0, a small penalty on the weights, or both. The settings were found with the test
+images in sight, which makes all of these accuracies slightly too good."""
 
 from __future__ import annotations
 
@@ -19,15 +19,30 @@ import study
 from matplotlib.figure import Figure
 from study import Array, Look
 
-CLAIM = "The plain network classifies 96 % of new images correctly, and with a changed hidden structure 98 % are reached."
+CLAIM = (
+    "The plain network classifies 96 % of new images correctly, and with a changed hidden "
+    "structure 98 % are reached."
+)
 PENALTY = 5e-5
-LADDER = {"fixed rate": {}, "falling rate": {"cosine": True}, "fixed rate, penalty": {"decay": PENALTY},
-          "falling rate, penalty": {"cosine": True, "decay": PENALTY}}
+LADDER = {
+    "fixed rate": {},
+    "falling rate": {"cosine": True},
+    "fixed rate, penalty": {"decay": PENALTY},
+    "falling rate, penalty": {"cosine": True, "decay": PENALTY},
+}
 LONGER = "the same, three times as long"
-WIDER = {(32, 32): 3e-5, (64,): 3e-5, (64, 32): 2e-5, (128, 32): 2e-5}  # hidden layers, and the penalty that suits them
+WIDER = {
+    (32, 32): 3e-5,
+    (64,): 3e-5,
+    (64, 32): 2e-5,
+    (128, 32): 2e-5,
+}  # hidden layers, and the penalty that suits them
 QUICK = {(32, 32): 3e-5, (64, 32): 2e-5}
-NOTE = ("Orange: the same network on both sides, which sees every image {} times; the wider ones see it {} times. "
-        "Each dot is one training; another seed moves it by a few tenths of a point.")
+NOTE = (
+    "Orange: the same network on both sides, which sees every image {} times; the wider ones see "
+    "it {} times. "
+    "Each dot is one training; another seed moves it by a few tenths of a point."
+)
 
 
 def trained(hidden: tuple[int, ...], data: tuple[Array, ...], args: Any, **settings: Any) -> float:
@@ -35,7 +50,9 @@ def trained(hidden: tuple[int, ...], data: tuple[Array, ...], args: Any, **setti
     x, y, x_test, y_test = data
     start, order = np.random.default_rng(args.seed).spawn(2)
     model = study.network((784, *hidden, 10), start)
-    study.train(model, x, study.one_hot(y), args, order, lr=args.lr, title=named(hidden), **settings)
+    study.train(
+        model, x, study.one_hot(y), args, order, lr=args.lr, title=named(hidden), **settings
+    )
     return study.accuracy(model, x_test, y_test)
 
 
@@ -45,7 +62,9 @@ def named(hidden: tuple[int, ...]) -> str:
 
 def parameters(hidden: tuple[int, ...]) -> int:
     """The weights and biases of 784-hidden-10, counted."""
-    return sum(p.size for p in study.network((784, *hidden, 10), np.random.default_rng(0)).parameters())
+    return sum(
+        p.size for p in study.network((784, *hidden, 10), np.random.default_rng(0)).parameters()
+    )
 
 
 def draw_ladder(axes: Any, look: Look, ladder: dict[str, float]) -> None:
@@ -55,8 +74,14 @@ def draw_ladder(axes: Any, look: Look, ladder: dict[str, float]) -> None:
         axes.axhline(i, color=look.grey, linewidth=0.8, zorder=0)
         axes.plot(value, i, "o", color=look.orange if name == LONGER else look.plum, markersize=10)
         axes.text(value, i - 0.24, f"{value:.1%}", ha="center", va="bottom", fontweight="bold")
-    axes.set(yticks=range(len(ladder)), yticklabels=ladder, ylim=(len(ladder) - 0.5, -0.8), xticks=[],
-             xlim=(low, max(ladder.values()) + 0.004), title="784-16-16-10: what the training is worth")
+    axes.set(
+        yticks=range(len(ladder)),
+        yticklabels=ladder,
+        ylim=(len(ladder) - 0.5, -0.8),
+        xticks=[],
+        xlim=(low, max(ladder.values()) + 0.004),
+        title="784-16-16-10: what the training is worth",
+    )
     axes.tick_params(axis="y", length=0, labelsize=10, labelcolor=look.ink)
     axes.spines[["left", "bottom"]].set_visible(False)
 
@@ -65,13 +90,27 @@ def draw_curve(axes: Any, look: Look, curve: dict[tuple[int, ...], float]) -> No
     """Accuracy against the number of parameters."""
     sizes, values = [parameters(hidden) for hidden in curve], list(curve.values())
     axes.plot(sizes, values, color=look.blue, zorder=1)
-    axes.scatter(sizes, values, s=80, color=[look.orange, *[look.blue] * (len(curve) - 1)], zorder=2)
+    axes.scatter(
+        sizes, values, s=80, color=[look.orange, *[look.blue] * (len(curve) - 1)], zorder=2
+    )
     for hidden, size, value in zip(curve, sizes, values, strict=True):
         offset, ha = ((-9, 5), "right") if hidden not in ((16, 16), (64,)) else ((11, -5), "left")
-        axes.annotate(f"{named(hidden)}: {value:.1%}", (size, value), offset, textcoords="offset points", ha=ha,
-                      fontweight="bold", fontsize=10)
-    axes.set(xscale="log", xlabel="weights and biases", ylabel="test images classified correctly",
-             xlim=(min(sizes) / 1.25, max(sizes) * 1.25), title="other hidden layers, the same neurons and cost")
+        axes.annotate(
+            f"{named(hidden)}: {value:.1%}",
+            (size, value),
+            offset,
+            textcoords="offset points",
+            ha=ha,
+            fontweight="bold",
+            fontsize=10,
+        )
+    axes.set(
+        xscale="log",
+        xlabel="weights and biases",
+        ylabel="test images classified correctly",
+        xlim=(min(sizes) / 1.25, max(sizes) * 1.25),
+        title="other hidden layers, the same neurons and cost",
+    )
     ticks = [parameters(hidden) for hidden in curve if hidden != (64,)]  # it is too close to 64-32
     axes.set_xticks(ticks, [f"{size:,}" for size in ticks])
     axes.minorticks_off()
@@ -81,52 +120,95 @@ def draw_curve(axes: Any, look: Look, curve: dict[tuple[int, ...], float]) -> No
     axes.set_axisbelow(True)
 
 
-def draw(look: Look, note: str, ladder: dict[str, float], curve: dict[tuple[int, ...], float]) -> Figure:
+def draw(
+    look: Look, note: str, ladder: dict[str, float], curve: dict[tuple[int, ...], float]
+) -> Figure:
     best = max(curve.values())
-    drawn = study.figure(f"{curve[16, 16]:.1%} with two hidden layers of 16, {best:.1%} with wider ones", 13, 5.2, note)
+    drawn = study.figure(
+        f"{curve[16, 16]:.1%} with two hidden layers of 16, {best:.1%} with wider ones",
+        13,
+        5.2,
+        note,
+    )
     left, right = drawn.subplots(1, 2, width_ratios=[1, 1.25])
     draw_ladder(left, look, ladder)
     draw_curve(right, look, curve)
     return drawn
 
 
-def checks_of(ladder: dict[str, float], curve: dict[tuple[int, ...], float], quick: bool) -> dict[str, bool]:
-    """What has to hold; a tenth of the images says less, and a tenth of the test images says it less precisely."""
+def checks_of(
+    ladder: dict[str, float], curve: dict[tuple[int, ...], float], quick: bool
+) -> dict[str, bool]:
+    """What has to hold; a tenth of the images says less, and a tenth of the test images says it
+    less precisely."""
     plain, (*_, widest) = curve[16, 16], curve.values()
     without = (ladder["fixed rate"] + ladder["falling rate"]) / 2
     both = (ladder["falling rate, penalty"] + ladder[LONGER]) / 2
-    if quick: return {"with a tenth of the images the plain network reaches 87 %": plain > 0.87,
-                      "64-32, with four times the parameters, gains 0.4 points": widest > plain + 0.004,
-                      "falling rate and penalty lose less than two points": both > without - 0.02}
-    return {"the plain network reaches 95.8 %": plain > 0.958,
-            "every wider network gains 0.2 points": min(list(curve.values())[1:]) > plain + 0.002,
-            "128-32, with eight times the parameters, reaches 97.8 %, and less than 98.8 %": 0.978 < widest < 0.988,
-            "128-32 gains a whole point": widest > plain + 0.01,
-            "a fixed rate without the penalty stays below 95.8 %": ladder["fixed rate"] < 0.958,
-            "the two trainings with both gain 0.2 points over the two without a penalty": both > without + 0.002}
+    if quick:
+        return {
+            "with a tenth of the images the plain network reaches 87 %": plain > 0.87,
+            "64-32, with four times the parameters, gains 0.4 points": widest > plain + 0.004,
+            "falling rate and penalty lose less than two points": both > without - 0.02,
+        }
+    return {
+        "the plain network reaches 95.8 %": plain > 0.958,
+        "every wider network gains 0.2 points": min(list(curve.values())[1:]) > plain + 0.002,
+        "128-32, with eight times the parameters, reaches 97.8 %, and less than 98.8 %": 0.978
+        < widest
+        < 0.988,
+        "128-32 gains a whole point": widest > plain + 0.01,
+        "a fixed rate without the penalty stays below 95.8 %": ladder["fixed rate"] < 0.958,
+        "the two trainings with both gain 0.2 points over the two without a penalty": both
+        > without + 0.002,
+    }
 
 
 def main() -> None:
     flags = study.parser(__doc__)
-    flags.add_argument("--epochs", type=int, default=120, help="how often every image is seen by the video's network")
+    flags.add_argument(
+        "--epochs",
+        type=int,
+        default=120,
+        help="how often every image is seen by the video's network",
+    )
     flags.add_argument("--wide-epochs", type=int, default=20, help="how often by the wider ones")
-    flags.add_argument("--lr", type=float, default=3.0, help="learning rate, or where it starts if it falls")
+    flags.add_argument(
+        "--lr", type=float, default=3.0, help="learning rate, or where it starts if it falls"
+    )
     args = study.parse(flags)
-    if args.quick: args.epochs, args.wide_epochs = min(args.epochs, 48), min(args.wide_epochs, 16)
+    if args.quick:
+        args.epochs, args.wide_epochs = min(args.epochs, 48), min(args.wide_epochs, 16)
     data = study.mnist(args)
-    ladder = {name: trained((16, 16), data, args, epochs=args.epochs // 3, **kind) for name, kind in LADDER.items()}
+    ladder = {
+        name: trained((16, 16), data, args, epochs=args.epochs // 3, **kind)
+        for name, kind in LADDER.items()
+    }
     ladder[LONGER] = trained((16, 16), data, args, epochs=args.epochs, cosine=True, decay=PENALTY)
     curve = {(16, 16): ladder[LONGER]}
     for hidden, decay in QUICK.items() if args.quick else WIDER.items():
-        curve[hidden] = trained(hidden, data, args, epochs=args.wide_epochs, cosine=True, decay=decay)
+        curve[hidden] = trained(
+            hidden, data, args, epochs=args.wide_epochs, cosine=True, decay=decay
+        )
     study.conclude(
-        args, lambda look: draw(look, NOTE.format(args.epochs, args.wide_epochs), ladder, curve), claim=CLAIM,
-        source="3Blue1Brown, Gradient descent, how neural networks learn: 96 %, and 98 % with tweaks",
-        verdict="holds, but 96 % takes a rate that falls and a penalty: with a fixed rate alone it is about 95 %",
-        measured={f"784-16-16-10: {name}": f"{value:.2%}" for name, value in ladder.items()} | {
-            f"784-{named(hidden)}-10, {parameters(hidden):,} parameters": f"{value:.2%}" for hidden, value in curve.items()},
-        checks=checks_of(ladder, curve, args.quick), ladder=ladder,
-        curve={named(hidden): {"parameters": parameters(hidden), "accuracy": value} for hidden, value in curve.items()})
+        args,
+        lambda look: draw(look, NOTE.format(args.epochs, args.wide_epochs), ladder, curve),
+        claim=CLAIM,
+        source="3Blue1Brown, Gradient descent, how neural networks learn: 96 %, and 98 % with "
+        "tweaks",
+        verdict="holds, but 96 % takes a rate that falls and a penalty: with a fixed rate alone "
+        "it is about 95 %",
+        measured={f"784-16-16-10: {name}": f"{value:.2%}" for name, value in ladder.items()}
+        | {
+            f"784-{named(hidden)}-10, {parameters(hidden):,} parameters": f"{value:.2%}"
+            for hidden, value in curve.items()
+        },
+        checks=checks_of(ladder, curve, args.quick),
+        ladder=ladder,
+        curve={
+            named(hidden): {"parameters": parameters(hidden), "accuracy": value}
+            for hidden, value in curve.items()
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Not a study, and not to be run: the training that shuffled_labels.py and structure.py share.
 
-The same network learns the same images twice, from the same start and in the same order: with their true labels, and with these
-labels permuted. Cost and accuracy on all of these images are measured several times per epoch, in steps of equal length.
-"""
+The same network learns the same images twice, from the same start and in the same order: with their
+true labels, and with these labels permuted. Cost and accuracy on all of these images are measured
+several times per epoch, in steps of equal length."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ SIZE = 269_322  # 784·256 + 256 + 256·256 + 256 + 256·10 + 10
 
 @dataclass
 class Course:
-    """How one training went: on its own images at `epochs`, on the test images after each whole epoch."""
+    """How one training went: on its own images at `epochs`, on the test images after each whole
+    epoch."""
 
     epochs: list[float] = field(default_factory=list)
     costs: list[float] = field(default_factory=list)
@@ -33,7 +34,14 @@ class Course:
 
     def until(self, accuracy: float) -> float:
         """The epochs it took to get this share of its images right; inf if it never did."""
-        return next((epoch for epoch, reached in zip(self.epochs, self.accuracies, strict=True) if reached >= accuracy), np.inf)
+        return next(
+            (
+                epoch
+                for epoch, reached in zip(self.epochs, self.accuracies, strict=True)
+                if reached >= accuracy
+            ),
+            np.inf,
+        )
 
     def note(self, epoch: float, outputs: Array, labels: Array) -> None:
         """Write down cost and accuracy at this moment."""
@@ -54,22 +62,38 @@ class Pair:
 
 def flags(doc: str | None) -> ArgumentParser:
     parser = study.parser(doc)
-    parser.add_argument("--images", type=int, default=2000, help="how many images are learned; with --quick a fifth")
-    parser.add_argument("--batch", type=int, default=50, help="images per step; with --quick a fifth")
-    parser.add_argument("--points", type=int, default=10, help="how often per epoch cost and accuracy are measured")
+    parser.add_argument(
+        "--images", type=int, default=2000, help="how many images are learned; with --quick a fifth"
+    )
+    parser.add_argument(
+        "--batch", type=int, default=50, help="images per step; with --quick a fifth"
+    )
+    parser.add_argument(
+        "--points", type=int, default=10, help="how often per epoch cost and accuracy are measured"
+    )
     parser.add_argument("--epochs", type=int, default=100, help="where the training gives up")
     parser.add_argument("--lr", type=float, default=0.1, help="learning rate")
     return parser
 
 
-def share(args: Any) -> int: return 5 if args.quick else 1
+def share(args: Any) -> int:
+    return 5 if args.quick else 1
 
 
 def train(x: Array, labels: Array, x_test: Array, y_test: Array, args: Any, title: str) -> Course:
     """Train until 99.9 % of the images are right: the cross-entropy, a constant rate."""
     start, order = np.random.default_rng(args.seed).spawn(2)  # the same for both labelings
-    model = study.network(SIZES, start, activation=nn.ReLU, weight=nn.init.kaiming_normal, bias=nn.init.zeros, last=None)
-    step = common.step_of(model, nn.CrossEntropy(), nn.optim.SGD(model.parameters(), lr=args.lr), args)
+    model = study.network(
+        SIZES,
+        start,
+        activation=nn.ReLU,
+        weight=nn.init.kaiming_normal,
+        bias=nn.init.zeros,
+        last=None,
+    )
+    step = common.step_of(
+        model, nn.CrossEntropy(), nn.optim.SGD(model.parameters(), lr=args.lr), args
+    )
     loader = nn.DataLoader(x, labels, batch_size=args.batch // share(args), shuffle=True, rng=order)
     every = max(len(loader) // args.points, 1)
     course = Course()
@@ -78,10 +102,12 @@ def train(x: Array, labels: Array, x_test: Array, y_test: Array, args: Any, titl
         for epoch in bar:
             for i, batch in enumerate(loader, 1):
                 step(*batch)
-                if i % every == 0: course.note(epoch + i / len(loader), study.outputs(model, x), labels)
+                if i % every == 0:
+                    course.note(epoch + i / len(loader), study.outputs(model, x), labels)
             course.test.append(study.accuracy(model, x_test, y_test))
             bar.set_postfix(accuracy=f"{course.accuracies[-1]:.3f}")
-            if course.accuracies[-1] >= 0.999: break
+            if course.accuracies[-1] >= 0.999:
+                break
     return course
 
 
@@ -89,7 +115,10 @@ def both(args: Any) -> Pair:
     """The same images with true and with shuffled labels, learned."""
     x, y, x_test, y_test = study.mnist(args)
     chosen, shuffled = np.random.default_rng(args.seed).spawn(4)[2:]
-    some = chosen.permutation(len(x))[:args.images // share(args)]
+    some = chosen.permutation(len(x))[: args.images // share(args)]
     labels = {"true": y[some], "shuffled": shuffled.permutation(y[some])}
-    courses = {name: train(x[some], given, x_test, y_test, args, f"{name} labels") for name, given in labels.items()}
+    courses = {
+        name: train(x[some], given, x_test, y_test, args, f"{name} labels")
+        for name, given in labels.items()
+    }
     return Pair(x[some], labels, courses)

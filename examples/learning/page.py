@@ -1,9 +1,10 @@
-"""Not a study: the page of all ten, from the figures and the metrics.json that they left; build/learning/index.html.
+"""Not a study: the page of all ten, from the figures and the metrics.json that they left;
+build/learning/index.html.
 
     python examples/learning/page.py
 
-It needs no network and no script: each study with its claim, the verdict, its figure in light or dark, numbers and checks.
-"""
+It needs no network and no script: each study with its claim, the verdict, its figure in light or
+dark, numbers and checks."""
 
 from __future__ import annotations
 
@@ -14,11 +15,23 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-STUDIES = {"cost": "The cost", "descent": "Going downhill", "gradient_vector": "What the gradient says",
-           "architecture": "Other hidden layers", "weights": "What the neurons look for", "noise": "Confident about noise",
-           "shuffled_labels": "Shuffled labels", "structure": "Structure in the data", "minima": "Where other starts end",
-           "smoothness": "Why neurons are smooth"}
-BADGES = {"holds": "holds", "holds, but": "but", "does not hold": "not"}  # the verdict's first words, and their colour
+STUDIES = {
+    "cost": "The cost",
+    "descent": "Going downhill",
+    "gradient_vector": "What the gradient says",
+    "architecture": "Other hidden layers",
+    "weights": "What the neurons look for",
+    "noise": "Confident about noise",
+    "shuffled_labels": "Shuffled labels",
+    "structure": "Structure in the data",
+    "minima": "Where other starts end",
+    "smoothness": "Why neurons are smooth",
+}
+BADGES = {
+    "holds": "holds",
+    "holds, but": "but",
+    "does not hold": "not",
+}  # the verdict's first words, and their colour
 
 PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -108,37 +121,70 @@ MISSING = Template("""<section id="$name" aria-labelledby="$name-title">
 
 
 def parts(known: dict[str, Any]) -> tuple[str, str]:
-    """The verdict's badge, and what it says behind that; a study whose checks failed has another badge."""
+    """The verdict's badge, and what it says behind that; a study whose checks failed has another
+    badge."""
     verdict = known["verdict"]
-    words = next(words for words in sorted(BADGES, key=len, reverse=True) if verdict.startswith(words))
-    if not known["holds"]: return '<span class="badge not">a check failed</span>', escape(verdict)
+    words = next(
+        words for words in sorted(BADGES, key=len, reverse=True) if verdict.startswith(words)
+    )
+    if not known["holds"]:
+        return '<span class="badge not">a check failed</span>', escape(verdict)
     rest = verdict.removeprefix(words).lstrip(" ,:")
-    return f'<span class="badge {BADGES[words]}">{words}</span>', escape(f"{rest[:1].lower()}{rest[1:]}" if rest else "")
+    return f'<span class="badge {BADGES[words]}">{words}</span>', escape(
+        f"{rest[:1].lower()}{rest[1:]}" if rest else ""
+    )
 
 
 def read(folder: Path, name: str) -> dict[str, Any] | None:
     """What a study left, or None if it left no figures or no metrics."""
-    needed = [folder / name / file for file in ("metrics.json", "figure_light.png", "figure_dark.png")]
+    needed = [
+        folder / name / file for file in ("metrics.json", "figure_light.png", "figure_dark.png")
+    ]
     return json.loads(needed[0].read_text()) if all(file.is_file() for file in needed) else None
 
 
 def section(name: str, title: str, known: dict[str, Any] | None) -> str:
-    if known is None: return MISSING.substitute(name=name, title=escape(title))
+    if known is None:
+        return MISSING.substitute(name=name, title=escape(title))
     badge, rest = parts(known)
-    rows = (f'<tr><th scope="row">{escape(what)}</th><td>{escape(value)}</td></tr>'
-            for what, value in known["measured"].items())
-    checks = (f"<li><b>✓</b>{escape(sentence)}</li>" if held else
-              f'<li class="missed"><b>✗</b>{escape(sentence)}: missed</li>' for sentence, held in known["checks"].items())
-    alt = f"Figure of the study “{title}”: {known['claim']} Verdict: {known['verdict']}. Its numbers are in the table below."
+    rows = (
+        f'<tr><th scope="row">{escape(what)}</th><td>{escape(value)}</td></tr>'
+        for what, value in known["measured"].items()
+    )
+    checks = (
+        f"<li><b>✓</b>{escape(sentence)}</li>"
+        if held
+        else f'<li class="missed"><b>✗</b>{escape(sentence)}: missed</li>'
+        for sentence, held in known["checks"].items()
+    )
+    alt = (
+        f"Figure of the study “{title}”: {known['claim']} Verdict: {known['verdict']}. Its "
+        "numbers are in the table below."
+    )
     return SECTION.substitute(
-        name=name, title=escape(title), claim=escape(known["claim"]), badge=badge, rest=rest, alt=escape(alt),
-        measured="\n".join(rows), checks="\n".join(checks), source=escape(known["source"]), seconds=f"{known['seconds']:.0f}",
-        quick=", with --quick: fewer images and lower goals" if known["settings"].get("quick") else "")
+        name=name,
+        title=escape(title),
+        claim=escape(known["claim"]),
+        badge=badge,
+        rest=rest,
+        alt=escape(alt),
+        measured="\n".join(rows),
+        checks="\n".join(checks),
+        source=escape(known["source"]),
+        seconds=f"{known['seconds']:.0f}",
+        quick=", with --quick: fewer images and lower goals"
+        if known["settings"].get("quick")
+        else "",
+    )
 
 
 def entry(name: str, title: str, known: dict[str, Any] | None) -> str:
     """A line of the contents: claim → verdict."""
-    claim, badge = (escape(known["claim"]), parts(known)[0]) if known else ("", '<span class="badge">not run yet</span>')
+    claim, badge = (
+        (escape(known["claim"]), parts(known)[0])
+        if known
+        else ("", '<span class="badge">not run yet</span>')
+    )
     return f'<li><a href="#{name}">{escape(title)}</a><span>{claim}</span>{badge}</li>'
 
 
@@ -146,17 +192,28 @@ def page(folder: Path) -> str:
     found = {name: read(folder, name) for name in STUDIES}
     there = [known for known in found.values() if known]
     missing = [name for name, known in found.items() if not known]
-    summary = (f"{sum(known['holds'] for known in there)} of {len(there)} studies passed all of their checks, "
-               f"in {sum(known['seconds'] for known in there):.0f} seconds.")
-    if missing: summary += f" Not run yet: {', '.join(missing)} (<code>make learning</code>)."
-    return PAGE.substitute(summary=summary,
-                           contents="\n".join(entry(name, title, found[name]) for name, title in STUDIES.items()),
-                           sections="\n".join(section(name, title, found[name]) for name, title in STUDIES.items()))
+    summary = (
+        f"{sum(known['holds'] for known in there)} of {len(there)} studies passed all of their "
+        "checks, "
+        f"in {sum(known['seconds'] for known in there):.0f} seconds."
+    )
+    if missing:
+        summary += f" Not run yet: {', '.join(missing)} (<code>make learning</code>)."
+    return PAGE.substitute(
+        summary=summary,
+        contents="\n".join(entry(name, title, found[name]) for name, title in STUDIES.items()),
+        sections="\n".join(section(name, title, found[name]) for name, title in STUDIES.items()),
+    )
 
 
 def main() -> None:
     flags = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    flags.add_argument("--out", type=Path, default=Path("build") / "learning", help="where the studies' folders are")
+    flags.add_argument(
+        "--out",
+        type=Path,
+        default=Path("build") / "learning",
+        help="where the studies' folders are",
+    )
     folder = flags.parse_args().out
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.html").write_text(page(folder), encoding="utf-8")

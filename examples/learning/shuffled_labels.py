@@ -5,9 +5,9 @@ The same images are learned twice, the second time with shuffled labels::
 
     python examples/learning/shuffled_labels.py
 
-The labels of 2,000 images are permuted: a 3 may now have to be called a 7. Nothing about the digits is left to be understood,
-so that a network with more weights than images can only learn them by heart. Test images keep their true labels.
-"""
+The labels of 2,000 images are permuted: a 3 may now have to be called a 7. Nothing about the digits
+is left to be understood, so that a network with more weights than images can only learn them by
+heart. Test images keep their true labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from matplotlib.figure import Figure
 from memorise import Course, Pair
 from study import Look
 
-CLAIM = "With shuffled labels a network learns its images as perfectly as with true ones, and tests no better than chance."
+CLAIM = (
+    "With shuffled labels a network learns its images as perfectly as with true ones, and "
+    "tests no better than chance."
+)
 
 
 def draw_images(axes: Any, look: Look, pair: Pair) -> None:
@@ -29,10 +32,22 @@ def draw_images(axes: Any, look: Look, pair: Pair) -> None:
     changed = np.flatnonzero((given != pair.labels["true"]) & (given == answers))
     for place, i in enumerate(changed[:18]):
         row, column = divmod(place, 3)
-        axes.imshow(pair.x[i].reshape(28, 28), cmap=look.amount, vmin=0, vmax=1,
-                    extent=(2 * column, 2 * column + 1, 1.2 * row + 1, 1.2 * row))
-        axes.text(2 * column + 1.08, 1.2 * row + 0.5, f"“{answers[i]}”", va="center", fontsize=13, fontweight="bold",
-                  color=look.orange)
+        axes.imshow(
+            pair.x[i].reshape(28, 28),
+            cmap=look.amount,
+            vmin=0,
+            vmax=1,
+            extent=(2 * column, 2 * column + 1, 1.2 * row + 1, 1.2 * row),
+        )
+        axes.text(
+            2 * column + 1.08,
+            1.2 * row + 0.5,
+            f"“{answers[i]}”",
+            va="center",
+            fontsize=13,
+            fontweight="bold",
+            color=look.orange,
+        )
     axes.set(xlim=(0, 5.8), ylim=(7.1, 0), title="after shuffled labels it answers")
     axes.axis("off")
 
@@ -40,35 +55,71 @@ def draw_images(axes: Any, look: Look, pair: Pair) -> None:
 def draw_courses(axes: Any, look: Look, courses: dict[str, Course]) -> None:
     """The share of right answers after each epoch, on the images learned and on test images."""
     for (name, course), color in zip(courses.items(), (look.blue, look.orange), strict=True):
-        axes.plot(course.epochs, np.multiply(course.accuracies, 100), color=color, linewidth=1.1,
-                  label=f"{name} labels, the images it learns")
-        axes.plot(range(1, len(course.test) + 1), np.multiply(course.test, 100), color=color, linestyle=(0, (3, 1.5)),
-                  label=f"{name} labels, test images")
+        axes.plot(
+            course.epochs,
+            np.multiply(course.accuracies, 100),
+            color=color,
+            linewidth=1.1,
+            label=f"{name} labels, the images it learns",
+        )
+        axes.plot(
+            range(1, len(course.test) + 1),
+            np.multiply(course.test, 100),
+            color=color,
+            linestyle=(0, (3, 1.5)),
+            label=f"{name} labels, test images",
+        )
         axes.plot(course.epochs[-1], 100 * course.accuracies[-1], "o", color=color)
     axes.legend(loc="center right", bbox_to_anchor=(1, 0.36))
     axes.axhline(10, color=look.muted, linewidth=0.8, linestyle=":", zorder=0)
-    axes.set(xlabel="epochs", ylabel="right answers (%)", ylim=(0, 106), xlim=(0, None), yticks=range(0, 101, 20),
-             title="while it learns")
+    axes.set(
+        xlabel="epochs",
+        ylabel="right answers (%)",
+        ylim=(0, 106),
+        xlim=(0, None),
+        yticks=range(0, 101, 20),
+        title="while it learns",
+    )
 
 
 def draw_ends(axes: Any, look: Look, courses: dict[str, Course]) -> None:
     """The end of both trainings as bars."""
-    for course, color, shift in zip(courses.values(), (look.blue, look.orange), (-0.19, 0.19), strict=True):
+    for course, color, shift in zip(
+        courses.values(), (look.blue, look.orange), (-0.19, 0.19), strict=True
+    ):
         for i, share in enumerate((course.accuracies[-1], course.test[-1])):
             axes.bar(i + shift, 100 * share, 0.34, color=color)
-            axes.text(i + shift, 100 * share + 1.5, f"{100 * share:.1f}", ha="center", fontweight="bold", color=color)
+            axes.text(
+                i + shift,
+                100 * share + 1.5,
+                f"{100 * share:.1f}",
+                ha="center",
+                fontweight="bold",
+                color=color,
+            )
     axes.axhline(10, color=look.muted, linewidth=0.8, linestyle=":", zorder=0)
     axes.text(1.55, 10, "chance", color=look.muted, va="center")
-    axes.set(xticks=[0, 1], xticklabels=["the images it learns", "test images"], ylim=(0, 106), yticks=[], xlim=(-0.5, 1.5),
-             title="at the end (%)")
+    axes.set(
+        xticks=[0, 1],
+        xticklabels=["the images it learns", "test images"],
+        ylim=(0, 106),
+        yticks=[],
+        xlim=(-0.5, 1.5),
+        title="at the end (%)",
+    )
     axes.spines["left"].set_visible(False)
     axes.tick_params(length=0)
 
 
 def drawing(look: Look, pair: Pair) -> Figure:
     drawn = study.figure(
-        "Shuffled labels are learned as perfectly as true ones, only later; they are of no use for new images",
-        13, 5.2, f"The same network learns the same {len(pair.x):,} images, from the same start. Test images have true labels.")
+        "Shuffled labels are learned as perfectly as true ones, only later; they are of no use "
+        "for new images",
+        13,
+        5.2,
+        f"The same network learns the same {len(pair.x):,} images, from the same start. Test "
+        "images have true labels.",
+    )
     images, courses, ends = drawn.subplots(1, 3, width_ratios=[1.1, 1.75, 1.05])
     draw_images(images, look, pair)
     draw_courses(courses, look, pair.courses)
@@ -82,27 +133,46 @@ def main() -> None:
     true, shuffled = pair.courses["true"], pair.courses["shuffled"]
     kept = float((pair.labels["true"] == pair.labels["shuffled"]).mean())
     slower = {share: shuffled.until(share) / true.until(share) for share in (0.5, 0.9, 0.99)}
-    factor, few = (2.5, 0.75) if args.quick else (8, 0.88)  # fewer images are learned by heart sooner, and teach less
+    factor, few = (
+        (2.5, 0.75) if args.quick else (8, 0.88)
+    )  # fewer images are learned by heart sooner, and teach less
     study.conclude(
-        args, lambda look: drawing(look, pair), claim=CLAIM,
-        verdict=f"holds, but shuffled labels take {slower[0.9]:.0f} times as long until 90 % are learned",
+        args,
+        lambda look: drawing(look, pair),
+        claim=CLAIM,
+        verdict=f"holds, but shuffled labels take {slower[0.9]:.0f} times as long until 90 % are "
+        "learned",
         source="Zhang et al. 2017, Understanding deep learning requires rethinking generalization",
-        measured={"images, and weights and biases to learn them with": f"{len(pair.x):,} and {memorise.SIZE:,}",
-                  "own images right at the end, true and shuffled labels":
-                      f"{true.accuracies[-1]:.2%} and {shuffled.accuracies[-1]:.2%}",
-                  "test images right at the end, true and shuffled labels": f"{true.test[-1]:.1%} and {shuffled.test[-1]:.1%}",
-                  "epochs until 50 % of its own are right, true and shuffled":
-                      f"{true.until(0.5):.1f} and {shuffled.until(0.5):.1f}",
-                  "epochs until 90 %": f"{true.until(0.9):.1f} and {shuffled.until(0.9):.1f}",
-                  "epochs until 99 %": f"{true.until(0.99):.1f} and {shuffled.until(0.99):.1f}",
-                  "labels that shuffling left the same": f"{kept:.1%}"},
-        checks={"both labelings are learned: at least 99.9 % of its own images":
-                    min(true.accuracies[-1], shuffled.accuracies[-1]) >= 0.999,
-                f"with true labels more than {100 * few:.0f} % of the test images are right": true.test[-1] > few,
-                "with shuffled ones it is chance: from 5 % to 15 %": 0.05 < shuffled.test[-1] < 0.15,
-                f"until 90 % of its own are right, shuffled labels take more than {factor} times as long": slower[0.9] > factor,
-                "shuffling left fewer than a sixth of the labels the same": kept < 1 / 6},
-        slower={f"{share:.0%}": ratio for share, ratio in slower.items()}, kept=kept)
+        measured={
+            "images, and weights and biases to learn them with": f"{len(pair.x):,} and "
+            f"{memorise.SIZE:,}",
+            "own images right at the end, true and shuffled labels": f"{true.accuracies[-1]:.2%} "
+            f"and {shuffled.accuracies[-1]:.2%}",
+            "test images right at the end, true and shuffled labels": f"{true.test[-1]:.1%} and "
+            f"{shuffled.test[-1]:.1%}",
+            "epochs until 50 % of its own are right, true and shuffled": f"{true.until(0.5):.1f} "
+            f"and {shuffled.until(0.5):.1f}",
+            "epochs until 90 %": f"{true.until(0.9):.1f} and {shuffled.until(0.9):.1f}",
+            "epochs until 99 %": f"{true.until(0.99):.1f} and {shuffled.until(0.99):.1f}",
+            "labels that shuffling left the same": f"{kept:.1%}",
+        },
+        checks={
+            "both labelings are learned: at least 99.9 % of its own images": min(
+                true.accuracies[-1], shuffled.accuracies[-1]
+            )
+            >= 0.999,
+            f"with true labels more than {100 * few:.0f} % of the test images are right": true.test[
+                -1
+            ]
+            > few,
+            "with shuffled ones it is chance: from 5 % to 15 %": 0.05 < shuffled.test[-1] < 0.15,
+            f"until 90 % of its own are right, shuffled labels take more than {factor} times as "
+            "long": slower[0.9] > factor,
+            "shuffling left fewer than a sixth of the labels the same": kept < 1 / 6,
+        },
+        slower={f"{share:.0%}": ratio for share, ratio in slower.items()},
+        kept=kept,
+    )
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ With neurons that are either on or off the cost has steps, and no slope leads do
 
     python examples/learning/smoothness.py
 
-The cost along a line through the 13,002 weights and biases, for binary, sigmoid and ReLU neurons, and what training makes of
-each. Then what continuity does not save from: where sigmoids saturate their slope is almost 0 as well, and a network whose
-learning rate is too large for its width ends with all outputs 0, for good.
-"""
+The cost along a line through the 13,002 weights and biases, for binary, sigmoid and ReLU neurons,
+and what training makes of each. Then what continuity does not save from: where sigmoids saturate
+their slope is almost 0 as well, and a network whose learning rate is too large for its width ends
+with all outputs 0, for good."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ from tqdm import tqdm
 
 from tinygrad_edu import derivative, nn, operation
 
-CLAIM = "Activations have a continuous range, not only on and off, so that the cost is smooth and small steps can lead down."
+CLAIM = (
+    "Activations have a continuous range, not only on and off, so that the cost is smooth "
+    "and small steps can lead down."
+)
 STRIDES = 2 ** np.arange(9)
 PANELS = [list("AABBCCDD"), list("EEFFGGGG")]
 
 
 @operation
 def fires(x: Array) -> Array:
-    """1 where x > 0, else 0: np.heaviside, but for the engine, which knows that one as flat and does not even record it."""
+    """1 where x > 0, else 0: np.heaviside, but for the engine, which knows that one as flat and
+    does not even record it."""
     return (x > 0).astype(x.dtype)
 
 
@@ -39,80 +43,124 @@ derivative(fires, lambda g, z, x: g * 0)  # wherever it has a derivative
 class Binary(nn.Module):
     """A neuron that is on or off."""
 
-    def forward(self, x: Any) -> Any: return fires(x)
+    def forward(self, x: Any) -> Any:
+        return fires(x)
 
 
 KINDS: dict[str, dict[str, Any]] = {
-    "binary": {"activation": Binary, "last": Binary}, "sigmoid": {"activation": nn.Sigmoid},
-    "ReLU": {"activation": nn.ReLU, "weight": nn.init.kaiming_normal, "bias": nn.init.zeros}}  # its outputs are sigmoids
+    "binary": {"activation": Binary, "last": Binary},
+    "sigmoid": {"activation": nn.Sigmoid},
+    "ReLU": {"activation": nn.ReLU, "weight": nn.init.kaiming_normal, "bias": nn.init.zeros},
+}  # its outputs are sigmoids
 RATES = {"binary": 1.0, "sigmoid": 1.0, "ReLU": 0.3}
 
 
-def on_line(kind: dict[str, Any], rng: np.random.Generator, x: Array, wanted: Array, points: int) -> Array:
+def on_line(
+    kind: dict[str, Any], rng: np.random.Generator, x: Array, wanted: Array, points: int
+) -> Array:
     """The cost at so many points of the line from one random network to another, in float64."""
     model, target = study.network(study.VIDEO, rng, **kind), study.network(study.VIDEO, rng, **kind)
-    ends = [(p, p.data.astype(np.float64), q.data.astype(np.float64))
-            for p, q in zip(model.parameters(), target.parameters(), strict=True)]
+    ends = [
+        (p, p.data.astype(np.float64), q.data.astype(np.float64))
+        for p, q in zip(model.parameters(), target.parameters(), strict=True)
+    ]
     costs = []
     for t in tqdm(np.linspace(0, 1, points), "along a line", leave=False):
-        for p, start, end in ends: p.data = (1 - t) * start + t * end
+        for p, start, end in ends:
+            p.data = (1 - t) * start + t * end
         costs.append(study.costs(study.outputs(model, x), wanted).mean())
     return np.array(costs)
 
 
 def jumps(cost: Array) -> Array:
-    """The largest change of the cost between neighbours: of all points, of every second, of every fourth …"""
+    """The largest change of the cost between neighbours: of all points, of every second, of every
+    fourth …"""
     return np.array([np.abs(np.diff(cost[::stride])).max() for stride in STRIDES])
 
 
 def bends(cost: Array) -> Array:
     """The same of the slope."""
-    return np.array([np.abs(np.diff(cost[::stride], 2)).max() / stride for stride in STRIDES]) * (len(cost) - 1)
+    return np.array([np.abs(np.diff(cost[::stride], 2)).max() / stride for stride in STRIDES]) * (
+        len(cost) - 1
+    )
 
 
 def trained(name: str, data: tuple[Array, Array, Array, Array], args: Any) -> dict[str, Any]:
-    """The accuracy after each epoch; the length of the first gradient; whether any parameter has changed."""
+    """The accuracy after each epoch; the length of the first gradient; whether any parameter has
+    changed."""
     x, y, x_test, y_test = data
     start, order = np.random.default_rng(args.seed).spawn(2)
     model = study.network(study.VIDEO, start, **KINDS[name])
     wanted = study.one_hot(y)
     before, first = model.state_dict(), study.slope(model, x[:1000], wanted[:1000])
     curve = [study.accuracy(model, x_test, y_test)]
-    study.train(model, x, wanted, args, order, epochs=args.epochs, lr=RATES[name], title=name,
-                after=lambda cost: curve.append(study.accuracy(model, x_test, y_test)))
+    study.train(
+        model,
+        x,
+        wanted,
+        args,
+        order,
+        epochs=args.epochs,
+        lr=RATES[name],
+        title=name,
+        after=lambda cost: curve.append(study.accuracy(model, x_test, y_test)),
+    )
     moved = any((before[key] != now).any() for key, now in model.state_dict().items())
     return {"curve": np.array(curve), "slope": first, "moved": moved}
 
 
-def one_hidden(width: int, lr: float, seed: int, x: Array, y: Array, args: Any) -> tuple[float, float, float]:
-    """An epoch of 784-width-10: the cost at its end, the largest mean output, and what is left of the slope."""
+def one_hidden(
+    width: int, lr: float, seed: int, x: Array, y: Array, args: Any
+) -> tuple[float, float, float]:
+    """An epoch of 784-width-10: the cost at its end, the largest mean output, and what is left of
+    the slope."""
     start, order = np.random.default_rng((args.seed, seed)).spawn(2)
     model, wanted = study.network((784, width, 10), start), study.one_hot(y)
     first = study.slope(model, x[:1000], wanted[:1000])
     study.train(model, x, wanted, args, order, epochs=1, lr=lr)
     a = study.outputs(model, x)
     cost = study.costs(a.astype(np.float64), wanted).mean()
-    return float(cost), float(a.mean(axis=0).max()), study.slope(model, x[:1000], wanted[:1000]) / first
+    return (
+        float(cost),
+        float(a.mean(axis=0).max()),
+        study.slope(model, x[:1000], wanted[:1000]) / first,
+    )
 
 
 def dying(widths: list[int], rates: list[float], runs: int, x: Array, y: Array, args: Any) -> Array:
-    """One row for each rate, one column for each width: of several runs the one that ends with the highest cost."""
+    """One row for each rate, one column for each width: of several runs the one that ends with the
+    highest cost."""
     cells = [(rate, width) for rate in rates for width in widths]
-    found = [max(one_hidden(width, rate, run, x, y, args) for run in range(runs))
-             for rate, width in tqdm(cells, "rates and widths", leave=False)]
+    found = [
+        max(one_hidden(width, rate, run, x, y, args) for run in range(runs))
+        for rate, width in tqdm(cells, "rates and widths", leave=False)
+    ]
     return np.array(found).reshape(len(rates), len(widths), 3)
 
 
 def draw_line(axes: Any, look: Look, name: str, color: str, cost: Array) -> None:
     axes.plot(np.linspace(0, 1, len(cost)), cost, color=color)
-    axes.set(title=f"{name} neurons", xlabel="along a line through all weights", xlim=(0, 1),
-             ylim=(cost.mean() - 1.9, cost.mean() + 1.9))
+    axes.set(
+        title=f"{name} neurons",
+        xlabel="along a line through all weights",
+        xlim=(0, 1),
+        ylim=(cost.mean() - 1.9, cost.mean() + 1.9),
+    )
 
 
 def draw_jumps(axes: Any, look: Look, lines: dict[str, Array], colors: dict[str, str]) -> None:
     for (name, cost), mark in zip(lines.items(), "s^o", strict=True):
-        axes.loglog(STRIDES / (len(cost) - 1), jumps(cost), mark + "-", color=colors[name], markersize=5, label=name)
-    axes.set(title="the largest change of the cost", xlabel="for points so far apart", ylim=(3e-5, 30))
+        axes.loglog(
+            STRIDES / (len(cost) - 1),
+            jumps(cost),
+            mark + "-",
+            color=colors[name],
+            markersize=5,
+            label=name,
+        )
+    axes.set(
+        title="the largest change of the cost", xlabel="for points so far apart", ylim=(3e-5, 30)
+    )
     axes.legend(loc="upper left", ncols=3, fontsize=9, columnspacing=1.0, handlelength=1.4)
 
 
@@ -122,31 +170,71 @@ def draw_neurons(axes: Any, look: Look, colors: dict[str, str]) -> None:
         axes.plot(z, KINDS[name]["activation"]()(z), color=colors[name], linewidth=2.4)
     for name, at in (("binary", (3.9, 1.03)), ("sigmoid", (-2.3, 0.12)), ("ReLU", (1.45, 1.6))):
         axes.text(*at, name, color=colors[name], fontweight="bold", ha="right", va="bottom")
-    axes.set(title="what a neuron answers", xlabel="weighted sum + bias", xlim=(-4, 4), ylim=(-0.08, 2))
+    axes.set(
+        title="what a neuron answers", xlabel="weighted sum + bias", xlim=(-4, 4), ylim=(-0.08, 2)
+    )
 
 
-def draw_training(axes: Any, look: Look, results: dict[str, dict[str, Any]], colors: dict[str, str]) -> None:
+def draw_training(
+    axes: Any, look: Look, results: dict[str, dict[str, Any]], colors: dict[str, str]
+) -> None:
     for (name, result), mark in zip(results.items(), "s^o", strict=True):
         axes.plot(result["curve"], mark + "-", color=colors[name], markersize=4)
-    axes.text(0.97, results["binary"]["curve"][-1] + 0.04, "binary: nothing moves", color=colors["binary"], ha="right",
-              transform=axes.get_yaxis_transform())
-    axes.text(0.97, 0.72, "sigmoid and ReLU", color=look.ink, ha="right", transform=axes.get_yaxis_transform())
-    axes.set(title="what training makes of it", xlabel="epoch", ylabel="accuracy, test images", ylim=(0, 1))
+    axes.text(
+        0.97,
+        results["binary"]["curve"][-1] + 0.04,
+        "binary: nothing moves",
+        color=colors["binary"],
+        ha="right",
+        transform=axes.get_yaxis_transform(),
+    )
+    axes.text(
+        0.97,
+        0.72,
+        "sigmoid and ReLU",
+        color=look.ink,
+        ha="right",
+        transform=axes.get_yaxis_transform(),
+    )
+    axes.set(
+        title="what training makes of it",
+        xlabel="epoch",
+        ylabel="accuracy, test images",
+        ylim=(0, 1),
+    )
 
 
 def draw_dying(axes: Any, look: Look, found: Array, widths: list[int], rates: list[float]) -> None:
     cost = found[..., 0]
     axes.imshow(1 - 2 * cost, cmap=look.diverging, vmin=-1, vmax=1, aspect="auto", origin="lower")
     for (i, j), value in np.ndenumerate(cost):
-        axes.text(j, i, f"{value:.3f}", ha="center", va="center", color=look.paper if abs(1 - 2 * value) > 0.75 else look.ink)
+        axes.text(
+            j,
+            i,
+            f"{value:.3f}",
+            ha="center",
+            va="center",
+            color=look.paper if abs(1 - 2 * value) > 0.75 else look.ink,
+        )
     across = np.array([-0.5, len(widths) - 0.5])
-    steps = (np.log2(widths[-1] / widths[0]) / (len(widths) - 1), np.log2(rates[-1] / rates[0]) / (len(rates) - 1))
+    steps = (
+        np.log2(widths[-1] / widths[0]) / (len(widths) - 1),
+        np.log2(rates[-1] / rates[0]) / (len(rates) - 1),
+    )
     border = (np.log2(100 / widths[0] / rates[0]) - steps[0] * across) / steps[1]
     axes.plot(across, border, color=look.paper, linewidth=4)
     axes.plot(across, border, color=look.ink, linestyle="--")
-    axes.set(title="sigmoids die, cost 1.000, where rate × width is far above 100 (dashed)",
-             xticks=range(len(widths)), xticklabels=widths, yticks=range(len(rates)), yticklabels=[f"{r:g}" for r in rates],
-             xlabel="width of the hidden layer", ylabel="learning rate", xlim=across, ylim=(-0.5, len(rates) - 0.5))
+    axes.set(
+        title="sigmoids die, cost 1.000, where rate × width is far above 100 (dashed)",
+        xticks=range(len(widths)),
+        xticklabels=widths,
+        yticks=range(len(rates)),
+        yticklabels=[f"{r:g}" for r in rates],
+        xlabel="width of the hidden layer",
+        ylabel="learning rate",
+        xlim=across,
+        ylim=(-0.5, len(rates) - 0.5),
+    )
     axes.tick_params(length=0)
 
 
@@ -155,24 +243,38 @@ def main() -> None:
     flags.add_argument("--epochs", type=int, default=8, help="how often every image is seen")
     flags.add_argument("--points", type=int, default=4097, help="points of the line")
     args = study.parse(flags)
-    if args.quick: args.points = 1025
+    if args.quick:
+        args.points = 1025
     widths = [16, 64, 256] if args.quick else [16, 32, 64, 128, 256]
     rates = [1.0, 4.0, 16.0] if args.quick else [0.5, 1.0, 2.0, 4.0, 8.0]
     data = study.mnist(args)
     x, y = data[:2]
     some = x[:20].astype(np.float64), study.one_hot(y[:20])
-    lines = {name: on_line(kind, np.random.default_rng(args.seed), *some, args.points) for name, kind in KINDS.items()}
+    lines = {
+        name: on_line(kind, np.random.default_rng(args.seed), *some, args.points)
+        for name, kind in KINDS.items()
+    }
     results = {name: trained(name, data, args) for name in KINDS}
     few, runs = (4_000, 1) if args.quick else (10_000, 2)
     found = dying(widths, rates, runs, x[:few], y[:few], args)
 
     def draw(look: Look) -> Figure:
-        drawn = study.figure("Binary neurons make the cost a staircase without a slope; sigmoid and ReLU neurons make it "
-                             "continuous, and learn", 14, 7.6, "Above: the cost of 20 images, on scales of the same length. "
-                             "Below at the right: the cost of 784-width-10, all neurons sigmoid, after an epoch of "
-                             f"{few:,} images{', the worse of two runs' * (runs > 1)}.")
-        at, colors = drawn.subplot_mosaic(PANELS), dict(zip(KINDS, (look.orange, look.blue, look.plum), strict=True))
-        for panel, name in zip("ABC", KINDS, strict=True): draw_line(at[panel], look, name, colors[name], lines[name])
+        drawn = study.figure(
+            "Binary neurons make the cost a staircase without a slope; sigmoid and ReLU neurons "
+            "make it "
+            "continuous, and learn",
+            14,
+            7.6,
+            "Above: the cost of 20 images, on scales of the same length. "
+            "Below at the right: the cost of 784-width-10, all neurons sigmoid, after an epoch of "
+            f"{few:,} images{', the worse of two runs' * (runs > 1)}.",
+        )
+        at, colors = (
+            drawn.subplot_mosaic(PANELS),
+            dict(zip(KINDS, (look.orange, look.blue, look.plum), strict=True)),
+        )
+        for panel, name in zip("ABC", KINDS, strict=True):
+            draw_line(at[panel], look, name, colors[name], lines[name])
         at["A"].set_ylabel("cost")
         draw_jumps(at["D"], look, lines, colors)
         draw_neurons(at["E"], look, colors)
@@ -183,8 +285,14 @@ def main() -> None:
     report(args, draw, lines, results, found, np.outer(rates, widths))
 
 
-def report(args: Any, draw: Any, lines: dict[str, Array], results: dict[str, dict[str, Any]], found: Array,
-           products: Array) -> None:
+def report(
+    args: Any,
+    draw: Any,
+    lines: dict[str, Array],
+    results: dict[str, dict[str, Any]],
+    found: Array,
+    products: Array,
+) -> None:
     """The numbers and what has to be true of them, whatever the seed."""
     jump, bend = ({name: of(cost) for name, cost in lines.items()} for of in (jumps, bends))
     finer = {name: jump[name][0] / jump[name][4] for name in lines}  # points 16 times as close
@@ -193,34 +301,60 @@ def report(args: Any, draw: Any, lines: dict[str, Array], results: dict[str, dic
     alive, dead = found[products <= 64], found[products >= 500]
     values = len(np.unique(lines["binary"].round(9)))
 
-    def each(numbers: dict[str, Any], form: str) -> str: return ", ".join(f"{name} {n:{form}}" for name, n in numbers.items())
+    def each(numbers: dict[str, Any], form: str) -> str:
+        return ", ".join(f"{name} {n:{form}}" for name, n in numbers.items())
 
     study.conclude(
-        args, draw, claim=CLAIM, source="3Blue1Brown, Gradient descent, how neural networks learn: continuous activations",
-        verdict="holds, but ReLU's kinks do no harm, and where sigmoids saturate the slope is almost 0 too, and networks die",
-        measured={"different costs on the line, binary": f"{values} at {args.points:,} points",
-                  "change between neighbours, points 16 times closer": each(finer, ".3f"),
-                  "change of the slope, points 16 times closer": each(straighter, ".3f"),
-                  "‖∇C‖ at the start": each({name: result["slope"] for name, result in results.items()}, ".3g"),
-                  f"accuracy after {args.epochs} epochs": each(ends, ".1%"),
-                  "784-width-10, rate × width up to 64: cost": f"{alive[:, 0].min():.3f} to {alive[:, 0].max():.3f}",
-                  "rate × width of 500 and more: cost": f"{dead[:, 0].min():.4f} to {dead[:, 0].max():.4f}",
-                  "and their largest mean output": f"{dead[:, 1].max():.1e}",
-                  "and what is left of their slope": f"{dead[:, 2].max():.1e}"},
-        checks={"binary: the cost takes few values, all of them twentieths":
-                    values < args.points / 10 and float(np.abs(20 * lines["binary"] % 1 - 0.5).min()) > 0.499,
-                "binary: the largest change keeps over a quarter for points 16 times as close": finer["binary"] > 0.25,
-                "sigmoid and ReLU: it falls below a tenth": max(finer["sigmoid"], finer["ReLU"]) < 0.1,
-                "the slope's change falls so for sigmoid too, but not below a fifth for ReLU, which has kinks":
-                    bool(straighter["sigmoid"] < 0.1 and straighter["ReLU"] > 0.2),
-                "binary: the gradient is exactly zero, and training changes no parameter":
-                    results["binary"]["slope"] == 0.0 and not results["binary"]["moved"],
-                "sigmoid and ReLU learn: over 80 % are right, of binary under 30 %":
-                    min(ends["sigmoid"], ends["ReLU"]) > 0.8 and ends["binary"] < 0.3,
-                "one hidden layer lives while rate × width is at most 64: cost below 0.9": bool((alive[:, 0] < 0.9).all()),
-                "and dies where it is 500 and more: cost 1.00, outputs under 0.02, slope under a hundredth":
-                    bool((np.abs(dead - [1, 0, 0]) < [0.005, 0.02, 0.01]).all())},
-        costs=found[..., 0].tolist(), rate_times_width=products.tolist())
+        args,
+        draw,
+        claim=CLAIM,
+        source="3Blue1Brown, Gradient descent, how neural networks learn: continuous activations",
+        verdict="holds, but ReLU's kinks do no harm, and where sigmoids saturate the slope is "
+        "almost 0 too, and networks die",
+        measured={
+            "different costs on the line, binary": f"{values} at {args.points:,} points",
+            "change between neighbours, points 16 times closer": each(finer, ".3f"),
+            "change of the slope, points 16 times closer": each(straighter, ".3f"),
+            "‖∇C‖ at the start": each(
+                {name: result["slope"] for name, result in results.items()}, ".3g"
+            ),
+            f"accuracy after {args.epochs} epochs": each(ends, ".1%"),
+            "784-width-10, rate × width up to 64: cost": f"{alive[:, 0].min():.3f} to "
+            f"{alive[:, 0].max():.3f}",
+            "rate × width of 500 and more: cost": f"{dead[:, 0].min():.4f} to "
+            f"{dead[:, 0].max():.4f}",
+            "and their largest mean output": f"{dead[:, 1].max():.1e}",
+            "and what is left of their slope": f"{dead[:, 2].max():.1e}",
+        },
+        checks={
+            "binary: the cost takes few values, all of them twentieths": values < args.points / 10
+            and float(np.abs(20 * lines["binary"] % 1 - 0.5).min()) > 0.499,
+            "binary: the largest change keeps over a quarter for points 16 times as close": finer[
+                "binary"
+            ]
+            > 0.25,
+            "sigmoid and ReLU: it falls below a tenth": max(finer["sigmoid"], finer["ReLU"]) < 0.1,
+            "the slope's change falls so for sigmoid too, but not below a fifth for ReLU, which "
+            "has kinks": bool(straighter["sigmoid"] < 0.1 and straighter["ReLU"] > 0.2),
+            "binary: the gradient is exactly zero, and training changes no parameter": results[
+                "binary"
+            ]["slope"]
+            == 0.0
+            and not results["binary"]["moved"],
+            "sigmoid and ReLU learn: over 80 % are right, of binary under 30 %": min(
+                ends["sigmoid"], ends["ReLU"]
+            )
+            > 0.8
+            and ends["binary"] < 0.3,
+            "one hidden layer lives while rate × width is at most 64: cost below 0.9": bool(
+                (alive[:, 0] < 0.9).all()
+            ),
+            "and dies where it is 500 and more: cost 1.00, outputs under 0.02, slope under a "
+            "hundredth": bool((np.abs(dead - [1, 0, 0]) < [0.005, 0.02, 0.01]).all()),
+        },
+        costs=found[..., 0].tolist(),
+        rate_times_width=products.tolist(),
+    )
 
 
 if __name__ == "__main__":

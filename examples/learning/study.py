@@ -1,7 +1,7 @@
 """What the studies share: MNIST as rows, the video's network and its training, and how each ends.
 
-A study ends with a figure, light and dark, and with metrics.json: a claim, what was measured, and checks that can fail.
-"""
+A study ends with a figure, light and dark, and with metrics.json: a claim, what was measured, and
+checks that can fail."""
 
 from __future__ import annotations
 
@@ -22,12 +22,34 @@ from tqdm import tqdm
 
 from tinygrad_edu import nn
 
-sys.path.append(str(Path(__file__).parents[1]))  # where the other examples are, which share common.py
+sys.path.append(
+    str(Path(__file__).parents[1])
+)  # where the other examples are, which share common.py
 import common
 from common import network, outputs, parse, squared_cost
 
-__all__ = ["DARK", "LIGHT", "VIDEO", "Array", "Look", "accuracy", "common", "conclude", "costs", "figure", "length", "mnist",
-           "network", "one_hot", "outputs", "parse", "parser", "slope", "squared_cost", "train"]
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "VIDEO",
+    "Array",
+    "Look",
+    "accuracy",
+    "common",
+    "conclude",
+    "costs",
+    "figure",
+    "length",
+    "mnist",
+    "network",
+    "one_hot",
+    "outputs",
+    "parse",
+    "parser",
+    "slope",
+    "squared_cost",
+    "train",
+]
 
 Array = np.ndarray[Any, Any]
 VIDEO = (784, 16, 16, 10)
@@ -36,7 +58,8 @@ STARTED = time.perf_counter()
 
 @dataclass(frozen=True)
 class Look:
-    """The colours of a figure; blue, orange and plum are told apart by the colour-blind too, on their paper."""
+    """The colours of a figure; blue, orange and plum are told apart by the colour-blind too, on
+    their paper."""
 
     name: str
     paper: str
@@ -61,10 +84,32 @@ class Look:
         return LinearSegmentedColormap.from_list("amount", [self.paper, self.ink])
 
 
-LIGHT = Look("light", "#ffffff", common.INK, common.MUTED, common.GREY, common.BLUE, common.ORANGE, common.PLUM,
-             "#f7f7f7", "#7f3b08", "#084594")
-DARK = Look("dark", "#12181f", "#e6edf3", "#9fb0c0", "#3c4855", "#56b4e9", "#e69f00", "#cc79a7",
-            "#1b232c", "#f0a94a", "#6cb6f5")
+LIGHT = Look(
+    "light",
+    "#ffffff",
+    common.INK,
+    common.MUTED,
+    common.GREY,
+    common.BLUE,
+    common.ORANGE,
+    common.PLUM,
+    "#f7f7f7",
+    "#7f3b08",
+    "#084594",
+)
+DARK = Look(
+    "dark",
+    "#12181f",
+    "#e6edf3",
+    "#9fb0c0",
+    "#3c4855",
+    "#56b4e9",
+    "#e69f00",
+    "#cc79a7",
+    "#1b232c",
+    "#f0a94a",
+    "#6cb6f5",
+)
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:
@@ -75,7 +120,8 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
 
 
 def mnist(args: Any) -> tuple[Array, Array, Array, Array]:
-    """`x, y, x_test, y_test`: images as rows `(n, 784)` from 0 to 1, and their digits; with --quick a tenth of them."""
+    """`x, y, x_test, y_test`: images as rows `(n, 784)` from 0 to 1, and their digits; with --quick
+    a tenth of them."""
     x, y, x_test, y_test = common.mnist(quick=args.quick)
     return x.reshape(-1, 784), y, x_test.reshape(-1, 784), y_test
 
@@ -100,17 +146,34 @@ def slope(model: nn.Module, x: Array, wanted: Array, cost: Any = squared_cost) -
     return length(cost(model(x), wanted).gradient(*model.parameters()))
 
 
-def train(model: nn.Module, x: Array, wanted: Array, args: Any, rng: np.random.Generator, *, epochs: int, lr: float,
-          batch: int = 32, decay: float = 0.0, cosine: bool = False, cost: Any = squared_cost, title: str = "",
-          after: Callable[[float], bool | None] | None = None) -> None:
-    """Mini-batch gradient descent, shuffled in each epoch. `wanted` is what the cost takes: one_hot(y) for the squared one.
+def train(
+    model: nn.Module,
+    x: Array,
+    wanted: Array,
+    args: Any,
+    rng: np.random.Generator,
+    *,
+    epochs: int,
+    lr: float,
+    batch: int = 32,
+    decay: float = 0.0,
+    cosine: bool = False,
+    cost: Any = squared_cost,
+    title: str = "",
+    after: Callable[[float], bool | None] | None = None,
+) -> None:
+    """Mini-batch gradient descent, shuffled in each epoch. `wanted` is what the cost takes:
+    one_hot(y) for the squared one.
 
-    `cosine` lets the rate fall to 0, `decay` is the weights' penalty. `after` is called with the mean cost of each epoch, and
-    ends the training by returning True.
-    """
+    `cosine` lets the rate fall to 0, `decay` is the weights' penalty. `after` is called with the
+    mean cost of each epoch, and ends the training by returning True."""
     loader = nn.DataLoader(x, wanted, batch_size=batch, shuffle=True, rng=rng)
     optimizer = nn.optim.SGD(common.groups(model, decay), lr=lr)
-    schedule = nn.optim.Cosine(optimizer, max(epochs * len(loader), 1)) if cosine else nn.optim.Constant(optimizer)
+    schedule = (
+        nn.optim.Cosine(optimizer, max(epochs * len(loader), 1))
+        if cosine
+        else nn.optim.Constant(optimizer)
+    )
     step = common.step_of(model, cost, optimizer, args)
     with tqdm(range(epochs), desc=title, unit="epoch", leave=False) as bar:
         for _ in bar:
@@ -119,7 +182,8 @@ def train(model: nn.Module, x: Array, wanted: Array, args: Any, rng: np.random.G
                 total += step(batch_x, batch_wanted).item() * len(batch_x)
                 schedule.step()
             bar.set_postfix(cost=f"{total / len(x):.4f}")
-            if after and after(total / len(x)): break
+            if after and after(total / len(x)):
+                break
 
 
 def accuracy(model: nn.Module, x: Array, y: Array) -> float:
@@ -127,39 +191,81 @@ def accuracy(model: nn.Module, x: Array, y: Array) -> float:
     return float((outputs(model, x).argmax(axis=1) == y).mean())
 
 
-def conclude(args: Any, draw: Callable[[Look], Figure], *, claim: str, verdict: str, measured: dict[str, str],
-             checks: dict[str, bool], source: str, **numbers: Any) -> None:
-    """Write both figures and the metrics, print what was measured; end with an error if a check fails.
+def conclude(
+    args: Any,
+    draw: Callable[[Look], Figure],
+    *,
+    claim: str,
+    verdict: str,
+    measured: dict[str, str],
+    checks: dict[str, bool],
+    source: str,
+    **numbers: Any,
+) -> None:
+    """Write both figures and the metrics, print what was measured; end with an error if a check
+    fails.
 
-    `claim` is one sentence of the source's; `verdict` is "holds", "holds, but …" or "does not hold: …"; `measured` are
-    the numbers as they are read, by what they are; `checks` are the claims that a program can decide, each one sentence.
-    """
+    `claim` is one sentence of the source's; `verdict` is "holds", "holds, but …" or "does not hold:
+    …"; `measured` are the numbers as they are read, by what they are; `checks` are the claims that
+    a program can decide, each one sentence."""
     args.out.mkdir(parents=True, exist_ok=True)
     for look in (LIGHT, DARK):
-        with matplotlib.rc_context(style(look)): draw(look).savefig(args.out / f"figure_{look.name}.png", dpi=144)
+        with matplotlib.rc_context(style(look)):
+            draw(look).savefig(args.out / f"figure_{look.name}.png", dpi=144)
     seconds = round(time.perf_counter() - STARTED, 1)
     holds = all(checks.values())
-    known = {"claim": claim, "verdict": verdict, "source": source, "measured": measured,
-             "checks": {sentence: bool(check) for sentence, check in checks.items()}, "holds": bool(holds), **numbers,
-             "seconds": seconds, "settings": common.settings(args)}
+    known = {
+        "claim": claim,
+        "verdict": verdict,
+        "source": source,
+        "measured": measured,
+        "checks": {sentence: bool(check) for sentence, check in checks.items()},
+        "holds": bool(holds),
+        **numbers,
+        "seconds": seconds,
+        "settings": common.settings(args),
+    }
     (args.out / "metrics.json").write_text(json.dumps(known, indent=1, ensure_ascii=False))
-    for what, value in measured.items(): print(f"{what:60} {value}")
-    print(f"{claim} {verdict[:1].upper()}{verdict[1:]}. {seconds:.0f} s; see {args.out}/figure_light.png", flush=True)
-    if not holds: sys.exit("\n".join(f"missed: {sentence}" for sentence, check in checks.items() if not check))
+    for what, value in measured.items():
+        print(f"{what:60} {value}")
+    print(
+        f"{claim} {verdict[:1].upper()}{verdict[1:]}. {seconds:.0f} s; see "
+        f"{args.out}/figure_light.png",
+        flush=True,
+    )
+    if not holds:
+        sys.exit(
+            "\n".join(f"missed: {sentence}" for sentence, check in checks.items() if not check)
+        )
 
 
 def style(look: Look) -> dict[str, Any]:
     """Matplotlib's settings for a figure on light or on dark paper."""
-    return {"figure.facecolor": look.paper, "savefig.facecolor": look.paper, "axes.facecolor": look.paper,
-            "text.color": look.ink, "axes.titlecolor": look.ink, "axes.labelcolor": look.muted, "axes.edgecolor": look.grey,
-            "xtick.color": look.muted, "ytick.color": look.muted, "grid.color": look.grey, "legend.labelcolor": look.ink,
-            "lines.linewidth": 1.8, "axes.prop_cycle": matplotlib.cycler(color=[look.blue, look.orange, look.plum])}
+    return {
+        "figure.facecolor": look.paper,
+        "savefig.facecolor": look.paper,
+        "axes.facecolor": look.paper,
+        "text.color": look.ink,
+        "axes.titlecolor": look.ink,
+        "axes.labelcolor": look.muted,
+        "axes.edgecolor": look.grey,
+        "xtick.color": look.muted,
+        "ytick.color": look.muted,
+        "grid.color": look.grey,
+        "legend.labelcolor": look.ink,
+        "lines.linewidth": 1.8,
+        "axes.prop_cycle": matplotlib.cycler(color=[look.blue, look.orange, look.plum]),
+    }
 
 
 def figure(title: str, width: float = 11.0, height: float = 5.5, note: str = "") -> Figure:
-    """An empty figure with its title, which says what is seen, and a note below that says how to read it."""
+    """An empty figure with its title, which says what is seen, and a note below that says how to
+    read it."""
     drawn = Figure(figsize=(width, height))
     drawn.set_layout_engine("constrained", rect=(0.005, 0.01, 0.99, 0.98))
     drawn.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")
-    if note: drawn.supxlabel(note, fontsize=9, x=0.01, ha="left", color=matplotlib.rcParams["axes.labelcolor"])
+    if note:
+        drawn.supxlabel(
+            note, fontsize=9, x=0.01, ha="left", color=matplotlib.rcParams["axes.labelcolor"]
+        )
     return drawn

@@ -3,9 +3,8 @@
     python -m tests.benchmarks                     # or make bench; make bench-peers
     python -m tests.benchmarks --only batch --contenders numpy_by_hand ours_eager
 
-Every number of threads is measured in a process of its own (race.py), whose environment says how many. Leaves table.md,
-results.json and figure.png in build/bench/.
-"""
+Every number of threads is measured in a process of its own (race.py), whose environment says how
+many. Leaves table.md, results.json and figure.png in build/bench/."""
 
 from __future__ import annotations
 
@@ -19,7 +18,8 @@ from typing import Any
 
 from . import figure, fresh, report
 
-# They choose other kernels than the machine's, and keep Python from using the bytecode that any import leaves behind
+# They choose other kernels than the machine's, and keep Python from using the bytecode that any
+# import leaves behind
 UNWANTED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE")
 
 
@@ -27,34 +27,63 @@ def environment(threads: int) -> dict[str, str]:
     """The environment with so many threads for every library."""
     kept = {name: value for name, value in os.environ.items() if name not in UNWANTED}
     one = threads == 1
-    return kept | {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")} | {
-        "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={str(not one).lower()} intra_op_parallelism_threads={threads}"}
+    return (
+        kept
+        | {
+            name: str(threads)
+            for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+        }
+        | {
+            "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={str(not one).lower()} "
+            f"intra_op_parallelism_threads={threads}"
+        }
+    )
 
 
 def measured(threads: int, out: Path, flags: list[str]) -> dict[str, Any]:
     """The results of one number of threads."""
     path = out / f"results-{threads}.json"
-    command = [sys.executable, "-m", f"{__package__}.race", "--threads", str(threads), "--out", str(path), *flags]
-    if subprocess.run(command, env=environment(threads), check=False).returncode: sys.exit("the benchmark failed: see above")
+    command = [
+        sys.executable,
+        "-m",
+        f"{__package__}.race",
+        "--threads",
+        str(threads),
+        "--out",
+        str(path),
+        *flags,
+    ]
+    if subprocess.run(command, env=environment(threads), check=False).returncode:
+        sys.exit("the benchmark failed: see above")
     return json.loads(path.read_text())  # type: ignore[no-any-return]
 
 
 def main() -> None:
-    flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                    epilog="All other flags are race.py's: --contenders, --only, --rounds, --quick. "
-                                           "With --only there are no imports, no memory and no figure.")
+    flags = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="All other flags are race.py's: --contenders, --only, --rounds, --quick. "
+        "With --only there are no imports, no memory and no figure.",
+    )
     flags.add_argument("--threads", type=int, nargs="+", default=[1])
     flags.add_argument("--out", type=Path, default=Path("build") / "bench")
     args, others = flags.parse_known_args()
     whole = "--only" not in others
     args.out.mkdir(parents=True, exist_ok=True)
-    runs = [measured(threads, args.out, [*others, "--curves"] if whole and threads == args.threads[0] else others)
-            for threads in args.threads]
+    runs = [
+        measured(
+            threads,
+            args.out,
+            [*others, "--curves"] if whole and threads == args.threads[0] else others,
+        )
+        for threads in args.threads
+    ]
     apart = fresh.measured(runs[0]["names"], "--quick" in others, environment(1)) if whole else {}
     page = report.page(runs, apart)
     (args.out / "results.json").write_text(json.dumps({"runs": runs, "apart": apart}, indent=1))
     (args.out / "table.md").write_text(page)
-    if whole: figure.draw(runs[0], args.out / "figure.png")
+    if whole:
+        figure.draw(runs[0], args.out / "figure.png")
     print(page)
 
 

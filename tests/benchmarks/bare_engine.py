@@ -1,8 +1,9 @@
-"""What an engine in Python costs at least: one node for each operation, one walk back, and no check of anything.
+"""What an engine in Python costs at least: one node for each operation, one walk back, and no check
+of anything.
 
-No shapes or dtypes are looked at, nothing is broadcast, every argument wants a gradient, which can't be differentiated
-again, no picture could be drawn, and an error would say nothing. What ours takes beyond this is the price of all that.
-"""
+No shapes or dtypes are looked at, nothing is broadcast, every argument wants a gradient, which
+can't be differentiated again, no picture could be drawn, and an error would say nothing. What ours
+takes beyond this is the price of all that."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine import ones
+from tinygrad_edu.core.engine import ones
 
 from .numpy_by_hand import array as array
 from .numpy_by_hand import numpy as numpy
@@ -21,7 +22,9 @@ from .workloads import Array, Work, affine, mix
 
 NAME = "a bare engine"
 ORDER = itertools.count()
-Partials = tuple[Callable[..., Any], ...]  # one for each node among the inputs: (g, z, …) ↦ ∂L/∂input
+Partials = tuple[
+    Callable[..., Any], ...
+]  # one for each node among the inputs: (g, z, …) ↦ ∂L/∂input
 
 
 class Node:
@@ -29,13 +32,25 @@ class Node:
 
     __slots__ = ("data", "grad", "inputs", "known", "order", "partials")
 
-    def __init__(self, data: Any, inputs: tuple[Node, ...] = (), partials: Partials = (), known: tuple[Any, ...] = ()) -> None:
+    def __init__(
+        self,
+        data: Any,
+        inputs: tuple[Node, ...] = (),
+        partials: Partials = (),
+        known: tuple[Any, ...] = (),
+    ) -> None:
         self.data, self.inputs, self.partials, self.known = data, inputs, partials, known
         self.order, self.grad = next(ORDER), None
 
-    def __mul__(self, c: float) -> Node: return Node(self.data * c, (self,), MULTIPLY, (c,))
+    def __mul__(self, c: float) -> Node:
+        return Node(self.data * c, (self,), MULTIPLY, (c,))
+
     def __add__(self, c: Any) -> Node:
-        return Node(self.data + c.data, (self, c), ADD_NODES) if isinstance(c, Node) else Node(self.data + c, (self,), ADD)
+        return (
+            Node(self.data + c.data, (self, c), ADD_NODES)
+            if isinstance(c, Node)
+            else Node(self.data + c, (self,), ADD)
+        )
 
 
 MULTIPLY: Partials = (lambda g, z, c: g * c,)
@@ -43,15 +58,25 @@ ADD: Partials = (lambda g, z: g,)
 ADD_NODES: Partials = (lambda g, z: g, lambda g, z: g)
 SIN: Partials = (lambda g, z, x: g * np.cos(x),)
 TANH: Partials = (lambda g, z: g * (1 - z * z),)
-HALF, ONE, TWO = (np.float32(x) for x in (0.5, 1, 2))  # NumPy takes its own numbers faster than Python's
+HALF, ONE, TWO = (
+    np.float32(x) for x in (0.5, 1, 2)
+)  # NumPy takes its own numbers faster than Python's
 SIGMOID: Partials = (lambda g, z: g * (z * (ONE - z)),)
 SQUARED_ERROR: Partials = (lambda g, z, d, shape: (g * TWO * d).reshape(shape),)
 DIVIDE: Partials = (lambda g, z, n: g / n,)
-LINEAR: Partials = (lambda g, z, x, w: g.T.dot(x), lambda g, z, x, w: ones(len(g), g.dtype).dot(g), lambda g, z, x, w: g.dot(w))
+LINEAR: Partials = (
+    lambda g, z, x, w: g.T.dot(x),
+    lambda g, z, x, w: ones(len(g), g.dtype).dot(g),
+    lambda g, z, x, w: g.dot(w),
+)
 
 
-def sin(x: Node) -> Node: return Node(np.sin(x.data), (x,), SIN, (x.data,))
-def tanh(x: Node) -> Node: return Node(np.tanh(x.data), (x,), TANH)
+def sin(x: Node) -> Node:
+    return Node(np.sin(x.data), (x,), SIN, (x.data,))
+
+
+def tanh(x: Node) -> Node:
+    return Node(np.tanh(x.data), (x,), TANH)
 
 
 def linear(x: Any, w: Node, b: Node) -> Node:
@@ -82,10 +107,13 @@ def backward(root: Node, g: Any) -> None:
         g, data, known = gradients.pop(z), z.data, z.known
         for x, partial in zip(z.inputs, z.partials, strict=False):
             found = partial(g, data, *known)
-            if x in gradients: found = gradients[x] + found
-            elif x.inputs: heappush(pending, (-x.order, x))
+            if x in gradients:
+                found = gradients[x] + found
+            elif x.inputs:
+                heappush(pending, (-x.order, x))
             gradients[x] = found
-    for x, g in gradients.items(): x.grad = g if x.grad is None else x.grad + g
+    for x, g in gradients.items():
+        x.grad = g if x.grad is None else x.grad + g
 
 
 def mlp(work: Work) -> Callable[..., Any]:
@@ -93,30 +121,43 @@ def mlp(work: Work) -> Callable[..., Any]:
     vector = np.concatenate([x.reshape(-1) for x in work.weights])
     gradient, lr = np.empty_like(vector), np.float32(work.lr)
     ends = np.cumsum([x.size for x in work.weights])
-    weights = [Node(vector[end - x.size:end].reshape(x.shape)) for x, end in zip(work.weights, ends, strict=True)]
+    weights = [
+        Node(vector[end - x.size : end].reshape(x.shape))
+        for x, end in zip(work.weights, ends, strict=True)
+    ]
     layers = list(zip(weights[::2], weights[1::2], strict=True))
 
     def step(x: Any, y: Array) -> Any:
         a, n = x, len(x)
-        for w, b in layers: a = sigmoid(linear(a, w, b))
+        for w, b in layers:
+            a = sigmoid(linear(a, w, b))
         total = squared_error(a, y)
         cost = Node(total.data / n, (total,), DIVIDE, (n,))
-        for p in weights: p.grad = None
+        for p in weights:
+            p.grad = None
         backward(cost, ONE)
         np.concatenate([p.grad.reshape(-1) for p in weights], out=gradient)
         vector.__isub__(lr * gradient)
         return cost.data
+
     return step
 
 
 def chain(f: Callable[[Any], Any]) -> Callable[..., Any]:
-    """The value and slope of a chain: its numbers added up, so that the gradient which arrives is 1 for each."""
+    """The value and slope of a chain: its numbers added up, so that the gradient which arrives is 1
+    for each."""
+
     def step(x: Array) -> tuple[Any, Any]:
         z = f(leaf := Node(x))
         backward(z, np.ones_like(x)[()])
         return z.data.sum(), leaf.grad
+
     return step
 
 
-def affine_chain(work: Work) -> Callable[..., Any]: return chain(affine)
-def mix_chain(work: Work) -> Callable[..., Any]: return chain(lambda x: mix(x, sin, tanh))
+def affine_chain(work: Work) -> Callable[..., Any]:
+    return chain(affine)
+
+
+def mix_chain(work: Work) -> Callable[..., Any]:
+    return chain(lambda x: mix(x, sin, tanh))

@@ -10,7 +10,8 @@ import numpy as np
 from .workloads import Array
 
 
-def constant(x: float, dtype: Any = np.float32) -> Array: return np.array(x, dtype)
+def constant(x: float, dtype: Any = np.float32) -> Array:
+    return np.array(x, dtype)
 
 
 HALF, ONE, TWO, ZERO = constant(0.5), constant(1), constant(2), constant(0)
@@ -19,7 +20,9 @@ HALF, ONE, TWO, ZERO = constant(0.5), constant(1), constant(2), constant(0)
 def views(vector: Array, like: Sequence[Array]) -> list[Array]:
     """A vector cut into arrays of these shapes."""
     ends = np.cumsum([x.size for x in like])
-    return [part.reshape(x.shape) for part, x in zip(np.split(vector, ends[:-1]), like, strict=True)]
+    return [
+        part.reshape(x.shape) for part, x in zip(np.split(vector, ends[:-1]), like, strict=True)
+    ]
 
 
 def flat(arrays: Sequence[Array]) -> tuple[Array, Array, list[Array], list[Array]]:
@@ -44,7 +47,8 @@ def sigmoid_slope(a: Array, g: Array, slope: Array) -> None:
     np.multiply(g, slope, g)
 
 
-def relu(z: Array) -> None: np.maximum(z, ZERO, out=z)
+def relu(z: Array) -> None:
+    np.maximum(z, ZERO, out=z)
 
 
 def relu_slope(a: Array, g: Array, slope: Array) -> None:
@@ -54,41 +58,79 @@ def relu_slope(a: Array, g: Array, slope: Array) -> None:
 
 
 class Dense:
-    """Linear layers with a place for every result; `g` is ∂C/∂a of the last, and then ∂C/∂z. Gradients go to their views."""
+    """Linear layers with a place for every result; `g` is ∂C/∂a of the last, and then ∂C/∂z.
+    Gradients go to their views."""
 
-    def __init__(self, n: int, weights: Sequence[Array], gradients: Sequence[Array], activation: Any = None, slope: Any = None,
-                 last: bool = False, below: Array | None = None) -> None:
+    def __init__(
+        self,
+        n: int,
+        weights: Sequence[Array],
+        gradients: Sequence[Array],
+        activation: Any = None,
+        slope: Any = None,
+        last: bool = False,
+        below: Array | None = None,
+    ) -> None:
         (Ws, bs), (gWs, gbs) = ((arrays[::2], arrays[1::2]) for arrays in (weights, gradients))
         outputs, gs, slopes = ([np.empty((n, len(b)), np.float32) for b in bs] for _ in range(3))
         hidden, ones = len(bs) - 1, np.ones(n, np.float32)
         self.a, self.g = outputs[-1], gs[-1]
-        self.layers = list(zip([W.T for W in Ws], bs, outputs, [activation] * hidden + [activation if last else None],
-                               strict=True))
-        self.back = list(zip(Ws, gWs, gbs, outputs, gs, [g.T for g in gs], slopes, [ones] * (hidden + 1),
-                             [slope] * hidden + [slope if last else None], [None, *outputs[:-1]], [below, *gs[:-1]],
-                             strict=True))[::-1]
+        self.layers = list(
+            zip(
+                [W.T for W in Ws],
+                bs,
+                outputs,
+                [activation] * hidden + [activation if last else None],
+                strict=True,
+            )
+        )
+        self.back = list(
+            zip(
+                Ws,
+                gWs,
+                gbs,
+                outputs,
+                gs,
+                [g.T for g in gs],
+                slopes,
+                [ones] * (hidden + 1),
+                [slope] * hidden + [slope if last else None],
+                [None, *outputs[:-1]],
+                [below, *gs[:-1]],
+                strict=True,
+            )
+        )[::-1]
 
     def forward(self, x: Array) -> None:
         for WT, b, a, activate in self.layers:
             np.dot(x, WT, a)
             np.add(a, b, a)
-            if activate: activate(a)
+            if activate:
+                activate(a)
             x = a
 
     def backward(self, x: Array) -> None:
         for W, gW, gb, a, g, gT, scratch, ones, slope, h, before in self.back:
-            if slope: slope(a, g, scratch)
+            if slope:
+                slope(a, g, scratch)
             np.dot(ones, g, gb)
             np.dot(gT, x if h is None else h, gW)
-            if before is not None: np.dot(g, W, before)
+            if before is not None:
+                np.dot(g, W, before)
 
 
 def cross_entropy(logits: Array, g: Array) -> Callable[[Array], Any]:
-    """What computes C = −ln p of the own class, averaged, and puts ∂C/∂logits into g; it changes the logits."""
+    """What computes C = −ln p of the own class, averaged, and puts ∂C/∂logits into g; it changes
+    the logits."""
     n, classes = logits.shape
     greatest, total = np.empty((n, 1), np.float32), np.empty((n, 1), np.float32)
     ones, size = np.ones((classes, 1), np.float32), constant(n)
-    start, own, numbers, gs = np.arange(n) * classes, np.empty(n, np.int64), logits.reshape(-1), g.reshape(-1)
+    start, own, numbers, gs = (
+        np.arange(n) * classes,
+        np.empty(n, np.int64),
+        logits.reshape(-1),
+        g.reshape(-1),
+    )
 
     def loss(y: Array) -> Any:
         np.maximum.reduce(logits, 1, None, greatest, True)
@@ -102,18 +144,27 @@ def cross_entropy(logits: Array, g: Array) -> Callable[[Array], Any]:
         gs[own] -= ONE
         np.divide(g, size, g)
         return cost
+
     return loss
 
 
 class Convolution:
-    """Filters 3×3 over images, and the greatest of each 2×2; filters first, so that it is one product."""
+    """Filters 3×3 over images, and the greatest of each 2×2; filters first, so that it is one
+    product."""
 
     def __init__(self, n: int, filters: Array, b: Array, gfilters: Array, gb: Array) -> None:
-        self.filters, self.gfilters, self.b, self.gb = filters.reshape(8, 9), gfilters.reshape(8, 9), b.reshape(8, 1, 1, 1), gb
+        self.filters, self.gfilters, self.b, self.gb = (
+            filters.reshape(8, 9),
+            gfilters.reshape(8, 9),
+            b.reshape(8, 1, 1, 1),
+            gb,
+        )
         self.seen, self.z, self.dz = (np.empty((rows, n * 676), np.float32) for rows in (9, 8, 8))
         self.seenT, self.ones = self.seen.T, np.ones(n * 676, np.float32)
-        self.taps = [(row.reshape(n, 26, 26), np.s_[:, 0, i:i + 26, j:j + 26])
-                     for row, (i, j) in zip(self.seen, np.ndindex(3, 3), strict=True)]
+        self.taps = [
+            (row.reshape(n, 26, 26), np.s_[:, 0, i : i + 26, j : j + 26])
+            for row, (i, j) in zip(self.seen, np.ndindex(3, 3), strict=True)
+        ]
         z, dz = (x.reshape(8, n, 26, 26) for x in (self.z, self.dz))
         self.corners = [(z[:, :, i::2, j::2], dz[:, :, i::2, j::2]) for i, j in np.ndindex(2, 2)]
         self.greatest, self.other, self.g = (np.empty((8, n, 13, 13), np.float32) for _ in range(3))
@@ -122,7 +173,8 @@ class Convolution:
     def forward(self, x: Array, out: Array) -> None:
         """The greatest of z + b is the greatest of z, + b: a quarter of the additions."""
         (z0, _), (z1, _), (z2, _), (z3, _) = self.corners
-        for row, tap in self.taps: row[...] = x[tap]
+        for row, tap in self.taps:
+            row[...] = x[tap]
         np.dot(self.filters, self.seen, self.z)
         np.maximum(z0, z1, out=self.greatest)
         np.maximum(z2, z3, out=self.other)
@@ -145,15 +197,33 @@ class Convolution:
 class Differentiated:
     """A layer of sigmoids and its derivative in a direction."""
 
-    def __init__(self, n: int, W: Array, b: Array, V: Array, v: Array, RW: Array, Rb: Array) -> None:
-        self.W, self.WT, self.b, self.V, self.VT, self.v, self.RW, self.Rb = W, W.T, b, V, V.T, v, RW, Rb
+    def __init__(
+        self, n: int, W: Array, b: Array, V: Array, v: Array, RW: Array, Rb: Array
+    ) -> None:
+        self.W, self.WT, self.b, self.V, self.VT, self.v, self.RW, self.Rb = (
+            W,
+            W.T,
+            b,
+            V,
+            V.T,
+            v,
+            RW,
+            Rb,
+        )
         self.h, self.delta = (np.empty((2 * n, len(b)), np.float32) for _ in range(2))
-        self.a, self.Ra, self.Rg, self.g, self.deltaT = self.h[:n], self.h[n:], self.delta[:n], self.delta[n:], self.delta.T
+        self.a, self.Ra, self.Rg, self.g, self.deltaT = (
+            self.h[:n],
+            self.h[n:],
+            self.delta[:n],
+            self.delta[n:],
+            self.delta.T,
+        )
         self.slope, self.scratch = (np.empty((n, len(b)), np.float32) for _ in range(2))
         self.ones, self.RgT = np.ones(n, np.float32), self.Rg.T
 
     def forward(self, x: Array, below: Differentiated | None) -> Differentiated:
-        """a = σ(W h + b) and R{a} = σ′ (W R{h} + V h + v); the images themselves don't depend on the weights."""
+        """a = σ(W h + b) and R{a} = σ′ (W R{h} + V h + v); the images themselves don't depend on
+        the weights."""
         a, Ra, slope = self.a, self.Ra, self.slope
         if below is None:
             np.dot(x, self.WT, a)
@@ -181,7 +251,8 @@ class Differentiated:
         np.add(Rg, scratch, Rg)
         np.multiply(g, self.slope, g)
         np.dot(self.ones, Rg, self.Rb)
-        if below is None: np.dot(self.RgT, x, self.RW)
+        if below is None:
+            np.dot(self.RgT, x, self.RW)
         else:
             np.dot(self.deltaT, below.h, self.RW)
             np.dot(self.delta, self.W, below.delta)

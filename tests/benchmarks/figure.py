@@ -12,13 +12,37 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 INK, MUTED, GREY = "#1b2733", "#5b6b7a", "#c3ccd5"
-LOOKS = {"numpy_by_hand": (INK, "-", "o"), "numpy_with_buffers": (MUTED, "--", "o"), "bare_engine": (MUTED, ":", "x"),
-         "ours_eager": ("#0072b2", "-", "s"), "ours_replay": ("#0072b2", "--", "s"), "torch_eager": ("#b35f00", "-", "^"),
-         "jax_jit": ("#8a3d6e", "--", "v"), "hips_autograd": ("#00795a", "-", "D"), "mygrad": ("#8b7500", "-", "P")}
-PANELS = {"batch": "784-16-16-10, batch n", "width": "784-n-n-10, batch 32", "depth": "784-16-…-16-10, n times 16, batch 32"}
-SETTINGS = {"font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left",
-            "axes.spines.top": False, "axes.spines.right": False, "text.color": INK, "axes.labelcolor": MUTED,
-            "xtick.color": MUTED, "ytick.color": MUTED, "axes.edgecolor": GREY, "legend.frameon": False, "figure.dpi": 110}
+LOOKS = {
+    "numpy_by_hand": (INK, "-", "o"),
+    "numpy_with_buffers": (MUTED, "--", "o"),
+    "bare_engine": (MUTED, ":", "x"),
+    "ours_eager": ("#0072b2", "-", "s"),
+    "ours_replay": ("#0072b2", "--", "s"),
+    "torch_eager": ("#b35f00", "-", "^"),
+    "jax_jit": ("#8a3d6e", "--", "v"),
+    "hips_autograd": ("#00795a", "-", "D"),
+    "mygrad": ("#8b7500", "-", "P"),
+}
+PANELS = {
+    "batch": "784-16-16-10, batch n",
+    "width": "784-n-n-10, batch 32",
+    "depth": "784-16-…-16-10, n times 16, batch 32",
+}
+SETTINGS = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "axes.labelcolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "axes.edgecolor": GREY,
+    "legend.frameon": False,
+    "figure.dpi": 110,
+}
 
 
 def draw(run: dict[str, Any], path: Path) -> None:
@@ -34,13 +58,35 @@ def draw(run: dict[str, Any], path: Path) -> None:
         grid[0, 0].set_ylabel("µs per operation")
         grid[1, 0].set_ylabel("ps per FLOP of the matrix products")
         handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(0.067, 0.94), ncols=len(labels), fontsize=8,
-                      columnspacing=0.9, handletextpad=0.4)
-        figure.suptitle("Small networks cost calls, large ones FLOPs: a step of training",
-                        fontsize=13, fontweight="bold", x=0.072, y=0.975, ha="left")
-        figure.text(0.072, 0.012, f"{run['machine']['processor']}, {run['machine']['BLAS']}, threads: {run['threads']}, "
-                    "float32, medians; dashed: nothing is recorded or allocated anew", color=MUTED, fontsize=8)
-        figure.subplots_adjust(left=0.075, right=0.985, top=0.855, bottom=0.095, hspace=0.1, wspace=0.08)
+        figure.legend(
+            handles,
+            labels,
+            loc="upper left",
+            bbox_to_anchor=(0.067, 0.94),
+            ncols=len(labels),
+            fontsize=8,
+            columnspacing=0.9,
+            handletextpad=0.4,
+        )
+        figure.suptitle(
+            "Small networks cost calls, large ones FLOPs: a step of training",
+            fontsize=13,
+            fontweight="bold",
+            x=0.072,
+            y=0.975,
+            ha="left",
+        )
+        figure.text(
+            0.072,
+            0.012,
+            f"{run['machine']['processor']}, {run['machine']['BLAS']}, threads: {run['threads']}, "
+            "float32, medians; dashed: nothing is recorded or allocated anew",
+            color=MUTED,
+            fontsize=8,
+        )
+        figure.subplots_adjust(
+            left=0.075, right=0.985, top=0.855, bottom=0.095, hspace=0.1, wspace=0.08
+        )
         figure.savefig(path)
 
 
@@ -49,8 +95,16 @@ def plot(axes: Axes, run: dict[str, Any], what: str, unit: str, scale: float) ->
     points = run["curves"][what]
     for name, label in run["names"].items():
         color, line, marker = LOOKS[name]
-        axes.loglog([int(n) for n in points], [scale * median(p["times"][name]) / p[unit] for p in points.values()],
-                    color=color, linestyle=line, marker=marker, markersize=3.5, linewidth=1.3, label=label)
+        axes.loglog(
+            [int(n) for n in points],
+            [scale * median(p["times"][name]) / p[unit] for p in points.values()],
+            color=color,
+            linestyle=line,
+            marker=marker,
+            markersize=3.5,
+            linewidth=1.3,
+            label=label,
+        )
     axes.grid(color=GREY, linewidth=0.4, alpha=0.6)
     axes.set_xticks([int(n) for n in points], labels=list(points))
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

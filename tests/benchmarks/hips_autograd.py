@@ -1,4 +1,5 @@
-"""HIPS autograd: NumPy recorded through a wrapped namespace. No layers and no optimizer: the update is numpy_by_hand's."""
+"""HIPS autograd: NumPy recorded through a wrapped namespace. No layers and no optimizer: the update
+is numpy_by_hand's."""
 
 from __future__ import annotations
 
@@ -19,14 +20,19 @@ NAME = "HIPS autograd"
 Step = Callable[..., Any]
 
 
-def sigmoid(z: Any) -> Any: return 0.5 * (anp.tanh(0.5 * z) + 1)
-def relu(z: Any) -> Any: return z * (z > 0)
+def sigmoid(z: Any) -> Any:
+    return 0.5 * (anp.tanh(0.5 * z) + 1)
+
+
+def relu(z: Any) -> Any:
+    return z * (z > 0)
 
 
 def dense(parameters: Any, x: Any, activation: Callable[[Any], Any]) -> Any:
     """The last layer without an activation."""
     *layers, (W, b) = zip(parameters[::2], parameters[1::2], strict=True)
-    for V, c in layers: x = activation(anp.dot(x, V.T) + c)
+    for V, c in layers:
+        x = activation(anp.dot(x, V.T) + c)
     return anp.dot(x, W.T) + b
 
 
@@ -38,13 +44,17 @@ def cross_entropy(logits: Any, y: Array) -> Any:
     return -anp.mean(logits[np.arange(len(y)), y] - logsumexp(logits, axis=1))
 
 
-def classified(parameters: Any, x: Array, y: Array) -> Any: return cross_entropy(dense(parameters, x, relu), y)
+def classified(parameters: Any, x: Array, y: Array) -> Any:
+    return cross_entropy(dense(parameters, x, relu), y)
 
 
 def convolved(parameters: Any, x: Array, y: Array) -> Any:
-    """Its own convolution loops in Python; a product with the windows, laid out once, is several times faster."""
+    """Its own convolution loops in Python; a product with the windows, laid out once, is several
+    times faster."""
     filters, b, W, c = parameters
-    seen = np.stack([x[:, 0, i:i + 26, j:j + 26] for i in range(3) for j in range(3)]).reshape(9, -1)
+    seen = np.stack([x[:, 0, i : i + 26, j : j + 26] for i in range(3) for j in range(3)]).reshape(
+        9, -1
+    )
     a = relu(anp.dot(filters.reshape(8, 9), seen).reshape(8, -1, 26, 26) + b[:, None, None, None])
     a = anp.max(a.reshape(8, -1, 13, 2, 13, 2), axis=(3, 5))
     return cross_entropy(anp.dot(anp.transpose(a, (1, 0, 2, 3)).reshape(len(x), -1), W.T) + c, y)
@@ -58,12 +68,20 @@ def trained(work: Work, cost: Callable[..., Any]) -> Step:
         loss, gradients = with_gradient(parameters, x, y)
         update(gradients)
         return loss
+
     return step
 
 
-def mlp(work: Work) -> Step: return trained(work, squared_error)
-def classifier(work: Work) -> Step: return trained(work, classified)
-def cnn(work: Work) -> Step: return trained(work, convolved)
+def mlp(work: Work) -> Step:
+    return trained(work, squared_error)
+
+
+def classifier(work: Work) -> Step:
+    return trained(work, classified)
+
+
+def cnn(work: Work) -> Step:
+    return trained(work, convolved)
 
 
 written_out = mlp  # to autograd, it is
@@ -73,9 +91,14 @@ def hvp(work: Work) -> Step:
     def slope(parameters: Any, x: Array, y: Array) -> Any:
         gradients = grad(squared_error)(parameters, x, y)
         return sum(anp.sum(g * v) for g, v in zip(gradients, work.direction, strict=True))
+
     product = grad(slope)
     return lambda x, y: product(list(work.weights), x, y)
 
 
-def affine_chain(work: Work) -> Step: return value_and_grad(lambda x: anp.sum(affine(x)))
-def mix_chain(work: Work) -> Step: return value_and_grad(lambda x: anp.sum(mix(x, anp.sin, anp.tanh)))
+def affine_chain(work: Work) -> Step:
+    return value_and_grad(lambda x: anp.sum(affine(x)))
+
+
+def mix_chain(work: Work) -> Step:
+    return value_and_grad(lambda x: anp.sum(mix(x, anp.sin, anp.tanh)))

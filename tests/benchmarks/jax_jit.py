@@ -1,4 +1,5 @@
-"""JAX, compiled: a step is a function from parameters to parameters, and one call of machine code."""
+"""JAX, compiled: a step is a function from parameters to parameters, and one call of machine
+code."""
 
 from __future__ import annotations
 
@@ -18,12 +19,19 @@ jax.config.update("jax_enable_x64", True)  # for the chains; the rest stays floa
 jax.config.update("jax_platforms", "cpu")
 
 
-def array(x: Array) -> Any: return jnp.asarray(x)
-def numpy(x: Any) -> Array: return np.asarray(x)
+def array(x: Array) -> Any:
+    return jnp.asarray(x)
 
 
-def dense(parameters: Any, x: Any, activation: Callable[[Any], Any], last: Callable[[Any], Any]) -> Any:
-    for W, b in parameters[:-1]: x = activation(x @ W.T + b)
+def numpy(x: Any) -> Array:
+    return np.asarray(x)
+
+
+def dense(
+    parameters: Any, x: Any, activation: Callable[[Any], Any], last: Callable[[Any], Any]
+) -> Any:
+    for W, b in parameters[:-1]:
+        x = activation(x @ W.T + b)
     W, b = parameters[-1]
     return last(x @ W.T + b)
 
@@ -58,13 +66,17 @@ def adam(p: Any, g: Any, state: Any, work: Work) -> tuple[Any, Any]:
     m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
     v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
     c1, c2 = 1 - jnp.float32(0.9) ** t, 1 - jnp.float32(0.999) ** t
-    return jax.tree.map(lambda p, m, v: p - work.lr * (m / c1) / (jnp.sqrt(v / c2) + 1e-8), p, m, v), (m, v, t)
+    return jax.tree.map(
+        lambda p, m, v: p - work.lr * (m / c1) / (jnp.sqrt(v / c2) + 1e-8), p, m, v
+    ), (m, v, t)
 
 
 def trained(work: Work, cost: Callable[..., Any]) -> Step:
     parameters = jax.tree.map(jnp.asarray, pairs(work.weights))
     zeros = jax.tree.map(jnp.zeros_like, parameters)
-    state, update = ((zeros, zeros, jnp.int32(0)), adam) if work.optimizer == "Adam" else ((), descent)
+    state, update = (
+        ((zeros, zeros, jnp.int32(0)), adam) if work.optimizer == "Adam" else ((), descent)
+    )
 
     @jax.jit
     def compiled(p: Any, state: Any, x: Any, y: Any) -> Any:
@@ -75,12 +87,20 @@ def trained(work: Work, cost: Callable[..., Any]) -> Step:
         nonlocal parameters, state
         loss, parameters, state = compiled(parameters, state, x, y)
         return loss
+
     return step
 
 
-def mlp(work: Work) -> Step: return trained(work, squared_error)
-def classifier(work: Work) -> Step: return trained(work, classified)
-def cnn(work: Work) -> Step: return trained(work, convolved)
+def mlp(work: Work) -> Step:
+    return trained(work, squared_error)
+
+
+def classifier(work: Work) -> Step:
+    return trained(work, classified)
+
+
+def cnn(work: Work) -> Step:
+    return trained(work, convolved)
 
 
 written_out = mlp  # to JAX, it is
@@ -88,14 +108,21 @@ written_out = mlp  # to JAX, it is
 
 def hvp(work: Work) -> Step:
     """Forward over reverse, as JAX's documentation advises."""
-    parameters, direction = (jax.tree.map(jnp.asarray, pairs(arrays)) for arrays in (work.weights, work.direction))
+    parameters, direction = (
+        jax.tree.map(jnp.asarray, pairs(arrays)) for arrays in (work.weights, work.direction)
+    )
 
     @jax.jit
     def step(x: Any, y: Any) -> Any:
         gradient = jax.grad(lambda p: squared_error(p, x, y))
         return jax.tree.leaves(jax.jvp(gradient, (parameters,), (direction,))[1])
+
     return step
 
 
-def affine_chain(work: Work) -> Step: return jax.jit(jax.value_and_grad(lambda x: affine(x).sum()))
-def mix_chain(work: Work) -> Step: return jax.jit(jax.value_and_grad(lambda x: mix(x, jnp.sin, jnp.tanh).sum()))
+def affine_chain(work: Work) -> Step:
+    return jax.jit(jax.value_and_grad(lambda x: affine(x).sum()))
+
+
+def mix_chain(work: Work) -> Step:
+    return jax.jit(jax.value_and_grad(lambda x: mix(x, jnp.sin, jnp.tanh).sum()))

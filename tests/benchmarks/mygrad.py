@@ -1,4 +1,5 @@
-"""MyGrad: NumPy recorded by operator overloading. Its update is numpy_by_hand's; it has no second derivatives."""
+"""MyGrad: NumPy recorded by operator overloading. Its update is numpy_by_hand's; it has no second
+derivatives."""
 
 from __future__ import annotations
 
@@ -17,13 +18,15 @@ NAME = "MyGrad"
 Step = Callable[..., Any]
 
 
-def numpy(x: Any) -> Array: return np.asarray(x)
+def numpy(x: Any) -> Array:
+    return np.asarray(x)
 
 
 def dense(parameters: Any, x: Any, activation: Callable[[Any], Any]) -> Any:
     """The last layer without an activation."""
     *layers, (W, b) = zip(parameters[::2], parameters[1::2], strict=True)
-    for V, c in layers: x = activation(x @ V.T + c)
+    for V, c in layers:
+        x = activation(x @ V.T + c)
     return x @ W.T + b
 
 
@@ -31,7 +34,8 @@ def squared_error(parameters: Any, x: Array, y: Array) -> Any:
     return mg.sum((sigmoid(dense(parameters, x, sigmoid)) - y) ** 2) / len(x)
 
 
-def classified(parameters: Any, x: Array, y: Array) -> Any: return softmax_crossentropy(dense(parameters, x, relu), y)
+def classified(parameters: Any, x: Array, y: Array) -> Any:
+    return softmax_crossentropy(dense(parameters, x, relu), y)
 
 
 def convolved(parameters: Any, x: Array, y: Array) -> Any:
@@ -49,12 +53,20 @@ def trained(work: Work, cost: Callable[..., Any]) -> Step:
         loss.backward()
         update([p.grad for p in parameters])
         return loss
+
     return step
 
 
-def mlp(work: Work) -> Step: return trained(work, squared_error)
-def classifier(work: Work) -> Step: return trained(work, classified)
-def cnn(work: Work) -> Step: return trained(work, convolved)
+def mlp(work: Work) -> Step:
+    return trained(work, squared_error)
+
+
+def classifier(work: Work) -> Step:
+    return trained(work, classified)
+
+
+def cnn(work: Work) -> Step:
+    return trained(work, convolved)
 
 
 written_out = mlp  # to MyGrad, it is
@@ -66,8 +78,13 @@ def chain(f: Callable[[Any], Any]) -> Step:
         z = f(x).sum()
         z.backward()
         return z, x.grad
+
     return step
 
 
-def affine_chain(work: Work) -> Step: return chain(affine)
-def mix_chain(work: Work) -> Step: return chain(lambda x: mix(x, mg.sin, mg.tanh))
+def affine_chain(work: Work) -> Step:
+    return chain(affine)
+
+
+def mix_chain(work: Work) -> Step:
+    return chain(lambda x: mix(x, mg.sin, mg.tanh))

@@ -15,8 +15,12 @@ NAME = "ours, eager"
 Step = Callable[..., Any]
 
 
-def array(x: Array) -> Array: return x
-def numpy(x: Tensor | Array) -> Array: return x.numpy() if isinstance(x, Tensor) else x
+def array(x: Array) -> Array:
+    return x
+
+
+def numpy(x: Tensor | Array) -> Array:
+    return x.numpy() if isinstance(x, Tensor) else x
 
 
 def started(model: nn.Sequential, weights: Sequence[Array]) -> nn.Sequential:
@@ -27,7 +31,9 @@ def started(model: nn.Sequential, weights: Sequence[Array]) -> nn.Sequential:
 
 def stack(weights: Sequence[Array], activation: type[nn.Module]) -> list[nn.Module]:
     """Linear layers of the weights' shapes, the activation behind each."""
-    return [layer for W in weights[::2] for layer in (nn.Linear(W.shape[1], W.shape[0]), activation())]
+    return [
+        layer for W in weights[::2] for layer in (nn.Linear(W.shape[1], W.shape[0]), activation())
+    ]
 
 
 def trained(work: Work, model: nn.Sequential, cost: Callable[[Any, Array], Any]) -> Step:
@@ -41,6 +47,7 @@ def trained(work: Work, model: nn.Sequential, cost: Callable[[Any, Array], Any])
         loss.backward()
         optimizer.step()
         return loss
+
     return step
 
 
@@ -52,7 +59,8 @@ def squared_error(a: Any, y: Array) -> Any:
 SUM = nn.MSE(reduction="sum")
 
 
-def mlp(work: Work) -> Step: return trained(work, nn.Sequential(*stack(work.weights, nn.Sigmoid)), squared_error)
+def mlp(work: Work) -> Step:
+    return trained(work, nn.Sequential(*stack(work.weights, nn.Sigmoid)), squared_error)
 
 
 def classifier(work: Work) -> Step:
@@ -60,13 +68,17 @@ def classifier(work: Work) -> Step:
 
 
 def cnn(work: Work) -> Step:
-    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 13 * 13, 10))
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 13 * 13, 10)
+    )
     return trained(work, model, nn.CrossEntropy())
 
 
 def written_out(work: Work) -> Step:
     """Without nn: operators of Tensors, and the update by hand."""
-    W1, b1, W2, b2, W3, b3 = parameters = [Tensor(p.copy(), requires_grad=True) for p in work.weights]
+    W1, b1, W2, b2, W3, b3 = parameters = [
+        Tensor(p.copy(), requires_grad=True) for p in work.weights
+    ]
     lr = work.lr
 
     def step(x: Array, y: Array) -> Tensor:
@@ -74,10 +86,13 @@ def written_out(work: Work) -> Step:
         a2 = (a1 @ W2.T + b2).sigmoid()
         a3 = (a2 @ W3.T + b3).sigmoid()
         loss = ((a3 - y) ** 2).sum() / len(x)
-        for p in parameters: p.zero_grad()
+        for p in parameters:
+            p.zero_grad()
         loss.backward()
-        for p in parameters: p.data -= lr * p.grad
+        for p in parameters:
+            p.data -= lr * p.grad
         return loss
+
     return step
 
 
@@ -90,8 +105,13 @@ def hvp(work: Work) -> Step:
         gradients = squared_error(model(x), y).gradient(*parameters, create_graph=True)
         slope = sum((g * v).sum() for g, v in zip(gradients, work.direction, strict=True))
         return slope.gradient(*parameters)
+
     return step
 
 
-def affine_chain(work: Work) -> Step: return value_and_grad(lambda x: affine(x).sum())
-def mix_chain(work: Work) -> Step: return value_and_grad(lambda x: mix(x, np.sin, np.tanh).sum())
+def affine_chain(work: Work) -> Step:
+    return value_and_grad(lambda x: affine(x).sum())
+
+
+def mix_chain(work: Work) -> Step:
+    return value_and_grad(lambda x: mix(x, np.sin, np.tanh).sum())

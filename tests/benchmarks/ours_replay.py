@@ -1,4 +1,5 @@
-"""This engine, a step recorded once and then replayed: the steps are ours_eager's, word for word."""
+"""This engine, a step recorded once and then replayed: the steps are ours_eager's, word for
+word."""
 
 from __future__ import annotations
 
@@ -12,10 +13,29 @@ from .workloads import Work
 NAME = "ours, replayed"
 
 
-def mlp(work: Work) -> ours_eager.Step: return replay(ours_eager.mlp(work))
-def classifier(work: Work) -> ours_eager.Step: return replay(ours_eager.classifier(work))
-def cnn(work: Work) -> ours_eager.Step: return replay(ours_eager.cnn(work))
-def written_out(work: Work) -> ours_eager.Step: return replay(ours_eager.written_out(work))
-def hvp(work: Work) -> ours_eager.Step: return replay(ours_eager.hvp(work))
-def affine_chain(work: Work) -> ours_eager.Step: return replay(ours_eager.affine_chain(work))
-def mix_chain(work: Work) -> ours_eager.Step: return replay(ours_eager.mix_chain(work))
+def mlp(work: Work) -> ours_eager.Step:
+    return replay(ours_eager.mlp(work))
+
+
+def classifier(work: Work) -> ours_eager.Step:
+    return replay(ours_eager.classifier(work))
+
+
+def cnn(work: Work) -> ours_eager.Step:
+    return replay(ours_eager.cnn(work))
+
+
+def written_out(work: Work) -> ours_eager.Step:
+    return replay(ours_eager.written_out(work))
+
+
+def hvp(work: Work) -> ours_eager.Step:
+    return replay(ours_eager.hvp(work))
+
+
+def affine_chain(work: Work) -> ours_eager.Step:
+    return replay(ours_eager.affine_chain(work))
+
+
+def mix_chain(work: Work) -> ours_eager.Step:
+    return replay(ours_eager.mix_chain(work))

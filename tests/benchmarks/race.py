@@ -1,10 +1,10 @@
-"""Who is how fast: interleaved rounds, in a process of its own whose threads are set before anything is imported.
+"""Who is how fast: interleaved rounds, in a process of its own whose threads are set before
+anything is imported.
 
     python -m tests.benchmarks.race --threads 1 --out build/bench/1.json
 
-A row's contenders take turns, A B C A B C …, so that whatever disturbs the machine disturbs all of them. Before a time counts,
-the results of their first steps have to agree.
-"""
+A row's contenders take turns, A B C A B C …, so that whatever disturbs the machine disturbs all of
+them. Before a time counts, the results of their first steps have to agree."""
 
 from __future__ import annotations
 
@@ -25,8 +25,17 @@ import numpy as np
 from .report import machine
 from .workloads import Array, Digits, Work, rows, sweeps
 
-CONTENDERS = ("numpy_by_hand", "numpy_with_buffers", "bare_engine", "ours_eager", "ours_replay", "torch_eager", "jax_jit",
-              "hips_autograd", "mygrad")
+CONTENDERS = (
+    "numpy_by_hand",
+    "numpy_with_buffers",
+    "bare_engine",
+    "ours_eager",
+    "ours_replay",
+    "torch_eager",
+    "jax_jit",
+    "hips_autograd",
+    "mygrad",
+)
 CHECKED = 4  # steps, before which no time counts
 ROUND = 0.01  # seconds
 
@@ -39,8 +48,10 @@ def contenders(names: Sequence[str]) -> tuple[dict[str, ModuleType], dict[str, s
     """The modules that can be imported, and why the others can't."""
     found, missing = {}, {}
     for name in names:
-        try: found[name] = importlib.import_module(f".{name}", __package__)
-        except ImportError as error: missing[name] = str(error)
+        try:
+            found[name] = importlib.import_module(f".{name}", __package__)
+        except ImportError as error:
+            missing[name] = str(error)
     return found, missing
 
 
@@ -52,15 +63,21 @@ class Runner:
         self.batches = [tuple(contender.array(x) for x in batch) for batch in work.batches]
         self.begin()
 
-    def begin(self) -> None: self.step: Callable[..., Any] = getattr(self.contender, self.work.kind)(self.work)
+    def begin(self) -> None:
+        self.step: Callable[..., Any] = getattr(self.contender, self.work.kind)(self.work)
 
     def numbers(self, result: Any) -> list[Array]:
         """A result as NumPy has it."""
-        return [np.asarray(self.contender.numpy(x), float) for x in (result if isinstance(result, tuple | list) else [result])]
+        return [
+            np.asarray(self.contender.numpy(x), float)
+            for x in (result if isinstance(result, tuple | list) else [result])
+        ]
 
     def first(self) -> list[list[Array]]:
         """The results of the first steps."""
-        return [self.numbers(self.step(*self.batches[i % len(self.batches)])) for i in range(CHECKED)]
+        return [
+            self.numbers(self.step(*self.batches[i % len(self.batches)])) for i in range(CHECKED)
+        ]
 
     def seconds(self) -> float:
         """The time of one step, in a round; a result that is still being computed is waited for."""
@@ -70,20 +87,23 @@ class Runner:
         step, batches = self.step, self.batches
         began = time.perf_counter()
         for _ in range(self.cycles):
-            for batch in batches: result = step(*batch)
+            for batch in batches:
+                result = step(*batch)
         self.numbers(result)
         return (time.perf_counter() - began) / (self.cycles * len(batches) * self.work.per)
 
     def warm_up(self, seconds: float) -> None:
         """Choose how many cycles fill a round."""
-        if self.work.afresh: return
+        if self.work.afresh:
+            return
         per_cycle = min(self.seconds() for _ in range(3)) * len(self.batches) * self.work.per
         self.cycles = max(1, round(seconds / per_cycle))
 
 
 def named(name: str, function: Callable[..., Any], *args: Any) -> Any:
     """Call it; an error says which contender's it is."""
-    try: return function(*args)
+    try:
+        return function(*args)
     except Exception as error:
         error.add_note(f"in the contender {name}")
         raise
@@ -96,20 +116,34 @@ def agree(runners: dict[str, Runner]) -> None:
     for name, results in firsts.items():
         for number, (found, wanted) in enumerate(zip(results, expected, strict=True), 1):
             for x, y in zip(found, wanted, strict=True):
-                if x.shape == y.shape and np.abs(x - y).max() <= runners[name].work.tolerance * np.abs(y).max(): continue
-                raise Disagreement(f"{name} and {reference} disagree at step {number}: {x} against {y}")
+                if (
+                    x.shape == y.shape
+                    and np.abs(x - y).max() <= runners[name].work.tolerance * np.abs(y).max()
+                ):
+                    continue
+                raise Disagreement(
+                    f"{name} and {reference} disagree at step {number}: {x} against {y}"
+                )
 
 
-def race(work: Work, modules: dict[str, ModuleType], rounds: int, seconds: float) -> dict[str, list[float]]:
+def race(
+    work: Work, modules: dict[str, ModuleType], rounds: int, seconds: float
+) -> dict[str, list[float]]:
     """The times of all rounds, for each contender that can do the work."""
-    runners = {name: named(name, Runner, module, work) for name, module in modules.items() if hasattr(module, work.kind)}
+    runners = {
+        name: named(name, Runner, module, work)
+        for name, module in modules.items()
+        if hasattr(module, work.kind)
+    }
     agree(runners)
-    for runner in runners.values(): runner.warm_up(seconds)
+    for runner in runners.values():
+        runner.warm_up(seconds)
     gc.collect()
     gc.freeze()  # what was imported is not looked through again: for some contenders that is a lot
     times: dict[str, list[float]] = {name: [] for name in runners}
     for _ in range(rounds):
-        for name, runner in runners.items(): times[name].append(runner.seconds())
+        for name, runner in runners.items():
+            times[name].append(runner.seconds())
     return times
 
 
@@ -120,12 +154,17 @@ def curves(digits: Digits, modules: dict[str, ModuleType], quick: bool) -> dict[
         for size, make in points.items():
             work = make()
             times = race(work, modules, 2 if quick else 9, round_length(quick))
-            found.setdefault(what, {})[size] = {"operations": work.operations, "flops": work.flops, "times": times}
+            found.setdefault(what, {})[size] = {
+                "operations": work.operations,
+                "flops": work.flops,
+                "times": times,
+            }
             progress(f"{what} {size}", times)
     return found
 
 
-def round_length(quick: bool) -> float: return ROUND / 100 if quick else ROUND
+def round_length(quick: bool) -> float:
+    return ROUND / 100 if quick else ROUND
 
 
 def progress(title: str, times: dict[str, list[float]]) -> None:
@@ -146,12 +185,24 @@ def main() -> None:
     modules, missing = contenders(args.contenders)
     digits, found = Digits(), {}
     for title, make in rows(digits, args.quick).items():
-        if args.only not in title: continue
+        if args.only not in title:
+            continue
         work = make()
-        found[title] = race(work, modules, min(args.rounds, 5) if work.afresh else args.rounds, round_length(args.quick))
+        found[title] = race(
+            work,
+            modules,
+            min(args.rounds, 5) if work.afresh else args.rounds,
+            round_length(args.quick),
+        )
         progress(title, found[title])
-    results = {"threads": args.threads, "machine": machine(modules), "names": {name: m.NAME for name, m in modules.items()},
-               "missing": missing, "rows": found, "curves": curves(digits, modules, args.quick) if args.curves else {}}
+    results = {
+        "threads": args.threads,
+        "machine": machine(modules),
+        "names": {name: m.NAME for name, m in modules.items()},
+        "missing": missing,
+        "rows": found,
+        "curves": curves(digits, modules, args.quick) if args.curves else {},
+    }
     args.out.write_text(json.dumps(results, indent=1))
 
 

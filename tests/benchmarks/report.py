@@ -1,4 +1,5 @@
-"""The table: a row for each work, a column for each contender, and what machine it was measured on."""
+"""The table: a row for each work, a column for each contender, and what machine it was measured
+on."""
 
 from __future__ import annotations
 
@@ -20,18 +21,41 @@ LIBRARIES = ("torch", "jax", "autograd", "mygrad")
 def machine(modules: Iterable[str]) -> dict[str, str]:
     """What a time depends on."""
     cpu = Path("/proc/cpuinfo")
-    models = [line.partition(":")[2].strip() for line in cpu.read_text().splitlines() if line.startswith("model name")] \
-        if cpu.exists() else []
-    blas = {f"{pool['internal_api']} {pool['version']}, {pool.get('architecture', 'unknown')} kernels"
-            for pool in threadpool_info() if pool["user_api"] == "blas"}
-    used = {library: importlib.metadata.version(library) for library in LIBRARIES if any(library in name for name in modules)}
-    return {"processor": f"{models[0] if models else platform.processor()}, {os.cpu_count()} cores",
-            "system": platform.platform(), "Python": platform.python_version(), "NumPy": np.__version__,
-            "BLAS": "; ".join(sorted(blas)), **used}
+    models = (
+        [
+            line.partition(":")[2].strip()
+            for line in cpu.read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        if cpu.exists()
+        else []
+    )
+    blas = {
+        f"{pool['internal_api']} {pool['version']}, {pool.get('architecture', 'unknown')} kernels"
+        for pool in threadpool_info()
+        if pool["user_api"] == "blas"
+    }
+    used = {
+        library: importlib.metadata.version(library)
+        for library in LIBRARIES
+        if any(library in name for name in modules)
+    }
+    return {
+        "processor": f"{models[0] if models else platform.processor()}, {os.cpu_count()} cores",
+        "system": platform.platform(),
+        "Python": platform.python_version(),
+        "NumPy": np.__version__,
+        "BLAS": "; ".join(sorted(blas)),
+        **used,
+    }
 
 
-def number(x: float) -> str: return f"{x:.3g}" if x < 999.5 else f"{x:,.0f}"
-def duration(seconds: float) -> str: return f"{number(seconds * 1e6)} µs" if seconds < 0.001 else f"{number(seconds * 1e3)} ms"
+def number(x: float) -> str:
+    return f"{x:.3g}" if x < 999.5 else f"{x:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    return f"{number(seconds * 1e6)} µs" if seconds < 0.001 else f"{number(seconds * 1e3)} ms"
 
 
 def markdown(header: list[str], lines: Iterable[list[str]]) -> str:
@@ -41,7 +65,8 @@ def markdown(header: list[str], lines: Iterable[list[str]]) -> str:
 
 
 def with_ratio(times: list[float], row: dict[str, list[float]]) -> str:
-    """The median of the rounds' ratios: both were measured in the same round, whatever disturbed it."""
+    """The median of the rounds' ratios: both were measured in the same round, whatever disturbed
+    it."""
     ratio = median(time / by_hand for time, by_hand in zip(times, row[REFERENCE], strict=True))
     return f"**{ratio:.2f}** {duration(median(times))}"
 
@@ -50,23 +75,42 @@ def spread(times: list[float], show: Callable[[float], str] = duration) -> str:
     return " … ".join(show(x) for x in (min(times), median(times), max(times)))
 
 
-def table(names: dict[str, str], rows: dict[str, dict[str, list[float]]], cell: Callable[..., str]) -> str:
+def table(
+    names: dict[str, str], rows: dict[str, dict[str, list[float]]], cell: Callable[..., str]
+) -> str:
     """A row's cells are made of a contender's times and those of all."""
-    return markdown(["", *names.values()], [[title, *[cell(times[name], times) if name in times else "–" for name in names]]
-                                            for title, times in rows.items()])
+    return markdown(
+        ["", *names.values()],
+        [
+            [title, *[cell(times[name], times) if name in times else "–" for name in names]]
+            for title, times in rows.items()
+        ],
+    )
 
 
 def page(runs: list[dict[str, Any]], apart: dict[str, dict[str, list[float]]]) -> str:
-    """All that was measured: the runs, one for each number of threads, and what had a process of its own."""
+    """All that was measured: the runs, one for each number of threads, and what had a process of
+    its own."""
     names = runs[0]["names"]
-    parts = ["\n".join([*[f"- {what}: {value}" for what, value in runs[0]["machine"].items()],
-                        *[f"- left out: {name} ({reason})" for name, reason in runs[0]["missing"].items()]])]
+    parts = [
+        "\n".join(
+            [
+                *[f"- {what}: {value}" for what, value in runs[0]["machine"].items()],
+                *[f"- left out: {name} ({reason})" for name, reason in runs[0]["missing"].items()],
+            ]
+        )
+    ]
     for run in runs:
         threads = f"{run['threads']} thread{'s' * (run['threads'] > 1)}"
-        parts += [f"{threads}: ratio to NumPy by hand, and the time of a step", table(names, run["rows"], with_ratio),
-                  f"{threads}: least … median … greatest time of the rounds",
-                  table(names, run["rows"], lambda times, _: spread(times))]
+        parts += [
+            f"{threads}: ratio to NumPy by hand, and the time of a step",
+            table(names, run["rows"], with_ratio),
+            f"{threads}: least … median … greatest time of the rounds",
+            table(names, run["rows"], lambda times, _: spread(times)),
+        ]
     if apart:
-        parts += ["beyond NumPy and the data: least … median … greatest",
-                  table(names, apart, lambda values, _: spread(values, number))]
+        parts += [
+            "beyond NumPy and the data: least … median … greatest",
+            table(names, apart, lambda values, _: spread(values, number)),
+        ]
     return "\n\n".join(parts) + "\n"

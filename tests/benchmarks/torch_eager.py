@@ -14,8 +14,12 @@ Step = Callable[..., Any]
 nn = torch.nn
 
 
-def array(x: Array) -> torch.Tensor: return torch.from_numpy(x.copy())
-def numpy(x: torch.Tensor) -> Array: return x.detach().numpy()
+def array(x: Array) -> torch.Tensor:
+    return torch.from_numpy(x.copy())
+
+
+def numpy(x: torch.Tensor) -> Array:
+    return x.detach().numpy()
 
 
 def started(model: nn.Sequential, weights: Sequence[Array]) -> nn.Sequential:
@@ -24,7 +28,9 @@ def started(model: nn.Sequential, weights: Sequence[Array]) -> nn.Sequential:
 
 
 def stack(weights: Sequence[Array], activation: type[nn.Module]) -> list[nn.Module]:
-    return [layer for W in weights[::2] for layer in (nn.Linear(W.shape[1], W.shape[0]), activation())]
+    return [
+        layer for W in weights[::2] for layer in (nn.Linear(W.shape[1], W.shape[0]), activation())
+    ]
 
 
 def trained(work: Work, model: nn.Sequential, cost: Callable[[Any, Any], Any]) -> Step:
@@ -37,16 +43,19 @@ def trained(work: Work, model: nn.Sequential, cost: Callable[[Any, Any], Any]) -
         loss.backward()
         optimizer.step()
         return loss
+
     return step
 
 
-def squared_error(a: Any, y: Any) -> Any: return SUM(a, y) / len(y)
+def squared_error(a: Any, y: Any) -> Any:
+    return SUM(a, y) / len(y)
 
 
 SUM = nn.MSELoss(reduction="sum")
 
 
-def mlp(work: Work) -> Step: return trained(work, nn.Sequential(*stack(work.weights, nn.Sigmoid)), squared_error)
+def mlp(work: Work) -> Step:
+    return trained(work, nn.Sequential(*stack(work.weights, nn.Sigmoid)), squared_error)
 
 
 def classifier(work: Work) -> Step:
@@ -54,7 +63,9 @@ def classifier(work: Work) -> Step:
 
 
 def cnn(work: Work) -> Step:
-    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 13 * 13, 10))
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 13 * 13, 10)
+    )
     return trained(work, model, nn.CrossEntropyLoss())
 
 
@@ -66,11 +77,14 @@ def written_out(work: Work) -> Step:
         a2 = (a1 @ W2.T + b2).sigmoid()
         a3 = (a2 @ W3.T + b3).sigmoid()
         loss = ((a3 - y) ** 2).sum() / len(x)
-        for p in parameters: p.grad = None
+        for p in parameters:
+            p.grad = None
         loss.backward()
         with torch.no_grad():
-            for p in parameters: p -= work.lr * p.grad
+            for p in parameters:
+                p -= work.lr * p.grad
         return loss
+
     return step
 
 
@@ -81,6 +95,7 @@ def hvp(work: Work) -> Step:
     def step(x: torch.Tensor, y: torch.Tensor) -> Any:
         gradients = torch.autograd.grad(squared_error(model(x), y), parameters, create_graph=True)
         return torch.autograd.grad(gradients, parameters, direction)  # Σ g·v, its gradient
+
     return step
 
 
@@ -90,8 +105,13 @@ def chain(f: Callable[[Any], Any]) -> Step:
         z = f(x).sum()
         z.backward()
         return z, x.grad
+
     return step
 
 
-def affine_chain(work: Work) -> Step: return chain(affine)
-def mix_chain(work: Work) -> Step: return chain(lambda x: mix(x, torch.sin, torch.tanh))
+def affine_chain(work: Work) -> Step:
+    return chain(affine)
+
+
+def mix_chain(work: Work) -> Step:
+    return chain(lambda x: mix(x, torch.sin, torch.tanh))

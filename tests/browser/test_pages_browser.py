@@ -1,4 +1,5 @@
-"""The built pages in a real browser, wide in the light and narrow in the dark; screenshots in build/browser/pages/."""
+"""The built pages in a real browser, wide in the light and narrow in the dark; screenshots in
+build/browser/pages/."""
 
 from __future__ import annotations
 
@@ -16,23 +17,35 @@ BLIND = """[...document.images].filter(x => !x.alt && !x.closest('.sphx-glr-thum
 
 
 def complaints(page: Any, path: Path) -> list[str]:
-    """What a reader would miss on a page: images without a text or a file, and what does not fit in the window's width."""
+    """What a reader would miss on a page: images without a text or a file, and what does not fit in
+    the window's width."""
     page.goto(path.as_uri())
-    for frame in page.frames: frame.wait_for_load_state()
+    for frame in page.frames:
+        frame.wait_for_load_state()
     found = page.evaluate(BLIND)
-    if page.evaluate("document.documentElement.scrollWidth > innerWidth"): found.append("wider than the window")
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        found.append("wider than the window")
     name = str(path.relative_to(BUILT).with_suffix("")).replace("/", "_")
-    page.screenshot(path=SCREENSHOTS / "pages" / f"{name}_{page.viewport_size['width']}.png", full_page=True)
+    page.screenshot(
+        path=SCREENSHOTS / "pages" / f"{name}_{page.viewport_size['width']}.png", full_page=True
+    )
     return [f"{path.name}: {what}" for what in found]
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1200, "light"), (480, "dark")])
-def test_every_page_fits_shows_its_pictures_and_asks_nobody(width: int, theme: Any, browser: Browser) -> None:
+def test_every_page_fits_shows_its_pictures_and_asks_nobody(
+    width: int, theme: Any, browser: Browser
+) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
     noise: list[str] = []
     page.on("console", lambda message: noise.append(message.text))
     page.on("pageerror", lambda error: noise.append(str(error)))
-    page.on("request", lambda request: noise.append(request.url) if request.url.startswith(("http", "ws")) else None)
+    page.on(
+        "request",
+        lambda request: (
+            noise.append(request.url) if request.url.startswith(("http", "ws")) else None
+        ),
+    )
     assert len(PAGES) > 50
     assert [what for path in PAGES for what in complaints(page, path)] == noise == []
     page.close()

@@ -1,4 +1,5 @@
-"""The stepper in a real browser: every step, key and click, light and dark, wide and narrow; screenshots in build/browser/."""
+"""The stepper in a real browser: every step, key and click, light and dark, wide and narrow;
+screenshots in build/browser/."""
 
 from __future__ import annotations
 
@@ -21,7 +22,11 @@ from tinygrad_edu.graph.stepping.layout import shown
 from tinygrad_edu.graph.steps import Backward, Forward, steps
 
 PAGES: dict[str, Callable[[], Any]] = {
-    "neuron": lambda: neuron()[0], "twice": lambda: twice()["L"], "classifier": classifier, "residual": lambda: residual(12)}
+    "neuron": lambda: neuron()[0],
+    "twice": lambda: twice()["L"],
+    "classifier": classifier,
+    "residual": lambda: residual(12),
+}
 Show = Callable[..., Page]
 
 
@@ -32,29 +37,52 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
 
     def opened(output: Any, **options: Any) -> Page:
         (made := stepper(output)).save(tmp_path / "steps.html")
-        page = browser.new_page(**{"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"} | options)
+        page = browser.new_page(
+            **{"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"} | options
+        )
         page.on("console", lambda message: noise.append(message.text))
         page.on("pageerror", lambda error: noise.append(str(error)))
-        page.on("request", lambda request: noise.append(request.url) if request.url.startswith(("http", "ws")) else None)
+        page.on(
+            "request",
+            lambda request: (
+                noise.append(request.url) if request.url.startswith(("http", "ws")) else None
+            ),
+        )
         page.goto((tmp_path / "steps.html").as_uri())
         page.graph = made.graph  # type: ignore[attr-defined]
         return page
+
     yield opened
     assert not noise
 
 
-def at(page: Page) -> int: return int(page.locator("#slider").input_value())
+def at(page: Page) -> int:
+    return int(page.locator("#slider").input_value())
+
+
 def texts(page: Page, kind: str) -> dict[str, str]:
     """What stands in the boxes of the graph, by the node's id."""
-    return dict(page.eval_on_selector_all(f".node .{kind}", "all => all.map(x => [x.closest('.node').id, x.textContent])"))
+    return dict(
+        page.eval_on_selector_all(
+            f".node .{kind}", "all => all.map(x => [x.closest('.node').id, x.textContent])"
+        )
+    )
 
 
-def visible(page: Page) -> Locator: return page.locator("#panels article:visible")
-def keep(page: Page, name: str) -> None: page.screenshot(path=SCREENSHOTS / f"{name}.png")
-def signed(text: str) -> str: return text.replace("-", "−")
+def visible(page: Page) -> Locator:
+    return page.locator("#panels article:visible")
+
+
+def keep(page: Page, name: str) -> None:
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def signed(text: str) -> str:
+    return text.replace("-", "−")
 
 
 # Every step
+
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_step_shows_the_engine_s_numbers(show: Show, name: str) -> None:
@@ -65,7 +93,8 @@ def test_every_step_shows_the_engine_s_numbers(show: Show, name: str) -> None:
     keep(page, f"{name}_00")
     for number, step in enumerate(seeded(walk), 1):
         page.keyboard.press("ArrowRight")
-        if isinstance(step, Forward): values[step.node.id] = signed(shown(step.node.value))
+        if isinstance(step, Forward):
+            values[step.node.id] = signed(shown(step.node.value))
         else:
             key, total = step
             gradients[key] = signed(shown(total))
@@ -79,15 +108,21 @@ def test_every_step_shows_the_engine_s_numbers(show: Show, name: str) -> None:
 
 
 def seeded(walk: list[Forward | Backward]) -> list[Any]:
-    """Forward steps, and for backward ones the node and what it has received: the output's 1 is first."""
+    """Forward steps, and for backward ones the node and what it has received: the output's 1 is
+    first."""
     forward = [step for step in walk if isinstance(step, Forward)]
     output = forward[-1].node
-    return [*forward, (output.id, output.gradient), *[(s.source.id, s.after) for s in walk if isinstance(s, Backward)]]
+    return [
+        *forward,
+        (output.id, output.gradient),
+        *[(s.source.id, s.after) for s in walk if isinstance(s, Backward)],
+    ]
 
 
 def overlapping(page: Page) -> list[str]:
     """Pairs of things in the panel, or of texts in the graph, that lie upon each other."""
-    return list(page.evaluate("""() => {
+    return list(
+        page.evaluate("""() => {
         const seen = selector => [...document.querySelectorAll(selector)].filter(
             x => x.textContent && x.checkVisibility({visibilityProperty: true}));
         const meet = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 &&
@@ -96,12 +131,14 @@ def overlapping(page: Page) -> list[str]:
             .filter(y => !x.contains(y) && meet(x.getBoundingClientRect(), y.getBoundingClientRect()))
             .map(y => `${x.textContent} | ${y.textContent}`));
         return [...pairs(seen("figure, .ruled, article p, article h2, pre")), ...pairs(seen("#graph text"))];
-    }"""))
+    }""")
+    )
 
 
 def test_the_panel_of_a_step_has_its_numbers(show: Show) -> None:
     page = show(twice()["L"])
-    for _ in range(9): page.keyboard.press("ArrowRight")
+    for _ in range(9):
+        page.keyboard.press("ArrowRight")
     assert visible(page).locator("figcaption").all_inner_texts()[2] == "contribution"
     assert visible(page).locator(".number").all_inner_texts() == ["0.7000", "0.6347", "0.4443"]
     assert "Added to what was there: 0.6044 + 0.4443 = 1.049" in visible(page).inner_text()
@@ -114,16 +151,25 @@ def test_only_edges_that_were_passed_show_what_they_passed(show: Show) -> None:
     page = show(neuron()[0])
     assert page.locator(".edge text:visible").count() == 0
     page.keyboard.press("End")
-    assert page.locator(".edge text:visible").count() == 2 * 7  # × local and = contribution; x1 and x2 require no gradient
+    assert (
+        page.locator(".edge text:visible").count() == 2 * 7
+    )  # × local and = contribution; x1 and x2 require no gradient
     assert page.locator(".edge.way").count() > 1  # the paths to the last leaf
 
 
 # Controls
 
+
 def test_keys_buttons_and_slider_move_between_the_steps(show: Show) -> None:
     page = show(neuron()[0])
     last = len(data(page.content())["steps"]) - 1
-    for key, expected in [("End", last), ("ArrowRight", last), ("ArrowLeft", last - 1), ("Home", 0), ("ArrowLeft", 0)]:
+    for key, expected in [
+        ("End", last),
+        ("ArrowRight", last),
+        ("ArrowLeft", last - 1),
+        ("Home", 0),
+        ("ArrowLeft", 0),
+    ]:
         page.keyboard.press(key)
         assert at(page) == expected
     for button, expected in [("next", 1), ("next", 2), ("back", 1), ("last", last), ("first", 0)]:
@@ -164,7 +210,10 @@ def test_it_can_be_used_by_keyboard_and_heard(show: Show) -> None:
     page.locator("#n3").focus()
     assert page.locator("#n3 .halo").evaluate("halo => getComputedStyle(halo).stroke") != "none"
     page.keyboard.press("Enter")
-    assert page.locator("#spoken").inner_text() == "Step 4 of 11, forward: t is computed: t = tanh(s) = tanh(0.7000) = 0.6044"
+    assert (
+        page.locator("#spoken").inner_text()
+        == "Step 4 of 11, forward: t is computed: t = tanh(s) = tanh(0.7000) = 0.6044"
+    )
     assert page.locator("#spoken").get_attribute("aria-live") == "polite"
     for control in page.locator("button, input, [role=button]").all():
         assert control.get_attribute("aria-label") or control.inner_text().strip()
@@ -172,27 +221,36 @@ def test_it_can_be_used_by_keyboard_and_heard(show: Show) -> None:
 
 # Themes, sizes, names
 
+
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 480), ("dark", 480)])
-def test_dark_and_narrow_pages_show_everything(show: Show, name: str, scheme: str, width: int) -> None:
+def test_dark_and_narrow_pages_show_everything(
+    show: Show, name: str, scheme: str, width: int
+) -> None:
     page = show(PAGES[name](), color_scheme=scheme, viewport={"width": width, "height": 800})
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == {
-        "dark": "rgb(18, 24, 31)", "light": "rgb(255, 255, 255)"}[scheme]
+    assert (
+        page.evaluate("getComputedStyle(document.body).backgroundColor")
+        == {"dark": "rgb(18, 24, 31)", "light": "rgb(255, 255, 255)"}[scheme]
+    )
     last = len(data(page.content())["steps"]) - 1
     for step in (0, last // 3, last * 3 // 4, last):
         page.locator("#slider").fill(str(step))
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth") and not overlapping(page)
+        assert page.evaluate(
+            "document.documentElement.scrollWidth <= innerWidth"
+        ) and not overlapping(page)
         assert step == 0 or in_sight(page)
         keep(page, f"{name}_{scheme}_{width}_{step:02}")
 
 
 def in_sight(page: Page) -> bool:
     """Whether the box that the step is about is within the frame of the graph."""
-    return bool(page.evaluate("""() => {
+    return bool(
+        page.evaluate("""() => {
         const frame = document.getElementById("graph").getBoundingClientRect();
         const box = document.querySelector(".node.now").getBoundingClientRect();
         return box.right > frame.left && box.left < frame.right && box.bottom > frame.top && box.top < frame.bottom;
-    }"""))
+    }""")
+    )
 
 
 @pytest.mark.parametrize("name", HOSTILE)

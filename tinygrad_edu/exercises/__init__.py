@@ -1,7 +1,9 @@
-"""Twenty exercises, graded offline: `python -m tinygrad_edu.exercises` lists them. docs/exercises.md shows a session.
+"""Twenty exercises, graded offline: `python -m tinygrad_edu.exercises` lists them.
+docs/exercises.md shows a session.
 
-Reading order: exercise.py, what an exercise is; by_hand.py, arrays.py, descent.py and beyond.py, the twenty; files.py, what a
-learner is given and what is remembered; grading.py, what is wrong with an answer; __main__.py, the command line.
+Reading order: exercise.py, what an exercise is; by_hand.py, arrays.py, descent.py and beyond.py,
+the twenty; files.py, what a learner is given and what is remembered; grading.py, what is wrong with
+an answer; __main__.py, the command line.
 
 >>> EXERCISES[1].title, EXERCISES[1].chapter
 ('The slope of a polynomial', 1)
@@ -14,7 +16,19 @@ from tinygrad_edu.exercises import descent as descent
 from tinygrad_edu.exercises.exercise import WRITTEN
 
 EXERCISES = dict(enumerate(sorted(WRITTEN, key=lambda exercise: exercise.chapter), 1))
-CHAPTERS = dict(enumerate([
-    "A neuron and a number", "The chain rule on a graph", "The real engine", "Tensors, and why gradients are summed",
-    "How to check a gradient", "Cost, and gradient descent", "The digit classifier", "What did it learn?",
-    "Your own operation, your own module, and beyond first order"], 1))
+CHAPTERS = dict(
+    enumerate(
+        [
+            "A neuron and a number",
+            "The chain rule on a graph",
+            "The real engine",
+            "Tensors, and why gradients are summed",
+            "How to check a gradient",
+            "Cost, and gradient descent",
+            "The digit classifier",
+            "What did it learn?",
+            "Your own operation, your own module, and beyond first order",
+        ],
+        1,
+    )
+)

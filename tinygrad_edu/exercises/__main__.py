@@ -15,29 +15,41 @@ from tinygrad_edu.exercises.grading import Mistake, grade
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 if what was asked for is done, and for `check` if all that was checked is right; else 1."""
-    parser = argparse.ArgumentParser(COMMAND, description="Twenty exercises. Without a command they are listed.")
+    parser = argparse.ArgumentParser(
+        COMMAND, description="Twenty exercises. Without a command they are listed."
+    )
     commands = parser.add_subparsers(dest="command", metavar="{start,check}")
-    commands.add_parser("start", help="write a file to fill in").add_argument("number", type=number_of)
-    commands.add_parser("check", help="grade one answer, or all").add_argument("number", type=number_of, nargs="?")
+    commands.add_parser("start", help="write a file to fill in").add_argument(
+        "number", type=number_of
+    )
+    commands.add_parser("check", help="grade one answer, or all").add_argument(
+        "number", type=number_of, nargs="?"
+    )
     given = parser.parse_args(arguments)
     try:
-        if given.command == "start": return start(given.number)
-        if given.command == "check": return check(given.number)
+        if given.command == "start":
+            return start(given.number)
+        if given.command == "check":
+            return check(given.number)
         return list_all()
-    except OSError as error: raise SystemExit(": ".join(filter(None, [error.filename, error.strerror]))) from None
+    except OSError as error:
+        raise SystemExit(": ".join(filter(None, [error.filename, error.strerror]))) from None
 
 
 def number_of(text: str) -> int:
     """An exercise's number, as it was typed."""
     if not text.isdecimal() or int(text) not in EXERCISES:
-        raise argparse.ArgumentTypeError(f"there is no exercise {text!r}: they are 1 to {len(EXERCISES)}")
+        raise argparse.ArgumentTypeError(
+            f"there is no exercise {text!r}: they are 1 to {len(EXERCISES)}"
+        )
     return int(text)
 
 
 def list_all() -> int:
     progress, chapter = files.load(), 0
     for number, exercise in EXERCISES.items():
-        if exercise.chapter != chapter: print(f"Chapter {(chapter := exercise.chapter)}. {CHAPTERS[chapter]}")
+        if exercise.chapter != chapter:
+            print(f"Chapter {(chapter := exercise.chapter)}. {CHAPTERS[chapter]}")
         print(f"  {number:2}  {exercise.title:56}{state(number, progress)}".rstrip())
     print(f"\n{len(solved(progress))} of {len(EXERCISES)} solved.{what_next(progress)}")
     return 0
@@ -47,12 +59,15 @@ def state(number: int, progress: files.Progress) -> str:
     """How far an exercise is."""
     exercise = EXERCISES[number]
     entry = progress.get(exercise.name, {})
-    if "solved" in entry: return f"solved {entry['solved']}, {attempts(entry['attempts'])}"
-    if entry: return attempts(entry["attempts"])
+    if "solved" in entry:
+        return f"solved {entry['solved']}, {attempts(entry['attempts'])}"
+    if entry:
+        return attempts(entry["attempts"])
     return "started" if files.path_of(number, exercise).exists() else ""
 
 
-def attempts(count: int) -> str: return f"{count} attempt{'s' * (count > 1)}"
+def attempts(count: int) -> str:
+    return f"{count} attempt{'s' * (count > 1)}"
 
 
 def solved(progress: files.Progress) -> list[int]:
@@ -62,7 +77,8 @@ def solved(progress: files.Progress) -> list[int]:
 def what_next(progress: files.Progress) -> str:
     """The first one that is not solved, as a command."""
     rest = sorted(EXERCISES.keys() - solved(progress))
-    if not rest: return " These were all."
+    if not rest:
+        return " These were all."
     command = "check" if files.path_of(rest[0], EXERCISES[rest[0]]).exists() else "start"
     return f" Next: {COMMAND} {command} {rest[0]}"
 
@@ -70,21 +86,30 @@ def what_next(progress: files.Progress) -> str:
 def start(number: int) -> int:
     exercise = EXERCISES[number]
     path = files.path_of(number, exercise)
-    if files.start(number, exercise): print(f"{path} is written: {exercise.title}.")
-    else: print(f"{path} is there already, and stays as it is. To begin anew, delete it first.")
+    if files.start(number, exercise):
+        print(f"{path} is written: {exercise.title}.")
+    else:
+        print(f"{path} is there already, and stays as it is. To begin anew, delete it first.")
     print(f"{'Mend' if exercise.given else 'Fill in'} the function, then: {COMMAND} check {number}")
-    print(f"What it is about: chapter {exercise.chapter} of the course, {CHAPTERS[exercise.chapter]}")
+    print(
+        f"What it is about: chapter {exercise.chapter} of the course, {CHAPTERS[exercise.chapter]}"
+    )
     return 0
 
 
 def check(number: int | None) -> int:
     started = [n for n, exercise in EXERCISES.items() if files.path_of(n, exercise).exists()]
     if number and number not in started:
-        print(f"{files.path_of(number, EXERCISES[number])} is not in this directory: {COMMAND} start {number}")
-    elif not started: print(f"No exercise is started in this directory: {COMMAND} start 1")
+        print(
+            f"{files.path_of(number, EXERCISES[number])} is not in this directory: {COMMAND} "
+            f"start {number}"
+        )
+    elif not started:
+        print(f"No exercise is started in this directory: {COMMAND} start 1")
     else:
         right = [check_one(n) for n in ([number] if number else started)]
-        if all(right): print(what_next(files.load()).strip())
+        if all(right):
+            print(what_next(files.load()).strip())
         return int(not all(right))
     return 1
 
@@ -98,22 +123,31 @@ def check_one(number: int) -> bool:
     entry = before if mistake and not mistake.judged else files.remember(exercise, mistake is None)
     found = f"not right yet, {path}" if mistake else f"solved, {attempts(entry['attempts'])}"
     print(f"{number:2}  {exercise.title}: {found}")
-    if mistake: report(mistake, exercise.hints, entry.get("attempts", 0))
-    if mistake and "solved" in before: line("note", f"It was solved on {before['solved']}: the file has changed since.")
+    if mistake:
+        report(mistake, exercise.hints, entry.get("attempts", 0))
+    if mistake and "solved" in before:
+        line("note", f"It was solved on {before['solved']}: the file has changed since.")
     return mistake is None
 
 
 def report(mistake: Mistake, hints: Sequence[str], count: int) -> None:
-    for label, text in mistake.said.items(): line(label, text)
-    if mistake.hint or mistake.judged: line("hint", mistake.hint or hints[min(count, len(hints)) - 1])
+    for label, text in mistake.said.items():
+        line(label, text)
+    if mistake.hint or mistake.judged:
+        line("hint", mistake.hint or hints[min(count, len(hints)) - 1])
 
 
 def line(label: str, text: str) -> None:
-    """A label, and beside it a text of one or more lines, 80 columns together; a line of code stays one."""
-    wrapped = [textwrap.fill(part, 66) if len(part) > 66 and label != "line" else part for part in text.split("\n")]
+    """A label, and beside it a text of one or more lines, 80 columns together; a line of code stays
+    one."""
+    wrapped = [
+        textwrap.fill(part, 66) if len(part) > 66 and label != "line" else part
+        for part in text.split("\n")
+    ]
     print(f"    {label:10}" + "\n".join(wrapped).replace("\n", "\n" + " " * 14))
 
 
 if __name__ == "__main__":
-    if isinstance(sys.stdout, io.TextIOWrapper): sys.stdout.reconfigure(errors="replace")  # ∂ is ? where it cannot be printed
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # ∂ is ? where it cannot be printed
     sys.exit(main())

@@ -6,26 +6,45 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinygrad_edu import engine
+from tinygrad_edu.core import engine
 from tinygrad_edu.exercises.exercise import differences, exercise, numbers, slopes
 
 
 @exercise(
-    chapter=4, expected=engine.unbroadcast,
-    inputs=[(np.array([1.0, 2.0]), ()), (numbers(2, 3), (3,)), (numbers(2, 3), (2, 1)), (numbers(2, 3), (1, 3)),
-            (numbers(2, 3), (2, 3)), (numbers(4, 2, 3), (2, 1)), (numbers(4, 2, 3), (1, 3))],
-    hints=["A number that was used n times gets the sum of n gradients. Along which axes was the array repeated?",
-           "Along axes that are new in front, which go away, and along those where `shape` has a 1, which stay as 1."],
-    typical={"That is a mean. Each use adds its whole share: sum.":
-                 lambda g, shape: engine.unbroadcast(g, shape) * np.prod(shape) / g.size,
-             "The new axes in front are summed, but an axis of length 1 in `shape` was repeated too.":
-                 lambda g, shape: g.sum(axis=tuple(range(g.ndim - len(shape)))),
-             "The sums are right, but an axis of length 1 must stay: keepdims=True.":
-                 lambda g, shape: np.squeeze(engine.unbroadcast(g, shape))})
+    chapter=4,
+    expected=engine.unbroadcast,
+    inputs=[
+        (np.array([1.0, 2.0]), ()),
+        (numbers(2, 3), (3,)),
+        (numbers(2, 3), (2, 1)),
+        (numbers(2, 3), (1, 3)),
+        (numbers(2, 3), (2, 3)),
+        (numbers(4, 2, 3), (2, 1)),
+        (numbers(4, 2, 3), (1, 3)),
+    ],
+    hints=[
+        "A number that was used n times gets the sum of n gradients. Along which axes was the "
+        "array repeated?",
+        "Along axes that are new in front, which go away, and along those where `shape` has a 1, "
+        "which stay as 1.",
+    ],
+    typical={
+        "That is a mean. Each use adds its whole share: sum.": lambda g, shape: (
+            engine.unbroadcast(g, shape) * np.prod(shape) / g.size
+        ),
+        "The new axes in front are summed, but an axis of length 1 in `shape` was repeated too.": lambda g, shape: (
+            g.sum(axis=tuple(range(g.ndim - len(shape))))
+        ),
+        "The sums are right, but an axis of length 1 must stay: keepdims=True.": lambda g, shape: (
+            np.squeeze(engine.unbroadcast(g, shape))
+        ),
+    },
+)
 def unbroadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Broadcasting undone.
 
-    An array of this shape was broadcast to g's shape, and g has arrived. Return the gradient of the array, in its own shape.
+    An array of this shape was broadcast to g's shape, and g has arrived. Return the gradient of the
+    array, in its own shape.
 
     >>> unbroadcast(np.ones((4, 3)), (1, 3))
     array([[4., 4., 4.]])
@@ -36,13 +55,28 @@ def unbroadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @exercise(
-    chapter=4, expected=differences(np.matmul),
-    inputs=[(np.array([[1.0]]), np.array([[2.0]]), np.array([[3.0]])),
-            (numbers(2, 2), numbers(2, 2) + 1.0, numbers(2, 2) - 1.0), (numbers(2, 4), numbers(2, 3), numbers(3, 4))],
-    hints=["Write the shapes down: g is (n, m), x is (n, k), y is (k, m). Which product is (n, k)?",
-           "∂L/∂x is a product of g and yᵀ; ∂L/∂y of xᵀ and g. The order decides."],
-    typical={"Both products need a transpose: xᵢₖ meets yₖⱼ, and its share is Σⱼ gᵢⱼ yₖⱼ.": lambda g, x, y: (g @ y, x @ g),
-             "The factors stand in the wrong order: x y is not y x, for matrices.": lambda g, x, y: (y.T @ g, g @ x.T)})
+    chapter=4,
+    expected=differences(np.matmul),
+    inputs=[
+        (np.array([[1.0]]), np.array([[2.0]]), np.array([[3.0]])),
+        (numbers(2, 2), numbers(2, 2) + 1.0, numbers(2, 2) - 1.0),
+        (numbers(2, 4), numbers(2, 3), numbers(3, 4)),
+    ],
+    hints=[
+        "Write the shapes down: g is (n, m), x is (n, k), y is (k, m). Which product is (n, k)?",
+        "∂L/∂x is a product of g and yᵀ; ∂L/∂y of xᵀ and g. The order decides.",
+    ],
+    typical={
+        "Both products need a transpose: xᵢₖ meets yₖⱼ, and its share is Σⱼ gᵢⱼ yₖⱼ.": lambda g, x, y: (
+            g @ y,
+            x @ g,
+        ),
+        "The factors stand in the wrong order: x y is not y x, for matrices.": lambda g, x, y: (
+            y.T @ g,
+            g @ x.T,
+        ),
+    },
+)
 def matmul_partials(g: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both partials of a product of matrices.
 
@@ -52,17 +86,32 @@ def matmul_partials(g: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.nda
 
 
 @exercise(
-    chapter=4, expected=differences(lambda x, axis: x.sum(axis)),
-    inputs=[(np.array(3.0), np.array([1.0, 2.0]), 0), (np.array([1.0, 2.0]), numbers(2, 2), 0),
-            (np.array([1.0, 2.0]), numbers(2, 2), 1), (numbers(2), numbers(2, 3), 1), (numbers(2, 4), numbers(2, 3, 4), 1),
-            (numbers(2, 3), numbers(2, 3, 4), -1)],
-    hints=["Every summand receives the gradient of the sum it went into. g lacks one axis: put it back.",
-           "np.expand_dims(g, axis), and then np.broadcast_to x's shape."],
-    typical={"g was broadcast along the wrong axis: it lacks the one that was summed, so put that back first.":
-                 lambda g, x, axis: np.broadcast_to(g, x.shape),
-             "A summand's slope is 1, whatever its value: no factor x.": lambda g, x, axis: np.expand_dims(g, axis) * x,
-             "That is the partial of a mean. Nothing is divided in a sum.":
-                 lambda g, x, axis: np.broadcast_to(np.expand_dims(g, axis), x.shape) / x.shape[axis]})
+    chapter=4,
+    expected=differences(lambda x, axis: x.sum(axis)),
+    inputs=[
+        (np.array(3.0), np.array([1.0, 2.0]), 0),
+        (np.array([1.0, 2.0]), numbers(2, 2), 0),
+        (np.array([1.0, 2.0]), numbers(2, 2), 1),
+        (numbers(2), numbers(2, 3), 1),
+        (numbers(2, 4), numbers(2, 3, 4), 1),
+        (numbers(2, 3), numbers(2, 3, 4), -1),
+    ],
+    hints=[
+        "Every summand receives the gradient of the sum it went into. g lacks one axis: put it "
+        "back.",
+        "np.expand_dims(g, axis), and then np.broadcast_to x's shape.",
+    ],
+    typical={
+        "g was broadcast along the wrong axis: it lacks the one that was summed, so put that "
+        "back first.": lambda g, x, axis: np.broadcast_to(g, x.shape),
+        "A summand's slope is 1, whatever its value: no factor x.": lambda g, x, axis: (
+            np.expand_dims(g, axis) * x
+        ),
+        "That is the partial of a mean. Nothing is divided in a sum.": lambda g, x, axis: (
+            np.broadcast_to(np.expand_dims(g, axis), x.shape) / x.shape[axis]
+        ),
+    },
+)
 def sum_partial(g: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
     """The partial of a sum over an axis.
 
@@ -71,21 +120,40 @@ def sum_partial(g: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
     return np.broadcast_to(np.expand_dims(g, axis), x.shape)
 
 
-def square(x: float) -> float: return x ** 2
-def cube(x: float) -> float: return x ** 3
+def square(x: float) -> float:
+    return x**2
+
+
+def cube(x: float) -> float:
+    return x**3
 
 
 @exercise(
-    chapter=5, inputs=[(square, 1.0, 0.25), (cube, 2.0, 0.1), (np.sin, 1.0, 0.01)],
-    hints=["Look in both directions: f(x + h) and f(x − h). How far apart are the two places?",
-           "x + h and x − h are 2h apart: the whole difference is divided by 2h."],
-    typical={"That looks to one side only. Its error is about h f″/2; from both sides it is about h².":
-                 lambda f, x, h: (f(x + h) - f(x)) / h,
-             "That looks to the left side only: f(x + h) is missing.": lambda f, x, h: (f(x) - f(x - h)) / h,
-             "Only f(x − h) is divided: the difference needs brackets too.": lambda f, x, h: f(x + h) - f(x - h) / (2 * h),
-             "That is nearer to the true slope, but it is not what a step of this h gives.": lambda f, x, h: slopes(f)(x),
-             "Twice too large: x + h and x − h are 2h apart.": lambda f, x, h: (f(x + h) - f(x - h)) / h,
-             "`/ 2 * h` divides by 2, and multiplies by h: brackets!": lambda f, x, h: (f(x + h) - f(x - h)) / 2 * h})
+    chapter=5,
+    inputs=[(square, 1.0, 0.25), (cube, 2.0, 0.1), (np.sin, 1.0, 0.01)],
+    hints=[
+        "Look in both directions: f(x + h) and f(x − h). How far apart are the two places?",
+        "x + h and x − h are 2h apart: the whole difference is divided by 2h.",
+    ],
+    typical={
+        "That looks to one side only. Its error is about h f″/2; from both sides it is about h².": lambda f, x, h: (
+            (f(x + h) - f(x)) / h
+        ),
+        "That looks to the left side only: f(x + h) is missing.": lambda f, x, h: (
+            (f(x) - f(x - h)) / h
+        ),
+        "Only f(x − h) is divided: the difference needs brackets too.": lambda f, x, h: (
+            f(x + h) - f(x - h) / (2 * h)
+        ),
+        "That is nearer to the true slope, but it is not what a step of this h gives.": lambda f, x, h: (
+            slopes(f)(x)
+        ),
+        "Twice too large: x + h and x − h are 2h apart.": lambda f, x, h: (f(x + h) - f(x - h)) / h,
+        "`/ 2 * h` divides by 2, and multiplies by h: brackets!": lambda f, x, h: (
+            (f(x + h) - f(x - h)) / 2 * h
+        ),
+    },
+)
 def central_difference(f: Callable[[float], float], x: float, h: float) -> float:
     """The difference from both sides.
 
@@ -100,19 +168,33 @@ def mean_partial_with_a_bug(g: np.ndarray, x: np.ndarray, axis: int) -> np.ndarr
 
 
 @exercise(
-    chapter=5, given=mean_partial_with_a_bug, expected=differences(lambda x, axis: x.mean(axis)),
-    inputs=[(np.array(3.0), np.array([1.0, 2.0]), 0), (numbers(2), numbers(2, 2), 0), (numbers(3), numbers(2, 3), 0),
-            (numbers(2), numbers(2, 3), 1), (numbers(2, 4), numbers(2, 3, 4), -2)],
-    hints=["Compare what came with what was expected: the quotient is the same everywhere. Which number is it?",
-           "How many numbers is each mean a mean of? For a vector it is x.size, but not for a matrix."],
-    typical={"That is the partial of a sum: a mean divides, and so does its partial.":
-                 lambda g, x, axis: np.broadcast_to(np.expand_dims(g, axis), x.shape),
-             "len(x) is the length of axis 0, but the mean may be over another one.":
-                 lambda g, x, axis: np.broadcast_to(np.expand_dims(g / len(x), axis), x.shape)})
+    chapter=5,
+    given=mean_partial_with_a_bug,
+    expected=differences(lambda x, axis: x.mean(axis)),
+    inputs=[
+        (np.array(3.0), np.array([1.0, 2.0]), 0),
+        (numbers(2), numbers(2, 2), 0),
+        (numbers(3), numbers(2, 3), 0),
+        (numbers(2), numbers(2, 3), 1),
+        (numbers(2, 4), numbers(2, 3, 4), -2),
+    ],
+    hints=[
+        "Compare what came with what was expected: the quotient is the same everywhere. Which "
+        "number is it?",
+        "How many numbers is each mean a mean of? For a vector it is x.size, but not for a matrix.",
+    ],
+    typical={
+        "That is the partial of a sum: a mean divides, and so does its partial.": lambda g, x, axis: (
+            np.broadcast_to(np.expand_dims(g, axis), x.shape)
+        ),
+        "len(x) is the length of axis 0, but the mean may be over another one.": lambda g, x, axis: (
+            np.broadcast_to(np.expand_dims(g / len(x), axis), x.shape)
+        ),
+    },
+)
 def mean_partial(g: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
     """A bug to find, in the partial of a mean.
 
-    z = x.mean(axis), and g = ∂L/∂z has arrived. This should return ∂L/∂x. Its author tried it with a vector, and it was
-    right; with a matrix it is not. Find out why, and mend it.
-    """
+    z = x.mean(axis), and g = ∂L/∂z has arrived. This should return ∂L/∂x. Its author tried it with
+    a vector, and it was right; with a matrix it is not. Find out why, and mend it."""
     return np.broadcast_to(np.expand_dims(g / x.shape[axis], axis), x.shape)

@@ -1,8 +1,9 @@
-"""What an exercise is: a solved function, and beside it what is needed to ask for it and to grade another one.
+"""What an exercise is: a solved function, and beside it what is needed to ask for it and to grade
+another one.
 
-The function's signature and docstring are the task; the docstring's first line is the title. So a 21st exercise is a function
-with `@exercise(chapter=…, inputs=…, hints=…, typical=…)` above it, in any of the four files; chapters give the order.
-"""
+The function's signature and docstring are the task; the docstring's first line is the title. So a
+21st exercise is a function with `@exercise(chapter=…, inputs=…, hints=…, typical=…)` above it, in
+any of the four files; chapters give the order."""
 
 from __future__ import annotations
 
@@ -13,19 +14,21 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tinygrad_edu.engine import Array
-from tinygrad_edu.gradcheck import is_real, numerical_gradient
+from tinygrad_edu.core.engine import Array
+from tinygrad_edu.core.gradcheck import is_real, numerical_gradient
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
 
 
-def called(f: Function, *args: Any) -> Any: return f(*args)
+def called(f: Function, *args: Any) -> Any:
+    return f(*args)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exercise:
-    """A task, and how to judge an answer: f is right if `outcome(f, *args)` is `expected(*args)` for all inputs."""
+    """A task, and how to judge an answer: f is right if `outcome(f, *args)` is `expected(*args)`
+    for all inputs."""
 
     solution: Function
     chapter: int
@@ -40,14 +43,18 @@ class Exercise:
     uses: str = ""  # a further import
 
     @property
-    def name(self) -> str: return self.solution.__name__
+    def name(self) -> str:
+        return self.solution.__name__
+
     @property
-    def title(self) -> str: return (self.solution.__doc__ or "").split("\n")[0].rstrip(".")
+    def title(self) -> str:
+        return (self.solution.__doc__ or "").split("\n")[0].rstrip(".")
 
     @property
     def arguments(self) -> list[str]:
         """The names of what stands in `inputs`."""
-        if self.outcome is called: return list(inspect.signature(self.solution).parameters)
+        if self.outcome is called:
+            return list(inspect.signature(self.solution).parameters)
         return list(inspect.signature(self.outcome).parameters)[1:]
 
     def answer(self, *args: Any) -> Any:
@@ -60,24 +67,32 @@ WRITTEN: list[Exercise] = []
 
 def exercise(**settings: Any) -> Callable[[F], F]:
     """Make an exercise of the function below: it is the solution."""
+
     def add(solution: F) -> F:
         WRITTEN.append(Exercise(solution=solution, **settings))
         return solution
+
     return add
 
 
 def differences(f: Function) -> Function:
-    """(g, x, y, …) ↦ ∂(g·f)/∂x, ∂(g·f)/∂y, … by differences, which know nothing of the chain rule; integers are settings.
+    """(g, x, y, …) ↦ ∂(g·f)/∂x, ∂(g·f)/∂y, … by differences, which know nothing of the chain rule;
+    integers are settings.
 
     >>> differences(lambda x, n: x ** n)(10.0, 3.0, 2).round(6)
     np.float64(60.0)
     """
+
     def gradients(g: Any, *args: Any) -> Any:
         def of(number: int) -> Array:
-            def weighted(x: Array) -> float: return float(np.sum(g * f(*args[:number], x, *args[number + 1:])))
+            def weighted(x: Array) -> float:
+                return float(np.sum(g * f(*args[:number], x, *args[number + 1 :])))
+
             return numerical_gradient(weighted, np.asarray(args[number]))
+
         found = tuple(of(number) for number, x in enumerate(args) if is_real(x))
         return found if len(found) > 1 else found[0]
+
     return gradients
 
 

@@ -1,4 +1,5 @@
-"""What a learner is given, made from the solution so that it cannot drift, and what is remembered of their attempts."""
+"""What a learner is given, made from the solution so that it cannot drift, and what is remembered
+of their attempts."""
 
 from __future__ import annotations
 
@@ -18,10 +19,13 @@ COMMAND = "python -m tinygrad_edu.exercises"
 TO_DO = "write this"
 HOLE = f'    raise NotImplementedError("{TO_DO}")\n'
 
-Progress = dict[str, dict[str, Any]]  # name of the exercise ↦ its attempts, and the date when it was solved
+Progress = dict[
+    str, dict[str, Any]
+]  # name of the exercise ↦ its attempts, and the date when it was solved
 
 
-def path_of(number: int, exercise: Exercise) -> Path: return FOLDER / f"{number:02}_{exercise.name}.py"
+def path_of(number: int, exercise: Exercise) -> Path:
+    return FOLDER / f"{number:02}_{exercise.name}.py"
 
 
 def parts(function: Function) -> tuple[str, str]:
@@ -29,37 +33,50 @@ def parts(function: Function) -> tuple[str, str]:
     lines = textwrap.dedent(inspect.getsource(function)).splitlines(keepends=True)
     definition: Any = ast.parse("".join(lines)).body[0]
     first, *rest = definition.body
-    if function.__doc__ is None: return "", "".join(lines[first.lineno - 1:])
-    return "".join(lines[first.lineno - 1:first.end_lineno]), "".join(lines[rest[0].lineno - 1:])
+    if function.__doc__ is None:
+        return "", "".join(lines[first.lineno - 1 :])
+    return "".join(lines[first.lineno - 1 : first.end_lineno]), "".join(lines[rest[0].lineno - 1 :])
 
 
 def template(number: int, exercise: Exercise) -> str:
-    """The learner's file: the solution's signature and docstring, and a hole in place of the body."""
+    """The learner's file: the solution's signature and docstring, and a hole in place of the
+    body."""
     imports = "\n".join(["import numpy as np", *filter(None, [exercise.uses])])
     arguments = ", ".join(inspect.signature(exercise.solution).parameters)
     body = parts(exercise.given)[1] if exercise.given else HOLE
-    return (f'"""Exercise {number}, to chapter {exercise.chapter}. Then: {COMMAND} check {number}"""\n\n'
-            f"{imports}\n\n\ndef {exercise.name}({arguments}):\n{parts(exercise.solution)[0]}{body}")
+    return (
+        f'"""Exercise {number}, to chapter {exercise.chapter}. Then: {COMMAND} check '
+        f'{number}"""\n\n'
+        f"{imports}\n\n\ndef {exercise.name}({arguments}):\n{parts(exercise.solution)[0]}{body}"
+    )
 
 
 def start(number: int, exercise: Exercise) -> bool:
     """Write the learner's file; False if there is one, which is left alone."""
     FOLDER.mkdir(exist_ok=True)
     try:
-        with path_of(number, exercise).open("x", encoding="utf-8") as file: file.write(template(number, exercise))
-    except FileExistsError: return False
+        with path_of(number, exercise).open("x", encoding="utf-8") as file:
+            file.write(template(number, exercise))
+    except FileExistsError:
+        return False
     return True
 
 
 def load() -> Progress:
     """What is remembered; nothing at first."""
-    if not PROGRESS.exists(): return {}
+    if not PROGRESS.exists():
+        return {}
     try:
-        progress: Progress = {name: dict(entry, attempts=int(entry["attempts"]))
-                              for name, entry in json.loads(PROGRESS.read_text("utf-8")).items()}
+        progress: Progress = {
+            name: dict(entry, attempts=int(entry["attempts"]))
+            for name, entry in json.loads(PROGRESS.read_text("utf-8")).items()
+        }
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise SystemExit(f"{PROGRESS} is damaged. Delete it to count anew: your answers stay, and `{COMMAND} check` "
-                         "marks what is solved") from None
+        raise SystemExit(
+            f"{PROGRESS} is damaged. Delete it to count anew: your answers stay, and `{COMMAND} "
+            "check` "
+            "marks what is solved"
+        ) from None
     return progress
 
 
@@ -69,6 +86,7 @@ def remember(exercise: Exercise, right: bool) -> dict[str, Any]:
     entry = progress.setdefault(exercise.name, {"attempts": 0})
     if "solved" not in entry:
         entry["attempts"] += 1
-        if right: entry["solved"] = date.today().isoformat()
+        if right:
+            entry["solved"] = date.today().isoformat()
         PROGRESS.write_text(json.dumps(progress, indent=1) + "\n", "utf-8")
     return entry

@@ -1,7 +1,7 @@
 """What is wrong with a learner's file: it is run with each input, and compared with what is right.
 
-Nothing of the learner's may end in a traceback of ours. What goes wrong is a `Mistake`: texts with labels, printed so.
-"""
+Nothing of the learner's may end in a traceback of ours. What goes wrong is a `Mistake`: texts with
+labels, printed so."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.diagnosis import differ
-from tinygrad_edu.engine import Array, Tensor, plain
+from tinygrad_edu.core.engine import Array, Tensor, plain
+from tinygrad_edu.debugging.diagnosis import differ
 from tinygrad_edu.exercises.exercise import Exercise, Function
 from tinygrad_edu.exercises.files import TO_DO
 
@@ -25,7 +25,8 @@ NOTHING = "nothing was returned: is there a `return`?"
 
 
 class Mistake(Exception):
-    """What a learner is told, text by label. `hint` is for this very mistake; `judged` if there was an answer to judge."""
+    """What a learner is told, text by label. `hint` is for this very mistake; `judged` if there was
+    an answer to judge."""
 
     def __init__(self, said: dict[str, str], hint: str = "", judged: bool = True) -> None:
         super().__init__(said)
@@ -40,11 +41,15 @@ def grade(exercise: Exercise, path: Path) -> Mistake | None:
             warnings.simplefilter("ignore")
             f = loaded(exercise, path)
             for number in range(len(exercise.inputs)):
-                printed.truncate(printed.seek(0))  # what is shown was printed for the input that fails
+                printed.truncate(
+                    printed.seek(0)
+                )  # what is shown was printed for the input that fails
                 compare(exercise, f, number, path)
-            if exercise.also: check_also(exercise.also, f, path)
+            if exercise.also:
+                check_also(exercise.also, f, path)
     except Mistake as mistake:
-        if printed.getvalue(): mistake.said["printed"] = shortened(printed.getvalue())
+        if printed.getvalue():
+            mistake.said["printed"] = shortened(printed.getvalue())
         return mistake
     return None
 
@@ -54,18 +59,28 @@ def loaded(exercise: Exercise, path: Path) -> Any:
     names: dict[str, Any] = {"__name__": path.stem}
     guarded(path, lambda: exec(compile(path.read_bytes(), str(path), "exec"), names), judged=False)
     f = names.get(exercise.name)
-    if callable(f): return f
+    if callable(f):
+        return f
     came = f"{exercise.name} is {shown(f)}" if exercise.name in names else f"no {exercise.name}"
-    raise Mistake({"came": came, "expected": f"a function {exercise.name}, as it stood there at first"}, judged=False)
+    raise Mistake(
+        {"came": came, "expected": f"a function {exercise.name}, as it stood there at first"},
+        judged=False,
+    )
 
 
 def guarded(path: Path, run: Callable[[], Any], judged: bool = True) -> Any:
-    """run(); what it raises becomes a Mistake with the line of the learner's file that it came from."""
-    try: return run()
+    """run(); what it raises becomes a Mistake with the line of the learner's file that it came
+    from."""
+    try:
+        return run()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         said = error.msg if isinstance(error, SyntaxError) else str(error)
         hole = isinstance(error, NotImplementedError) and said == TO_DO
-        came = "the hole: nothing is written there yet" if hole else f"{type(error).__name__}: {said}".removesuffix(": ")
+        came = (
+            "the hole: nothing is written there yet"
+            if hole
+            else f"{type(error).__name__}: {said}".removesuffix(": ")
+        )
         judged = judged and not hole and not isinstance(error, NameError | ImportError)
         raise Mistake({"line": located(path, error), "came": came}, slip(error), judged) from None
 
@@ -74,27 +89,40 @@ def slip(error: BaseException) -> str:
     """A hint for an error that says little of the task, but something of Python."""
     if isinstance(error, NameError) and hasattr(np, str(error.name)):
         return f"NumPy's functions need np in front: np.{error.name}."
-    if "for ^" in str(error) or "bitwise_xor" in str(error): return "A power is written x ** 2. x ^ 2 works on bits."
-    return "It was stopped before it came to an end." if isinstance(error, KeyboardInterrupt) else ""
+    if "for ^" in str(error) or "bitwise_xor" in str(error):
+        return "A power is written x ** 2. x ^ 2 works on bits."
+    return (
+        "It was stopped before it came to an end." if isinstance(error, KeyboardInterrupt) else ""
+    )
 
 
 def located(path: Path, error: BaseException) -> str:
-    """`exercises/03_….py:14: return x`, the innermost line of the file that an error came from; else where the function is."""
+    """`exercises/03_….py:14: return x`, the innermost line of the file that an error came from;
+    else where the function is."""
     lines = path.read_text("utf-8", errors="replace").splitlines()
-    numbers = [number for frame, number in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
-    if isinstance(error, SyntaxError) and error.filename == str(path): numbers = [error.lineno or 1]
+    numbers = [
+        number
+        for frame, number in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_filename == str(path)
+    ]
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        numbers = [error.lineno or 1]
     name = path.stem.partition("_")[2]
-    number = numbers[-1] if numbers else next((n for n, line in enumerate(lines, 1) if name in line), 1)
-    return ": ".join([f"{path}:{number}", *(line.strip() for line in lines[number - 1:number])])
+    number = (
+        numbers[-1] if numbers else next((n for n, line in enumerate(lines, 1) if name in line), 1)
+    )
+    return ": ".join([f"{path}:{number}", *(line.strip() for line in lines[number - 1 : number])])
 
 
 def compare(exercise: Exercise, f: Function, number: int, path: Path) -> None:
     """Raise a Mistake if f is not right for this input."""
     args = exercise.inputs[number]
     given, at = copy.deepcopy(args), {"input": shown_inputs(exercise.arguments, args)}
-    try: came = guarded(path, lambda: exercise.outcome(f, *given))
+    try:
+        came = guarded(path, lambda: exercise.outcome(f, *given))
     except Mistake as mistake:
-        if mistake.judged: mistake.said = at | mistake.said
+        if mistake.judged:
+            mistake.said = at | mistake.said
         raise
     expected = exercise.answer(*args)
     if wrong := difference(came, expected, exercise.tolerance):
@@ -102,94 +130,143 @@ def compare(exercise: Exercise, f: Function, number: int, path: Path) -> None:
         raise Mistake(said, typical_hint(exercise, f), judged=wrong != NOTHING)
     for name, before, after in zip(exercise.arguments, args, given, strict=True):
         if repr(after) != repr(before):
-            said = at | {"came": f"{name} was changed, to {shown(after)}", "expected": f"{name} left as it was"}
-            raise Mistake(said, "The result is right, but what is given has to stay as it was: begin with a copy, "
-                                "or write v = v * 2 in place of v *= 2.")
+            said = at | {
+                "came": f"{name} was changed, to {shown(after)}",
+                "expected": f"{name} left as it was",
+            }
+            raise Mistake(
+                said,
+                "The result is right, but what is given has to stay as it was: begin with a copy, "
+                "or write v = v * 2 in place of v *= 2.",
+            )
 
 
 def check_also(also: Function, f: Function, path: Path) -> None:
     """The exercise's last check, after values are right for all inputs."""
-    try: guarded(path, lambda: also(f))
+    try:
+        guarded(path, lambda: also(f))
     except Mistake as mistake:
         mistake.said = {"input": "Tensors, to be differentiated once more"} | mistake.said
         raise
 
 
 def typical_hint(exercise: Exercise, f: Function) -> str:
-    """The hint for a wrong answer that is known: the same as f for all inputs, so that one equal number is not enough."""
+    """The hint for a wrong answer that is known: the same as f for all inputs, so that one equal
+    number is not enough."""
     found = outcomes(exercise, f)
     for hint, wrong in exercise.typical.items():
-        if alike(found, outcomes(exercise, wrong)): return hint
+        if alike(found, outcomes(exercise, wrong)):
+            return hint
     return general_hint(found, [exercise.answer(*args) for args in exercise.inputs])
 
 
 def general_hint(found: list[Any], right: list[Any]) -> str:
-    """The hint for what can go wrong in every exercise: results that are exchanged, and one factor in all numbers."""
-    if isinstance(right[0], tuple) and alike(found, [z[::-1] for z in right]): return "The results are exchanged."
+    """The hint for what can go wrong in every exercise: results that are exchanged, and one factor
+    in all numbers."""
+    if isinstance(right[0], tuple) and alike(found, [z[::-1] for z in right]):
+        return "The results are exchanged."
     a, b = as_numbers(found[-1]), as_numbers(right[-1])
-    if a is None or b is None or a.shape != b.shape: return ""
+    if a is None or b is None or a.shape != b.shape:
+        return ""
     factor = np.vdot(a, b) / np.vdot(b, b)
     same = factor and np.isfinite(factor) and alike(found, [np.multiply(factor, z) for z in right])
     return f"Every number is {factor:.6g} times what is right." if same else ""
 
 
 def alike(found: list[Any], others: list[Any]) -> bool:
-    """Whether two functions came to the same for every input: the same numbers, or the same type of error."""
-    return all(a is b or not (isinstance(b, type) or difference(a, b, 1e-6)) for a, b in zip(found, others, strict=True))
+    """Whether two functions came to the same for every input: the same numbers, or the same type of
+    error."""
+    return all(
+        a is b or not (isinstance(b, type) or difference(a, b, 1e-6))
+        for a, b in zip(found, others, strict=True)
+    )
 
 
 def outcomes(exercise: Exercise, f: Function) -> list[Any]:
     """What f comes to for each input, or the type of what it raises."""
+
     def of(args: tuple[Any, ...]) -> Any:
-        try: return exercise.outcome(f, *copy.deepcopy(args))
-        except (Exception, SystemExit, KeyboardInterrupt) as error: return type(error)
-    with redirect_stdout(io.StringIO()): return [of(args) for args in exercise.inputs]
+        try:
+            return exercise.outcome(f, *copy.deepcopy(args))
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            return type(error)
+
+    with redirect_stdout(io.StringIO()):
+        return [of(args) for args in exercise.inputs]
 
 
 def difference(came: Any, expected: Any, tolerance: float) -> str:
     """What is wrong with a result, in words; nothing if nothing is."""
-    if came is None: return NOTHING
-    if not isinstance(expected, tuple): return difference_of_arrays(came, np.asarray(plain(expected)), tolerance)
-    if isinstance(came, Tensor | np.ndarray) and came.ndim: came = list(plain(came))
+    if came is None:
+        return NOTHING
+    if not isinstance(expected, tuple):
+        return difference_of_arrays(came, np.asarray(plain(expected)), tolerance)
+    if isinstance(came, Tensor | np.ndarray) and came.ndim:
+        came = list(plain(came))
     if not isinstance(came, tuple | list) or len(came) != len(expected):
         return f"{len(expected)} results were expected: return them with a comma between them"
     found = [difference(c, e, tolerance) for c, e in zip(came, expected, strict=True)]
-    return next((f"result {n} of {len(found)}: {text}" for n, text in enumerate(found, 1) if text), "")
+    return next(
+        (f"result {n} of {len(found)}: {text}" for n, text in enumerate(found, 1) if text), ""
+    )
 
 
 def difference_of_arrays(came: Any, expected: Array, tolerance: float) -> str:
     a = as_numbers(came)
-    if a is None: return f"a {type(came).__name__} came, not a number or an array of numbers"
+    if a is None:
+        return f"a {type(came).__name__} came, not a number or an array of numbers"
     if a.shape != expected.shape:
         comma = ": a comma after it makes a tuple" if isinstance(came, tuple) else ""
-        return f"shape {a.shape} came, {expected.shape} was expected{'' if expected.ndim else ', one number'}{comma}"
+        return (
+            f"shape {a.shape} came, {expected.shape} was "
+            f"expected{'' if expected.ndim else ', one number'}{comma}"
+        )
     wrong = differ(a, expected, tolerance) & ~(np.isnan(a) & np.isnan(expected))
-    if not wrong.any(): return ""
+    if not wrong.any():
+        return ""
     place = tuple(map(int, np.argwhere(wrong)[0]))
-    if not np.isfinite(a[place]): return f"element {list(place)} is not a finite number" if place else "not a finite number"
-    if not place: return f"by {shown(a - expected)}"
+    if not np.isfinite(a[place]):
+        return f"element {list(place)} is not a finite number" if place else "not a finite number"
+    if not place:
+        return f"by {shown(a - expected)}"
     count = f"; {wrong.sum()} of {wrong.size} differ" if wrong.size > 1 else ""
-    return f"element {list(place)}: {shown(a[place])} came, {shown(expected[place])} was expected{count}"
+    return (
+        f"element {list(place)}: {shown(a[place])} came, {shown(expected[place])} was "
+        f"expected{count}"
+    )
 
 
 def as_numbers(x: Any) -> Array | None:
     """An array of numbers, if x is something like it."""
-    try: return np.asarray(plain(x), float)
-    except (TypeError, ValueError): return None
+    try:
+        return np.asarray(plain(x), float)
+    except (TypeError, ValueError):
+        return None
 
 
 def shown(x: Any) -> str:
-    """A value as it is printed for a learner: numbers with eight digits, and functions by their names."""
-    if isinstance(x, tuple): return (", " if all(np.ndim(part) == 0 for part in x) else "\n").join(map(shown, x))
+    """A value as it is printed for a learner: numbers with eight digits, and functions by their
+    names."""
+    if isinstance(x, tuple):
+        return (", " if all(np.ndim(part) == 0 for part in x) else "\n").join(map(shown, x))
     array = None if isinstance(x, str) or x is None else as_numbers(x)
-    if array is None: return shortened(getattr(x, "__name__", repr(x)))
-    return np.array2string(array.round(10) + 0.0, formatter={"float_kind": "{:.8g}".format}, separator=", ", max_line_width=60)
+    if array is None:
+        return shortened(getattr(x, "__name__", repr(x)))
+    return np.array2string(
+        array.round(10) + 0.0,
+        formatter={"float_kind": "{:.8g}".format},
+        separator=", ",
+        max_line_width=60,
+    )
 
 
 def shown_inputs(names: list[str], args: tuple[Any, ...]) -> str:
     """`x = …`, a line or more for each."""
     texts = [repr(x) if isinstance(x, tuple | list) else shown(x) for x in args]
-    return "\n".join(f"{n} = {text}".replace("\n", "\n" + " " * len(f"{n} = ")) for n, text in zip(names, texts, strict=True))
+    return "\n".join(
+        f"{n} = {text}".replace("\n", "\n" + " " * len(f"{n} = "))
+        for n, text in zip(names, texts, strict=True)
+    )
 
 
 def shortened(text: str, lines: int = 8, columns: int = 90) -> str:

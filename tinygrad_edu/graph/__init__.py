@@ -1,16 +1,32 @@
 """The recorded graph as data, and what reads it: pictures, a stepper, words and formulas.
 
-Reading order: modules.py → model.py → expression.py → steps.py; fold.py and scalars.py make smaller and larger graphs of one,
-data.py makes JSON. Then pictures/ draws it, words/ explains it and writes its formulas, stepping/ goes through it.
-"""
+Reading order: modules.py → model.py → expression.py → steps.py; fold.py and scalars.py make smaller
+and larger graphs of one, data.py makes JSON. Then pictures/ draws it, words/ explains it and writes
+its formulas, stepping/ goes through it."""
 
 from tinygrad_edu.graph.data import plain
-from tinygrad_edu.graph.model import Edge, Graph, Node, trace
 from tinygrad_edu.graph.pictures.picture import Picture, draw
+from tinygrad_edu.graph.read import Edge, Graph, Node, trace
 from tinygrad_edu.graph.stepping.stepper import Stepper, stepper
-from tinygrad_edu.graph.words.explain import Explanation, explain
-from tinygrad_edu.graph.words.latex import Formulas, latex
-from tinygrad_edu.graph.words.paths import Path, Paths, paths
+from tinygrad_edu.graph.text.explain import Explanation, explain
+from tinygrad_edu.graph.text.latex import Formulas, latex
+from tinygrad_edu.graph.text.paths import Path, Paths, paths
 
-__all__ = ["Edge", "Explanation", "Formulas", "Graph", "Node", "Path", "Paths", "Picture", "Stepper", "draw", "explain",
-           "latex", "paths", "plain", "stepper", "trace"]
+__all__ = [
+    "Edge",
+    "Explanation",
+    "Formulas",
+    "Graph",
+    "Node",
+    "Path",
+    "Paths",
+    "Picture",
+    "Stepper",
+    "draw",
+    "explain",
+    "latex",
+    "paths",
+    "plain",
+    "stepper",
+    "trace",
+]

@@ -1,4 +1,5 @@
-"""How an operation is written, p1 = w1 × x1, and how numbers and names are: shared by all that shows a graph."""
+"""How an operation is written, p1 = w1 × x1, and how numbers and names are: shared by all that
+shows a graph."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine import Array
-from tinygrad_edu.graph.model import Graph, Node
+from tinygrad_edu.core.engine import Array
+from tinygrad_edu.graph.read import Graph, Node
 
 INFIX = {"add": "+", "subtract": "−", "multiply": "×", "divide": "/", "power": "**", "matmul": "@"}
 PREFIX = {"negative": "−", "positive": "+"}
@@ -29,27 +30,45 @@ def expressions(graph: Graph) -> dict[str, str]:
     """
     names = {node.id: readable(node.name) for node in graph.nodes}
     operands: dict[str, dict[int, str]] = {node.id: {} for node in graph.nodes}
-    for edge in graph.edges: operands[edge.target][edge.argument] = names[edge.source]
+    for edge in graph.edges:
+        operands[edge.target][edge.argument] = names[edge.source]
     return {node.id: expression(node, operands[node.id]) for node in graph.nodes if node.operation}
 
 
 def equations(graph: Graph) -> dict[str, str]:
     """L = tanh(n) for every computed value, the name alone for a leaf, by the node's id."""
     right = expressions(graph)
-    return {node.id: readable(node.name) + (f" = {right[node.id]}" if node.id in right else "") for node in graph.nodes}
+    return {
+        node.id: readable(node.name) + (f" = {right[node.id]}" if node.id in right else "")
+        for node in graph.nodes
+    }
 
 
 def expression(node: Node, operands: dict[int, str]) -> str:
     constants = dict(node.constants)
-    texts = [text for _, text in sorted((operands | {number: setting(x) for number, x in constants.items()}).items())]
+    texts = [
+        text
+        for _, text in sorted(
+            (operands | {number: setting(x) for number, x in constants.items()}).items()
+        )
+    ]
     name = str(node.operation)
-    if name == "power" and is_exponent(constants.get(1)): return texts[0] + texts[1].translate(RAISED)
-    if name == "square": return texts[0] + "²"
-    if name == "absolute": return f"|{texts[0]}|"
-    if name == "getitem": return shortened(f"{texts[0]}[{indices(constants[1]) if 1 in constants else texts[1]}]", 60)
-    if name in PREFIX: return PREFIX[name] + texts[0]
-    if name in INFIX and len(texts) == 2: return f" {INFIX[name]} ".join(texts)
-    return shortened(f"{readable(name)}({', '.join(texts + [f'{key}={setting(x)}' for key, x in node.options])})", 60)
+    if name == "power" and is_exponent(constants.get(1)):
+        return texts[0] + texts[1].translate(RAISED)
+    if name == "square":
+        return texts[0] + "²"
+    if name == "absolute":
+        return f"|{texts[0]}|"
+    if name == "getitem":
+        return shortened(f"{texts[0]}[{indices(constants[1]) if 1 in constants else texts[1]}]", 60)
+    if name in PREFIX:
+        return PREFIX[name] + texts[0]
+    if name in INFIX and len(texts) == 2:
+        return f" {INFIX[name]} ".join(texts)
+    return shortened(
+        f"{readable(name)}({', '.join(texts + [f'{key}={setting(x)}' for key, x in node.options])})",
+        60,
+    )
 
 
 def is_exponent(x: Any) -> bool:
@@ -58,14 +77,17 @@ def is_exponent(x: Any) -> bool:
 
 def setting(x: Any) -> str:
     """An argument that is no node: a number with 4 digits, anything else as Python writes it."""
-    if isinstance(x, np.ndarray | np.generic) and x.ndim == 0: x = x.item()
+    if isinstance(x, np.ndarray | np.generic) and x.ndim == 0:
+        x = x.item()
     return short_exponent(f"{x:.4g}") if isinstance(x, float) else readable(str(x))
 
 
 def indices(index: Any) -> str:
     """What stands between the brackets of x[…]."""
-    if isinstance(index, tuple): return ", ".join(map(indices, index)) or "()"
-    if not isinstance(index, slice): return "…" if index is Ellipsis else setting(index)
+    if isinstance(index, tuple):
+        return ", ".join(map(indices, index)) or "()"
+    if not isinstance(index, slice):
+        return "…" if index is Ellipsis else setting(index)
     ends = [index.start, index.stop] + [index.step] * (index.step is not None)
     return ":".join("" if end is None else str(end) for end in ends)
 
@@ -76,26 +98,34 @@ def figures(x: Any, digits: int = 4) -> str:
     >>> figures(2.0), figures(0.0), figures(-1234.5), figures(0.00001), figures(0.5, 3), figures(7)
     ('2.000', '0', '-1234', '1.000e-5', '0.500', '7')
     """
-    if np.asarray(x).dtype.kind != "f": return str(x)
+    if np.asarray(x).dtype.kind != "f":
+        return str(x)
     return "0" if x == 0 else short_exponent(f"{x:#.{digits}g}").removesuffix(".")
 
 
 def extent(x: Any) -> str:
     """The one number, or the smallest and the greatest."""
-    if x.size == 0: return "empty"
+    if x.size == 0:
+        return "empty"
     least, greatest = (figures(extreme[()], 3 if x.ndim else 4) for extreme in (x.min(), x.max()))
     return least if least == greatest else f"{least} … {greatest}"
 
 
 def size(gradient: Array | None) -> float:
     """The greatest magnitude; NaN counts as 0."""
-    return 0.0 if gradient is None else float(np.nan_to_num(np.abs(gradient), posinf=np.inf).max(initial=0.0))
+    return (
+        0.0
+        if gradient is None
+        else float(np.nan_to_num(np.abs(gradient), posinf=np.inf).max(initial=0.0))
+    )
 
 
 def scaled(x: Array) -> str:
     """The scale of a heat map, ±0.12; of one number, itself."""
-    if not x.size: return "empty"
-    if not x.ndim: return brief(x[()])
+    if not x.size:
+        return "empty"
+    if not x.ndim:
+        return brief(x[()])
     return (f"±{brief(size(x))}" if size(x) else "0") + (", NaN" if np.isnan(x).any() else "")
 
 
@@ -119,14 +149,20 @@ def sized(shape: Sequence[int]) -> str:
 
 def readable(name: str) -> str:
     """A name as it can be shown: printable, on one line, not endless."""
-    return shortened(" ".join("".join(c if c.isprintable() else " " for c in name[:1000]).split()), LONGEST) or "?"
+    return (
+        shortened(
+            " ".join("".join(c if c.isprintable() else " " for c in name[:1000]).split()), LONGEST
+        )
+        or "?"
+    )
 
 
 def shortened(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[:longest - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def many(count: int, noun: str) -> str: return f"{count:,} {noun}{'s' * (count != 1)}"
+def many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def counted(n: int) -> str:
@@ -135,6 +171,7 @@ def counted(n: int) -> str:
     >>> counted(1536), counted(18_432), counted(28_300_000)
     ('1,536', '18.4K', '28.3M')
     """
-    if n < 10_000: return f"{n:,}"
+    if n < 10_000:
+        return f"{n:,}"
     power = (len(str(n)) - 1) // 3
-    return f"{n / 1000 ** power:.3g}{' KMBT'[power]}"
+    return f"{n / 1000**power:.3g}{' KMBT'[power]}"

@@ -1,8 +1,8 @@
-"""A large graph made small: blocks that repeat drawn once, and then Modules folded into one node each.
+"""A large graph made small: blocks that repeat drawn once, and then Modules folded into one node
+each.
 
-Both take a Graph and give a Graph, so that all that reads one reads a folded one too. The gradients stay the engine's: what
-arrives along the edges of a folded graph still adds up to them.
-"""
+Both take a Graph and give a Graph, so that all that reads one reads a folded one too. The gradients
+stay the engine's: what arrives along the edges of a folded graph still adds up to them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.engine import Array
+from tinygrad_edu.core.engine import Array
 from tinygrad_edu.graph.expression import size
-from tinygrad_edu.graph.model import Edge, Graph, Node
 from tinygrad_edu.graph.modules import Module
+from tinygrad_edu.graph.read import Edge, Graph, Node
 
 FEWEST = 3  # blocks in a row that are worth to be drawn once
 
@@ -31,7 +31,14 @@ def fitted(graph: Graph, most: int) -> Graph:
 
 def fitting(graph: Graph, most: int) -> int:
     """The greatest depth that leaves at most so many nodes, else 1."""
-    return next((depth for depth in range(deepest(graph) + 1, 1, -1) if len(fold(graph, depth).nodes) <= most), 1)
+    return next(
+        (
+            depth
+            for depth in range(deepest(graph) + 1, 1, -1)
+            if len(fold(graph, depth).nodes) <= most
+        ),
+        1,
+    )
 
 
 def deepest(graph: Graph) -> int:
@@ -40,10 +47,11 @@ def deepest(graph: Graph) -> int:
 
 
 def fold(graph: Graph, depth: int) -> Graph:
-    """Each Module call at level `depth`, and each above that contains no other, as one node; the rest stays as it is.
+    """Each Module call at level `depth`, and each above that contains no other, as one node; the
+    rest stays as it is.
 
-    Its name is the Module's path, its operation its kind, its value the last that leaves the Module, its role "module" (or
-    "output"). A depth below the innermost Modules folds nothing.
+    Its name is the Module's path, its operation its kind, its value the last that leaves the
+    Module, its role "module" (or "output"). A depth below the innermost Modules folds nothing.
 
     >>> from tinygrad_edu import nn
     >>> from tinygrad_edu.graph import trace
@@ -52,24 +60,49 @@ def fold(graph: Graph, depth: int) -> Graph:
     >>> [(node.name, node.operation) for node in fold(graph, 2).nodes]
     [('x1', None), ('model.0', 'Linear'), ('model.1', 'Tanh')]
     """
-    if depth < 1: raise ValueError(f"depth is 1 (the outermost Modules, one box each) or more, and not {depth!r}")
+    if depth < 1:
+        raise ValueError(
+            f"depth is 1 (the outermost Modules, one box each) or more, and not {depth!r}"
+        )
     modules = {module.id: module for module in graph.modules}
     outer = {module.parent for module in graph.modules}
-    boxes = {m.id for m in graph.modules if m.level == depth or (m.level < depth <= deepest(graph) and m.id not in outer)}
-    owner = {node.id: next((m for m in chain(node.module, modules) if m in boxes), node.id) for node in graph.nodes}
+    boxes = {
+        m.id
+        for m in graph.modules
+        if m.level == depth or (m.level < depth <= deepest(graph) and m.id not in outer)
+    }
+    owner = {
+        node.id: next((m for m in chain(node.module, modules) if m in boxes), node.id)
+        for node in graph.nodes
+    }
     while True:
-        try: order = ordered(graph, owner)
-        except CycleError as error:  # a Module that works on what it computed itself before: it stays open
-            owner = {node: node if group in error.args[1] else group for node, group in owner.items()}
-        else: break
+        try:
+            order = ordered(graph, owner)
+        except (
+            CycleError
+        ) as error:  # a Module that works on what it computed itself before: it stays open
+            owner = {
+                node: node if group in error.args[1] else group for node, group in owner.items()
+            }
+        else:
+            break
     shown = leaving(graph, owner)
     inside: dict[str, list[str]] = {group: [] for group in order}
     for node in graph.nodes:
-        if node.operation: inside[owner[node.id]].append(node.id)
-    nodes = tuple(folded(modules[group], shown[group], tuple(inside[group]), graph) if group in modules else shown[group]
-                  for group in order)
+        if node.operation:
+            inside[owner[node.id]].append(node.id)
+    nodes = tuple(
+        folded(modules[group], shown[group], tuple(inside[group]), graph)
+        if group in modules
+        else shown[group]
+        for group in order
+    )
     kept = {m for node in nodes for m in chain(node.module, modules)}
-    return Graph(nodes, tuple(joined(graph, owner, shown, order)), tuple(m for m in graph.modules if m.id in kept))
+    return Graph(
+        nodes,
+        tuple(joined(graph, owner, shown, order)),
+        tuple(m for m in graph.modules if m.id in kept),
+    )
 
 
 def chain(module: str | None, modules: Mapping[str, Module]) -> Iterator[str]:
@@ -83,13 +116,15 @@ def ordered(graph: Graph, owner: Mapping[str, str]) -> list[str]:
     """The groups in topological order, and in that of their last values where there is a choice."""
     rank = {owner[node.id]: number for number, node in enumerate(graph.nodes)}
     sources: dict[str, set[str]] = {group: set() for group in rank}
-    for edge in graph.edges: sources[owner[edge.target]].add(owner[edge.source])
+    for edge in graph.edges:
+        sources[owner[edge.target]].add(owner[edge.source])
     sorter = TopologicalSorter({group: found - {group} for group, found in sources.items()})
     sorter.prepare()
     order: list[str] = []
     ready: list[tuple[int, str]] = []
     while sorter.is_active():
-        for group in sorter.get_ready(): heapq.heappush(ready, (rank[group], group))
+        for group in sorter.get_ready():
+            heapq.heappush(ready, (rank[group], group))
         order.append(heapq.heappop(ready)[1])
         sorter.done(order[-1])
     return order
@@ -97,30 +132,58 @@ def ordered(graph: Graph, owner: Mapping[str, str]) -> list[str]:
 
 def leaving(graph: Graph, owner: Mapping[str, str]) -> dict[str, Node]:
     """The last value that leaves each group: the one that its node shows."""
-    out = {edge.source for edge in graph.edges if owner[edge.source] != owner[edge.target]} | {graph.output.id}
+    out = {edge.source for edge in graph.edges if owner[edge.source] != owner[edge.target]} | {
+        graph.output.id
+    }
     return {owner[node.id]: node for node in graph.nodes if node.id in out}
 
 
 def folded(module: Module, shown: Node, members: tuple[str, ...], graph: Graph) -> Node:
     """The node of a Module."""
     role = "output" if shown is graph.output else "module"
-    name = shown.name if role == "output" and module.path == module.kind else module.path  # loss rather than MSE
-    return Node(module.id, name, role, shown.value, shown.gradient, module.parent, module.kind,
-                members=members, parameters=module.parameters, series=shown.series)
+    name = (
+        shown.name if role == "output" and module.path == module.kind else module.path
+    )  # loss rather than MSE
+    return Node(
+        module.id,
+        name,
+        role,
+        shown.value,
+        shown.gradient,
+        module.parent,
+        module.kind,
+        members=members,
+        parameters=module.parameters,
+        series=shown.series,
+    )
 
 
-def joined(graph: Graph, owner: Mapping[str, str], shown: Mapping[str, Node], order: Sequence[str]) -> list[Edge]:
-    """The edges between groups: one from each group to each Module, whose arguments are numbered as they come."""
+def joined(
+    graph: Graph, owner: Mapping[str, str], shown: Mapping[str, Node], order: Sequence[str]
+) -> list[Edge]:
+    """The edges between groups: one from each group to each Module, whose arguments are numbered as
+    they come."""
     found: dict[tuple[Any, ...], list[Edge]] = {}
     for edge in graph.edges:
         source, target = owner[edge.source], owner[edge.target]
         argument = edge.argument if target == edge.target else None
-        if source != target: found.setdefault((target, source, argument), []).append(edge)
+        if source != target:
+            found.setdefault((target, source, argument), []).append(edge)
     edges, free = [], {group: count() for group in order}
     for (target, source, argument), several in found.items():
         ours = [edge for edge in several if edge.source == shown[source].id]
-        if argument is not None and ours: edges.append(replace(ours[0], source=source))
-        else: edges.append(Edge(source, target, next(free[target]) if argument is None else argument, None, added(ours)))
+        if argument is not None and ours:
+            edges.append(replace(ours[0], source=source))
+        else:
+            edges.append(
+                Edge(
+                    source,
+                    target,
+                    next(free[target]) if argument is None else argument,
+                    None,
+                    added(ours),
+                )
+            )
     return sorted(edges, key=in_order(order))
 
 
@@ -149,21 +212,27 @@ class Block:
     def links(self, other: Block) -> Any:
         """Where the values of this block go into the other."""
         positions = {node.id: position for position, node in enumerate(self.nodes)}
-        return {(positions[source], *place) for source, *place in other.enters if source in positions}
+        return {
+            (positions[source], *place) for source, *place in other.enters if source in positions
+        }
 
     def leads_to(self, other: Block) -> bool:
-        """Whether all that leaves this block goes on to the other, which takes nothing new from elsewhere."""
+        """Whether all that leaves this block goes on to the other, which takes nothing new from
+        elsewhere."""
         ours, theirs = {node.id for node in self.nodes}, {node.id for node in other.nodes}
-        return (all(target in theirs for _, target in self.leaves)
-                and all(entry[0] in ours or entry in self.enters for entry in other.enters))
+        return all(target in theirs for _, target in self.leaves) and all(
+            entry[0] in ours or entry in self.enters for entry in other.enters
+        )
 
 
 def once(graph: Graph) -> Graph:
-    """Each run of three or more blocks that are built alike, one leading to the next, drawn once: as its last.
+    """Each run of three or more blocks that are built alike, one leading to the next, drawn once:
+    as its last.
 
     `Node.series` has the greatest |gradient| of each; `Module.times` says how many there are.
     """
-    while run := next(runs(graph), None): graph = collapsed(graph, run)
+    while run := next(runs(graph), None):
+        graph = collapsed(graph, run)
     return graph
 
 
@@ -173,66 +242,111 @@ def runs(graph: Graph) -> Iterator[list[Block]]:
         run: list[Block] = []
         for block in siblings:
             if run and not continues(run, block):
-                if len(run) >= FEWEST: yield run
+                if len(run) >= FEWEST:
+                    yield run
                 run = []
             run.append(block)
-        if len(run) >= FEWEST: yield run
+        if len(run) >= FEWEST:
+            yield run
 
 
 def continues(run: list[Block], block: Block) -> bool:
     last = run[-1]
-    return (last.structure == block.structure and last.leads_to(block)
-            and (len(run) == 1 or run[-2].links(last) == last.links(block)))
+    return (
+        last.structure == block.structure
+        and last.leads_to(block)
+        and (len(run) == 1 or run[-2].links(last) == last.links(block))
+    )
 
 
 def blocks(graph: Graph) -> list[Block]:
-    """All Modules that stand for one: those of one parent together, outer ones first, in the order in which they ran."""
+    """All Modules that stand for one: those of one parent together, outer ones first, in the order
+    in which they ran."""
     modules = {module.id: module for module in graph.modules}
     owners = {node.id: {*chain(node.module, modules)} for node in graph.nodes}
     nodes: dict[str, list[Node]] = {module: [] for module in modules}
     edges: dict[str, list[Edge]] = {module: [] for module in modules}
     for node in graph.nodes:
-        for owner in owners[node.id]: nodes[owner].append(node)
+        for owner in owners[node.id]:
+            nodes[owner].append(node)
     for edge in graph.edges:
-        for owner in owners[edge.source] | owners[edge.target]: edges[owner].append(edge)
+        for owner in owners[edge.source] | owners[edge.target]:
+            edges[owner].append(edge)
     rank = {node.id: number for number, node in enumerate(graph.nodes)}
     single = [module for module in graph.modules if module.times == 1 and nodes[module.id]]
-    single.sort(key=lambda module: (module.level, module.parent or "", rank[nodes[module.id][-1].id]))
+    single.sort(
+        key=lambda module: (module.level, module.parent or "", rank[nodes[module.id][-1].id])
+    )
     return [block(module, nodes[module.id], edges[module.id]) for module in single]
 
 
 def block(module: Module, nodes: Sequence[Node], edges: Sequence[Edge]) -> Block:
     """What is in a Module."""
     at = {node.id: position for position, node in enumerate(nodes)}
-    enters = tuple((edge.source, at[edge.target], edge.argument) for edge in edges if edge.source not in at)
+    enters = tuple(
+        (edge.source, at[edge.target], edge.argument) for edge in edges if edge.source not in at
+    )
     leaves = tuple((at[edge.source], edge.target) for edge in edges if edge.target not in at)
-    within = [(at[edge.source], at[edge.target], edge.argument) for edge in edges if edge.source in at and edge.target in at]
+    within = [
+        (at[edge.source], at[edge.target], edge.argument)
+        for edge in edges
+        if edge.source in at and edge.target in at
+    ]
     values = [(node.role == "parameter", node.operation, node.shape) for node in nodes]
-    return Block(module, tuple(nodes), enters, leaves, (module.kind, values, within, [place for _, *place in enters]))
+    return Block(
+        module,
+        tuple(nodes),
+        enters,
+        leaves,
+        (module.kind, values, within, [place for _, *place in enters]),
+    )
 
 
 def collapsed(graph: Graph, run: Sequence[Block]) -> Graph:
-    """The graph with the last block of a run in the place of all: what entered the first enters it."""
+    """The graph with the last block of a run in the place of all: what entered the first enters
+    it."""
     modules, last = {module.id: module for module in graph.modules}, run[-1]
-    copies = {node.id: [block.nodes[position] for block in run] for position, node in enumerate(last.nodes)}
-    gone = {node.id for block in run[:-1] for node in block.nodes} | {block.module.id for block in run[:-1]}
-    nodes = [several(node, copies[node.id], run) if node.id in copies else node for node in graph.nodes if node.id not in gone]
+    copies = {
+        node.id: [block.nodes[position] for block in run]
+        for position, node in enumerate(last.nodes)
+    }
+    gone = {node.id for block in run[:-1] for node in block.nodes} | {
+        block.module.id for block in run[:-1]
+    }
+    nodes = [
+        several(node, copies[node.id], run) if node.id in copies else node
+        for node in graph.nodes
+        if node.id not in gone
+    ]
     kept = [m for m in graph.modules if not gone & {*chain(m.id, modules)}]
-    return Graph(tuple(nodes), tuple(through(graph, run, in_order(node.id for node in nodes))),
-                 tuple(multiplied(m, run) if last.module.id in chain(m.id, modules) else m for m in kept))
+    return Graph(
+        tuple(nodes),
+        tuple(through(graph, run, in_order(node.id for node in nodes))),
+        tuple(multiplied(m, run) if last.module.id in chain(m.id, modules) else m for m in kept),
+    )
 
 
 def through(graph: Graph, run: Sequence[Block], order: Any) -> list[Edge]:
     """The edges of a graph whose blocks in a run are drawn once."""
     home = {node.id: number for number, block in enumerate(run) for node in block.nodes}
-    stands = {node.id: run[-1].nodes[position].id for block in run for position, node in enumerate(block.nodes)}
+    stands = {
+        node.id: run[-1].nodes[position].id
+        for block in run
+        for position, node in enumerate(block.nodes)
+    }
     found: dict[tuple[str, str, int], list[Edge]] = {}
     for edge in graph.edges:
         source, target = home.get(edge.source), home.get(edge.target)
         if source is None or (source == len(run) - 1 and target in (source, None)):
-            found.setdefault((edge.source, stands.get(edge.target, edge.target), edge.argument), []).append(edge)
-    edges = [alike[0] if len(alike) == 1 and alike[0].target == target else Edge(source, target, argument, None, added(alike))
-             for (source, target, argument), alike in found.items()]
+            found.setdefault(
+                (edge.source, stands.get(edge.target, edge.target), edge.argument), []
+            ).append(edge)
+    edges = [
+        alike[0]
+        if len(alike) == 1 and alike[0].target == target
+        else Edge(source, target, argument, None, added(alike))
+        for (source, target, argument), alike in found.items()
+    ]
     return sorted(edges, key=order)
 
 
@@ -240,7 +354,8 @@ def common(run: Sequence[Block]) -> str:
     """model.blocks[0:12] for model.blocks.0 to model.blocks.11."""
     first, last = run[0].module.path, run[-1].module.path
     (above, _, a), (_, _, b) = first.rpartition("."), last.rpartition(".")
-    if first == last: return first
+    if first == last:
+        return first
     in_a_row = a.isdecimal() and b.isdecimal() and int(b) - int(a) == len(run) - 1
     return f"{above}[{a}:{int(b) + 1}]" if in_a_row else f"{first} … {b}"
 
@@ -248,7 +363,7 @@ def common(run: Sequence[Block]) -> str:
 def renamed(name: str, run: Sequence[Block]) -> str:
     """The name of something in the last block, as that of all."""
     path = run[-1].module.path
-    return common(run) + name[len(path):] if name == path or name.startswith(f"{path}.") else name
+    return common(run) + name[len(path) :] if name == path or name.startswith(f"{path}.") else name
 
 
 def distinct(run: Sequence[Block]) -> int:
@@ -265,21 +380,40 @@ def several(node: Node, copies: Sequence[Node], run: Sequence[Block]) -> Node:
 def multiplied(module: Module, run: Sequence[Block]) -> Module:
     """A Module of the last block, which stands for those in all."""
     times = len(run) if module.id == run[-1].module.id else module.times
-    return replace(module, path=renamed(module.path, run), times=times, parameters=module.parameters * distinct(run))
+    return replace(
+        module,
+        path=renamed(module.path, run),
+        times=times,
+        parameters=module.parameters * distinct(run),
+    )
 
 
 def residuals(graph: Graph) -> frozenset[str]:
-    """The ids of the edges that skip over Modules into an addition, to meet what the Modules made of the same value."""
+    """The ids of the edges that skip over Modules into an addition, to meet what the Modules made
+    of the same value."""
     at = {node.id: number for number, node in enumerate(graph.nodes)}
-    before = [1 << number for number in range(len(at))]  # of each node, itself included, as the bits of a number
+    before = [
+        1 << number for number in range(len(at))
+    ]  # of each node, itself included, as the bits of a number
     arriving: dict[str, list[Edge]] = {node.id: [] for node in graph.nodes}
     for edge in graph.edges:
         before[at[edge.target]] |= before[at[edge.source]]
         arriving[edge.target].append(edge)
+
     def skips(edge: Edge, other: Edge) -> bool:
         start, end, home = at[edge.source], at[other.source], graph.nodes[at[edge.target]].module
-        passed = [node for number, node in enumerate(graph.nodes)
-                  if number != start and before[number] >> start & 1 and before[end] >> number & 1]
+        passed = [
+            node
+            for number, node in enumerate(graph.nodes)
+            if number != start and before[number] >> start & 1 and before[end] >> number & 1
+        ]
         return any(node.members or node.module != home for node in passed)
-    pairs = [arriving[node.id] for node in graph.nodes if node.operation == "add" and len(arriving[node.id]) == 2]
-    return frozenset(edge.id for x, y in pairs for edge, other in ((x, y), (y, x)) if skips(edge, other))
+
+    pairs = [
+        arriving[node.id]
+        for node in graph.nodes
+        if node.operation == "add" and len(arriving[node.id]) == 2
+    ]
+    return frozenset(
+        edge.id for x, y in pairs for edge, other in ((x, y), (y, x)) if skips(edge, other)
+    )

@@ -1,4 +1,5 @@
-"""Which Module computed what, as a tree: read from the calls that Tensors remember (`Tensor.calls`)."""
+"""Which Module computed what, as a tree: read from the calls that Tensors remember
+(`Tensor.calls`)."""
 
 from __future__ import annotations
 
@@ -29,13 +30,23 @@ class Call:
 
 
 def calls(values: Sequence[Any], arguments: Any) -> list[Call]:
-    """The calls that computed some of the values, inner ones before the outer ones that contain them."""
+    """The calls that computed some of the values, inner ones before the outer ones that contain
+    them."""
     results: dict[int, tuple[tuple[Any, Any, Any], list[Any]]] = {}
     for z in values:
-        for call in getattr(z, "calls", ()): results.setdefault(id(call), (call, []))[1].append(z)
-    found = [Call(module, (args, options), interior(outputs, arguments, {id(x) for x in flat((args, options))}))
-             for (module, args, options), outputs in results.values()]
-    return sorted([call for call in found if call.interior], key=lambda call: len(call.interior))  # stable: inner first
+        for call in getattr(z, "calls", ()):
+            results.setdefault(id(call), (call, []))[1].append(z)
+    found = [
+        Call(
+            module,
+            (args, options),
+            interior(outputs, arguments, {id(x) for x in flat((args, options))}),
+        )
+        for (module, args, options), outputs in results.values()
+    ]
+    return sorted(
+        [call for call in found if call.interior], key=lambda call: len(call.interior)
+    )  # stable: inner first
 
 
 def interior(outputs: Sequence[Any], arguments: Any, given: set[int]) -> frozenset[int]:
@@ -44,7 +55,8 @@ def interior(outputs: Sequence[Any], arguments: Any, given: set[int]) -> frozens
     pending = list(outputs)
     while pending:
         x = pending.pop()
-        if id(x) in inside or id(x) in given: continue
+        if id(x) in inside or id(x) in given:
+            continue
         inside.add(id(x))
         pending.extend(a for _, a in arguments(x))
     return frozenset(inside)
@@ -52,24 +64,34 @@ def interior(outputs: Sequence[Any], arguments: Any, given: set[int]) -> frozens
 
 def flat(value: Any) -> Iterator[Any]:
     """The values in tuples, lists and dicts."""
-    if isinstance(value, dict): value = tuple(value.values())
-    if not isinstance(value, tuple | list): yield value
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if not isinstance(value, tuple | list):
+        yield value
     else:
-        for item in value: yield from flat(item)
+        for item in value:
+            yield from flat(item)
 
 
 def outer(i: int, found: Sequence[Call]) -> int | None:
     """The call that called the i-th."""
-    return next((j for j in range(i + 1, len(found)) if found[i].interior <= found[j].interior), None)
+    return next(
+        (j for j in range(i + 1, len(found)) if found[i].interior <= found[j].interior), None
+    )
 
 
 def paths(found: Sequence[Call], names: Mapping[int, str]) -> dict[int, str]:
-    """The path of each Module and parameter from the outermost Module on, by id; `names` are the variables that hold them."""
+    """The path of each Module and parameter from the outermost Module on, by id; `names` are the
+    variables that hold them."""
     roots = [call.module for i, call in enumerate(found) if outer(i, found) is None]
     named: dict[int, str] = {}
     for root in roots:
         for path, x in chain(root.named_modules(), root.named_parameters()):
-            named.setdefault(id(x), ".".join(part for part in (names.get(id(root)), path) if part) or type(root).__name__)
+            named.setdefault(
+                id(x),
+                ".".join(part for part in (names.get(id(root)), path) if part)
+                or type(root).__name__,
+            )
     return named
 
 
@@ -79,11 +101,24 @@ def tree(found: Sequence[Call], named: Mapping[int, str]) -> list[Module]:
     for i in reversed(range(len(found))):  # outer ones first
         module, above = found[i].module, modules.get(outer(i, found))
         kind = type(module).__name__
-        modules[i] = Module(f"m{i}", named.get(id(module), kind), kind, sum(p.size for p in module.parameters()),
-                            above.id if above else None, above.level + 1 if above else 1)
+        modules[i] = Module(
+            f"m{i}",
+            named.get(id(module), kind),
+            kind,
+            sum(p.size for p in module.parameters()),
+            above.id if above else None,
+            above.level + 1 if above else 1,
+        )
     return [modules[i] for i in range(len(found))]
 
 
 def home(x: int, consumers: set[int], found: Sequence[Call]) -> str | None:
     """The innermost call that contains a value, and for a leaf all that takes it too."""
-    return next((f"m{i}" for i, call in enumerate(found) if x in call.interior and consumers <= call.interior), None)
+    return next(
+        (
+            f"m{i}"
+            for i, call in enumerate(found)
+            if x in call.interior and consumers <= call.interior
+        ),
+        None,
+    )

@@ -1,8 +1,8 @@
 """The two passes, one step after the other: what a table tells and a stepper shows.
 
-Forward, every value is given or computed, each after those that it needs. Backward, in the order of the engine's
-chain_rule: the youngest value's gradient is complete, and it passes a contribution along each of its edges.
-"""
+Forward, every value is given or computed, each after those that it needs. Backward, in the order of
+the engine's chain_rule: the youngest value's gradient is complete, and it passes a contribution
+along each of its edges."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_edu.engine import Array
-from tinygrad_edu.graph.model import Edge, Graph, Node
+from tinygrad_edu.core.engine import Array
+from tinygrad_edu.graph.read import Edge, Graph, Node
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,8 @@ class Forward:
 
 @dataclass(frozen=True, eq=False)
 class Backward:
-    """A value passes a contribution, upstream × local, along one edge back to an input, where contributions add up."""
+    """A value passes a contribution, upstream × local, along one edge back to an input, where
+    contributions add up."""
 
     edge: Edge  # edge.local is the local derivative, between numbers
     target: Node  # what passes it on: its gradient is complete
@@ -38,7 +39,8 @@ class Backward:
 
 
 def steps(graph: Graph) -> list[Forward | Backward]:
-    """Both passes, all of the forward one first. What requires no gradient takes no part in the backward one.
+    """Both passes, all of the forward one first. What requires no gradient takes no part in the
+    backward one.
 
     >>> from tinygrad_edu import Tensor
     >>> from tinygrad_edu.graph import trace
@@ -48,14 +50,20 @@ def steps(graph: Graph) -> list[Forward | Backward]:
     [('z1', 1.0, 1.0), ('x', 1.0, 1.0), ('x', 3.0, 4.0), ('x', 3.0, 7.0)]
     """
     nodes, into = {node.id: node for node in graph.nodes}, incoming(graph)
-    forward = [Forward(node, tuple(nodes[edge.source] for edge in into[node.id])) for node in graph.nodes]
-    return [*forward, *backward(nodes, [edge for node in reversed(graph.nodes) for edge in into[node.id]])]
+    forward = [
+        Forward(node, tuple(nodes[edge.source] for edge in into[node.id])) for node in graph.nodes
+    ]
+    return [
+        *forward,
+        *backward(nodes, [edge for node in reversed(graph.nodes) for edge in into[node.id]]),
+    ]
 
 
 def incoming(graph: Graph) -> dict[str, list[Edge]]:
     """The edges that end at each node, in the order of its arguments, by its id."""
     into: dict[str, list[Edge]] = {node.id: [] for node in graph.nodes}
-    for edge in graph.edges: into[edge.target].append(edge)
+    for edge in graph.edges:
+        into[edge.target].append(edge)
     return into
 
 
@@ -68,10 +76,19 @@ def backward(nodes: dict[str, Node], edges: list[Edge]) -> Iterator[Backward]:
         upstream, before = nodes[edge.target].gradient, received.get(edge.source)
         assert upstream is not None  # whoever passes a gradient on has one
         received[edge.source] = contribution if before is None else total(before, contribution)
-        yield Backward(edge, nodes[edge.target], nodes[edge.source], upstream, contribution, before,
-                       received[edge.source], last[edge.source] is edge)
+        yield Backward(
+            edge,
+            nodes[edge.target],
+            nodes[edge.source],
+            upstream,
+            contribution,
+            before,
+            received[edge.source],
+            last[edge.source] is edge,
+        )
 
 
 def total(before: Array, contribution: Array) -> Array:
     """Their sum; that of opposite infinities is NaN, without a warning."""
-    with np.errstate(all="ignore"): return np.asarray(before + contribution)
+    with np.errstate(all="ignore"):
+        return np.asarray(before + contribution)

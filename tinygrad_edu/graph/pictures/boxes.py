@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_edu.engine import Array
+from tinygrad_edu.core.engine import Array
 from tinygrad_edu.graph.expression import extent, size
-from tinygrad_edu.graph.model import Node
 from tinygrad_edu.graph.pictures.markup import bare, escaped, label, swatch, table, td, text, tr
 from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.pictures.themes import Theme
+from tinygrad_edu.graph.read import Node
 
 BAR = 108  # the length of a full bar, in points: that of the greatest gradient
 
@@ -18,42 +18,84 @@ def number_box(node: Node, sheet: Sheet) -> str:
     """One number: header, value, gradient and a bar."""
     theme, soft = sheet.theme, sheet.theme.roles[node.role][1]
     equation = f" = {sheet.expression(node)}" if node.operation else ""
-    rows = [header(sheet.name(node), equation, node.role if not node.operation or node.role == "output" else "", node, theme)]
-    if sheet.values: rows.append(row("value", number(node.value, theme.ink), theme, soft))
+    rows = [
+        header(
+            sheet.name(node),
+            equation,
+            node.role if not node.operation or node.role == "output" else "",
+            node,
+            theme,
+        )
+    ]
+    if sheet.values:
+        rows.append(row("value", number(node.value, theme.ink), theme, soft))
     g = node.gradient
     if sheet.gradients:
-        rows.append(row("grad", text("not required", 9, theme.muted) if g is None else number(g, signed(g, theme)), theme))
+        rows.append(
+            row(
+                "grad",
+                text("not required", 9, theme.muted) if g is None else number(g, signed(g, theme)),
+                theme,
+            )
+        )
     last = bar(g, sheet.greatest, theme) if sheet.gradients else ""
-    rows.append(tr(td(last, f'COLSPAN="2" ALIGN="LEFT" SIDES="LBR" HEIGHT="{10 if sheet.gradients else 2}"')))
+    rows.append(
+        tr(
+            td(
+                last,
+                f'COLSPAN="2" ALIGN="LEFT" SIDES="LBR" HEIGHT="{10 if sheet.gradients else 2}"',
+            )
+        )
+    )
     return framed(rows, node, theme)
 
 
 def framed(rows: list[str], node: Node, theme: Theme, padding: int = 4) -> str:
     """Rows in a frame of the role's colour."""
     strong = theme.roles[node.role][0]
-    return label(table("".join(rows), f'CELLBORDER="1" CELLPADDING="{padding}" COLOR="{strong}" BGCOLOR="{theme.panel}"'))
+    return label(
+        table(
+            "".join(rows),
+            f'CELLBORDER="1" CELLPADDING="{padding}" COLOR="{strong}" BGCOLOR="{theme.panel}"',
+        )
+    )
 
 
 def header(name: str, equation: str, beside: str, node: Node, theme: Theme, points: int = 8) -> str:
     """p1 = w1 × x1, the name in bold; what stands beside it is flush right."""
-    title = f'<FONT COLOR="{theme.header}" POINT-SIZE="11"><B>{escaped(name)}</B>{escaped(equation)}</FONT>'
-    cells = [td(title)] + ([td(text(beside, points, theme.header), 'ALIGN="RIGHT"')] if beside else [])
-    return tr(td(bare(tr(*cells), 4), f'COLSPAN="2" CELLPADDING="0" BGCOLOR="{theme.roles[node.role][0]}"'))
+    title = (
+        f'<FONT COLOR="{theme.header}" '
+        f'POINT-SIZE="11"><B>{escaped(name)}</B>{escaped(equation)}</FONT>'
+    )
+    cells = [td(title)] + (
+        [td(text(beside, points, theme.header), 'ALIGN="RIGHT"')] if beside else []
+    )
+    return tr(
+        td(
+            bare(tr(*cells), 4),
+            f'COLSPAN="2" CELLPADDING="0" BGCOLOR="{theme.roles[node.role][0]}"',
+        )
+    )
 
 
 def number(value: Array, colour: str) -> str:
-    return text(extent(value).replace("…", "..."), 12, colour)  # three dots, for layout, as with the minus
+    return text(
+        extent(value).replace("…", "..."), 12, colour
+    )  # three dots, for layout, as with the minus
 
 
 def row(name: str, content: str, theme: Theme, colour: str | None = None) -> str:
     fill = f' BGCOLOR="{colour}"' if colour else ""
-    return tr(td(text(name, 9, theme.muted), f'ALIGN="LEFT" SIDES="L" WIDTH="46"{fill}'),
-              td(content, f'ALIGN="RIGHT" SIDES="R" WIDTH="72"{fill}'))
+    return tr(
+        td(text(name, 9, theme.muted), f'ALIGN="LEFT" SIDES="L" WIDTH="46"{fill}'),
+        td(content, f'ALIGN="RIGHT" SIDES="R" WIDTH="72"{fill}'),
+    )
 
 
 def bar(gradient: Array | None, greatest: float, theme: Theme) -> str:
     """All bars of a picture have one scale; a gradient that is not required has none."""
-    if gradient is None: return ""
+    if gradient is None:
+        return ""
     filled = round(BAR * min(size(gradient) / (greatest or 1.0), 1.0))  # an infinite one is full
     pieces = [(filled, signed(gradient, theme)), (BAR - filled, theme.track)]
     cells = "".join(swatch(length, 4, colour) for length, colour in pieces if length)
@@ -63,5 +105,6 @@ def bar(gradient: Array | None, greatest: float, theme: Theme) -> str:
 
 def signed(number: Array, theme: Theme) -> str:
     """Blue for a positive number, orange for a negative one."""
-    if np.isnan(number): return theme.ink
+    if np.isnan(number):
+        return theme.ink
     return theme.muted if number == 0 else theme.positive if number > 0 else theme.negative

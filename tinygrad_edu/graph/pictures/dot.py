@@ -1,4 +1,5 @@
-"""A graph as DOT source: a box for each value, a frame for each Module, the local derivatives or shapes on the edges.
+"""A graph as DOT source: a box for each value, a frame for each Module, the local derivatives or
+shapes on the edges.
 
 From top to bottom the operations make a spine: their parameters stand beside them, left and right.
 """
@@ -12,7 +13,6 @@ import graphviz
 
 from tinygrad_edu.graph.expression import counted, figures, many, sized
 from tinygrad_edu.graph.fold import chain
-from tinygrad_edu.graph.model import Edge, Node
 from tinygrad_edu.graph.modules import Module
 from tinygrad_edu.graph.pictures.arrays import array_box, operation_box
 from tinygrad_edu.graph.pictures.boxes import number_box
@@ -20,6 +20,7 @@ from tinygrad_edu.graph.pictures.folded import circle, module_box, sparkline
 from tinygrad_edu.graph.pictures.legend import legend
 from tinygrad_edu.graph.pictures.markup import bare, label, td, text, tr
 from tinygrad_edu.graph.pictures.sheet import Sheet
+from tinygrad_edu.graph.read import Edge, Node
 
 Look = Callable[[Node, Sheet], dict[str, str]]  # the attributes that make a node what it looks like
 
@@ -28,38 +29,66 @@ def dot(sheet: Sheet, direction: str, note: str = "") -> str:
     """The DOT source of a picture; direction is LR or TB, the note stands below."""
     theme, apart = sheet.theme, "0.32" if sheet.folded else "0.4" if sheet.arrays else "0.55"
     picture = graphviz.Digraph(
-        graph_attr={"rankdir": direction, "bgcolor": theme.background, "nodesep": "0.24", "ranksep": apart, "pad": "0.25",
-                    "fontname": "Helvetica"},
+        graph_attr={
+            "rankdir": direction,
+            "bgcolor": theme.background,
+            "nodesep": "0.24",
+            "ranksep": apart,
+            "pad": "0.25",
+            "fontname": "Helvetica",
+        },
         node_attr={"shape": "plain", "fontname": "Helvetica"},
-        edge_attr={"color": theme.line, "arrowsize": "0.65", "fontname": "Helvetica", "fontsize": "9.5"})
+        edge_attr={
+            "color": theme.line,
+            "arrowsize": "0.65",
+            "fontname": "Helvetica",
+            "fontsize": "9.5",
+        },
+    )
     fill(picture, None, sheet, drawn)
-    for edge in sheet.graph.edges: connect(picture, edge, sheet)
+    for edge in sheet.graph.edges:
+        connect(picture, edge, sheet)
     picture.attr(labelloc="b", label=legend(sheet, direction, note))
     return str(picture.source)
 
 
-def fill(picture: graphviz.Digraph, around: str | None, sheet: Sheet, look: Look, margin: str = "14") -> None:
-    """Put into a frame the frames and the boxes that are directly in it, a leaf beside what alone uses it."""
+def fill(
+    picture: graphviz.Digraph, around: str | None, sheet: Sheet, look: Look, margin: str = "14"
+) -> None:
+    """Put into a frame the frames and the boxes that are directly in it, a leaf beside what alone
+    uses it."""
     for module in sheet.graph.modules:
-        if module.id not in sheet.clusters or sheet.cluster(module) != around: continue
+        if module.id not in sheet.clusters or sheet.cluster(module) != around:
+            continue
         with picture.subgraph(name=f"cluster_{module.id}") as inner:
             inner.attr(**frame(module, sheet), margin=margin)
             fill(inner, module.id, sheet, look, margin)
     inside = [node for node in sheet.graph.nodes if sheet.cluster(node) == around]
-    for node in inside: picture.node(node.id, id=node.id, **{"class": node.role}, **look(node, sheet))
     for node in inside:
-        if node.id not in sheet.beside: continue
+        picture.node(node.id, id=node.id, **{"class": node.role}, **look(node, sheet))
+    for node in inside:
+        if node.id not in sheet.beside:
+            continue
         with picture.subgraph() as row:
             row.attr(rank="same")
-            for name in (*sheet.beside[node.id], node.id): row.node(name)
+            for name in (*sheet.beside[node.id], node.id):
+                row.node(name)
 
 
 def drawn(node: Node, sheet: Sheet) -> dict[str, str]:
     """The attributes that make a node what it looks like."""
-    if node.members: return {"label": module_box(node, sheet)}
-    if not sheet.arrays or not (node.shape or node.operation): return {"label": number_box(node, sheet)}
-    if not node.operation: return {"label": array_box(node, sheet)}
-    if sheet.folded and node.operation == "add" and node.role == "operation" and len(sheet.inputs[node.id]) == 2:
+    if node.members:
+        return {"label": module_box(node, sheet)}
+    if not sheet.arrays or not (node.shape or node.operation):
+        return {"label": number_box(node, sheet)}
+    if not node.operation:
+        return {"label": array_box(node, sheet)}
+    if (
+        sheet.folded
+        and node.operation == "add"
+        and node.role == "operation"
+        and len(sheet.inputs[node.id]) == 2
+    ):
         return circle(node, sheet)
     return {"label": operation_box(node, sheet)}
 
@@ -67,47 +96,83 @@ def drawn(node: Node, sheet: Sheet) -> dict[str, str]:
 def frame(module: Module, sheet: Sheet) -> dict[str, str]:
     """A Module's frame: its path, kind and number of parameters; dashed if it stands for many."""
     theme = sheet.theme
-    name, kind = text(sheet.name(module), 10, theme.ink, bold=True), module.kind if module.kind != module.path else ""
-    words = many(module.parameters, "parameter") if module.times == 1 else f"{counted(module.parameters)} parameters"
+    name, kind = (
+        text(sheet.name(module), 10, theme.ink, bold=True),
+        module.kind if module.kind != module.path else "",
+    )
+    words = (
+        many(module.parameters, "parameter")
+        if module.times == 1
+        else f"{counted(module.parameters)} parameters"
+    )
     count = text(f"   {words}", 9, theme.muted) if module.parameters else ""
     if module.times > 1:
         times = text(f" × {module.times}", 11, theme.backward, bold=True)
         title = tr(td(name)) + tr(td(text(kind, 10, theme.muted) + times + count))
         last = sheet.clusters[module.id][-1]
-        if sheet.gradients and last in sheet.sparkling and not last.members: title += tr(td(sparkline(last, sheet)))
-    else: title = tr(td(name + text(f"   {kind}", 10, theme.muted) + count))
-    dashed = {"style": "filled,rounded,dashed", "penwidth": "1.4", "color": theme.muted} if module.times > 1 else {}
-    return {"id": module.id, "class": "module", "label": label(bare(title, 2)), "labeljust": "l", "labelloc": "t",
-            "style": "filled,rounded", "fillcolor": theme.cluster, "color": theme.border} | dashed
+        if sheet.gradients and last in sheet.sparkling and not last.members:
+            title += tr(td(sparkline(last, sheet)))
+    else:
+        title = tr(td(name + text(f"   {kind}", 10, theme.muted) + count))
+    dashed = (
+        {"style": "filled,rounded,dashed", "penwidth": "1.4", "color": theme.muted}
+        if module.times > 1
+        else {}
+    )
+    return {
+        "id": module.id,
+        "class": "module",
+        "label": label(bare(title, 2)),
+        "labeljust": "l",
+        "labelloc": "t",
+        "style": "filled,rounded",
+        "fillcolor": theme.cluster,
+        "color": theme.border,
+    } | dashed
 
 
 def connect(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
     """An edge; of what stands beside an operation, the second comes from the right."""
     theme, source, target = sheet.theme, sheet.nodes[edge.source], sheet.nodes[edge.target]
-    look = {"id": edge.id, "penwidth": width(source), "fontcolor": theme.muted if edge.local is None else theme.backward}
+    look = {
+        "id": edge.id,
+        "penwidth": width(source),
+        "fontcolor": theme.muted if edge.local is None else theme.backward,
+    }
     row = sheet.beside.get(target.id, [])
     if source.id in row:
-        if source.role == "parameter": look["color"] = theme.roles["parameter"][0]
-        if source.id == row[0]: picture.edge(source.id, target.id, **look)
-        else: picture.edge(target.id, source.id, dir="back", **look)
+        if source.role == "parameter":
+            look["color"] = theme.roles["parameter"][0]
+        if source.id == row[0]:
+            picture.edge(source.id, target.id, **look)
+        else:
+            picture.edge(target.id, source.id, dir="back", **look)
         return
-    if edge.id in sheet.residuals: look |= {"color": theme.residual, "penwidth": "2.2", "weight": "0"}
-    elif sheet.arrays and edge is sheet.spine[target.id]: look["weight"] = "20"
-    if not sheet.arrays and not source.operation and sheet.cluster(source) != sheet.cluster(target): look["minlen"] = "2"
+    if edge.id in sheet.residuals:
+        look |= {"color": theme.residual, "penwidth": "2.2", "weight": "0"}
+    elif sheet.arrays and edge is sheet.spine[target.id]:
+        look["weight"] = "20"
+    if not sheet.arrays and not source.operation and sheet.cluster(source) != sheet.cluster(target):
+        look["minlen"] = "2"
     picture.edge(source.id, target.id, caption(edge, sheet), **look)
 
 
 def caption(edge: Edge, sheet: Sheet) -> str:
-    """The local derivative between numbers, the shape where arrays flow; a folded graph has the shapes in its boxes."""
+    """The local derivative between numbers, the shape where arrays flow; a folded graph has the
+    shapes in its boxes."""
     source, target = sheet.nodes[edge.source], sheet.nodes[edge.target]
-    if edge.local is not None: return f" × {figures(edge.local, 3)} "
-    if repeating(source, sheet) - repeating(target, sheet): return " to the next block / out "
+    if edge.local is not None:
+        return f" × {figures(edge.local, 3)} "
+    if repeating(source, sheet) - repeating(target, sheet):
+        return " to the next block / out "
     return f" {sized(source.shape)} " if (source.shape or target.shape) and not sheet.folded else ""
 
 
 def repeating(node: Node, sheet: Sheet) -> set[str]:
     """The frames around a node that stand for blocks in a row."""
-    return {module for module in chain(node.module, sheet.modules) if sheet.modules[module].times > 1}
+    return {
+        module for module in chain(node.module, sheet.modules) if sheet.modules[module].times > 1
+    }
 
 
 def width(node: Node) -> str:

@@ -1,4 +1,5 @@
-"""Arrays as small pictures: heat maps, tiles of images, strips. Blue is positive, orange negative, white zero.
+"""Arrays as small pictures: heat maps, tiles of images, strips. Blue is positive, orange negative,
+white zero.
 
 A PNG with a palette takes a few lines with zlib, so that no library of images is needed.
 """
@@ -13,10 +14,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_edu.engine import Array
+from tinygrad_edu.core.engine import Array
 from tinygrad_edu.graph.expression import extent, scaled, size
 
-DIVERGING = ("#7f3b08", "#e08214", "#fdc98c", "#f7f7f7", "#9ecae1", "#3b8bc2", "#084594")  # −max … zero … +max
+DIVERGING = (
+    "#7f3b08",
+    "#e08214",
+    "#fdc98c",
+    "#f7f7f7",
+    "#9ecae1",
+    "#3b8bc2",
+    "#084594",
+)  # −max … zero … +max
 GREY = ("#ffffff", "#1b2733")  # 0 … max
 HALF = 126  # the colours 0 to 252 are the scale, so that zero has one of its own, in the middle
 GAP, NAN = 255, 254  # colours: between tiles, and for what is not a number
@@ -40,14 +49,22 @@ class Thumbnail:
 
 
 def thumbnail(x: Array, stack: Array | None = None, grey: bool = False) -> Thumbnail:
-    """An array as a heat map, or as tiles if its images are given too; in grey if that is wanted."""
-    if stack is None: small, note = reduced(x.reshape(-1, x.shape[-1]) if x.ndim else x.reshape(1, 1))
-    else: small, note = stack[:TILES], f"{TILES} of {len(stack)} shown" if len(stack) > TILES else ""
+    """An array as a heat map, or as tiles if its images are given too; in grey if that is
+    wanted."""
+    if stack is None:
+        small, note = reduced(x.reshape(-1, x.shape[-1]) if x.ndim else x.reshape(1, 1))
+    else:
+        small, note = stack[:TILES], f"{TILES} of {len(stack)} shown" if len(stack) > TILES else ""
     colours = shaded(small, x) if grey else diverged(small, size(x[np.isfinite(x)]))
     pixels = enlarged(colours) if stack is None else mosaic(colours)
     height, width = pixels.shape
-    return Thumbnail(png(pixels, GREY if grey else DIVERGING), width / DOTS, height / DOTS,
-                     extent(x) if grey else scaled(x), note)
+    return Thumbnail(
+        png(pixels, GREY if grey else DIVERGING),
+        width / DOTS,
+        height / DOTS,
+        extent(x) if grey else scaled(x),
+        note,
+    )
 
 
 def scale() -> Thumbnail:
@@ -57,11 +74,18 @@ def scale() -> Thumbnail:
 
 
 def reduced(matrix: Array) -> tuple[Array, str]:
-    """At most SIDE rows and columns, and how: of a block of numbers the one that is farthest from zero stands for all."""
+    """At most SIDE rows and columns, and how: of a block of numbers the one that is farthest from
+    zero stands for all."""
     rows, columns = (math.ceil(length / SIDE) for length in matrix.shape)
-    if rows == columns == 1: return matrix, ""
-    greatest, least = blockwise(np.fmax, matrix, rows, columns), blockwise(np.fmin, matrix, rows, columns)
-    return np.where(greatest > -least, greatest, least), f"a cell: the greatest of {rows} × {columns}"
+    if rows == columns == 1:
+        return matrix, ""
+    greatest, least = (
+        blockwise(np.fmax, matrix, rows, columns),
+        blockwise(np.fmin, matrix, rows, columns),
+    )
+    return np.where(
+        greatest > -least, greatest, least
+    ), f"a cell: the greatest of {rows} × {columns}"
 
 
 def blockwise(f: np.ufunc, matrix: Array, rows: int, columns: int) -> Array:
@@ -79,7 +103,9 @@ def diverged(x: Array, greatest: float) -> Array:
 def shaded(x: Array, whole: Array) -> Array:
     """Numbers as greys: 0, or what is smallest below it, is white, and the greatest black."""
     least, greatest = min(float(whole.min()), 0.0), float(whole.max())
-    return np.rint(2 * HALF * (x.astype(float) - least) / ((greatest - least) or 1.0)).astype(np.uint8)
+    return np.rint(2 * HALF * (x.astype(float) - least) / ((greatest - least) or 1.0)).astype(
+        np.uint8
+    )
 
 
 def enlarged(colours: Array) -> Array:
@@ -101,43 +127,65 @@ def mosaic(colours: Array) -> Array:
 
 def palette(stops: Sequence[str]) -> bytes:
     """256 colours: those between the stops, and at the end the two special ones."""
-    known = np.array([[int(stop[i:i + 2], 16) for i in (1, 3, 5)] for stop in stops])
+    known = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops])
     places, scale = np.linspace(0, 2 * HALF, len(stops)), np.arange(2 * HALF + 1)
     colours = np.zeros((256, 3), np.uint8)
-    colours[:len(scale)] = np.rint(np.stack([np.interp(scale, places, channel) for channel in known.T], axis=1))
+    colours[: len(scale)] = np.rint(
+        np.stack([np.interp(scale, places, channel) for channel in known.T], axis=1)
+    )
     colours[NAN], colours[GAP] = (208, 0, 208), (255, 255, 255)
     return colours.tobytes()
 
 
 def png(pixels: Array, stops: Sequence[str]) -> bytes:
     """Colours by their number as a PNG."""
+
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
     height, width = pixels.shape
-    lines = np.pad(pixels, ((0, 0), (1, 0))).tobytes()  # each begins with the number of its filter: none
-    return b"".join([b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 3, 0, 0, 0)),
-                     chunk(b"PLTE", palette(stops)), chunk(b"IDAT", zlib.compress(lines, 9)), chunk(b"IEND", b"")])
+    lines = np.pad(
+        pixels, ((0, 0), (1, 0))
+    ).tobytes()  # each begins with the number of its filter: none
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 3, 0, 0, 0)),
+            chunk(b"PLTE", palette(stops)),
+            chunk(b"IDAT", zlib.compress(lines, 9)),
+            chunk(b"IEND", b""),
+        ]
+    )
 
 
 # Which arrays are images
 
+
 def images(x: Array) -> Array | None:
     """`(n, h, w)` if an array is a batch of images: with channels, or square, also flattened."""
-    if x.size == 0 or x.dtype.kind not in "fiu": return None
-    if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[2] == x.shape[3] >= SMALLEST: return np.asarray(x.mean(axis=1))
-    if x.ndim == 2: stack = unflattened(x, (math.isqrt(x.shape[1])) ** 2)
-    else: stack = x if x.ndim == 3 and x.shape[1] == x.shape[2] >= SMALLEST else None
+    if x.size == 0 or x.dtype.kind not in "fiu":
+        return None
+    if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[2] == x.shape[3] >= SMALLEST:
+        return np.asarray(x.mean(axis=1))
+    if x.ndim == 2:
+        stack = unflattened(x, (math.isqrt(x.shape[1])) ** 2)
+    else:
+        stack = x if x.ndim == 3 and x.shape[1] == x.shape[2] >= SMALLEST else None
     return stack if stack is not None and smooth(stack) else None
 
 
 def unflattened(x: Array, pixels: int) -> Array | None:
     """The rows of a matrix, or else its columns, as square images of so many pixels."""
     side = math.isqrt(pixels)
-    if side < SMALLEST or pixels not in x.shape: return None
+    if side < SMALLEST or pixels not in x.shape:
+        return None
     return (x if x.shape[1] == pixels else x.T).reshape(-1, side, side)
 
 
 def smooth(stack: Array) -> bool:
-    """Whether pixels above each other are alike, as in images and nowhere else: their correlation is above ½."""
+    """Whether pixels above each other are alike, as in images and nowhere else: their correlation
+    is above ½."""
     centred = stack.astype(float) - stack.mean()
-    return bool((centred[:, 1:] * centred[:, :-1]).mean() > (centred ** 2).mean() / 2)
+    return bool((centred[:, 1:] * centred[:, :-1]).mean() > (centred**2).mean() / 2)

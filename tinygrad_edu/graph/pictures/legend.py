@@ -11,9 +11,16 @@ from tinygrad_edu.graph.pictures.sheet import Sheet
 
 def legend(sheet: Sheet, direction: str, note: str) -> str:
     """The roles, the captions and the scales, in one line if the picture is wide."""
-    lines = [roles(sheet), numbers(sheet), maps(sheet), blocks(sheet), entry(note, sheet) if note else ""]
+    lines = [
+        roles(sheet),
+        numbers(sheet),
+        maps(sheet),
+        blocks(sheet),
+        entry(note, sheet) if note else "",
+    ]
     lines = [line for line in lines if line]
-    if direction == "LR" and len(sheet.graph.nodes) > 6: lines = ["".join(lines[:2]), *lines[2:]]
+    if direction == "LR" and len(sheet.graph.nodes) > 6:
+        lines = ["".join(lines[:2]), *lines[2:]]
     longest = max(map(length, lines))
     return label(bare("".join(tr(td(centred(line, longest), "")) for line in lines)))
 
@@ -21,16 +28,26 @@ def legend(sheet: Sheet, direction: str, note: str) -> str:
 def roles(sheet: Sheet) -> str:
     colours: dict[str, list[str]] = {}  # some roles share one
     for role, (strong, _) in sheet.theme.roles.items():
-        if any(node.role == role for node in sheet.graph.nodes): colours.setdefault(strong, []).append(role)
-    return "".join(swatch(11, 11, strong) + entry(f"{', '.join(names)}   ", sheet) for strong, names in colours.items())
+        if any(node.role == role for node in sheet.graph.nodes):
+            colours.setdefault(strong, []).append(role)
+    return "".join(
+        swatch(11, 11, strong) + entry(f"{', '.join(names)}   ", sheet)
+        for strong, names in colours.items()
+    )
 
 
 def numbers(sheet: Sheet) -> str:
     """What stands on edges and in boxes of numbers."""
     notes = ""
     if any(edge.local is not None for edge in sheet.graph.edges):
-        notes += td(text("× 2.00", 9, sheet.theme.backward)) + entry("local derivative of the edge   ", sheet)
-    if not sheet.arrays and sheet.gradients and any(node.gradient is not None for node in sheet.graph.nodes):
+        notes += td(text("× 2.00", 9, sheet.theme.backward)) + entry(
+            "local derivative of the edge   ", sheet
+        )
+    if (
+        not sheet.arrays
+        and sheet.gradients
+        and any(node.gradient is not None for node in sheet.graph.nodes)
+    ):
         notes += swatch(11, 11, sheet.theme.positive) + swatch(11, 11, sheet.theme.negative)
         notes += entry("bar: size of a positive / negative gradient", sheet)
     return notes
@@ -41,8 +58,11 @@ def maps(sheet: Sheet) -> str:
     notes = ""
     if sheet.thumbnails:
         notes = entry("heat map: −max", sheet) + sheet.reserve(scale()) + entry("+max   ", sheet)
-        if sheet.values and sheet.gradients: notes += entry("left: value, right: gradient   ", sheet)
-    return notes + (entry("thicker edge: larger array", sheet) if sheet.arrays and not sheet.folded else "")
+        if sheet.values and sheet.gradients:
+            notes += entry("left: value, right: gradient   ", sheet)
+    return notes + (
+        entry("thicker edge: larger array", sheet) if sheet.arrays and not sheet.folded else ""
+    )
 
 
 def blocks(sheet: Sheet) -> str:
@@ -50,21 +70,29 @@ def blocks(sheet: Sheet) -> str:
     notes = ""
     if sheet.gradients and any(node.series for node in sheet.graph.nodes):
         least, greatest = sheet.decades
-        notes = entry(f"bars: |grad| of each block, the first at the left, log scale 1e{least} to 1e{greatest}   ", sheet)
-    if sheet.residuals: notes += td(bare(tr(swatch(18, 3, sheet.theme.residual)))) + entry("residual path", sheet)
+        notes = entry(
+            f"bars: |grad| of each block, the first at the left, log scale 1e{least} to "
+            f"1e{greatest}   ",
+            sheet,
+        )
+    if sheet.residuals:
+        notes += td(bare(tr(swatch(18, 3, sheet.theme.residual)))) + entry("residual path", sheet)
     return notes
 
 
-def entry(words: str, sheet: Sheet) -> str: return td(text(words, 9, sheet.theme.muted))
+def entry(words: str, sheet: Sheet) -> str:
+    return td(text(words, 9, sheet.theme.muted))
 
 
 def centred(line: str, longest: float) -> str:
-    """A line of the legend between empty cells, or Graphviz would stretch the gaps of the shorter one."""
+    """A line of the legend between empty cells, or Graphviz would stretch the gaps of the shorter
+    one."""
     margin = f'<TD WIDTH="{max(round((longest - length(line)) / 2) - 8, 0)}"></TD>'
     return bare(tr(margin, line, margin), 2, 2)
 
 
 def length(line: str) -> float:
-    """About how long a line of the legend is, in points: swatches, cells, and 4.3 points for a character."""
+    """About how long a line of the legend is, in points: swatches, cells, and 4.3 points for a
+    character."""
     swatches = sum(map(float, re.findall(r'FIXEDSIZE="TRUE" WIDTH="([\d.]+)"', line)))
     return swatches + 6 * line.count("<TD") + 4.3 * len(re.sub("<[^>]*>", "", line))

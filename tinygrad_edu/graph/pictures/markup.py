@@ -1,7 +1,7 @@
 """The pieces of Graphviz's HTML-like labels: tables, cells, texts.
 
-Numbers keep an ASCII minus here, because layout takes U+2212 to be wider than it is; render.py swaps it in afterwards.
-"""
+Numbers keep an ASCII minus here, because layout takes U+2212 to be wider than it is; render.py
+swaps it in afterwards."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ def bare(rows: str, padding: int = 0, spacing: int = 0) -> str:
     return table(rows, f'CELLBORDER="0" CELLPADDING="{padding}"', spacing)
 
 
-def tr(*cells: str) -> str: return f"<TR>{''.join(cells)}</TR>"
+def tr(*cells: str) -> str:
+    return f"<TR>{''.join(cells)}</TR>"
 
 
-def td(content: str, attributes: str = 'ALIGN="LEFT"') -> str: return f"<TD {attributes}>{content}</TD>"
+def td(content: str, attributes: str = 'ALIGN="LEFT"') -> str:
+    return f"<TD {attributes}>{content}</TD>"
 
 
 def swatch(width: float, height: float, colour: str) -> str:
@@ -38,5 +40,6 @@ def text(words: str, points: int, colour: str, bold: bool = False) -> str:
 
 
 def escaped(words: str) -> str:
-    """Text within an HTML-like label: Graphviz expands what follows a backslash, so it is doubled."""
+    """Text within an HTML-like label: Graphviz expands what follows a backslash, so it is
+    doubled."""
     return html.escape(words).replace("\\", "\\\\")

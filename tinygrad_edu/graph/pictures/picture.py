@@ -9,20 +9,24 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from tinygrad_edu.engine import Tensor
+from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.graph.fold import deepest, fitting, fold, once
-from tinygrad_edu.graph.model import Graph, members, trace
 from tinygrad_edu.graph.pictures.heat import Thumbnail
 from tinygrad_edu.graph.pictures.themes import THEMES
+from tinygrad_edu.graph.read import Graph, members, trace
 from tinygrad_edu.graph.scalars import expanded
 
 MOST = 400  # nodes: with more, nothing can be made out
-MANY, FEW = 60, 30  # nodes: with more, Modules are folded; and so many boxes are aimed at, as these are larger
+MANY, FEW = (
+    60,
+    30,
+)  # nodes: with more, Modules are folded; and so many boxes are aimed at, as these are larger
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Picture:
-    """A drawn graph: its data, and its DOT source. A notebook shows it; `svg()` and `save(path)` give it away."""
+    """A drawn graph: its data, and its DOT source. A notebook shows it; `svg()` and `save(path)`
+    give it away."""
 
     graph: Graph
     source: str
@@ -31,78 +35,125 @@ class Picture:
     def svg(self) -> str:
         """The picture as SVG text, with its background; it can stand in a page as it is."""
         from tinygrad_edu.graph.pictures import render
+
         return render.svg(self.source, self.graph, self.thumbnails)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write .svg, .png, .dot or .pdf, as the path ends. A PDF needs Graphviz's own dot."""
         from tinygrad_edu.graph.pictures import render
+
         formats: dict[str, Callable[[], bytes]] = {
-            ".svg": lambda: self.svg().encode(), ".dot": self.source.encode,
-            ".png": lambda: render.png(self.svg()), ".pdf": lambda: render.pdf(self.source, self.thumbnails)}
+            ".svg": lambda: self.svg().encode(),
+            ".dot": self.source.encode,
+            ".png": lambda: render.png(self.svg()),
+            ".pdf": lambda: render.pdf(self.source, self.thumbnails),
+        }
         suffix = Path(path).suffix.lower()
         if suffix not in formats:
-            raise ValueError(f"a picture is saved as {', '.join(formats)}, and not as {suffix or str(path)}")
+            raise ValueError(
+                f"a picture is saved as {', '.join(formats)}, and not as {suffix or str(path)}"
+            )
         Path(path).write_bytes(formats[suffix]())
 
     def __repr__(self) -> str:
         from tinygrad_edu.graph.pictures import render
+
         return f"<{render.summary(self.graph)}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: the SVG, or how to get a renderer, with the source in the meantime."""
+        """What a notebook shows: the SVG, or how to get a renderer, with the source in the
+        meantime."""
         from tinygrad_edu.graph.pictures import render
-        try: return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
-        except render.RendererError as error: return {"text/plain": f"{error}\n\n{self.source}"}
+
+        try:
+            return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+        except render.RendererError as error:
+            return {"text/plain": f"{error}\n\n{self.source}"}
 
 
-def draw(output: Tensor, *, theme: str = "light", depth: int | None = None, values: bool = True, gradients: bool = True,
-         direction: str | None = None, scalars: bool = False) -> Picture:
-    """Draw all that a Tensor was computed from: every value with its gradient ∂output/∂value; no `grad` is touched.
+def draw(
+    output: Tensor,
+    *,
+    theme: str = "light",
+    depth: int | None = None,
+    values: bool = True,
+    gradients: bool = True,
+    direction: str | None = None,
+    scalars: bool = False,
+) -> Picture:
+    """Draw all that a Tensor was computed from: every value with its gradient ∂output/∂value; no
+    `grad` is touched.
 
-    `theme` is light or dark. `depth` folds Modules at that level to one box each, and draws blocks that repeat once; graphs
-    of more than 60 nodes are folded anyway. `scalars` draws small arrays number by number. Without `values` or `gradients`
-    those rows are left out. `direction` is LR or TB: left out, numbers flow to the right and arrays down.
+    `theme` is light or dark. `depth` folds Modules at that level to one box each, and draws blocks
+    that repeat once; graphs of more than 60 nodes are folded anyway. `scalars` draws small arrays
+    number by number. Without `values` or `gradients` those rows are left out. `direction` is LR or
+    TB: left out, numbers flow to the right and arrays down.
 
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> draw(x * x + x)  # a notebook shows the picture; .save("graph.svg") keeps it
     <Computation graph of z2 = z1 + x: 3 values, 4 edges>
     """
-    if not isinstance(output, Tensor): raise TypeError(f"draw takes a Tensor that was computed, and got {output!r:.60}")
-    if theme not in THEMES: raise ValueError(f"theme is one of {', '.join(THEMES)}, and not {theme!r}")
-    if direction not in (None, "LR", "TB"): raise ValueError(f"direction is LR or TB, and not {direction!r}")
-    if scalars and depth is not None: raise ValueError("depth folds a graph and scalars unfolds it: draw with one of them")
+    if not isinstance(output, Tensor):
+        raise TypeError(f"draw takes a Tensor that was computed, and got {output!r:.60}")
+    if theme not in THEMES:
+        raise ValueError(f"theme is one of {', '.join(THEMES)}, and not {theme!r}")
+    if direction not in (None, "LR", "TB"):
+        raise ValueError(f"direction is LR or TB, and not {direction!r}")
+    if scalars and depth is not None:
+        raise ValueError("depth folds a graph and scalars unfolds it: draw with one of them")
     found = members(output)
-    if len(found) > MOST and not any(getattr(x, "calls", ()) for x in found): raise too_many(len(found))
+    if len(found) > MOST and not any(getattr(x, "calls", ()) for x in found):
+        raise too_many(len(found))
     graph = trace(output, sys._getframe(1).f_locals)
     shown, note = (expanded(graph), "") if scalars else small(graph, depth)
     return pictured(shown, theme, direction, values, gradients, note)
 
 
-def pictured(graph: Graph, theme: str = "light", direction: str | None = None, values: bool = True, gradients: bool = True,
-             note: str = "") -> Picture:
+def pictured(
+    graph: Graph,
+    theme: str = "light",
+    direction: str | None = None,
+    values: bool = True,
+    gradients: bool = True,
+    note: str = "",
+) -> Picture:
     """The picture of a graph as it is; the note stands below it."""
     from tinygrad_edu.graph.pictures.dot import dot
     from tinygrad_edu.graph.pictures.sheet import Sheet
+
     sheet = Sheet(graph, THEMES[theme], values, gradients)
-    return Picture(graph, dot(sheet, direction or ("TB" if sheet.arrays else "LR"), note), sheet.thumbnails)
+    return Picture(
+        graph, dot(sheet, direction or ("TB" if sheet.arrays else "LR"), note), sheet.thumbnails
+    )
 
 
 def small(graph: Graph, depth: int | None) -> tuple[Graph, str]:
     """The graph folded, if that is asked for or needed, and a note that says so."""
-    if depth is None and (len(graph.nodes) <= MANY or not graph.modules): return graph, ""
+    if depth is None and (len(graph.nodes) <= MANY or not graph.modules):
+        return graph, ""
     distinct = once(graph)
     level = fitting(distinct, FEW) if depth is None else depth
     shown = fold(distinct, level)
-    if len(shown.nodes) > MOST: raise too_many(len(shown.nodes), fitting(distinct, FEW) if graph.modules else None)
+    if len(shown.nodes) > MOST:
+        raise too_many(len(shown.nodes), fitting(distinct, FEW) if graph.modules else None)
     notes = [f"{len(graph.nodes):,} values"]
-    if any(node.members for node in shown.nodes): notes.append(f"Modules at level {level} folded to one box each")
-    if any(node.series for node in shown.nodes): notes.append("blocks that repeat drawn once, as the last of them")
-    if depth is None and level <= deepest(graph): notes.append(f"depth={level + 1} shows more")
+    if any(node.members for node in shown.nodes):
+        notes.append(f"Modules at level {level} folded to one box each")
+    if any(node.series for node in shown.nodes):
+        notes.append("blocks that repeat drawn once, as the last of them")
+    if depth is None and level <= deepest(graph):
+        notes.append(f"depth={level + 1} shows more")
     return shown, ", ".join(notes) if len(notes) > 1 else ""
 
 
 def too_many(count: int, depth: int | None = None) -> ValueError:
-    way = (f"draw(…, depth={depth}) folds the Modules at that level to one box each" if depth else
-           "draw a smaller case (fewer steps, fewer elements), or an earlier value of the same computation, or write parts of "
-           "it as nn.Modules, which can be folded")
-    return ValueError(f"the graph has {count:,} nodes, and with more than {MOST} nothing could be made out: {way}")
+    way = (
+        f"draw(…, depth={depth}) folds the Modules at that level to one box each"
+        if depth
+        else "draw a smaller case (fewer steps, fewer elements), or an earlier value of the same "
+        "computation, or write parts of "
+        "it as nn.Modules, which can be folded"
+    )
+    return ValueError(
+        f"the graph has {count:,} nodes, and with more than {MOST} nothing could be made out: {way}"
+    )

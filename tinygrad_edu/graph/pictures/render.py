@@ -1,4 +1,5 @@
-"""From DOT source to SVG, PNG or PDF: finds a program that lays graphs out, runs it, and finishes its SVG."""
+"""From DOT source to SVG, PNG or PDF: finds a program that lays graphs out, runs it, and finishes
+its SVG."""
 
 from __future__ import annotations
 
@@ -14,9 +15,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tinygrad_edu.graph.expression import equations, extent, figures, many, readable, sized, true_minus
-from tinygrad_edu.graph.model import Graph
+from tinygrad_edu.graph.expression import (
+    equations,
+    extent,
+    figures,
+    many,
+    readable,
+    sized,
+    true_minus,
+)
 from tinygrad_edu.graph.pictures.heat import Thumbnail
+from tinygrad_edu.graph.read import Graph
 
 PROGRAM = ("graphviz-pure", "graphviz-pure.exe")
 FONTS = "Helvetica, Arial, sans-serif"
@@ -28,10 +37,16 @@ RESERVED = re.compile(f' BGCOLOR="{SENTINEL.pattern}">')  # the cell
 NUMBER_SIZE = "12.00"  # numbers, and nothing else, have this size and are right-aligned
 WIDER = {"−": 0.251, "…": 0.166}  # than layout took them to be, in units of the font's size
 
-INSTALL = ("no program was found that lays graphs out: pip install graphviz-pure, or install Graphviz so that dot is "
-           "on the PATH, or name a program in the environment variable TINYGRAD_EDU_DOT")
-NO_PDF = ("PDF needs Graphviz's own dot, which was not found: install Graphviz so that dot is on the PATH, or name it "
-          "in the environment variable TINYGRAD_EDU_DOT, or save as .svg")
+INSTALL = (
+    "no program was found that lays graphs out: pip install graphviz-pure, or install Graphviz "
+    "so that dot is "
+    "on the PATH, or name a program in the environment variable TINYGRAD_EDU_DOT"
+)
+NO_PDF = (
+    "PDF needs Graphviz's own dot, which was not found: install Graphviz so that dot is on the "
+    "PATH, or name it "
+    "in the environment variable TINYGRAD_EDU_DOT, or save as .svg"
+)
 NO_PNG = "PNG needs two packages: pip install resvg-py fontpkg-arimo, or save as .svg"
 
 
@@ -40,16 +55,23 @@ class RendererError(RuntimeError):
 
 
 def renderer(kind: str) -> str:
-    """The program for a kind of output: the one that TINYGRAD_EDU_DOT names, graphviz-pure, or a dot on the PATH."""
-    found = os.environ.get("TINYGRAD_EDU_DOT") or (kind != "pdf" and packaged()) or shutil.which("dot")
-    if not found: raise RendererError(NO_PDF if kind == "pdf" else INSTALL)
+    """The program for a kind of output: the one that TINYGRAD_EDU_DOT names, graphviz-pure, or a
+    dot on the PATH."""
+    found = (
+        os.environ.get("TINYGRAD_EDU_DOT") or (kind != "pdf" and packaged()) or shutil.which("dot")
+    )
+    if not found:
+        raise RendererError(NO_PDF if kind == "pdf" else INSTALL)
     return found
 
 
 def packaged() -> str | None:
-    """graphviz-pure's program, found through its package: a notebook's PATH often lacks the environment's bin."""
-    try: files = importlib.metadata.files("graphviz-pure") or []
-    except importlib.metadata.PackageNotFoundError: return None
+    """graphviz-pure's program, found through its package: a notebook's PATH often lacks the
+    environment's bin."""
+    try:
+        files = importlib.metadata.files("graphviz-pure") or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
     programs = [Path(str(file.locate())).resolve() for file in files if file.name in PROGRAM]
     return next((str(program) for program in programs if program.is_file()), None)
 
@@ -57,55 +79,86 @@ def packaged() -> str | None:
 def rendered(source: str, kind: str) -> bytes:
     """The source laid out, as svg or pdf."""
     program = renderer(kind)
-    try: done = subprocess.run([program, f"-T{kind}"], input=source.encode(), capture_output=True, check=False)
-    except OSError as error: raise RendererError(f"{program} cannot be run: {error}. {INSTALL}") from None
+    try:
+        done = subprocess.run(
+            [program, f"-T{kind}"], input=source.encode(), capture_output=True, check=False
+        )
+    except OSError as error:
+        raise RendererError(f"{program} cannot be run: {error}. {INSTALL}") from None
     if done.returncode or not done.stdout:
-        raise RendererError(f"{program} -T{kind} failed: {done.stderr.decode(errors='replace').strip()[-500:]}")
+        raise RendererError(
+            f"{program} -T{kind} failed: {done.stderr.decode(errors='replace').strip()[-500:]}"
+        )
     return done.stdout
 
 
 def pdf(source: str, thumbnails: Sequence[Thumbnail]) -> bytes:
     """The source laid out as a PDF: here dot itself reads the thumbnails, from files."""
     with TemporaryDirectory() as folder:
+
         def image(cell: re.Match[str]) -> str:
             path = Path(folder, f"{cell[1]}.png")
             path.write_bytes(thumbnails[int(cell[1], 16)].png)
             return f'><IMG SCALE="BOTH" SRC="{path.as_posix()}"/>'
+
         return rendered(RESERVED.sub(image, source), "pdf")
 
 
 def png(svg: str) -> bytes:
-    """An SVG as a PNG with two pixels for a point, fewer in a huge picture, its texts in a font from a package."""
+    """An SVG as a PNG with two pixels for a point, fewer in a huge picture, its texts in a font
+    from a package."""
     try:
         import fontpkg_arimo
         import resvg_py
-    except ImportError as error: raise RendererError(f"{NO_PNG} ({error})") from None
+    except ImportError as error:
+        raise RendererError(f"{NO_PNG} ({error})") from None
     width, height = map(float, POINTS.findall(svg)[:2])
     zoom = min(2.0, math.sqrt(PIXELS / (width * height)))
     fonts = [str(path) for path in sorted(Path(fontpkg_arimo.ROOT).rglob("*.ttf"))]
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg, dpi=72.0, zoom=zoom, skip_system_fonts=True, font_files=fonts,
-                                       font_family=fontpkg_arimo.FAMILY, sans_serif_family=fontpkg_arimo.FAMILY))
+    return bytes(
+        resvg_py.svg_to_bytes(
+            svg_string=svg,
+            dpi=72.0,
+            zoom=zoom,
+            skip_system_fonts=True,
+            font_files=fonts,
+            font_family=fontpkg_arimo.FAMILY,
+            sans_serif_family=fontpkg_arimo.FAMILY,
+        )
+    )
 
 
 def svg(source: str, graph: Graph, thumbnails: Sequence[Thumbnail] = ()) -> str:
-    """The SVG, finished: fonts that a browser has, true minus signs, thumbnails, and words for a screen reader."""
+    """The SVG, finished: fonts that a browser has, true minus signs, thumbnails, and words for a
+    screen reader."""
     ET.register_namespace("", SVG)
     ET.register_namespace("xlink", XLINK)
     root = ET.fromstring(rendered(source, "svg"))
-    for text in root.iter(f"{{{SVG}}}text"): finish(text)
+    for text in root.iter(f"{{{SVG}}}text"):
+        finish(text)
     spoken = descriptions(graph)
     for group in root.iter(f"{{{SVG}}}g"):
-        for cell in group.findall(f"{{{SVG}}}polygon"): place(cell, group, thumbnails)
+        for cell in group.findall(f"{{{SVG}}}polygon"):
+            place(cell, group, thumbnails)
         title = group.find(f"{{{SVG}}}title")
-        if title is None: continue
-        if group.get("id") in spoken: title.text = spoken[str(group.get("id"))]
-        else: group.remove(title)
+        if title is None:
+            continue
+        if group.get("id") in spoken:
+            title.text = spoken[str(group.get("id"))]
+        else:
+            group.remove(title)
     lift_titles(root)
     background = root.find(f".//{{{SVG}}}polygon")
     root.insert(0, element("title", summary(graph)))
     if background is not None:  # Graphviz's own ends a fraction of a point before the picture does
-        root.insert(1, element("rect", width="100%", height="100%", fill=background.get("fill", "none")))
-    root.attrib |= {"role": "img", "aria-label": summary(graph), "style": "max-width: 100%; height: auto"}
+        root.insert(
+            1, element("rect", width="100%", height="100%", fill=background.get("fill", "none"))
+        )
+    root.attrib |= {
+        "role": "img",
+        "aria-label": summary(graph),
+        "style": "max-width: 100%; height: auto",
+    }
     return ET.tostring(root, encoding="unicode") + "\n"
 
 
@@ -118,31 +171,52 @@ def element(tag: str, text: str | None = None, **attributes: str) -> ET.Element:
 def place(cell: ET.Element, group: ET.Element, thumbnails: Sequence[Thumbnail]) -> None:
     """A thumbnail with a thin line around it, in the place of the cell that was reserved for it."""
     number = SENTINEL.fullmatch(cell.get("fill", ""))
-    if not number: return
+    if not number:
+        return
     data = base64.b64encode(thumbnails[int(number[1], 16)].png).decode()
-    xs, ys = zip(*(map(float, point.split(",")) for point in cell.get("points", "").split()), strict=True)
-    frame = {"x": f"{min(xs):g}", "y": f"{min(ys):g}", "width": f"{max(xs) - min(xs):g}", "height": f"{max(ys) - min(ys):g}"}
+    xs, ys = zip(
+        *(map(float, point.split(",")) for point in cell.get("points", "").split()), strict=True
+    )
+    frame = {
+        "x": f"{min(xs):g}",
+        "y": f"{min(ys):g}",
+        "width": f"{max(xs) - min(xs):g}",
+        "height": f"{max(ys) - min(ys):g}",
+    }
     line = element("rect", **frame, **{"fill": "none", "stroke": "#7b8794", "stroke-width": "0.5"})
     group.insert([*group].index(cell) + 1, line)
-    cell.tag, cell.attrib = f"{{{SVG}}}image", frame | {
-        "preserveAspectRatio": "none", "image-rendering": "pixelated", "href": f"data:image/png;base64,{data}"}
+    cell.tag, cell.attrib = (
+        f"{{{SVG}}}image",
+        frame
+        | {
+            "preserveAspectRatio": "none",
+            "image-rendering": "pixelated",
+            "href": f"data:image/png;base64,{data}",
+        },
+    )
 
 
 def lift_titles(root: ET.Element) -> None:
     """The titles of frames above all edges, each with a halo in its frame's colour."""
     drawing = root.find(f"{{{SVG}}}g")
-    if drawing is None: return
+    if drawing is None:
+        return
     for frame in [group for group in drawing if "cluster" in group.get("class", "").split()]:
         path = frame.find(f"{{{SVG}}}path")
         for text in frame.findall(f"{{{SVG}}}text"):
             frame.remove(text)
-            text.attrib |= {"paint-order": "stroke", "stroke": "none" if path is None else path.get("fill", "none"),
-                            "stroke-width": "4", "stroke-linejoin": "round"}
+            text.attrib |= {
+                "paint-order": "stroke",
+                "stroke": "none" if path is None else path.get("fill", "none"),
+                "stroke-width": "4",
+                "stroke-linejoin": "round",
+            }
             drawing.append(text)
 
 
 def finish(text: ET.Element) -> None:
-    """A font stack in place of one font, true minus signs, and numbers flush right in spite of them."""
+    """A font stack in place of one font, true minus signs, and numbers flush right in spite of
+    them."""
     text.set("font-family", FONTS)
     text.text = true_minus(text.text or "")
     if text.get("font-size") == NUMBER_SIZE:
@@ -153,19 +227,26 @@ def finish(text: ET.Element) -> None:
 
 def summary(graph: Graph) -> str:
     """One line that says what the picture shows."""
-    return f"Computation graph of {equations(graph)[graph.output.id]}: {many(len(graph.nodes), 'value')}, " \
-           f"{many(len(graph.edges), 'edge')}"
+    return (
+        f"Computation graph of {equations(graph)[graph.output.id]}: "
+        f"{many(len(graph.nodes), 'value')}, "
+        f"{many(len(graph.edges), 'edge')}"
+    )
 
 
 def descriptions(graph: Graph) -> dict[str, str]:
-    """What a screen reader says, and a browser shows under the pointer, by the id of a node or an edge."""
+    """What a screen reader says, and a browser shows under the pointer, by the id of a node or an
+    edge."""
     names, words = {node.id: readable(node.name) for node in graph.nodes}, {}
     for node, equation in zip(graph.nodes, equations(graph).values(), strict=True):
         parts = [equation, node.role]
-        if node.parameters: parts.append(many(node.parameters, "parameter"))
-        if node.shape: parts.append(f"shape {sized(node.shape)}")
+        if node.parameters:
+            parts.append(many(node.parameters, "parameter"))
+        if node.shape:
+            parts.append(f"shape {sized(node.shape)}")
         parts.append(f"value {extent(node.value)}")
-        if node.gradient is not None: parts.append(f"gradient {extent(node.gradient)}")
+        if node.gradient is not None:
+            parts.append(f"gradient {extent(node.gradient)}")
         words[node.id] = true_minus(", ".join(parts))
     for edge in graph.edges:
         local = "" if edge.local is None else f", local derivative {figures(edge.local)}"

@@ -1,4 +1,5 @@
-"""The colours of a picture, light and dark: Okabe and Ito's hues, darkened until text on them can be read.
+"""The colours of a picture, light and dark: Okabe and Ito's hues, darkened until text on them can
+be read.
 
 Blue is a positive number, orange a negative one, everywhere.
 """
@@ -31,15 +32,49 @@ class Theme:
 
 THEMES = {
     "light": Theme(
-        {"input": ("#0072b2", "#e4f1fa"), "parameter": ("#b35f00", "#fdf0dc"), "operation": ("#44546a", "#eef1f5"),
-         "module": ("#44546a", "#eef1f5"), "output": ("#8a3d6e", "#f9e8f2"), "constant": ("#6b7280", "#f3f4f6")},
-        positive="#0b6fae", negative="#c8500a", backward="#c1440e", background="#ffffff", panel="#fefefe",
-        track="#dde3e9", line="#3d4f61", ink="#1b2733", muted="#5b6b7a", count="#b35f00", residual="#0072b2",
-        cluster="#f7f9fb", border="#c3cedb"),
+        {
+            "input": ("#0072b2", "#e4f1fa"),
+            "parameter": ("#b35f00", "#fdf0dc"),
+            "operation": ("#44546a", "#eef1f5"),
+            "module": ("#44546a", "#eef1f5"),
+            "output": ("#8a3d6e", "#f9e8f2"),
+            "constant": ("#6b7280", "#f3f4f6"),
+        },
+        positive="#0b6fae",
+        negative="#c8500a",
+        backward="#c1440e",
+        background="#ffffff",
+        panel="#fefefe",
+        track="#dde3e9",
+        line="#3d4f61",
+        ink="#1b2733",
+        muted="#5b6b7a",
+        count="#b35f00",
+        residual="#0072b2",
+        cluster="#f7f9fb",
+        border="#c3cedb",
+    ),
     "dark": Theme(
-        {"input": ("#1c72b0", "#16303f"), "parameter": ("#ad5e00", "#38290f"), "operation": ("#566a81", "#232d38"),
-         "module": ("#566a81", "#232d38"), "output": ("#a34c84", "#381f30"), "constant": ("#7b8794", "#262e37")},
-        positive="#56b4e9", negative="#ff9a52", backward="#ff8a52", background="#12181f", panel="#1a232d",
-        track="#33414f", line="#a9bacb", ink="#e8eef4", muted="#9fb0c0", count="#f0a640", residual="#56b4e9",
-        cluster="#17202a", border="#3a4a5a"),
+        {
+            "input": ("#1c72b0", "#16303f"),
+            "parameter": ("#ad5e00", "#38290f"),
+            "operation": ("#566a81", "#232d38"),
+            "module": ("#566a81", "#232d38"),
+            "output": ("#a34c84", "#381f30"),
+            "constant": ("#7b8794", "#262e37"),
+        },
+        positive="#56b4e9",
+        negative="#ff9a52",
+        backward="#ff8a52",
+        background="#12181f",
+        panel="#1a232d",
+        track="#33414f",
+        line="#a9bacb",
+        ink="#e8eef4",
+        muted="#9fb0c0",
+        count="#f0a640",
+        residual="#56b4e9",
+        cluster="#17202a",
+        border="#3a4a5a",
+    ),
 }

@@ -1,7 +1,7 @@
 """The pieces of HTML that the stepper's panels are made of, and its data as JSON.
 
-Names come from users: `escape` stands between them and the page. MathML is escaped where it is made, in formula.py.
-"""
+Names come from users: `escape` stands between them and the page. MathML is escaped where it is
+made, in formula.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def panel(phase: str, title: str, body: str, aside: str = "") -> str:
     """What is shown at one step: hidden, until the page comes to it."""
     chip = "" if phase == "start" else f'<p class="phase">{phase}</p>'
     beside = f"<aside>{aside}</aside>" if aside else ""
-    return f"<article hidden><section>{chip}<h2>{escape(title)}</h2>{body}</section>{beside}</article>\n"
+    return (
+        "<article "
+        f"hidden><section>{chip}<h2>{escape(title)}</h2>{body}</section>{beside}</article>\n"
+    )
 
 
 def listing(lines: Sequence[str], kind: str = "code") -> str:
@@ -33,27 +36,59 @@ def listing(lines: Sequence[str], kind: str = "code") -> str:
 
 def figure(word: str, symbol: str, content: str) -> str:
     """A number or an image, with a word and a formula above it."""
-    return f'<figure><figcaption>{escape(word)}{f"<math>{symbol}</math>" * bool(symbol)}</figcaption>{content}</figure>'
+    return f"<figure><figcaption>{escape(word)}{f'<math>{symbol}</math>' * bool(symbol)}</figcaption>{content}</figure>"
 
 
-def signed(text: str) -> str: return escape(true_minus(text))
-def paragraph(text: str) -> str: return f"<p>{signed(text)}</p>"
-def note(text: str, code: str = "") -> str: return f'<p class="note">{escape(text)} <code>{escape(code)}</code></p>'
-def ruled(content: str) -> str: return f'<div class="ruled">{content}</div>'
-def math(inside: str) -> str: return f'<math displaystyle="true">{inside}</math>'
-def formula(text: str) -> str: return f'<p class="formula">{signed(text)}</p>'
-def row(parts: Iterable[str]) -> str: return f'<div class="row">{"".join(parts)}</div>'
-def then(text: str, part: str = "") -> str: return f'<div class="then"><span class="sign">{escape(text)}</span>{part}</div>'
-def number(text: str, kinds: str) -> str: return f'<span class="number {kinds}">{signed(text)}</span>'
-def scale(text: str) -> str: return f'<span class="scale">{signed(text)}</span>'
+def signed(text: str) -> str:
+    return escape(true_minus(text))
+
+
+def paragraph(text: str) -> str:
+    return f"<p>{signed(text)}</p>"
+
+
+def note(text: str, code: str = "") -> str:
+    return f'<p class="note">{escape(text)} <code>{escape(code)}</code></p>'
+
+
+def ruled(content: str) -> str:
+    return f'<div class="ruled">{content}</div>'
+
+
+def math(inside: str) -> str:
+    return f'<math displaystyle="true">{inside}</math>'
+
+
+def formula(text: str) -> str:
+    return f'<p class="formula">{signed(text)}</p>'
+
+
+def row(parts: Iterable[str]) -> str:
+    return f'<div class="row">{"".join(parts)}</div>'
+
+
+def then(text: str, part: str = "") -> str:
+    return f'<div class="then"><span class="sign">{escape(text)}</span>{part}</div>'
+
+
+def number(text: str, kinds: str) -> str:
+    return f'<span class="number {kinds}">{signed(text)}</span>'
+
+
+def scale(text: str) -> str:
+    return f'<span class="scale">{signed(text)}</span>'
 
 
 def image(key: str, width: float, height: float, words: str) -> str:
     """A place for one of the page's images."""
-    return f'<img data-image="{key}" width="{width:.0f}" height="{height:.0f}" alt="{signed(words)}">'
+    return (
+        f'<img data-image="{key}" width="{width:.0f}" height="{height:.0f}" alt="{signed(words)}">'
+    )
 
 
 def as_json(content: Any) -> str:
     """JSON that can stand in a page, whatever is in its texts."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.translate({ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
+    return text.translate(
+        {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+    )

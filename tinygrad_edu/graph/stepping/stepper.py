@@ -1,8 +1,8 @@
 """stepper: one forward and one backward pass as a page that goes through it step by step.
 
-layout.py lays the graph out, panels.py says what happens at each step; here both are put into the template
-stepper.html, with stepper.css and stepper.js. The page asks for nothing from outside, and runs no script but its own.
-"""
+layout.py lays the graph out, panels.py says what happens at each step; here both are put into the
+template stepper.html, with stepper.css and stepper.js. The page asks for nothing from outside, and
+runs no script but its own."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from tinygrad_edu.engine import Tensor
+from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.graph.expression import equations, many
 from tinygrad_edu.graph.fold import deepest, fold
-from tinygrad_edu.graph.model import Graph, trace
 from tinygrad_edu.graph.pictures.themes import THEMES
+from tinygrad_edu.graph.read import Graph, trace
 
 MOST = 40  # nodes, or boxes where Modules are folded
 PLACE = re.compile(r"\{\{(\w+)\}\}")  # in the template
@@ -31,7 +31,8 @@ HEIGHT = 780  # CSS pixels of the frame in a notebook
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Stepper:
-    """A graph that can be stepped through. A notebook shows it; `html` is the page and `save(path)` keeps it."""
+    """A graph that can be stepped through. A notebook shows it; `html` is the page and `save(path)`
+    keeps it."""
 
     graph: Graph
 
@@ -43,7 +44,9 @@ class Stepper:
     def save(self, path: str | PathLike[str]) -> None:
         """Write the page to a file, whose name ends in .html."""
         if Path(path).suffix.lower() not in (".html", ".htm"):
-            raise ValueError(f"a stepper is saved as .html, and not as {Path(path).suffix or str(path)}")
+            raise ValueError(
+                f"a stepper is saved as .html, and not as {Path(path).suffix or str(path)}"
+            )
         Path(path).write_text(self.html, encoding="utf-8", newline="\n")
 
     def __repr__(self) -> str:
@@ -51,59 +54,87 @@ class Stepper:
         return f"<Stepper of {equations(self.graph)[self.graph.output.id]}: {values}, {edges}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: the page in a frame of its own, or how to get a program that lays graphs out."""
+        """What a notebook shows: the page in a frame of its own, or how to get a program that lays
+        graphs out."""
         from tinygrad_edu.graph.pictures.render import RendererError
-        try: source = html.escape(self.html)
-        except RendererError as error: return {"text/plain": f"{error}\n\n{self!r}"}
-        frame = f'<iframe sandbox="allow-scripts" srcdoc="{source}" width="100%" height="{HEIGHT}" frameborder="0"></iframe>'
+
+        try:
+            source = html.escape(self.html)
+        except RendererError as error:
+            return {"text/plain": f"{error}\n\n{self!r}"}
+        frame = (
+            f'<iframe sandbox="allow-scripts" srcdoc="{source}" width="100%" '
+            f'height="{HEIGHT}" frameborder="0"></iframe>'
+        )
         return {"text/html": frame, "text/plain": repr(self)}
 
 
 def stepper(output: Tensor) -> Stepper:
-    """A page that goes through what a Tensor was computed from: forward value by value, then backward edge by edge.
+    """A page that goes through what a Tensor was computed from: forward value by value, then
+    backward edge by edge.
 
-    Each step shows upstream × local = contribution, and the line of source that computed it. Gradients are ∂output/∂value,
-    as in `draw`; no `grad` is touched. Graphs of more than 40 values go Module by Module.
+    Each step shows upstream × local = contribution, and the line of source that computed it.
+    Gradients are ∂output/∂value, as in `draw`; no `grad` is touched. Graphs of more than 40 values
+    go Module by Module.
 
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> stepper(x * x + x)  # a notebook shows the page; .save("steps.html") keeps it
     <Stepper of z2 = z1 + x: 3 values, 4 edges>
     """
-    if not isinstance(output, Tensor): raise TypeError(f"stepper takes a Tensor that was computed, and got {output!r:.60}")
+    if not isinstance(output, Tensor):
+        raise TypeError(f"stepper takes a Tensor that was computed, and got {output!r:.60}")
     return Stepper(small(trace(output, sys._getframe(1).f_locals)))
 
 
 def small(graph: Graph) -> Graph:
     """The graph, folded as little as leaves at most 40 nodes."""
-    if len(graph.nodes) <= MOST: return graph
+    if len(graph.nodes) <= MOST:
+        return graph
     for depth in range(deepest(graph), 0, -1):
-        if len((folded := fold(graph, depth)).nodes) <= MOST: return folded
+        if len((folded := fold(graph, depth)).nodes) <= MOST:
+            return folded
     raise ValueError(
-        f"the graph has {len(graph.nodes):,} values, and a stepper goes through at most {MOST}, or through as many Modules: "
-        "take a smaller case (fewer steps, fewer elements), or an earlier value of the same computation, or write parts of it "
-        "as nn.Modules, which are folded to one box each")
+        f"the graph has {len(graph.nodes):,} values, and a stepper goes through at most {MOST}, "
+        "or through as many Modules: "
+        "take a smaller case (fewer steps, fewer elements), or an earlier value of the same "
+        "computation, or write parts of it "
+        "as nn.Modules, which are folded to one box each"
+    )
 
 
 def page(graph: Graph) -> str:
-    """The template, filled in one pass: what is put in is not looked at again, whatever names are in it."""
+    """The template, filled in one pass: what is put in is not looked at again, whatever names are
+    in it."""
     from tinygrad_edu.graph.stepping.layout import picture
     from tinygrad_edu.graph.stepping.panels import Panels
     from tinygrad_edu.graph.stepping.pieces import as_json
+
     panels, script = Panels(graph), read("js")
     steps, style = panels.all(), read("css") + colours()
-    return filled(read("html"), {
-        "style": style, "style_hash": digest(style), "script": script, "script_hash": digest(script),
-        "title": html.escape(panels.equations[graph.output.id]), "heading": panels.heading(), "picture": picture(graph),
-        "direction": "down" if panels.sheet.arrays else "across", "last": str(len(steps) - 1),
-        "panels": "".join(panel for _, panel in steps),
-        "data": as_json({"steps": [step for step, _ in steps], "images": uris(panels.images)})})
+    return filled(
+        read("html"),
+        {
+            "style": style,
+            "style_hash": digest(style),
+            "script": script,
+            "script_hash": digest(script),
+            "title": html.escape(panels.equations[graph.output.id]),
+            "heading": panels.heading(),
+            "picture": picture(graph),
+            "direction": "down" if panels.sheet.arrays else "across",
+            "last": str(len(steps) - 1),
+            "panels": "".join(panel for _, panel in steps),
+            "data": as_json({"steps": [step for step, _ in steps], "images": uris(panels.images)}),
+        },
+    )
 
 
 def filled(template: str, parts: Mapping[str, str]) -> str:
     return PLACE.sub(lambda place: parts[place[1]], template)
 
 
-def read(suffix: str) -> str: return Path(__file__).with_suffix(f".{suffix}").read_text(encoding="utf-8")
+def read(suffix: str) -> str:
+    return Path(__file__).with_suffix(f".{suffix}").read_text(encoding="utf-8")
 
 
 def digest(content: str) -> str:
@@ -112,12 +143,18 @@ def digest(content: str) -> str:
 
 
 def uris(images: Mapping[bytes, str]) -> dict[str, str]:
-    return {name: f"data:image/png;base64,{base64.b64encode(png).decode()}" for png, name in images.items()}
+    return {
+        name: f"data:image/png;base64,{base64.b64encode(png).decode()}"
+        for png, name in images.items()
+    }
 
 
 def colours() -> str:
     """The themes as CSS variables: a page is dark where the reader's system is."""
     from tinygrad_edu.graph.stepping.layout import variables
-    light, dark = ("".join(f"  {name}: {colour};\n" for name, colour in variables(THEMES[theme]).items())
-                   for theme in ("light", "dark"))
+
+    light, dark = (
+        "".join(f"  {name}: {colour};\n" for name, colour in variables(THEMES[theme]).items())
+        for theme in ("light", "dark")
+    )
     return f":root {{\n{light}}}\n@media (prefers-color-scheme: dark) {{\n:root {{\n{dark}}}\n}}\n"

@@ -1,0 +1,308 @@
+"""Why a gradient and differences disagree: each known cause is looked for, and named only with its
+evidence in numbers.
+
+A `Comparison` holds the two gradients and what they are of. A cause is a function of it that
+returns a sentence, or nothing if the numbers don't support it. First come those that make the
+differences themselves doubtful, then what breaks a partial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.core.engine import Array, Tensor
+from tinygrad_edu.core.functional import vjp
+
+STEPS = [10.0**-k for k in range(1, 9)]  # for the V-curve
+SHRINKING = STEPS[3:6]  # the step of the check, and two smaller ones
+ORDINALS = {1: "first", 2: "second", 3: "third"}
+
+
+def weighted(f: Callable[..., Any], inputs: list[Array], number: int, v: Array, x: Array) -> float:
+    """v·f as a function of one of its inputs."""
+    return float((f(*map(Tensor, [*inputs[:number], x, *inputs[number + 1 :]])).data * v).sum())
+
+
+def differ(a: Array, b: Array, tolerance: float) -> Array:
+    """Where a is not b up to `tolerance`, relative to b's largest element or to 1; NaN differs from
+    everything."""
+    different: Array = ~(np.abs(a - b) <= tolerance * max(1.0, float(np.abs(b).max(initial=0.0))))
+    return different
+
+
+@dataclass
+class Comparison:
+    """The gradient of v·f with respect to one input: `analytic` by the partials, `numeric` by
+    differences."""
+
+    what: str
+    f: Callable[..., Any]
+    inputs: list[Array]
+    number: int  # of the input
+    v: Array
+    analytic: Array
+    numeric: Array
+    by: str  # how `numeric` was found: "differences"
+    tolerance: float
+    order: int
+    differences: Callable[..., Array]  # (function of an array, array) ↦ its numerical gradient
+    passed: int = 0  # of so many operations is f made, each right when it is checked alone
+
+    def __str__(self) -> str:
+        a, n = self.analytic[self.place] + 0.0, self.numeric[self.place]
+        return (
+            f"{ORDINALS.get(self.order, f'{self.order}th')} order: {self.what}, element "
+            f"{self.place}: the derivative is "
+            f"{a:.9g} by the partials and {n:.9g} by {self.by}; {self.wrong.sum()} of "
+            f"{self.wrong.size} elements differ"
+        )
+
+    @property
+    def x(self) -> Array:
+        return self.inputs[self.number]
+
+    @cached_property
+    def wrong(self) -> Array:
+        return differ(self.analytic, self.numeric, self.tolerance)
+
+    @cached_property
+    def place(self) -> tuple[int, ...]:
+        return tuple(int(i) for i in np.argwhere(self.wrong)[0])
+
+    @property
+    def error(self) -> float:
+        return float(abs(self.analytic[self.place] - self.numeric[self.place]))
+
+    def same(self, a: Array, b: Array) -> bool:
+        return not differ(a, b, self.tolerance).any()
+
+    def at(self, shift: float) -> float:
+        """v·f with the element that differs shifted, in units of max(1, |x|)."""
+        shifted = np.array(self.x)
+        shifted[self.place] += shift * self.unit
+        return weighted(self.f, self.inputs, self.number, self.v, shifted)
+
+    @property
+    def unit(self) -> float:
+        return max(1.0, abs(float(self.x[self.place])))
+
+    def quotient(self, h: float) -> float:
+        return (self.at(h) - self.at(-h)) / (2 * h * self.unit)
+
+    def partials(self, v: Array, inputs: list[Array]) -> Array:
+        return np.asarray(vjp(self.f, *inputs)[1](v)[self.number])
+
+    def numbers(self, v: Array, inputs: list[Array]) -> Array:
+        """The numerical gradient for another v or at other inputs."""
+        return self.differences(
+            lambda x: weighted(self.f, inputs, self.number, v, x), inputs[self.number]
+        )
+
+
+def why(c: Comparison) -> str:
+    """The first cause whose evidence is there."""
+    return next(
+        filter(None, (cause(c) for cause in CAUSES)),
+        "cause unknown: none of the usual ones fits these numbers",
+    )
+
+
+# The differences are not to be trusted
+
+
+def other_on_tensors(c: Comparison) -> str:
+    if c.by == "differences":
+        return ""
+    return (
+        "two formulas: with create_graph a partial is handed Tensors, and computes something "
+        "else of them than of arrays"
+    )
+
+
+def not_finite(c: Comparison) -> str:
+    below, here, above = c.at(-SHRINKING[0]), c.at(0.0), c.at(SHRINKING[0])
+    if not np.isfinite([below, here, above]).all():
+        return (
+            f"not finite: v·f is {below:.6g} just below this element, {here:.6g} at it and "
+            f"{above:.6g} just above"
+        )
+    if np.isfinite(c.analytic[c.place]):
+        return ""
+    return (
+        f"not finite: v·f is {here:.6g} and the partials give {c.analytic[c.place]}: a "
+        "division by 0, or 0 times infinity"
+    )
+
+
+def jump(c: Comparison) -> str:
+    """Across a jump the difference stays, however near the two points are; on both sides of it f is
+    smooth."""
+    across = [c.at(h) - c.at(-h) for h in SHRINKING]
+    beside = [c.at(sign * 2 * SHRINKING[0]) - c.at(sign * SHRINKING[0]) for sign in (1, -1)]
+    if not max(np.ptp(across), *np.abs(beside)) < 0.1 * abs(across[-1]):
+        return ""
+    return (
+        f"a jump: v·f(x + h) − v·f(x − h) is {across[0]:.6g} for h = 1e-4, {across[-1]:.6g} "
+        "for h = 1e-6: no derivative"
+    )
+
+
+def kink(c: Comparison) -> str:
+    """At a kink the one-sided slopes stay apart, by as much as is to be explained; elsewhere they
+    meet."""
+    right = [(c.at(h) - c.at(0.0)) / (h * c.unit) for h in SHRINKING]
+    left = [(c.at(0.0) - c.at(-h)) / (h * c.unit) for h in SHRINKING]
+    gaps = np.abs(np.subtract(right, left))
+    if not (gaps.min() > 0.9 * c.error and np.ptp(gaps) < 0.2 * gaps.max()):
+        return ""
+    return (
+        f"a kink: the slope of v·f is {left[-1]:.6g} from below and {right[-1]:.6g} from "
+        "above, however small the step"
+    )
+
+
+def wrong_step(c: Comparison) -> str:
+    """The quotient changes with the step by as much as is to be explained: growing for smaller
+    steps, it is rounding."""
+    smaller = [c.quotient(h) for h in SHRINKING[1:]]
+    changes = abs(smaller[0] - c.numeric[c.place]), abs(smaller[1] - smaller[0])
+    if not max(changes) >= c.error / 3:
+        return ""
+    errors = [abs(c.quotient(h) - c.analytic[c.place]) for h in STEPS]
+    best = int(np.argmin(errors))
+    name, hint = (
+        ("rounding", "compute f in float64 and without cancellation")
+        if changes[1] > changes[0]
+        else ("the step", "f bends or jumps within one step of x")
+    )
+    return (
+        f"{name}: the difference quotient is not to be trusted, it changes by {max(changes):.2g} "
+        "with the step. Off the "
+        f"partials it is least for h = {STEPS[best]:g}, by {errors[best]:.2g}; by "
+        f"{errors[0]:.2g} for h = 0.1 and by "
+        f"{errors[-1]:.2g} for h = 1e-8: {hint}"
+    )
+
+
+# A partial is not right
+
+
+def not_recorded(c: Comparison) -> str:
+    """The record lacks a way by which f, or its gradient, depends on the input."""
+    lacks = f"lacks {c.numeric[c.place] - c.analytic[c.place]:.6g} of {c.numeric[c.place]:.6g}"
+    hint = "was x.data or np.asarray(x) used for x?"
+    if c.order > 1 and not c.passed:
+        everywhere = "" if c.analytic.any() else ", all of it everywhere"
+        return (
+            f"right to order {c.order - 1} only: the partial's record of its own derivative "
+            f"{lacks}{everywhere}: {hint}"
+        )
+    if c.passed:
+        return (
+            f"not recorded: the operations of f, {c.passed}, are right alone, and their "
+            f"record {lacks}: {hint}"
+        )
+    return (
+        ""
+        if c.analytic.any()
+        else "nothing arrives: the partials give exactly 0 in every element: a term left out, or g?"
+    )
+
+
+def forgets_g(c: Comparison) -> str:
+    """A pullback is linear in the gradient that arrives: of 0 it makes 0."""
+    left = c.partials(0 * c.v, c.inputs)
+    if c.same(left, np.zeros_like(left)):
+        return ""
+    return (
+        "forgets g: when the gradient that arrives is 0, the partials still give up to "
+        f"{np.abs(left).max():.6g}, and must "
+        "give 0: every partial is g times something"
+    )
+
+
+def transposed(c: Comparison) -> str:
+    if is_square(c.numeric) and c.same(c.analytic, c.numeric.mT):
+        return "transposed: the partials give the transpose of what differences give"
+    if is_square(c.v) and c.same(c.analytic, c.numbers(c.v.mT, c.inputs)):
+        return (
+            "transposed: the partials would be right if gᵀ arrived, not g: is it transposed, "
+            "or summed over the other axis?"
+        )
+    return ""
+
+
+def is_square(x: Array) -> bool:
+    return x.ndim > 1 and x.shape[-1] == x.shape[-2] > 1
+
+
+def one_summand(c: Comparison) -> str:
+    """What was used several times gets the sum of as many gradients; here one of them is left."""
+    if not c.analytic[c.wrong].any():
+        return ""
+    for axis, size in enumerate(c.v.shape):
+        for i in range(size if size > 1 else 0):
+            alone = c.v * np.expand_dims(
+                np.arange(size) == i, tuple(k for k in range(c.v.ndim) if k != axis)
+            )
+            if c.same(c.analytic[c.wrong], c.numbers(alone, c.inputs)[c.wrong]):
+                return (
+                    f"a missing sum: the partials give what index {i} of axis {axis} of the "
+                    "result contributes, one of "
+                    f"{size} summands: what was used several times, as by broadcasting, gets the "
+                    "sum"
+                )
+    return ""
+
+
+def factor(c: Comparison) -> str:
+    """The ratio here is the ratio in every element nearby: of a single number there is always a
+    ratio."""
+    near = [np.asarray(x + 0.01) for x in c.inputs]
+    ratio = proportion(c.analytic, c.numeric)
+    if not c.same(c.partials(c.v, near), ratio * c.numbers(c.v, near)):
+        return ""
+    if abs(ratio + 1) < 1e-6:
+        return "a sign: the partials give −1 times what differences give, in every element"
+    sizes = sorted(
+        {
+            size
+            for x in (c.v, *c.inputs)
+            for size in (*x.shape, x.size)
+            if size > 1 and c.v.size != c.x.size
+        }
+    )
+    mean = [size for size in sizes if min(abs(ratio * size - 1), abs(ratio / size - 1)) < 1e-6]
+    hint = (
+        f", and {mean[0]} numbers were there to be added: a mean in place of a sum, or a sum of "
+        "a mean?"
+        if mean
+        else ""
+    )
+    return (
+        f"a factor: the partials give {ratio:.6g} times what differences give, in every "
+        f"element{hint}"
+    )
+
+
+def proportion(a: Array, b: Array) -> float:
+    """The r for which r b is nearest to a."""
+    return float((a * b).sum() / (b * b).sum())
+
+
+CAUSES = (
+    other_on_tensors,
+    not_finite,
+    jump,
+    kink,
+    wrong_step,
+    not_recorded,
+    forgets_g,
+    transposed,
+    one_summand,
+    factor,
+)

@@ -1,0 +1,26 @@
+"""Text in columns, for the terminal and the notebook: numbers with a true minus sign."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from tinygrad_edu.graph.expression import true_minus
+
+
+class Table(str):
+    """Text that shows itself as it is, at the prompt and in a notebook."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def columns(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """Rows as lines, two spaces between the columns; those in `right` are flush right."""
+    rows = [[true_minus(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            f"{cell:{'>' if i in right else '<'}{widths[i]}}" for i, cell in enumerate(row)
+        ).rstrip()
+        for row in rows
+    ]

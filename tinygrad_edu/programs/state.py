@@ -1,0 +1,336 @@
+"""What a function can see: the state of a step, as the places where it is held.
+
+From a function's closure, the globals that it names, its defaults and its arguments, the walk goes
+on to attributes, lists, dicts and further functions. For the time of a trace the arrays found are
+`Traced`; afterwards the real ones are back."""
+
+from __future__ import annotations
+
+import collections
+import functools
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.core import errors
+from tinygrad_edu.core.engine import Tensor
+from tinygrad_edu.programs.tracing import (
+    Recorded,
+    Trace,
+    Traced,
+    leaves,
+    mapped,
+    owner,
+    real,
+    recorded_in,
+    traced_in,
+)
+
+ATOMS = int | float | complex | str | bytes | None | np.generic | np.dtype
+LIBRARIES = sys.stdlib_module_names | {
+    "numpy",
+    "tinygrad_edu",
+}  # their code is known: it reads nothing that changes
+MOST = 20_000  # places
+
+
+class Place:
+    """Where a value is held: an attribute of an object, or an item of a dict or list."""
+
+    __slots__ = ("container", "copied", "is_item", "key", "path", "stood", "value")
+
+    def __init__(self, container: Any, key: Any, path: str, is_item: bool) -> None:
+        self.container, self.key, self.path, self.is_item, self.copied = (
+            container,
+            key,
+            path,
+            is_item,
+            False,
+        )
+        self.value = self.stood = self.get()
+
+    def get(self) -> Any:
+        if not self.is_item:
+            return getattr(self.container, self.key, None)
+        try:
+            return self.container[self.key]
+        except (KeyError, IndexError):
+            return None
+
+    def set(self, value: Any) -> None:
+        if self.is_item:
+            self.container[self.key] = value
+        else:
+            setattr(self.container, self.key, value)
+
+    def set_if_changed(self, value: Any) -> None:
+        if self.get() is not value:
+            self.set(value)
+
+    def stand_in(self, traced: dict[int, Traced]) -> None:
+        """Hold what is traced in place of an array, or of those in a tuple."""
+        if any(id(leaf) in traced for leaf in leaves(self.value)):
+            self.stood = mapped(lambda leaf: traced.get(id(leaf), leaf), self.value)
+            self.set(self.stood)
+
+    @property
+    def is_grad(self) -> bool:
+        return isinstance(self.container, Tensor) and self.key == "grad"
+
+
+class State:
+    """All places that a function can see, found by looking from its roots."""
+
+    def __init__(self, roots: dict[str, Any]) -> None:
+        self.places: list[Place] = []
+        self.sized: list[tuple[Any, str, Any]] = []  # dicts and lists, their paths, copies of them
+        self.seen: dict[int, Any] = {}
+        self.arrays: dict[int, tuple[Any, str]] = {}
+        self.roots = roots
+        for path, root in roots.items():
+            self.look(root, path)
+
+    def look(self, x: Any, path: str) -> None:
+        """Add the places within x."""
+        if isinstance(x, ATOMS | Recorded) or id(x) in self.seen:
+            return
+        self.seen[id(x)] = x
+        if len(self.places) > MOST:
+            raise errors.sees_too_much(path)
+        if isinstance(x, np.ndarray):
+            if x.dtype.kind in "biufc" and type(x) in (np.ndarray, np.memmap):
+                self.arrays[id(x)] = x, path
+        elif isinstance(x, Tensor):
+            for key in ("data", "requires_grad", "grad"):
+                self.add(x, key, path if key == "data" else f"{path}.{key}")
+        elif isinstance(x, dict | list | collections.deque):
+            self.look_into(x, path)
+        elif isinstance(x, tuple | set | frozenset):
+            for i, item in enumerate(x):
+                self.look(item, f"{path}.{i}")
+        elif isinstance(x, types.FunctionType):
+            self.look_from(x)
+        elif isinstance(x, types.MethodType):
+            self.look_all(path, x.__self__, x.__func__)
+        elif isinstance(x, functools.partial):
+            self.look_all(path, x.func, x.args, x.keywords)
+        elif isinstance(x, property):
+            self.look_all(path, x.fget)
+        elif isinstance(x, type):
+            self.look_at_class(x)
+        elif not isinstance(x, types.ModuleType):
+            self.look_at_object(x, path)
+
+    def look_all(self, path: str, *values: Any) -> None:
+        for x in values:
+            self.look(x, path)
+
+    def add(self, container: Any, key: Any, path: str, is_item: bool = False) -> None:
+        place = Place(container, key, path, is_item)
+        self.places.append(place)
+        self.look(place.value, path)
+
+    def look_into(self, x: Any, path: str) -> None:
+        """The items of a dict or list."""
+        self.sized.append((x, path, x.copy()))
+        for key in list(x) if isinstance(x, dict) else range(len(x)):
+            self.look(key, f"{path} key")
+            self.add(
+                x,
+                key,
+                f"{path}.{key.name or '…' if isinstance(key, Tensor) else key}".lstrip("."),
+                is_item=True,
+            )
+
+    def look_from(self, f: types.FunctionType) -> None:
+        """What a function names: its closure and defaults, and its globals if it is not a
+        library's."""
+        for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+            self.add(cell, "cell_contents", name)
+        for key in ("__defaults__", "__kwdefaults__"):
+            self.add(f, key, f"{f.__name__}'s defaults")
+        if vars(f):
+            self.look_into(vars(f), f.__name__)
+        if from_library(f):
+            return
+        for name, attributes in names_in(f.__code__):
+            if name not in f.__globals__:
+                continue
+            self.add(f.__globals__, name, name, is_item=True)
+            module = f.__globals__[name]
+            if not isinstance(module, types.ModuleType) or is_library(module.__name__):
+                continue
+            for key in attributes & vars(module).keys():
+                self.add(vars(module), key, f"{name}.{key}", is_item=True)
+
+    def look_at_object(self, x: Any, path: str) -> None:
+        """An object's attributes, and what its class, if it is the user's, names."""
+        if hasattr(x, "__wrapped__"):
+            return self.look(x.__wrapped__, path)
+        library = is_library(type(x).__module__) and not isinstance(x, types.SimpleNamespace)
+        if library and not type(x).__module__.startswith("tinygrad_edu"):
+            return None
+        self.look(type(x), type(x).__name__)
+        for base in type(x).__mro__:
+            slots = vars(base).get("__slots__", ())
+            for key in (slots,) if isinstance(slots, str) else slots:
+                if hasattr(x, key) and not key.startswith("__"):
+                    self.add(x, key, f"{path}.{key}")
+        if hasattr(x, "__dict__"):
+            self.look_into(vars(x), path)
+        return None
+
+    def look_at_class(self, x: type) -> None:
+        if is_library(x.__module__):
+            return
+        for base in x.__bases__:
+            self.look(base, base.__name__)
+        for key, value in list(vars(x).items()):
+            f = getattr(value, "__func__", value)
+            if f is not value or isinstance(f, property):
+                self.look(f, key)
+            elif isinstance(f, types.FunctionType) or not (
+                key.startswith("__") or isinstance(f, types.MemberDescriptorType)
+            ):
+                self.add(x, key, f"{x.__name__}.{key}")
+
+    # For the time of a trace
+
+    def trace(self, trace: Trace) -> None:
+        """Put a Traced in place of every array."""
+        self.traced: dict[int, Traced] = {}
+        bases: dict[int, Traced] = {}
+        for i, (array, path) in self.arrays.items():
+            self.traced[i] = x = Traced(trace, array, path)
+            x.base = bases.setdefault(id(owner(array)), x)
+        for place in self.places:
+            if isinstance(place.value, tuple | np.ndarray):
+                place.stand_in(self.traced)
+
+    def put_back(self, trace: Trace) -> list[tuple[Place, Any]]:
+        """The real arrays again. Returns the places that were given another array by the step, and
+        what they were given.
+
+        Where there was an array before, the new one is copied into it: it stays the same object for
+        all who hold it. A gradient that nobody has read is simply replaced."""
+        moved = [(place, now) for place in self.places if (now := place.get()) is not place.stood]
+        for place in self.places:
+            place.set_if_changed(place.value if place.get() is place.stood else real(place.get()))
+        read = {id(x) for call in trace.calls for x in traced_in((call.args, call.options))}
+        held = collections.Counter(
+            [id(owner(place.value)) for place in self.places if id(place.value) in self.traced]
+        )
+        rebound: list[tuple[Place, Any]] = []
+        for place, now in moved:
+            x, z = self.traced.get(id(place.value)), real(now)
+            place.copied = (
+                x is not None
+                and held[id(owner(x.value))] == 1
+                and not (place.is_grad and id(x) not in read)
+                and isinstance(z, np.ndarray | np.generic)
+                and (z.shape, z.dtype) == (x.shape, x.dtype)
+            )
+            if place.copied or place.is_grad:
+                rebound.append((place, now))
+        contents = [real(now).copy() if place.copied else None for place, now in rebound]
+        for (place, _), content in zip(rebound, contents, strict=True):
+            if not place.copied:
+                continue
+            trace.save(self.traced[id(place.value)])
+            place.value[...] = content
+            place.set(place.value)
+        return rebound
+
+    def after(self) -> State:
+        """What there is to see now, nothing of it traced any more."""
+        now = State(self.roots)
+        for place in now.places:
+            if isinstance(place.value, Recorded | tuple) and recorded_in(place.value):
+                place.value = real(place.value)
+                place.set(place.value)
+        return now
+
+    def restore(self) -> None:
+        """Everything in its place again, as if the step had not been taken."""
+        for container, _, copy in self.sized:
+            refill(container, copy)
+        for place in self.places:
+            place.set_if_changed(place.value)
+
+    def is_excluded(self, place: Place, excluded: set[int]) -> bool:
+        """Whether it is a number of a container that is read live."""
+        return id(place.container) in excluded and isinstance(place.value, ATOMS)
+
+    def difference(
+        self, other: State, excluded: set[int], read: set[int], grads: bool = True
+    ) -> str:
+        """The path of the first thing that differs, or nothing. Numbers in excluded containers
+        may."""
+        for (a, path, _), (b, _, _) in zip(self.sized, other.sized, strict=False):
+            if a is not b or len(self.sized) != len(other.sized):
+                return path
+        for mine, its in zip(self.places, other.places, strict=False):
+            if mine.container is not its.container or not same(mine.key, its.key):
+                return mine.path
+            if mine.is_grad and not grads:
+                continue
+            if (
+                mine.is_grad
+                and id(mine.value) not in read
+                and (mine.value is None) == (its.value is None)
+            ):
+                continue
+            if self.is_excluded(mine, excluded):
+                continue
+            if not same(mine.value, its.value):
+                return f"{mine.path}: {mine.value!r:.50}, then {its.value!r:.50}"
+        a, b = len(self.places), len(other.places)
+        return "" if a == b else (self if a > b else other).places[min(a, b)].path
+
+
+def refill(container: Any, copy: Any) -> None:
+    """Give a dict or list the items that a copy of it has."""
+    container.clear()
+    container.update(copy) if isinstance(container, dict) else container.extend(copy)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether they are the same object, or equal numbers, texts, or tuples of them."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return isinstance(a, ATOMS) and bool(a == b)
+
+
+def is_library(module: str) -> bool:
+    return module.partition(".")[0] in LIBRARIES
+
+
+def from_library(f: types.FunctionType) -> bool:
+    """<doctest …> in a library's docstrings is a user's."""
+    return is_library(f.__globals__.get("__name__", "")) and not f.__code__.co_filename.startswith(
+        "<"
+    )
+
+
+def names_in(code: types.CodeType) -> Iterator[tuple[str, set[str]]]:
+    """The globals that a function names, functions and comprehensions within it too, and the
+    attributes it may read of them."""
+    import dis  # here, as most programs replay nothing
+
+    attributes = set(code.co_names)
+    yield from (
+        (name, attributes)
+        for name in dict.fromkeys(
+            i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+        )
+    )
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield from names_in(inner)
