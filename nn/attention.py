@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tinygrad_edu import Tensor, special, whole
+from tinygrad_edu import Tensor, opaque, special
 
 from . import init
 from .layers import Linear
@@ -133,7 +133,7 @@ def hide(scores: Any, causal: bool, mask: ArrayLike | Tensor | None) -> Any:
     return np.where(leaving_some(hidden), -np.inf, scores)
 
 
-@whole
+@opaque
 def leaving_some(hidden: Array) -> Array:
     """What is hidden, if no query has all keys hidden."""
     if not hidden.all(axis=-1).any():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinygrad_edu import Tensor, special, whole
+from tinygrad_edu import Tensor, opaque, special
 
 from .module import Array, Module, as_array
 
@@ -254,7 +254,7 @@ def class_indices(target: Tensor | Array, classes: int) -> Array:
     return within(indices, classes)
 
 
-@whole
+@opaque
 def within(indices: Array, classes: int) -> Array:
     """The indices, if all are classes."""
     if indices.size and not 0 <= indices.min() <= indices.max() < classes:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu import Tensor, live, whole
+from tinygrad_edu import Tensor, at_replay, opaque
 
 from .flat import Flat, can_be_flat
 from .module import Array
@@ -93,7 +93,7 @@ class Optimizer:
             parameters = [p for p in group["params"] if p.grad is not None]
             if len(parameters) < len(group["params"]):
                 self.flats[i] = flat = None  # from here on their counts differ
-            live(functools.partial(self.count, parameters), of=self.steps)
+            at_replay(functools.partial(self.count, parameters), of=self.steps)
             for p in [flat] if flat is not None and flat.gathers() else parameters:
                 self.update(p, p.grad, **options)
 
@@ -113,7 +113,7 @@ class Optimizer:
 
     def taken(self, p: Any) -> Any:
         """How many steps p has taken; within `update`, with this one."""
-        return live(
+        return at_replay(
             lambda: self.steps[next(iter(p.views)) if isinstance(p, Flat) else p], of=self.steps
         )
 
@@ -156,7 +156,7 @@ def options_of(group: Mapping[str, Any]) -> dict[str, Any]:
     options = {name: option for name, option in group.items() if name != "params"}
     if isinstance(group["params"][0].data, np.ndarray):
         return options  # while a step is recorded it is no array
-    return {name: live(functools.partial(group.get, name), of=group) for name in options}
+    return {name: at_replay(functools.partial(group.get, name), of=group) for name in options}
 
 
 def elementwise(update: Any) -> Any:
@@ -404,7 +404,7 @@ def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> An
     return norm
 
 
-@whole
+@opaque
 def length(*gradients: Array) -> np.float64:
     """Of all gradients as one vector, if it is finite."""
     norms = [float(np.linalg.norm(np.ravel(g))) for g in gradients]

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
-from tinygrad_edu import live
+from tinygrad_edu import at_replay
 
 __all__ = ["Constant", "Cosine", "OneCycle", "Schedule", "Step", "WarmUp"]
 
@@ -69,7 +69,7 @@ class Schedule:
 
     def step(self) -> None:
         """Go on to the next learning rate."""
-        live(self.go_on, of=self)
+        at_replay(self.go_on, of=self)
 
     def go_on(self) -> None:
         self.t += 1

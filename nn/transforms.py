@@ -15,14 +15,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tinygrad_edu import Tensor, live, whole
+from tinygrad_edu import Tensor, at_replay, opaque
 
 from .module import Array, plain
 
 __all__ = ["random_rotate", "random_shift", "rotate", "shift"]
 
 
-@whole
+@opaque
 def shift(images: ArrayLike, rows: ArrayLike, columns: ArrayLike) -> Array:
     """z[i, j] = x[i − rows, j − columns], 0 where that is outside: down and to the right by whole
     pixels.
@@ -53,11 +53,11 @@ def random_shift(images: Tensor | ArrayLike, most: int, rng: np.random.Generator
     if most < 0:
         raise ValueError(f"expected most ≥ 0 pixels, found most={most}")
     x = plain(images)
-    rows, columns = live(lambda: rng.integers(-most, most, (2, len(x)), endpoint=True))
+    rows, columns = at_replay(lambda: rng.integers(-most, most, (2, len(x)), endpoint=True))
     return shift(x, rows, columns)
 
 
-@whole
+@opaque
 def rotate(images: ArrayLike, degrees: ArrayLike) -> Array:
     """Turned counterclockwise about the centre; between pixels interpolated along both axes
     (bilinear), 0 from outside.
@@ -90,7 +90,7 @@ def random_rotate(images: Tensor | ArrayLike, most: float, rng: np.random.Genera
     if not most >= 0:
         raise ValueError(f"expected most ≥ 0 degrees, found most={most}")
     x = plain(images)
-    return rotate(x, live(lambda: rng.uniform(-most, most, len(x))))
+    return rotate(x, at_replay(lambda: rng.uniform(-most, most, len(x))))
 
 
 def between(x: Array, y: Array, u: Array) -> Array:

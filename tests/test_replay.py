@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_edu import Tensor, hvp, live, nn, no_grad, replay, value_and_grad, whole
+from tinygrad_edu import Tensor, at_replay, hvp, nn, no_grad, opaque, replay, value_and_grad
 from tinygrad_edu.core.errors import NotReplayable
 
 Array = np.ndarray[Any, Any]
@@ -465,7 +465,7 @@ def test_a_step_that_fails_is_not_counted() -> None:
 
 
 def test_the_arrays_of_the_traces_are_let_go() -> None:
-    f = replay(lambda x: (np.exp(np.exp(x)) + live(lambda: np.zeros(np.shape(x)))).sum())
+    f = replay(lambda x: (np.exp(np.exp(x)) + at_replay(lambda: np.zeros(np.shape(x)))).sum())
     x = np.zeros(100_000)
     tracemalloc.start()
     for _ in range(4):
@@ -497,8 +497,8 @@ def test_a_draw_that_nobody_uses_is_drawn() -> None:
 
     def step(rng: np.random.Generator) -> Callable[[Any], Any]:
         def f(x: Any) -> Any:
-            live(lambda: rng.random(3))
-            return x + live(lambda: rng.random(3))
+            at_replay(lambda: rng.random(3))
+            return x + at_replay(lambda: rng.random(3))
 
         return f
 
@@ -646,7 +646,7 @@ def test_whole_functions_check_values_at_every_call() -> None:
 
 
 def test_whole_functions_may_assign() -> None:
-    @whole
+    @opaque
     def reverse(x: Any) -> Any:
         z = np.empty_like(x)
         z[::-1] = x
@@ -666,7 +666,7 @@ def test_live_numbers_are_read_and_counted_anew() -> None:
 
     @replay
     def step(x: Any) -> Any:
-        t, rate = live(count, of=box), live(lambda: box["rate"], of=box)
+        t, rate = at_replay(count, of=box), at_replay(lambda: box["rate"], of=box)
         return x * (rate / (1 - 0.5**t)) if t < 8 else x * 0
 
     for t in range(1, 12):
@@ -792,7 +792,7 @@ def flips(x: Any) -> Any:
 
 
 def flips_first(x: Any) -> Any:
-    return flips(x) * live(lambda: GENERATOR.random(3))
+    return flips(x) * at_replay(lambda: GENERATOR.random(3))
 
 
 def draws_globally(x: Any) -> Any:

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_edu.core import derivatives as derivatives
 from tinygrad_edu.core.engine import Tensor, derivative, no_grad, operation
 from tinygrad_edu.core.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.operations import composed as composed
 from tinygrad_edu.operations import linalg as linalg
 from tinygrad_edu.operations import special as special
-from tinygrad_edu.programs.tracing import live, whole
 
 if TYPE_CHECKING:
     from tinygrad_edu import nn
@@ -37,6 +37,7 @@ __version__ = "0.2.0"
 
 __all__ = [
     "Tensor",
+    "at_replay",
     "check_gradients",
     "derivative",
     "detect_anomaly",
@@ -48,9 +49,9 @@ __all__ = [
     "jacobian",
     "jvp",
     "latex",
-    "live",
     "nn",
     "no_grad",
+    "opaque",
     "operation",
     "paths",
     "replay",
@@ -58,7 +59,6 @@ __all__ = [
     "stepper",
     "value_and_grad",
     "vjp",
-    "whole",
 ]
 
 HERE = __path__[0]
@@ -75,7 +75,7 @@ class Beside:
 
 
 if not os.path.isdir(os.path.join(HERE, "nn")):
-    sys.meta_path.append(Beside)
+    sys.meta_path.insert(0, Beside)  # before an editable install of another clone
 
 # What many programs never ask for, and the module that it comes with when it is first asked for:
 # importing stays quick

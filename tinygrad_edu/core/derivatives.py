@@ -19,8 +19,8 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.engine import derivative, operation, plain
+from tinygrad_edu.core.marks import opaque
 from tinygrad_edu.core.sparse import Placed
-from tinygrad_edu.programs.tracing import whole
 
 inf = np.inf
 REAL, POSITIVE, UNIT = (-inf, inf), (0.0, inf), (-1.0, 1.0)
@@ -47,7 +47,7 @@ def lowered(x: Any, y: Any) -> Any:
     return y - 1 if isinstance(y, int | float) and y else lowered_where(x, y)
 
 
-@whole
+@opaque
 def lowered_where(x: Any, y: Any) -> Any:
     return y - 1 if np.all(y) else y - ((x != 0) | (y != 0))
 
@@ -316,7 +316,7 @@ derivative(pile, each=lambda number, g, z, *arrays, axis=0: g[(slice(None),) * n
 
 
 @operation
-@whole
+@opaque
 def scatter(*pieces: Any, indices: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
     """Zeros of a shape with each piece added at its index, as often as that names a place:
     getitem's transpose."""

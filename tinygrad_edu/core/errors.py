@@ -364,7 +364,7 @@ def writes_unseen(array: Any, line: str) -> NotReplayable:
     return NotReplayable(
         f"an array {array.shape} that replay does not see is written to\n  {line}\n  Make a new "
         "array, z = x "
-        "+ y, decorate the function that assigns with @whole, or hold the array where the step "
+        "+ y, decorate the function that assigns with @opaque, or hold the array where the step "
         "names it" + see("replay")
     )
 
@@ -373,7 +373,7 @@ def random_draw(generator: Any, line: str) -> NotReplayable:
     return NotReplayable(
         f"random numbers were drawn from {generator!r}, and a replay would repeat them\n  before "
         f"{line}\n  "
-        "Draw within live(lambda: rng.random(shape)), or outside of the step" + see("replay")
+        "Draw within at_replay(lambda: rng.random(shape)), or outside of the step" + see("replay")
     )
 
 
@@ -389,7 +389,8 @@ def changes_every_time(path: str) -> NotReplayable:
     return NotReplayable(
         f"every call finds something else in {path}\n  A replay would not follow it: keep "
         "counters and logs "
-        "out of the step, or read the number by live(lambda: …, of=its container)" + see("replay")
+        "out of the step, or read the number by at_replay(lambda: …, of=its container)"
+        + see("replay")
     )
 
 
@@ -398,7 +399,7 @@ def calls_differ(a: str, b: str, line: str) -> NotReplayable:
         f"two calls with the same state did different things: {a}, then {b}\n  {line}\n  A "
         "number or "
         "branch changes that replay cannot see: pass it as an argument, or read it by "
-        "live(lambda: …)" + see("replay")
+        "at_replay(lambda: …)" + see("replay")
     )
 
 

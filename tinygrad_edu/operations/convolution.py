@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.derivatives import scatter
 from tinygrad_edu.core.engine import derivative, operation
-from tinygrad_edu.programs.tracing import whole
+from tinygrad_edu.core.marks import opaque
 
 Pair = tuple[int, int]  # one for the rows, one for the columns
 
@@ -83,7 +83,7 @@ def avg_pool2d(x: Any, kernel_size: int | Pair, stride: int | Pair | None = None
 
 
 @operation
-@whole
+@opaque
 def windows(x: Any, kernel: Pair, stride: Pair, dilation: Pair) -> Any:
     """z[…, i, j, p, q] = x[…, p·stride + i·dilation, q·stride + j·dilation]: what the kernel sees
     at p, q."""
@@ -96,7 +96,7 @@ def windows(x: Any, kernel: Pair, stride: Pair, dilation: Pair) -> Any:
 
 
 @operation
-@whole
+@opaque
 def overlap_add(x: Any, shape: Pair, stride: Pair, dilation: Pair) -> Any:
     """Windows laid back into an image of this height and width, adding up where they overlap: the
     transpose of windows."""

@@ -14,8 +14,9 @@ from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import OURS
 from tinygrad_edu.core.derivatives import product, unreduced
 from tinygrad_edu.core.engine import derivative, operation, plain
+from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.operations.convolution import avg_pool2d, conv2d, max_pool2d
-from tinygrad_edu.programs.tracing import as_array, live, whole
+from tinygrad_edu.programs.tracing import as_array
 
 __all__ = [
     "avg_pool2d",
@@ -146,7 +147,7 @@ def log_softmax(x: Any, axis: int | tuple[int, ...] = -1) -> Any:
 
 
 @operation
-@whole
+@opaque
 def normal_cdf(x: Any) -> Any:
     """Φ(x), the probability that a standard normal number is below x. NumPy has no erf: math's is
     called for each number."""
@@ -276,7 +277,7 @@ def dropout(x: Any, p: float = 0.5, *, rng: np.random.Generator) -> Any:
         raise errors.not_a_probability(p)
     if not isinstance(rng, np.random.Generator):
         raise errors.not_a_generator(rng)
-    dropped = live(lambda: rng.random(np.shape(x)) < p)
+    dropped = at_replay(lambda: rng.random(np.shape(x)) < p)
     return np.where(dropped, 0.0, x * (1 / (1 - p) if p < 1 else 1.0))
 
 
@@ -296,7 +297,7 @@ def embedding(indices: Any, weight: Any) -> Any:
     return weight[within(indices, weight)]
 
 
-@whole
+@opaque
 def within(indices: Any, weight: Any) -> Any:
     """The indices, if all of them are rows of weight."""
     if not indices.size or 0 <= indices.min() <= indices.max() < len(weight):

@@ -262,7 +262,7 @@ class Program:
 
     def viewed(self, i: int, call: Call) -> bool:
         """A view of a buffer, or of the state, is made once, now."""
-        if call.whole or not call.results or any(self.plan.root(z) is z for z in call.results):
+        if call.opaque or not call.results or any(self.plan.root(z) is z for z in call.results):
             return False
         for x in call.leaves:
             if isinstance(x, Live) or (

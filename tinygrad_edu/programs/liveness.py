@@ -101,7 +101,7 @@ class Plan:
         needed, roots, kept = set(self.outputs), set(map(self.root, self.outputs)), []
         for call in reversed(self.calls):
             if call.written is None:
-                effect = call.whole and (not call.results or not call.traced)  # a check, or a draw
+                effect = call.opaque and (not call.results or not call.traced)  # a check, or a draw
             else:
                 effect = not self.root(call.written).is_result or self.root(call.written) in roots
             if not effect and needed.isdisjoint(call.results):

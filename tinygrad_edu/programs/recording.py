@@ -11,10 +11,10 @@ import numpy as np
 
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.engine import Tensor, new_tensor
+from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.debugging.caller import source
 from tinygrad_edu.programs.state import ATOMS, State
 from tinygrad_edu.programs.tracing import (
-    TRACE,
     Call,
     Live,
     Trace,
@@ -40,7 +40,7 @@ class Recording:
         objects = {name: x for name, x in self.arguments.items() if not is_value(name, x)}
         self.state = State({self.name: function, **objects})
         values = [self.handed(name, x) for name, x in self.arguments.items()]
-        token = TRACE.set(self.trace)
+        token = RECORDER.set(self.trace)
         try:
             self.run(
                 function, values[: len(args)], dict(zip(options, values[len(args) :], strict=True))
@@ -49,7 +49,7 @@ class Recording:
             self.undo()
             raise
         finally:
-            TRACE.reset(token)
+            RECORDER.reset(token)
         self.result = mapped(
             plain_result, self.returned
         )  # before the state that it may be a part of is put back

@@ -15,9 +15,9 @@ from typing import Any
 
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.engine import RECORDING
+from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.programs.guards import MISS, Compiled
 from tinygrad_edu.programs.recording import Recording, signature_of
-from tinygrad_edu.programs.tracing import TRACE
 
 Function = Callable[..., Any]
 
@@ -32,7 +32,7 @@ def replay(step: Function) -> Replay:
     It gives and changes what it did before; rebound `p.data` keeps its array, `p.grad` one that the
     next call overwrites. Other shapes and settings are recorded anew; `step.program` prints its
     calls. NotReplayable, with all as it was, for what a replay could not follow: decisions on
-    values, draws outside of `live`, counters.
+    values, draws outside of `at_replay`, counters.
 
     >>> import numpy as np
     >>> step = replay(lambda x: np.sin(x) * 2)
@@ -61,7 +61,7 @@ class Replay:
     def __call__(self, *args: Any, **options: Any) -> Any:
         recording = RECORDING.get()
         watched = not isinstance(recording, bool)
-        if watched or TRACE.get() is not None:
+        if watched or RECORDER.get() is not None:
             return self.function(*args, **options)  # or a part of another step
         key = (recording, len(args), *options)
         with self.lock:

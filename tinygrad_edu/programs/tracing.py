@@ -3,27 +3,24 @@ take part.
 
 A `Traced` stands for an array. Its operators, its methods and NumPy's functions run for real, and
 each call goes into the `Trace`; Tensors over Traced arrays leave the engine as it is. What would
-take a value out of the trace, `if x.sum() > 0`, is refused. `live` reads a number or array anew at
-every replay, `whole` makes one call of a function that assigns."""
+take a value out of the trace, `if x.sum() > 0`, is refused. `at_replay` reads a number or array anew at
+every replay, `opaque` makes one call of a function that assigns."""
 
 from __future__ import annotations
 
-import functools
 import operator
 import sys
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core import errors
+from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.debugging.caller import line_of_the_user, source
 
 Function = Callable[..., Any]
-F = TypeVar("F", bound=Callable[..., Any])
 
-TRACE: ContextVar[Trace | None] = ContextVar("TRACE", default=None)
 
 # By their values they decide the shape of what they give, which a replay cannot change
 SHAPED_BY_VALUES = {
@@ -62,42 +59,6 @@ METADATA = {
 }
 
 
-def live(function: Function, of: Any = None) -> Any:
-    """function(), which a replayed step calls anew every time: a random mask, a learning rate, a
-    count of steps.
-
-    It returns an array, always of the same shape and dtype, or a number. `of` names the dict or
-    object that it reads numbers from, or changes: these may then differ from call to call.
-    Elsewhere it is just function().
-
-    >>> live(lambda: 0.5)
-    0.5
-    """
-    trace = TRACE.get()
-    return function() if trace is None else trace.live(function, of)
-
-
-def whole(function: F) -> F:
-    """Make a function of arrays one call of a trace: for what assigns to arrays of its own, or
-    raises for wrong values.
-
-    >>> @whole
-    ... def one_hot(labels):
-    ...     z = np.zeros((len(labels), 3))
-    ...     z[np.arange(len(labels)), labels] = 1.0
-    ...     return z
-    """
-
-    @functools.wraps(function)
-    def call(*args: Any, **options: Any) -> Any:
-        trace = TRACE.get()
-        if trace is None or not any(map(recorded_in, (*args, *options.values()))):
-            return function(*args, **options)
-        return trace.record(function, args, options, whole=True)
-
-    return call  # type: ignore[return-value]
-
-
 def as_array(x: Any, dtype: Any = None) -> Any:
     """np.asarray, which leaves a traced array in its trace."""
     if not isinstance(x, Traced) or dtype not in (None, x.dtype):
@@ -114,14 +75,14 @@ class Call:
         args: Any,
         options: dict[str, Any],
         written: Traced | None,
-        whole: bool,
+        opaque: bool,
     ) -> None:
-        self.function, self.args, self.options, self.written, self.whole = (
+        self.function, self.args, self.options, self.written, self.opaque = (
             function,
             args,
             options,
             written,
-            whole,
+            opaque,
         )
         self.results: list[Traced] = []
         self.several = False  # whether it gave a list or tuple
@@ -196,11 +157,11 @@ class Trace:
         self.generators = self.before = [(g, state_of(g)) for g in generators()]
 
     def record(
-        self, function: Function, args: Any, options: dict[str, Any], whole: bool = False
+        self, function: Function, args: Any, options: dict[str, Any], opaque: bool = False
     ) -> Any:
         """Run a call for real and write it down. After the trace, or in another thread, it is only
         run."""
-        here, written = TRACE.get() is self, written_by(function, args, options)
+        here, written = RECORDER.get() is self, written_by(function, args, options)
         if here and isinstance(written, np.ndarray):
             self.doubt = self.doubt or errors.writes_unseen(written, here_is())
         if here and isinstance(written, Traced):
@@ -212,7 +173,7 @@ class Trace:
             return value
         if isinstance(written, np.ndarray):
             return value
-        call = Call(function, args, options, written, whole)
+        call = Call(function, args, options, written, opaque)
         self.calls.append(call)
         return written if written is not None else self.results(call, value)
 
@@ -234,8 +195,14 @@ class Trace:
             type(value)(*call.results) if hasattr(value, "_fields") else type(value)(call.results)
         )
 
-    def live(self, function: Function, of: Any) -> Any:
-        """What `live` gives within the trace."""
+    def opaque(self, function: Function, args: Any, options: dict[str, Any]) -> Any:
+        """A call of an opaque function, written down if it is given what the trace knows."""
+        if not any(map(recorded_in, (*args, *options.values()))):
+            return function(*args, **options)
+        return self.record(function, args, options, opaque=True)
+
+    def at_replay(self, function: Function, of: Any) -> Any:
+        """What `at_replay` gives within the trace."""
         self.check_generators()
         self.excluded.append(of)
         before = of.copy() if isinstance(of, dict | list) else None
@@ -246,7 +213,7 @@ class Trace:
         name = f"n{len(self.lives)}"
         self.lives.append((name, function, value))
         if isinstance(value, np.ndarray | np.generic):
-            self.calls.append(Call(LiveArray(name, function), (), {}, None, whole=True))
+            self.calls.append(Call(LiveArray(name, function), (), {}, None, opaque=True))
             return self.results(self.calls[-1], value)
         if is_number(value):
             return Live(self, value, name)
@@ -276,7 +243,7 @@ class Trace:
 
     def refuse(self, error: Exception) -> None:
         """Raise, and remember that: the step itself may catch it."""
-        if TRACE.get() is self:
+        if RECORDER.get() is self:
             self.refusal = self.refusal or error
         raise error
 
@@ -301,7 +268,7 @@ class Recorded:
         return self.tape.record(function, args, options)
 
     def leaving(self, what: str) -> Any:
-        if TRACE.get() is self.tape:
+        if RECORDER.get() is self.tape:
             self.tape.refuse(errors.value_leaves(what, here_is()))
         return self.value
 
@@ -388,7 +355,7 @@ class Traced(Recorded):
     def __getitem__(self, index: Any) -> Any:
         index = without_tensors(index)
         for i in index if isinstance(index, tuple) else (index,):
-            if isinstance(i, Traced) and i.dtype == bool and TRACE.get() is self.tape:
+            if isinstance(i, Traced) and i.dtype == bool and RECORDER.get() is self.tape:
                 self.tape.refuse(errors.shape_of_values(operator.getitem, here_is()))
         return self.tape.record(operator.getitem, (self, index), {})
 
@@ -643,7 +610,7 @@ def owner(x: Any) -> Any:
     return x
 
 
-# Generators of random numbers, which only `live` may ask
+# Generators of random numbers, which only `at_replay` may ask
 
 
 def generators() -> list[Any]:
