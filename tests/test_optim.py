@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tinygrad_edu import Tensor, nn
+from tinygrad_edu import Tensor, nn, replay
 
 optim = nn.optim
 Array = np.ndarray[Any, Any]
@@ -239,6 +239,40 @@ def test_steps_are_in_place_and_keep_the_dtype(optimizer: Any) -> None:
         assert all(
             kept.dtype == dtype for arrays in down.memory.values() for kept in arrays.values()
         )
+
+
+@every_optimizer
+def test_to_build_an_optimizer_changes_nothing_and_the_first_step_joins(optimizer: Any) -> None:
+    parameters = [parameter(), parameter([[1.0, 2.0]])]
+    arrays = [p.data for p in parameters]
+    down = optimizer(parameters)
+    assert all(p.data is array for p, array in zip(parameters, arrays, strict=True))
+    stepped(down)
+    assert parameters[0].data.base is parameters[1].data.base is not None
+    assert np.concatenate(arrays, axis=None).tolist() == [*START, 1, 2]  # left behind
+
+
+def test_data_that_are_replaced_are_no_part_of_the_vector() -> None:
+    parameters = [parameter([1.0]), parameter([2.0])]
+    down = optim.SGD(parameters, lr=0.5)
+    for replaced in range(2):  # before the first step, and after it
+        parameters[replaced].data = np.array([10.0])
+        stepped(down)
+    assert [p.item() for p in parameters] == [9.0, 9.5]
+
+
+def test_a_class_that_writes_its_own_update_says_anew_whether_it_is_elementwise() -> None:
+    class Normalized(optim.SGD):
+        def update(self, p: Any, g: Array, lr: float, **options: Any) -> None:  # type: ignore[override]
+            p.data -= lr * g / np.linalg.norm(g)
+
+    class Renamed(optim.SGD):
+        pass
+
+    assert Renamed.elementwise and not Normalized.elementwise
+    parameters = [parameter([1.0]), parameter([2.0])]
+    stepped(Normalized(parameters, lr=1.0))
+    assert [p.item() for p in parameters] == [0.0, 1.0]
 
 
 @every_optimizer
@@ -600,3 +634,29 @@ def test_what_is_kept_never_becomes_denormal(make):
     for arrays in optimizer.memory.values():
         for kept in arrays.values():
             assert not ((kept != 0) & (np.abs(kept) < np.finfo(np.float32).tiny)).any()
+
+
+@pytest.mark.parametrize("first", [254, 255, 256])
+def test_a_step_recorded_when_kept_numbers_vanish_is_replayed(first: int) -> None:
+    def world() -> Any:
+        model = nn.Sequential(*[nn.Linear(4, 4, rng=np.random.default_rng(i)) for i in range(2)])
+        optimizer = optim.Adam(model.parameters())
+
+        def step(x: Array) -> Tensor:
+            loss = (model(x) ** 2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return step, optimizer
+
+    (written, a), (step, b) = world(), world()
+    replayed, rng = replay(step), np.random.default_rng(0)
+    for t in range(1, 520):
+        x = rng.normal(size=(3 if t >= first and (t - first) % 2 == 0 else 5, 4))
+        assert replayed(x).item() == pytest.approx(written(x).item())
+    assert len(replayed.programs) == 2
+    for name, arrays in a.memory.items():
+        for kept, expected in zip(b.memory[name].values(), arrays.values(), strict=True):
+            np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-12)

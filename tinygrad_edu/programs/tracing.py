@@ -206,7 +206,11 @@ class Trace:
         self.check_generators()
         self.excluded.append(of)
         before = of.copy() if isinstance(of, dict | list) else None
-        value = function()
+        token = RECORDER.set(None)  # it is called anew: what it does itself is no call of the step
+        try:
+            value = function()
+        finally:
+            RECORDER.reset(token)
         if before is not None and before != of:
             self.counted.append(of)
         self.generators = [(g, state_of(g)) for g, _ in self.generators]

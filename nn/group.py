@@ -1,0 +1,149 @@
+"""A parameter group: which parameters an optimizer updates with which options, one by one or as one vector."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+
+from tinygrad_edu import Tensor, at_replay
+
+from .module import Array
+
+SMALL = (
+    32_768  # numbers: up to here copying their gradients costs less than the calls that it saves
+)
+
+
+class Group:
+    """The parameters and options of one of an optimizer's `param_groups`; and all of them as one vector.
+
+    To make a Group changes nothing. The first step joins the parameters, if `joins`, they are SMALL
+    and none shares memory with another: their numbers move into `data`, of which each `p.data` is a
+    view from then on, and an update is a few calls, however many they are. If one is ever without a
+    gradient, or has another array as its data, they are updated one by one from there on.
+    """
+
+    data: Array  # of all parameters in a row, once they are joined
+    grad: Array
+
+    def __init__(self, options: dict[str, Any], joins: bool) -> None:
+        self.options = options  # with the parameters, as "params": what the user sees and changes
+        self.joins = joins and can_join(self.parameters)
+        self.is_joined = False
+        self.arrays = [p.data for p in self.parameters] if self.joins else []  # the data they have
+        self.kept: dict[str, Array] = {}  # an optimizer's arrays, each a vector too
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        return self.options["params"]  # type: ignore[no-any-return]
+
+    def current_options(self) -> dict[str, Any]:
+        """The options by name, as they are now; a replayed step reads them anew every time."""
+        options = self.options
+        names = [name for name in options if name != "params"]
+        return {name: at_replay(functools.partial(options.get, name), of=options) for name in names}
+
+    def with_gradients(self) -> list[Tensor]:
+        return [p for p in self.parameters if p.grad is not None]
+
+    def units(self) -> Sequence[Tensor | Group]:
+        """What is updated: the Group itself as one vector, or every parameter that has a gradient."""
+        parameters = self.with_gradients()
+        if self.joins and not self.has_stayed(parameters):
+            self.joins, self.is_joined, self.arrays = False, False, []
+        if not self.joins:
+            return parameters
+        if not self.is_joined:
+            self.join()
+        np.concatenate([p.grad.reshape(-1) for p in parameters], out=self.grad)  # type: ignore[union-attr]
+        return [self]
+
+    def has_stayed(self, parameters: list[Tensor]) -> bool:
+        """Whether all are there with a gradient, and have the data that they had before."""
+        if len(parameters) != len(self.arrays):
+            return False
+        pairs = zip(parameters, self.arrays, strict=True)
+        return all(p.data is array for p, array in pairs)
+
+    def join(self) -> None:
+        """Move the parameters' numbers into one vector; their data become views of it."""
+        self.data = np.concatenate([p.data.reshape(-1) for p in self.parameters])
+        self.grad = np.empty_like(self.data)
+        self.arrays, self.is_joined = self.views(self.data), True
+        for p, view in zip(self.parameters, self.arrays, strict=True):
+            p.data = view
+
+    def views(self, vector: Array) -> list[Array]:
+        """For each parameter the part of a vector that is its own, in its shape."""
+        ends = itertools.accumulate(p.size for p in self.parameters)
+        parts = zip(self.parameters, ends, strict=True)
+        return [vector[end - p.size : end].reshape(p.shape) for p, end in parts]
+
+    def keep(self, name: str, arrays: dict[Tensor, Array]) -> Array:
+        """One vector of the arrays that are kept for each parameter, 0 at first; they become views."""
+        if name not in self.kept:
+            found = [arrays.get(p, np.zeros_like(p.data)) for p in self.parameters]
+            self.kept[name] = np.concatenate([array.reshape(-1) for array in found])
+            views = self.views(self.kept[name])
+            arrays.update(zip(self.parameters, views, strict=True))
+        return self.kept[name]
+
+
+def can_join(parameters: list[Tensor]) -> bool:
+    """Whether they are several, few numbers, of one dtype, and none shares memory with another."""
+    few = len(parameters) > 1 and sum(p.size for p in parameters) <= SMALL
+    if not few or len({p.dtype for p in parameters}) > 1:
+        return False
+    bounds = sorted(byte_bounds(p.data) for p in parameters)
+    return all(end <= start for (_, end), (start, _) in itertools.pairwise(bounds))
+
+
+def checked_group(group: Mapping[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """A parameter group with all its options, none of them unknown, negative or NaN."""
+    options = {name: value for name, value in group.items() if name != "params"}
+    unknown = options.keys() - defaults.keys()
+    if unknown:
+        raise ValueError(
+            f"unknown {sorted(unknown)} in a parameter group: the options are {sorted(defaults)}"
+        )
+    checked: dict[str, Any] = {"params": checked_parameters(group.get("params", ()))}
+    for name, value in {**defaults, **options}.items():
+        if name == "betas":
+            checked[name] = checked_betas(value)
+        elif isinstance(value, bool):
+            checked[name] = value
+        elif value >= 0:
+            checked[name] = float(value)  # Python's float leaves float32 arrays float32
+        else:
+            raise ValueError(f"expected {name} ≥ 0, found {name}={value}")
+    return checked
+
+
+def checked_betas(betas: Iterable[float]) -> tuple[float, ...]:
+    checked = tuple(float(beta) for beta in betas)
+    if len(checked) == 2 and all(0 <= beta < 1 for beta in checked):
+        return checked
+    raise ValueError(f"expected two betas with 0 ≤ β < 1, found betas={checked}")
+
+
+def checked_parameters(parameters: Iterable[Tensor]) -> list[Tensor]:
+    """The parameters of a group as a list, if there are some and each can be optimized."""
+    checked = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    if not checked:
+        raise ValueError(
+            "expected parameters, found none: a generator is empty once it has been read, so call "
+            "model.parameters() anew"
+        )
+    for i, p in enumerate(checked):
+        if isinstance(p, Tensor) and p.requires_grad and p.operation is None:
+            continue
+        raise TypeError(
+            "expected Tensors created with requires_grad=True, found "
+            f"{type(p).__name__} {getattr(p, 'shape', '')} at position {i}: pass model.parameters()"
+        )
+    return checked
