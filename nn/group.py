@@ -14,26 +14,24 @@ from tinygrad_edu import Tensor, at_replay
 
 from .module import Array
 
-SMALL = (
-    32_768  # numbers: up to here copying their gradients costs less than the calls that it saves
-)
+PER_CALL = 16_384  # numbers that are copied in the time that a call costs
 
 
 class Group:
     """The parameters and options of one of an optimizer's `param_groups`; and all of them as one vector.
 
-    To make a Group changes nothing. The first step joins the parameters, if `joins`, they are SMALL
-    and none shares memory with another: their numbers move into `data`, of which each `p.data` is a
-    view from then on, and an update is a few calls, however many they are. If one is ever without a
-    gradient, or has another array as its data, they are updated one by one from there on.
+    To make a Group changes nothing. The first step joins the parameters, if they have no more than
+    `most` numbers and none shares memory with another: the numbers move into `data`, of which each
+    `p.data` is a view from then on, and an update is a few calls, however many parameters there are.
+    If one is ever without a gradient, or is given other data, they are updated one by one from there on.
     """
 
     data: Array  # of all parameters in a row, once they are joined
     grad: Array
 
-    def __init__(self, options: dict[str, Any], joins: bool) -> None:
+    def __init__(self, options: dict[str, Any], most: int) -> None:
         self.options = options  # with the parameters, as "params": what the user sees and changes
-        self.joins = joins and can_join(self.parameters)
+        self.joins = can_join(self.parameters, most)
         self.is_joined = False
         self.arrays = [p.data for p in self.parameters] if self.joins else []  # the data they have
         self.kept: dict[str, Array] = {}  # an optimizer's arrays, each a vector too
@@ -94,10 +92,10 @@ class Group:
         return self.kept[name]
 
 
-def can_join(parameters: list[Tensor]) -> bool:
-    """Whether they are several, few numbers, of one dtype, and none shares memory with another."""
-    few = len(parameters) > 1 and sum(p.size for p in parameters) <= SMALL
-    if not few or len({p.dtype for p in parameters}) > 1:
+def can_join(parameters: list[Tensor], most: int) -> bool:
+    """Whether they are several, of one dtype, few numbers, and none shares memory with another."""
+    alike = len(parameters) > 1 and len({p.dtype for p in parameters}) == 1
+    if not alike or sum(p.size for p in parameters) > most:
         return False
     bounds = sorted(byte_bounds(p.data) for p in parameters)
     return all(end <= start for (_, end), (start, _) in itertools.pairwise(bounds))

@@ -1,8 +1,8 @@
 """Optimizers: how parameters follow their gradients; and how to clip gradients that are too long.
 
 An optimizer is an `update` of one parameter `p` along its gradient `g` = ∂L/∂p: the formula, no more.
-Whether p is one parameter or a Group of them in a row is decided in group.py, how the learning rate changes in schedules.py,
-whose names are here as well: nn.optim.Cosine …
+Whether p is one parameter or a Group of them in a row is decided in group.py. How the learning rate
+changes is in schedules.py, whose names are here as well: nn.optim.Cosine …
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_edu import Tensor, at_replay, opaque
 
-from .group import Group, checked_group
+from .group import PER_CALL, Group, checked_group
 from .module import Array
 from .schedules import Constant, Cosine, OneCycle, Schedule, Step, WarmUp
 
@@ -57,12 +57,12 @@ class Optimizer:
     [{'params': [Tensor(1.0, requires_grad=True)], 'lr': 0.1}]
     """
 
-    elementwise = False
+    joins = 0
 
-    def __init_subclass__(cls, elementwise: bool = False) -> None:
-        """`elementwise` says that the class's update treats every number alike."""
+    def __init_subclass__(cls, joins: int = 0) -> None:
+        """`joins`: as many numbers may be updated at once, if the update treats every number alike."""
         if "update" in vars(cls):
-            cls.elementwise = elementwise
+            cls.joins = joins
 
     def __init__(self, parameters: Parameters, **options: Any) -> None:
         if isinstance(parameters, Tensor):
@@ -76,7 +76,7 @@ class Optimizer:
         every = [p for group in self.param_groups for p in group["params"]]
         if len(set(every)) < len(every):
             raise ValueError("a parameter comes twice, and would take every step twice")
-        self.groups = [Group(group, joins=self.elementwise) for group in self.param_groups]
+        self.groups = [Group(group, self.joins) for group in self.param_groups]
 
     def update(self, p: Any, g: Array, *args: Any, **options: Any) -> None:
         """One step of one parameter, in place."""
@@ -140,10 +140,10 @@ class Optimizer:
         self.memory, self.steps = memory, steps
         for i, options in enumerate(self.param_groups):
             counts = {steps.get(p, 0) for p in options["params"]}
-            self.groups[i] = Group(options, joins=self.elementwise and len(counts) == 1)
+            self.groups[i] = Group(options, self.joins if len(counts) == 1 else 0)
 
 
-class SGD(Optimizer, elementwise=True):
+class SGD(Optimizer, joins=2 * PER_CALL):
     """p ← p − lr · v, with v ← momentum · v + g, and g ← g + weight_decay · p before that.
 
     Without momentum v is g; with nesterov, p ← p − lr · (g + momentum · v), a look ahead (Sutskever
@@ -185,7 +185,7 @@ class SGD(Optimizer, elementwise=True):
         p.data -= lr * g
 
 
-class Adam(Optimizer, elementwise=True):
+class Adam(Optimizer, joins=12 * PER_CALL):
     """p ← p − lr · m̂ / (√v̂ + ε), with running means m of g and v of g².
 
     m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g²; m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ) undo the
@@ -220,7 +220,7 @@ class Adam(Optimizer, elementwise=True):
         p.data -= m / (np.sqrt(v) + eps * c) * (lr * c / (1 - beta1**t))
 
 
-class AdamW(Adam, elementwise=True):
+class AdamW(Adam, joins=12 * PER_CALL):
     """p ← (1 − lr · weight_decay) p, then Adam's step without weight decay.
 
     In Adam the penalty's gradient is divided by √v̂ like any other; here every parameter shrinks by
@@ -250,7 +250,7 @@ class AdamW(Adam, elementwise=True):
         super().update(p, g, lr, betas, eps, weight_decay=0.0)
 
 
-class RMSprop(Optimizer, elementwise=True):
+class RMSprop(Optimizer, joins=8 * PER_CALL):
     """p ← p − lr · u, with u ← momentum · u + g / (√v + ε) and a running mean v ← α v + (1 − α) g².
 
     g ← g + weight_decay · p before that. centered=True subtracts from v the square of g's running
@@ -297,7 +297,7 @@ class RMSprop(Optimizer, elementwise=True):
         p.data -= lr * (self.accumulate("u", p, u, momentum) if momentum else u)
 
 
-class Adagrad(Optimizer, elementwise=True):
+class Adagrad(Optimizer, joins=6 * PER_CALL):
     """p ← p − lr · g / (√s + ε), with s ← s + g² since the first step.
 
     g ← g + weight_decay · p before that. As PyTorch's, without lr_decay (a schedule does it) and

@@ -261,7 +261,7 @@ def test_data_that_are_replaced_are_no_part_of_the_vector() -> None:
     assert [p.item() for p in parameters] == [9.0, 9.5]
 
 
-def test_a_class_that_writes_its_own_update_says_anew_whether_it_is_elementwise() -> None:
+def test_a_class_that_writes_its_own_update_is_given_one_parameter_at_a_time() -> None:
     class Normalized(optim.SGD):
         def update(self, p: Any, g: Array, lr: float, **options: Any) -> None:  # type: ignore[override]
             p.data -= lr * g / np.linalg.norm(g)
@@ -269,7 +269,7 @@ def test_a_class_that_writes_its_own_update_says_anew_whether_it_is_elementwise(
     class Renamed(optim.SGD):
         pass
 
-    assert Renamed.elementwise and not Normalized.elementwise
+    assert Renamed.joins == optim.SGD.joins > 0 == Normalized.joins
     parameters = [parameter([1.0]), parameter([2.0])]
     stepped(Normalized(parameters, lr=1.0))
     assert [p.item() for p in parameters] == [0.0, 1.0]
