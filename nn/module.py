@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from tinygrad_edu import Tensor
 
 Array = np.ndarray[Any, Any]
+CONTAINERS = (list, tuple, dict)
 Member = TypeVar("Member", "Module", Tensor)
 
 
@@ -37,17 +38,11 @@ class Module:
         )
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        result, call = (
-            self.forward(*args, **options),
-            (self, args, options),
-        )  # from which a graph's picture knows its Modules
-        if isinstance(result, Tensor):
-            if result.operation:
-                result.calls += (call,)
-        else:
-            for _, z in held(result, ""):
-                if isinstance(z, Tensor) and z.operation:
-                    z.calls += (call,)
+        result = self.forward(*args, **options)
+        call = (self, args, options)  # from which a picture knows its Modules
+        for z in [result] if isinstance(result, Tensor) else tensors_in(result):
+            if z.operation and not is_among(z, args) and not is_among(z, options.values()):
+                z.calls += (call,)
         return result
 
     def members(self) -> Iterator[tuple[str, Module | Tensor]]:
@@ -177,6 +172,20 @@ def held(value: Any, name: str) -> Iterator[tuple[str, Module | Tensor]]:
 def fits(array: Array, x: Tensor) -> bool:
     """Whether x can take the array's place: float64 can become float32, complex numbers can't."""
     return array.shape == x.shape and np.can_cast(array.dtype, x.dtype, "same_kind")
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    return [x for _, x in held(value, "") if isinstance(x, Tensor)]
+
+
+def is_among(z: Tensor, values: Iterable[Any]) -> bool:
+    """Whether a Tensor is one of the values, or in a list, tuple or dict among them."""
+    for x in values:
+        if x is z:
+            return True
+        if isinstance(x, CONTAINERS) and is_among(z, x.values() if isinstance(x, dict) else x):
+            return True
+    return False
 
 
 def unique(named: Iterable[tuple[str, Member]]) -> Iterator[tuple[str, Member]]:

@@ -3,8 +3,10 @@ of."""
 
 from __future__ import annotations
 
+import gc
 import math
 import re
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -421,3 +423,45 @@ def test_initialize_leaves_the_other_names_alone_and_refuses_unknown_ones() -> N
     assert layer.bias.data.tolist() == [0, 0] and np.array_equal(layer.weight.data, weight)
     with pytest.raises(ValueError, match=r"\['gain'\]: the names are \['bias', 'weight'\]"):
         nn.init.initialize(layer, np.random.default_rng(0), gain=nn.init.zeros)
+
+
+class Same(nn.Module):
+    """Hands through what it is given, wherever that stands."""
+
+    def forward(self, *args: Any, **options: Any) -> Any:
+        return args, options
+
+
+HAND_THROUGH: dict[str, Callable[[Tensor], Any]] = {
+    "dropout": nn.Dropout().eval(),
+    "nothing": nn.Sequential(),
+    "several": lambda z: Same()(z, z),
+    "nested": lambda z: Same()([(z, 1)], {"z": z}),
+    "by name": lambda z: Same()(z=z, others=[z]),
+}
+
+
+@pytest.mark.parametrize("hand", HAND_THROUGH.values(), ids=HAND_THROUGH)
+def test_what_a_module_hands_through_is_not_its_result(hand: Any) -> None:
+    gc.disable()
+    try:
+        z = Tensor(np.ones(3), requires_grad=True) * 2
+        result = [hand(z) for _ in range(3)]
+        assert len(z.calls) == 0
+        del result
+        is_alive = weakref.ref(z)
+        del z
+        assert is_alive() is None  # freed at once: it is in no cycle
+    finally:
+        gc.enable()
+
+
+def test_a_result_knows_its_module_also_among_others_and_beside_what_was_handed_through() -> None:
+    class Pair(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return x, [x * 3]
+
+    x = Tensor(np.ones(3), requires_grad=True) * 2
+    model = Pair()
+    same, (product,) = model(x)
+    assert same is x and [module for module, _, _ in product.calls] == [model]
