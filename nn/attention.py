@@ -13,7 +13,7 @@ from tinygrad_edu import Tensor, opaque, special
 
 from . import init
 from .layers import Linear
-from .module import Array, Module, plain
+from .module import Array, Module, plain_array
 
 __all__ = ["MultiHeadAttention"]
 
@@ -129,7 +129,7 @@ def hide(scores: Any, causal: bool, mask: ArrayLike | Tensor | None) -> Any:
     if causal:
         hidden = np.triu(np.ones(scores.shape[-2:], bool), 1)  # source > target
     if mask is not None:
-        hidden = hidden | checked_mask(plain(mask), scores.shape)
+        hidden = hidden | checked_mask(plain_array(mask), scores.shape)
     return np.where(leaving_some(hidden), -np.inf, scores)
 
 

@@ -1,9 +1,9 @@
-"""Checkpoints: all that training needs to go on, in one file of the safetensors format: arrays and
-text, no code.
+"""Checkpoints: all that training needs to go on, in one safetensors file: arrays and text, no code.
 
 The model's arrays have the names of its `state_dict()`, as PyTorch's; what an optimizer keeps for a
 parameter is called optimizer.velocity.0.weight. The rest (options, steps, the schedule's place, the
-rng's state) is JSON in the metadata."""
+rng's state) is JSON in the metadata.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from tinygrad_edu import Tensor
 
-from .module import Array, Module, fits, unique
+from .module import Array, Module, can_be_loaded, unique
 from .optim import Optimizer, Schedule
 
 __all__ = ["load", "save"]
@@ -28,6 +28,8 @@ __all__ = ["load", "save"]
 OURS = "tinygrad_edu"  # where our JSON stands in the metadata
 Groups = list[list[str]]  # the names of the parameters in each
 Restore = Callable[[], None]  # sets what has been checked: cannot fail
+# What JSON that save did not write leads to
+NOT_OURS = (LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 def save(
@@ -40,18 +42,15 @@ def save(
     rng: np.random.Generator | None = None,
     step: int | None = None,
 ) -> None:
-    """Write the model, metadata (text to text), and what else is given; until all is written, an
-    old file stays as it was.
+    """Write the model, metadata (text to text), and what else is given, to one file.
 
-    With all of it loaded again, training goes on bit for bit as if it had never stopped. PyTorch
-    loads the model without the names that begin with "optimizer.". TypeError for metadata that are
-    not text, ValueError for names that the file needs.
+    With all of it loaded again, training goes on bit for bit as if it had never stopped. Until all is
+    written, an old file stays as it was. PyTorch loads the model without the names that begin with
+    "optimizer.". TypeError for metadata that are not text, ValueError for names that the file needs.
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(f"{folder}/model.safetensors", nn.Linear(3, 2), {"epoch": "7"})
-    ...     os.listdir(folder)
-    ['model.safetensors']
     """
     import safetensors.numpy
 
@@ -59,7 +58,7 @@ def save(
     if not all(isinstance(text, str) for text in (*texts.keys(), *texts.values())):
         raise TypeError(f"metadata are text to text, found {texts}: write str(…)")
     if optimizer is not None:
-        kept, facts["optimizer"] = optimizer_state(optimizer, names_of(model, optimizer))
+        kept, facts["optimizer"] = optimizer_state(optimizer, tensor_names(model, optimizer))
         refuse_taken(arrays.keys() & kept.keys(), "the model")
         arrays |= kept
     if schedule is not None:
@@ -71,7 +70,7 @@ def save(
     refuse_taken(texts.keys() & {OURS, *(["step"] if "step" in facts else [])}, "the metadata")
     if facts:
         texts[OURS] = json.dumps(facts, default=np.ndarray.tolist)
-    write_whole(Path(os.path.realpath(path)), safetensors.numpy.save(arrays, texts))
+    replace_file(Path(os.path.realpath(path)), safetensors.numpy.save(arrays, texts))
 
 
 def load(
@@ -82,12 +81,11 @@ def load(
     schedule: Schedule | None = None,
     rng: np.random.Generator | None = None,
 ) -> dict[str, Any]:
-    """Load what was saved, in place: the model alone, or more. Returns the metadata, with the step
-    as "step" if it was saved.
+    """Load what was saved, in place: the model alone, or more. Returns the metadata and the "step".
 
-    As in PyTorch, the optimizer's options become those in the file. Raises ValueError, which names
-    the file, if it is damaged, belongs to another model, or lacks what is asked for; nothing has
-    been loaded then.
+    As in PyTorch, the optimizer's options become those in the file. Raises ValueError, which names the
+    file, if it is damaged, belongs to another model, or lacks what is asked for; then nothing has been
+    loaded.
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -98,32 +96,39 @@ def load(
     arrays, metadata = read_state(path)
     try:
         facts = json.loads(metadata.pop(OURS, "{}"))
-        kept = {
-            name: arrays.pop(name) for name in array_names(facts.get("optimizer")) if name in arrays
-        }
+        names = [name for name in array_names(facts.get("optimizer")) if name in arrays]
+        kept = {name: arrays.pop(name) for name in names}
         step = {"step": facts["step"]} if "step" in facts else {}
-        restores: list[Restore] = []
-        if optimizer is not None:
-            names, saved = names_of(model, optimizer), part(facts, "optimizer", optimizer)
-            restores.append(optimizer_restore(optimizer, saved, names, kept))
-        if schedule is not None:
-            restores.append(schedule_restore(schedule, part(facts, "schedule", schedule)))
-        if rng is not None:
-            restores.append(rng_restore(rng, part(facts, "rng", rng.bit_generator)))
+        restores = checked_restores(facts, kept, model, optimizer, schedule, rng)
         model.load_state_dict(arrays)
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from None
-    except (
-        LookupError,
-        TypeError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-    ) as error:  # JSON, but not as save writes it
+    except NOT_OURS as error:
         raise ValueError(f"{os.fspath(path)}: damaged metadata: {error!r}") from None
     for restore in restores:
         restore()
     return metadata | step
+
+
+def checked_restores(
+    facts: Mapping[str, Any],
+    kept: Mapping[str, Array],
+    model: Module,
+    optimizer: Optimizer | None,
+    schedule: Schedule | None,
+    rng: np.random.Generator | None,
+) -> list[Restore]:
+    """What sets the state of all but the model, once all of it has been checked."""
+    restores: list[Restore] = []
+    if optimizer is not None:
+        names = tensor_names(model, optimizer)
+        saved = saved_state(facts, "optimizer", optimizer)
+        restores.append(optimizer_restore(optimizer, saved, names, kept))
+    if schedule is not None:
+        restores.append(schedule_restore(schedule, saved_state(facts, "schedule", schedule)))
+    if rng is not None:
+        restores.append(rng_restore(rng, saved_state(facts, "rng", rng.bit_generator)))
+    return restores
 
 
 def optimizer_state(
@@ -134,19 +139,17 @@ def optimizer_state(
         key: {names[p]: array for p, array in kept.items()}
         for key, kept in optimizer.memory.items()
     }
+    groups = [
+        {**group, "params": [names[p] for p in group["params"]]} for group in optimizer.param_groups
+    ]
     facts = {
         "type": kind(optimizer),
         "memory": {key: [*kept] for key, kept in memory.items()},
-        "groups": [
-            {**group, "params": [names[p] for p in group["params"]]}
-            for group in optimizer.param_groups
-        ],
+        "groups": groups,
         "steps": {names[p]: t for p, t in optimizer.steps.items()},
     }
-    arrays = [array for kept in memory.values() for array in kept.values()]
-    return dict(
-        zip(array_names(facts), [np.array(array, order="C") for array in arrays], strict=True)
-    ), facts
+    arrays = [np.array(array, order="C") for kept in memory.values() for array in kept.values()]
+    return dict(zip(array_names(facts), arrays, strict=True)), facts
 
 
 def array_names(facts: Mapping[str, Any] | None) -> Iterator[str]:
@@ -194,8 +197,7 @@ def optimizer_restore(
 
 
 def schedule_restore(schedule: Schedule, facts: Mapping[str, Any]) -> Restore:
-    """Check the schedule's place, then go there; after the optimizer's options, whose learning
-    rates it sets."""
+    """Check the schedule's place, then go there and set the learning rates: after the optimizer."""
     t, initial = operator.index(facts["t"]), [float(lr) for lr in facts["initial"]]
     if len(initial) != len(schedule.initial):
         raise ValueError(
@@ -210,7 +212,7 @@ def schedule_restore(schedule: Schedule, facts: Mapping[str, Any]) -> Restore:
 
 
 def rng_restore(rng: np.random.Generator, facts: Mapping[str, Any]) -> Restore:
-    """Try the state on a copy, then set it: who shares the generator goes on with it."""
+    """Try the state on a copy, then set it in place: whoever shares the generator goes on with it."""
     trial = copy.deepcopy(rng.bit_generator)
     trial.state = facts["state"]
 
@@ -220,9 +222,8 @@ def rng_restore(rng: np.random.Generator, facts: Mapping[str, Any]) -> Restore:
     return restore
 
 
-def part(facts: Mapping[str, Any], name: str, own: Any) -> Any:
-    """What the file knows of the optimizer, the schedule or the rng, if it is one of the same
-    kind."""
+def saved_state(facts: Mapping[str, Any], name: str, own: Any) -> Any:
+    """The file's state of the optimizer, the schedule or the rng, if that is of the same type."""
     if name not in facts:
         raise ValueError(
             f"no state of the {name} is in the file: leave {name}= out, or save with {name}=…"
@@ -238,7 +239,7 @@ def kind(x: Any) -> str:
     return type(x).__name__
 
 
-def names_of(model: Module, optimizer: Optimizer) -> dict[Tensor, str]:
+def tensor_names(model: Module, optimizer: Optimizer) -> dict[Tensor, str]:
     """Names of the model's Tensors, if all of the optimizer's are among them."""
     names = {x: name for name, x in unique(model.named_state())}
     strangers = [
@@ -286,7 +287,7 @@ def check_arrays(expected: Mapping[str, Tensor], arrays: Mapping[str, Array]) ->
         + [
             f"different: {name}, {a.dtype} {a.shape} in the file, {p.dtype} {p.shape} in the model"
             for name, p in expected.items()
-            if (a := arrays.get(name)) is not None and not fits(a, p)
+            if (a := arrays.get(name)) is not None and not can_be_loaded(a, p)
         ]
     )
 
@@ -311,7 +312,8 @@ def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str
 
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except SafetensorError as error:
         raise ValueError(f"{os.fspath(path)}: not a whole safetensors file: {error}") from None
     except (TypeError, AttributeError) as error:  # bfloat16 and the 8-bit floats
@@ -320,9 +322,8 @@ def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str
         ) from None
 
 
-def write_whole(path: Path, contents: bytes) -> None:
-    """Written beside the old file, made to last, then renamed over it: a reader finds the old file
-    or the new one."""
+def replace_file(path: Path, contents: bytes) -> None:
+    """Write a file beside the old one, then rename it: a reader finds the old one or the new one."""
     temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         with open(temporary, "xb") as file:

@@ -6,16 +6,15 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .idx import check_labels, read_idx, read_mnist
+from .module import Array
 
 __all__ = ["DataLoader", "one_hot", "random_split", "read_idx", "read_mnist", "train_test_split"]
-
-Array = NDArray[Any]
 
 
 class DataLoader:
@@ -66,16 +65,27 @@ class DataLoader:
             yield tuple([part for array in self.arrays for part in fetched(array, which)])
 
 
+@runtime_checkable
+class Indexed(Protocol):
+    """A set of examples that are fetched one by one."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, i: int, /) -> Any: ...
+
+
+@runtime_checkable
+class Convertible(Protocol):
+    """What np.asarray makes an array of."""
+
+    def __array__(self) -> Array: ...
+
+
 def as_examples(source: Any) -> Any:
-    """An array, unless its examples are to be fetched one by one: a list of tuples, or what is no
-    array but has an index."""
-    one_by_one = (
-        hasattr(source, "__getitem__")
-        and hasattr(source, "__len__")
-        and not hasattr(source, "__array__")
-    )
+    """An array; or the source itself, if it is Indexed but no array, or a list of tuples."""
     if isinstance(source, list | tuple):
         one_by_one = bool(source) and isinstance(source[0], tuple)
+    else:
+        one_by_one = isinstance(source, Indexed) and not isinstance(source, Convertible)
     return source if one_by_one else np.asarray(source)
 
 
@@ -173,11 +183,9 @@ def counts(lengths: Sequence[float], n: int) -> list[int]:
 
 def common_length(arrays: Sequence[Any]) -> int:
     """How many examples each of the arrays has, if it is the same number."""
-    if not arrays or any(getattr(array, "shape", None) == () for array in arrays):
-        raise ValueError(
-            "expected arrays with a first axis, found "
-            f"{[getattr(array, 'shape', None) for array in arrays]}"
-        )
+    shapes = [array.shape if isinstance(array, np.ndarray) else None for array in arrays]
+    if not arrays or () in shapes:
+        raise ValueError(f"expected arrays with a first axis, found {shapes}")
     lengths = [len(array) for array in arrays]
     if len(set(lengths)) > 1:
         raise ValueError(f"expected arrays of the same length, found {lengths}")

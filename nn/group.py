@@ -58,7 +58,8 @@ class Group:
             return parameters
         if not self.is_joined:
             self.join()
-        np.concatenate([p.grad.reshape(-1) for p in parameters], out=self.grad)  # type: ignore[union-attr]
+        gradients: list[Any] = [p.grad for p in parameters]
+        np.concatenate([g.reshape(-1) for g in gradients], out=self.grad)
         return [self]
 
     def has_stayed(self, parameters: list[Tensor]) -> bool:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .module import Array, Module
+from .module import Array, Module, Shape
 
 __all__ = [
     "initialize",
@@ -30,7 +30,6 @@ __all__ = [
     "zeros",
 ]
 
-Shape = tuple[int, ...]
 Distribution: TypeAlias = (
     "Callable[[Shape, np.random.Generator, DTypeLike], Array]"  # quoted: it would import np.random
 )

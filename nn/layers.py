@@ -27,7 +27,7 @@ __all__ = [
     "Sequential",
 ]
 
-Pair = tuple[int, int]  # one for the rows, one for the columns
+IntPair = tuple[int, int]  # one for the rows, one for the columns
 
 
 class Linear(Module):
@@ -97,10 +97,10 @@ class Conv2d(Module):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int | Pair,
-        stride: int | Pair = 1,
-        padding: int | Pair = 0,
-        dilation: int | Pair = 1,
+        kernel_size: int | IntPair,
+        stride: int | IntPair = 1,
+        padding: int | IntPair = 0,
+        dilation: int | IntPair = 1,
         groups: int = 1,
         bias: bool = True,
         *,
@@ -150,7 +150,7 @@ class MaxPool2d(Module):
              [13., 15.]]]])
     """
 
-    def __init__(self, kernel_size: int | Pair, stride: int | Pair | None = None) -> None:
+    def __init__(self, kernel_size: int | IntPair, stride: int | IntPair | None = None) -> None:
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
 
     def forward(self, x: Tensor | Array) -> Any:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from tinygrad_edu import Tensor, opaque, special
 
-from .module import Array, Module, as_array
+from .module import Array, Module, array_or_tensor
 
 __all__ = ["L1", "MSE", "NLL", "BCEWithLogits", "CrossEntropy", "Huber", "KLDiv"]
 
@@ -61,7 +61,7 @@ class Elementwise(Loss):
         )
 
     def forward(self, prediction: Tensor | Array, target: Tensor | ArrayLike) -> Any:
-        target = as_array(target)
+        target = array_or_tensor(target)
         if prediction.shape != target.shape:
             raise ValueError(
                 f"{type(self).__name__} takes equal shapes, found prediction {prediction.shape} "
@@ -199,7 +199,7 @@ class CrossEntropy(ClassLoss):
         self.label_smoothing = float(label_smoothing)
 
     def forward(self, logits: Tensor | Array, target: Tensor | ArrayLike) -> Any:
-        target = as_array(target)
+        target = array_or_tensor(target)
         if logits.ndim != 2 or target.shape not in (logits.shape, logits.shape[:1]):
             raise ValueError(
                 "CrossEntropy takes logits (batch, classes) and class indices (batch,) or "
@@ -232,7 +232,7 @@ class NLL(ClassLoss):
     """
 
     def forward(self, log_p: Tensor | Array, target: Tensor | ArrayLike) -> Any:
-        target = as_array(target)
+        target = array_or_tensor(target)
         if log_p.ndim != 2 or target.shape != log_p.shape[:1]:
             raise ValueError(
                 "NLL takes log-probabilities (batch, classes) and class indices (batch,), "
@@ -251,11 +251,11 @@ def class_indices(target: Tensor | Array, classes: int) -> Array:
     indices = target.numpy() if isinstance(target, Tensor) else target
     if indices.dtype.kind not in "iu":
         raise TypeError(f"class indices are integers, found dtype {indices.dtype}")
-    return within(indices, classes)
+    return checked_classes(indices, classes)
 
 
 @opaque
-def within(indices: Array, classes: int) -> Array:
+def checked_classes(indices: Array, classes: int) -> Array:
     """The indices, if all are classes."""
     if indices.size and not 0 <= indices.min() <= indices.max() < classes:
         outside = indices[(indices < 0) | (indices >= classes)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from tinygrad_edu import Tensor
 
 Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
 CONTAINERS = (list, tuple, dict)
 Member = TypeVar("Member", "Module", Tensor)
 
@@ -108,7 +109,7 @@ class Module:
         problems += [
             f"different: {name}, {a.dtype} {a.shape} in the state, {x.dtype} {x.shape} in the model"
             for name, x in own.items()
-            if (a := arrays.get(name)) is not None and not fits(a, x)
+            if (a := arrays.get(name)) is not None and not can_be_loaded(a, x)
         ]
         if problems:
             title = f"the state does not fit {type(self).__name__}, and nothing was loaded:"
@@ -138,7 +139,11 @@ class Module:
     def __repr__(self) -> str:
         modules = dict(self.named_modules())
         rows = [
-            ("  " * depth(path, modules) + described(path, module), shapes(module), count(module))
+            (
+                "  " * depth(path, modules) + module_title(path, module),
+                shapes(module),
+                parameter_count(module),
+            )
             for path, module in modules.items()
         ]
         left, middle, right = (max(map(len, column)) for column in zip(*rows, strict=True))
@@ -146,15 +151,14 @@ class Module:
         return "\n".join([f"{first} parameters" if rows[0][2] else first, *others])
 
 
-def as_array(x: Any) -> Tensor | Array:
-    """Lists and numbers as an array; arrays and Tensors, also those that are recorded for a replay,
-    as they are."""
-    return x if hasattr(x, "dtype") else np.asarray(x)
+def array_or_tensor(x: Any) -> Tensor | Array:
+    """Numbers, lists and other sequences as an array; anything else is one already, or a Tensor."""
+    return np.asarray(x) if isinstance(x, Sequence | int | float | complex) else x
 
 
-def plain(x: Any) -> Any:
-    """The same, and of a Tensor its array."""
-    return x.numpy() if isinstance(x, Tensor) else as_array(x)
+def plain_array(x: Any) -> Any:
+    """As `array_or_tensor`; of a Tensor its array."""
+    return x.numpy() if isinstance(x, Tensor) else array_or_tensor(x)
 
 
 def held(value: Any, name: str) -> Iterator[tuple[str, Module | Tensor]]:
@@ -169,7 +173,7 @@ def held(value: Any, name: str) -> Iterator[tuple[str, Module | Tensor]]:
             yield from held(item, f"{name}.{i}")
 
 
-def fits(array: Array, x: Tensor) -> bool:
+def can_be_loaded(array: Array, x: Tensor) -> bool:
     """Whether x can take the array's place: float64 can become float32, complex numbers can't."""
     return array.shape == x.shape and np.can_cast(array.dtype, x.dtype, "same_kind")
 
@@ -202,7 +206,7 @@ def depth(path: str, paths: Iterable[str]) -> int:
     return sum(path.startswith(f"{above}.") for above in paths) + (path != "")
 
 
-def described(path: str, module: Module) -> str:
+def module_title(path: str, module: Module) -> str:
     """`path: Type(option=value)`"""
     options = [
         f"{name}={value}"
@@ -225,7 +229,7 @@ def shapes(module: Module) -> str:
     )
 
 
-def count(module: Module) -> str:
+def parameter_count(module: Module) -> str:
     """How many numbers its parameters hold, 13,002; nothing for none."""
     total = sum(p.size for p in module.parameters())
     return f"{total:,}" if total else ""

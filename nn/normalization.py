@@ -14,11 +14,9 @@ from numpy.typing import DTypeLike
 
 from tinygrad_edu import Tensor
 
-from .module import Array, Module
+from .module import Array, Module, Shape
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm"]
-
-Shape = tuple[int, ...]
 
 
 class Normalization(Module):
@@ -36,8 +34,8 @@ class Normalization(Module):
     def affine(self, x: Any, after: int = 0) -> Any:
         """x weight + bias, of which the first has `after` axes more at the end."""
         if self.weight is not None:
-            x = x * aligned(self.weight, after)
-        return x if self.bias is None else x + aligned(self.bias, after)
+            x = x * with_axes_after(self.weight, after)
+        return x if self.bias is None else x + with_axes_after(self.bias, after)
 
 
 class BatchNorm(Normalization):
@@ -74,7 +72,10 @@ class BatchNorm(Normalization):
                 "give it a larger batch, or call eval()"
             )
         after = x.ndim - 2
-        mean, var = aligned(self.running_mean, after), aligned(self.running_var, after)
+        mean, var = (
+            with_axes_after(self.running_mean, after),
+            with_axes_after(self.running_var, after),
+        )
         if self.training:
             mean, var = moments(x if isinstance(x, Tensor) else Tensor(x), (0, *range(2, x.ndim)))
             self.track(mean.numpy().ravel(), var.numpy().ravel(), x.size // channels)
@@ -190,7 +191,7 @@ def moments(x: Any, axes: Shape) -> tuple[Any, Any]:
     return mean, np.mean(np.square(x - mean), axes, keepdims=True)
 
 
-def aligned(p: Tensor, after: int) -> Tensor:
+def with_axes_after(p: Tensor, after: int) -> Tensor:
     """`(channels,)` as `(channels, 1, 1)`, which broadcasts with `(batch, channels, height,
     width)`: two axes after."""
     return p.reshape(*p.shape, *[1] * after) if after else p

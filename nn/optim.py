@@ -60,7 +60,10 @@ class Optimizer:
     joins = 0
 
     def __init_subclass__(cls, joins: int = 0) -> None:
-        """`joins`: as many numbers may be updated at once, if the update treats every number alike."""
+        """`joins`: up to how many numbers may be updated as one vector; 0, if they aren't treated alike.
+
+        Joining copies every gradient once and saves the update's calls for each parameter but one.
+        """
         if "update" in vars(cls):
             cls.joins = joins
 
@@ -78,7 +81,7 @@ class Optimizer:
             raise ValueError("a parameter comes twice, and would take every step twice")
         self.groups = [Group(group, self.joins) for group in self.param_groups]
 
-    def update(self, p: Any, g: Array, *args: Any, **options: Any) -> None:
+    def update(self, p: Any, g: Any, *args: Any, **options: Any) -> None:
         """One step of one parameter, in place."""
         raise NotImplementedError(
             f"{type(self).__name__} has no update: write def update(self, p, g, lr): …"

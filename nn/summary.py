@@ -11,12 +11,12 @@ from numpy.typing import DTypeLike
 
 from tinygrad_edu import Tensor
 
-from .module import Module, count, depth, described, held
+from .module import Module, depth, held, module_title, parameter_count
 
 __all__ = ["summary"]
 
 
-class Table(str):
+class SummaryText(str):
     """Text that shows itself as it is, at the prompt and in a notebook."""
 
     __slots__ = ()
@@ -25,7 +25,7 @@ class Table(str):
         return str(self)
 
 
-class Watched:
+class WatchedForward:
     """A module's forward that remembers its output's shape, and the operations that its calls
     recorded."""
 
@@ -56,7 +56,7 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: DTypeLike = np.f
       1: Tanh    (32, 16)                       1
     """
     modules = dict(copy.deepcopy(model).named_modules())
-    watched = {path: Watched(module) for path, module in modules.items()}
+    watched = {path: WatchedForward(module) for path, module in modules.items()}
     for path, module in modules.items():
         vars(module)["forward"] = watched[path]  # comes before that of the class
     x = Tensor(np.zeros(input_shape, dtype), requires_grad=np.dtype(dtype).kind == "f")
@@ -64,17 +64,17 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: DTypeLike = np.f
         modules[""](x)  # zeros may be divided by
     rows = [
         (
-            "  " * depth(path, modules) + described(path, module),
+            "  " * depth(path, modules) + module_title(path, module),
             watched[path].shape,
-            count(module),
-            counted(len(watched[path].recorded)),
-            counted(sum(map(multiply_adds, watched[path].recorded))),
+            parameter_count(module),
+            with_commas(len(watched[path].recorded)),
+            with_commas(sum(map(multiply_adds, watched[path].recorded))),
         )
         for path, module in modules.items()
     ]
-    return Table(
+    return SummaryText(
         "\n".join(
-            aligned([("layer", "output", "parameters", "operations", "multiply-adds"), *rows])
+            text_columns([("layer", "output", "parameters", "operations", "multiply-adds"), *rows])
         )
     )
 
@@ -102,11 +102,11 @@ def multiply_adds(z: Tensor) -> int:
     )
 
 
-def counted(n: int) -> str:
+def with_commas(n: int) -> str:
     return f"{n:,}" if n else ""
 
 
-def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def text_columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Lines of columns: the first two to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_edu import Tensor, at_replay, opaque
 
-from .module import Array, plain
+from .module import Array, plain_array
 
 __all__ = ["random_rotate", "random_shift", "rotate", "shift"]
 
@@ -52,7 +52,7 @@ def random_shift(images: Tensor | ArrayLike, most: int, rng: np.random.Generator
     """
     if most < 0:
         raise ValueError(f"expected most ≥ 0 pixels, found most={most}")
-    x = plain(images)
+    x = plain_array(images)
     rows, columns = at_replay(lambda: rng.integers(-most, most, (2, len(x)), endpoint=True))
     return shift(x, rows, columns)
 
@@ -73,7 +73,7 @@ def rotate(images: ArrayLike, degrees: ArrayLike) -> Array:
     n, _, h, w = x.shape
     cos, sin = cos_sin(per_image(degrees, n, np.float64)[:, None, None])
     down, right = np.arange(h)[:, None] - (h - 1) / 2, np.arange(w) - (w - 1) / 2  # of the centre
-    z = between(
+    z = interpolated(
         x, cos * down + sin * right + (h - 1) / 2, cos * right - sin * down + (w - 1) / 2
     )  # turned back by −degrees
     if x.dtype == np.uint8:
@@ -89,11 +89,11 @@ def random_rotate(images: Tensor | ArrayLike, most: float, rng: np.random.Genera
     """
     if not most >= 0:
         raise ValueError(f"expected most ≥ 0 degrees, found most={most}")
-    x = plain(images)
+    x = plain_array(images)
     return rotate(x, at_replay(lambda: rng.uniform(-most, most, len(x))))
 
 
-def between(x: Array, y: Array, u: Array) -> Array:
+def interpolated(x: Array, y: Array, u: Array) -> Array:
     """x at rows y and columns u, `(n, h, w)` both, which need not be whole: the mean of four
     pixels, the nearer the heavier."""
     _, _, h, w = x.shape
