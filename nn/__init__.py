@@ -3,7 +3,8 @@
 >>> import numpy as np
 >>> from tinygrad_edu import nn
 >>> rng = np.random.default_rng(0)
->>> x, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32), np.array([0, 1, 1, 0])  # exclusive or
+>>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+>>> y = np.array([0, 1, 1, 0])  # exclusive or
 >>> model = nn.Sequential(nn.Linear(2, 8, rng=rng), nn.Tanh(), nn.Linear(8, 2, rng=rng))
 >>> loss, optimizer = nn.CrossEntropy(), nn.optim.Adam(model.parameters(), lr=0.1)
 >>> for step in range(100):
@@ -14,8 +15,9 @@
 array([0, 1, 1, 0])
 
 Read module.py, layers.py, activations.py, losses.py, optim.py, schedules.py; then, in any order,
-normalization.py, recurrent.py, attention.py, init.py, data.py, checkpoint.py, transforms.py and
-summary.py."""
+group.py, normalization.py, recurrent.py, attention.py, init.py, data.py, checkpoint.py,
+transforms.py and summary.py.
+"""
 
 from . import data, init, optim, transforms
 from .activations import (

@@ -1,5 +1,4 @@
-"""Activations: the functions between layers, as Modules. They have no parameters and keep the
-shape."""
+"""Activations: the functions between layers, as Modules without parameters. They keep the shape."""
 
 from __future__ import annotations
 
@@ -73,8 +72,7 @@ class LeakyReLU(Module):
 
 
 class ELU(Module):
-    """x where x > 0, else alpha (eˣ − 1); its derivative at 0 is alpha. (Clevert et al. 2015,
-    equation 15)
+    """x where x > 0, else alpha (eˣ − 1); its derivative at 0 is alpha. (Clevert et al. 2015)
 
     >>> ELU()(np.array([-1000.0, 2.0]))
     array([-1.,  2.])
@@ -99,10 +97,10 @@ class SiLU(Module):
 
 
 class GELU(Module):
-    """x Φ(x): x times the probability that a normal number is below x. (Hendrycks and Gimpel 2016,
-    section 2)
+    """x Φ(x): x times the probability that a normal number is below x.
 
-    approximate="tanh" is many times faster, and off by less than 0.0005.
+    approximate="tanh" is many times faster, and off by less than 0.0005. (Hendrycks and Gimpel
+    2016, section 2)
 
     >>> GELU()(np.array([-1000.0, 1.0])), GELU("tanh")(np.array([-1000.0, 1.0]))
     (array([-0.        ,  0.84134475]), array([-0.        ,  0.84119199]))
@@ -118,8 +116,8 @@ class GELU(Module):
 class Softplus(Module):
     """ln(1 + e^(beta x)) / beta: a smooth ReLU, sharper for a greater beta.
 
-    Exact everywhere, so that PyTorch's threshold is not needed: beyond beta x = 20 PyTorch returns
-    x, 2e-9/beta less.
+    It is exact everywhere and needs no threshold. PyTorch returns x where beta x > 20, which is up
+    to 2e-9/beta less.
 
     >>> Softplus()(np.array([-1000.0, 1000.0]))
     array([   0., 1000.])
@@ -133,8 +131,7 @@ class Softplus(Module):
 
 
 class Softmax(Module):
-    """eˣ / Σ eˣ along the axis, the last by default: positive, adding up to 1. PyTorch calls it
-    dim.
+    """eˣ / Σ eˣ along the axis: positive, adding up to 1. PyTorch calls the axis dim.
 
     >>> Softmax()(np.array([0.0, np.log(3.0)]))
     array([0.25, 0.75])

@@ -1,5 +1,4 @@
-"""Attention: every position looks at all positions, and takes from each in proportion to how well
-it fits."""
+"""Attention: every position looks at all positions, and takes most from those that fit it best."""
 
 from __future__ import annotations
 
@@ -21,17 +20,15 @@ QUERY, KEY, VALUE = 0, 1, 2  # the order of their rows in in_proj_weight
 
 
 class MultiHeadAttention(Module):
-    """softmax(Q Kᵀ / √d) V in each head, d = embed_dim / num_heads, then `out_proj`. (Vaswani et
-    al. 2017, §3.2)
+    """softmax(Q Kᵀ / √d) V in each head, then `out_proj`. (Vaswani et al. 2017, §3.2)
 
-    query `(batch, targets, embed_dim)`, key and value `(batch, sources, embed_dim)` ↦ `(batch,
-    targets, embed_dim)`; key left out is query, value left out is key. `causal` hides later
-    positions; `mask` hides where it is True, as PyTorch's does. It is `(targets, sources)`, or 4-d
-    and broadcast to `weights(…)`: padding is mask[:, None, None, :]. Raises ValueError for shapes
-    that do not fit and where all is hidden, TypeError unless the mask is bool. PyTorch spells it
-    MultiheadAttention.
+    query `(batch, targets, embed_dim)`, key and value `(batch, sources, embed_dim)` ↦ the query's
+    shape. Left out, the key is the query, the value the key; d = embed_dim / num_heads. `causal`
+    hides later positions, a bool `mask` those where it is True: `(targets, sources)`, or 4-d as
+    `weights(…)`, for padding mask[:, None, None, :]. ValueError for other shapes, or if all is
+    hidden.
 
-    >>> attention = MultiHeadAttention(8, num_heads=2)
+    >>> attention = MultiHeadAttention(8, num_heads=2)  # PyTorch: MultiheadAttention
     >>> attention(np.ones((5, 3, 8), np.float32), causal=True).shape
     (5, 3, 8)
     """
@@ -82,10 +79,10 @@ class MultiHeadAttention(Module):
         causal: bool = False,
         mask: ArrayLike | Tensor | None = None,
     ) -> Any:
-        """softmax(Q Kᵀ / √d), `(batch, heads, targets, sources)`: how much a query takes from each
-        key, to be drawn.
+        """How much a query takes from each key, softmax(Q Kᵀ / √d).
 
-        Each row adds up to 1. PyTorch returns them, averaged over the heads, with every output.
+        `(batch, heads, targets, sources)`, of which each row adds up to 1. PyTorch returns them,
+        averaged over the heads, with every output.
         """
         key = query if key is None else key
         self.check(query, key, key)
@@ -93,8 +90,7 @@ class MultiHeadAttention(Module):
         return special.softmax(hide(q @ k.mT / math.sqrt(q.shape[-1]), causal, mask))
 
     def heads(self, x: Tensor | Array, role: int) -> Any:
-        """The queries, keys or values of each head: `(batch, time, embed_dim)` ↦ `(batch, heads,
-        time, d)`."""
+        """The queries, keys or values: `(batch, time, embed_dim)` ↦ `(batch, heads, time, d)`."""
         batch, time, embed_dim = x.shape
         rows = slice(role * embed_dim, (role + 1) * embed_dim)
         x = special.linear(x, self.in_proj_weight[rows], self.in_proj_bias[rows])
@@ -121,8 +117,7 @@ class MultiHeadAttention(Module):
 
 
 def hide(scores: Any, causal: bool, mask: ArrayLike | Tensor | None) -> Any:
-    """−∞ in place of each score that is hidden, later than its query or True in the mask: its
-    weight is e^−∞ = 0."""
+    """−∞ in place of scores that are later than the query, or where the mask is True: e^−∞ = 0."""
     if mask is None and not causal:
         return scores
     hidden = np.zeros((), bool)
@@ -145,8 +140,7 @@ def leaving_some(hidden: Array) -> Array:
 
 
 def checked_mask(mask: Array, shape: tuple[int, ...]) -> Array:
-    """The mask, if it is bool and either `(targets, sources)` or broadcasts to `(batch, heads,
-    targets, sources)`."""
+    """The mask, if it is bool and `(targets, sources)`, or broadcasts to the weights' four axes."""
     if mask.dtype != bool:
         raise TypeError(
             f"a mask is bool, True where not to look, found {mask.dtype}: write mask == 0 if 1 "

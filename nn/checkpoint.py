@@ -44,9 +44,10 @@ def save(
 ) -> None:
     """Write the model, metadata (text to text), and what else is given, to one file.
 
-    With all of it loaded again, training goes on bit for bit as if it had never stopped. Until all is
-    written, an old file stays as it was. PyTorch loads the model without the names that begin with
-    "optimizer.". TypeError for metadata that are not text, ValueError for names that the file needs.
+    With all of it loaded again, training goes on bit for bit as if it had never stopped. Until all
+    is written, an old file stays as it was. PyTorch loads the model without the names that begin
+    with "optimizer.". TypeError for metadata that are not text, ValueError for names that the file
+    needs.
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -83,9 +84,8 @@ def load(
 ) -> dict[str, Any]:
     """Load what was saved, in place: the model alone, or more. Returns the metadata and the "step".
 
-    As in PyTorch, the optimizer's options become those in the file. Raises ValueError, which names the
-    file, if it is damaged, belongs to another model, or lacks what is asked for; then nothing has been
-    loaded.
+    As in PyTorch, the optimizer's options become those in the file. ValueError if it is damaged, of
+    another model, or lacks what is asked for; nothing has been loaded then.
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -212,7 +212,7 @@ def schedule_restore(schedule: Schedule, facts: Mapping[str, Any]) -> Restore:
 
 
 def rng_restore(rng: np.random.Generator, facts: Mapping[str, Any]) -> Restore:
-    """Try the state on a copy, then set it in place: whoever shares the generator goes on with it."""
+    """Try the state on a copy, then set it in place, for all who share the generator."""
     trial = copy.deepcopy(rng.bit_generator)
     trial.state = facts["state"]
 
@@ -323,7 +323,7 @@ def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str
 
 
 def replace_file(path: Path, contents: bytes) -> None:
-    """Write a file beside the old one, then rename it: a reader finds the old one or the new one."""
+    """Write a file beside the old one, then rename it: a reader finds the old one or the new."""
     temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         with open(temporary, "xb") as file:

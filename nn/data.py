@@ -1,5 +1,4 @@
-"""Data for training: batches of examples, sets split at random, labels as one-hot vectors. Files
-are read in idx.py."""
+"""Data for training: batches, random splits, one-hot labels. Files are read in idx.py."""
 
 from __future__ import annotations
 
@@ -18,17 +17,15 @@ __all__ = ["DataLoader", "one_hot", "random_split", "read_idx", "read_mnist", "t
 
 
 class DataLoader:
-    """Batches of examples: arrays of `n` examples each, cut along their first axis. Iterating once
-    is one epoch.
+    """Batches of examples, cut from arrays along the first axis. Iterating once is one epoch.
 
-    In an array's place may be anything with `__len__` and `__getitem__` that gives one example, or
-    a tuple of them: these are stacked. Yields tuples, one batch per array; the last batch may be
-    smaller, unless `drop_last`. With `shuffle`, every epoch draws a new order from `rng`; without,
-    batches of arrays are views. `len(loader)` counts batches. Raises ValueError for different
-    lengths, batch_size < 1, or shuffle without an rng.
+    Yields tuples, one batch for each array; the last may be smaller, unless `drop_last`. With
+    `shuffle` every epoch draws a new order from `rng`; without, batches are views. A source that is
+    no array, but has `__len__` and `__getitem__`, gives one example at a time, or a tuple: these
+    are stacked. ValueError for different lengths, batch_size < 1, or shuffle without an rng.
 
-    >>> from tinygrad_edu.nn.data import DataLoader
-    >>> [y.tolist() for x, y in DataLoader(np.zeros((5, 28, 28)), np.array([7, 2, 1, 0, 4]), batch_size=2)]
+    >>> x, y = np.zeros((5, 28, 28)), np.array([7, 2, 1, 0, 4])
+    >>> [labels.tolist() for images, labels in DataLoader(x, y, batch_size=2)]
     [[7, 2], [1, 0], [4]]
     """
 
@@ -90,8 +87,7 @@ def as_examples(source: Any) -> Any:
 
 
 def fetched(source: Any, which: slice | Array) -> Iterator[Array]:
-    """The batches of these examples: one of an array, one per place in the tuples of anything
-    else."""
+    """The batches of these examples: one of an array, or one for each place in their tuples."""
     if isinstance(source, np.ndarray):
         yield source[which] if isinstance(which, slice) else source.take(which, axis=0)
     else:
@@ -115,13 +111,14 @@ def stacked(examples: Sequence[Any]) -> Array:
 def train_test_split(
     *arrays: ArrayLike, test_size: float | int = 0.2, rng: np.random.Generator
 ) -> list[Array]:
-    """Shuffled alike and cut in two: `[x_train, x_test, y_train, y_test, …]`, as scikit-learn's.
+    """Shuffle arrays alike and cut each in two: `[x_train, x_test, y_train, y_test, …]`.
 
-    `test_size` is the part that is held back, between 0 and 1, rounded up, or how many examples: an
-    integer. Raises ValueError for different lengths, or if no example were left on one side.
+    `test_size` is how many examples are held back: an integer, or a part between 0 and 1, rounded
+    up. As scikit-learn's. Raises ValueError for different lengths, or if no example were left on
+    one side.
 
-    >>> from tinygrad_edu.nn.data import train_test_split
-    >>> x_train, x_test, y_train, y_test = train_test_split(np.zeros((10, 3)), np.arange(10), rng=np.random.default_rng(0))
+    >>> x, y, rng = np.zeros((10, 3)), np.arange(10), np.random.default_rng(0)
+    >>> x_train, x_test, y_train, y_test = train_test_split(x, y, rng=rng)
     >>> x_train.shape, x_test.shape, sorted([*y_train, *y_test]) == [*range(10)]
     ((8, 3), (2, 3), True)
     """
@@ -143,15 +140,14 @@ def train_test_split(
 
 
 def random_split(examples: Any, lengths: Sequence[float], *, rng: np.random.Generator) -> list[Any]:
-    """Parts of these lengths, every example in one of them: of an array, of a tuple of arrays, or
-    of 0 … n − 1, for an integer.
+    """Parts of these lengths, of an array, a tuple of arrays, or 0 … n − 1 if given an integer.
 
-    Lengths are integers that add up to n, or fractions, floats that add up to 1: then each is
-    rounded down, and what is left goes to the first parts, one each, as in PyTorch. Raises
-    ValueError for other sums and negative lengths.
+    Every example is in one part. Lengths are integers that add up to n, or floats that add up to 1:
+    then each is rounded down, and what is left goes to the first parts, one each, as in PyTorch.
+    Raises ValueError for other sums and negative lengths.
 
-    >>> from tinygrad_edu.nn.data import random_split
-    >>> [part.shape for part in random_split(np.zeros((11, 3)), [0.5, 0.5], rng=np.random.default_rng(0))]
+    >>> parts = random_split(np.zeros((11, 3)), [0.5, 0.5], rng=np.random.default_rng(0))
+    >>> [part.shape for part in parts]
     [(6, 3), (5, 3)]
     """
     check_rng(rng, "a random split", "rng=np.random.default_rng(0)")

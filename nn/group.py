@@ -1,4 +1,4 @@
-"""A parameter group: which parameters an optimizer updates with which options, one by one or as one vector."""
+"""A parameter group: parameters, their options, and the one vector that they can become."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ PER_CALL = 16_384  # numbers that are copied in the time that a call costs
 
 
 class Group:
-    """The parameters and options of one of an optimizer's `param_groups`; and all of them as one vector.
+    """The parameters and options of one of an optimizer's `param_groups`; joined, one vector.
 
     To make a Group changes nothing. The first step joins the parameters, if they have no more than
     `most` numbers and none shares memory with another: the numbers move into `data`, of which each
-    `p.data` is a view from then on, and an update is a few calls, however many parameters there are.
-    If one is ever without a gradient, or is given other data, they are updated one by one from there on.
+    `p.data` is a view from then on, and an update is a few calls, however many parameters there
+    are. If one is ever without a gradient, or is given other data, all are updated one by one
+    again.
     """
 
     data: Array  # of all parameters in a row, once they are joined
@@ -50,7 +51,7 @@ class Group:
         return [p for p in self.parameters if p.grad is not None]
 
     def units(self) -> Sequence[Tensor | Group]:
-        """What is updated: the Group itself as one vector, or every parameter that has a gradient."""
+        """What is updated: the Group itself as one vector, or every parameter with a gradient."""
         parameters = self.with_gradients()
         if self.joins and not self.has_stayed(parameters):
             self.joins, self.is_joined, self.arrays = False, False, []
@@ -84,7 +85,7 @@ class Group:
         return [vector[end - p.size : end].reshape(p.shape) for p, end in parts]
 
     def keep(self, name: str, arrays: dict[Tensor, Array]) -> Array:
-        """One vector of the arrays that are kept for each parameter, 0 at first; they become views."""
+        """One vector of what is kept for each parameter, 0 at first; `arrays` are its views."""
         if name not in self.kept:
             found = [arrays.get(p, np.zeros_like(p.data)) for p in self.parameters]
             self.kept[name] = np.concatenate([array.reshape(-1) for array in found])

@@ -1,7 +1,8 @@
 """IDX files: MNIST and its like. Reachable as nn.data.read_idx and nn.data.read_mnist.
 
 A file is somebody else's: nothing in it is believed before it has been checked, and no memory is
-taken for what its header merely promises."""
+taken for what its header merely promises.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +28,7 @@ CHUNK = 2**20  # memory grows by this much at a time, and only as the data arriv
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Read an IDX file: two zero bytes, type code, number of dimensions, the sizes, then the values
-    in C order.
+    """Read an IDX file: two zero bytes, type code, number of dimensions, sizes, values in C order.
 
     It may be gzipped, whatever its name. Returns a writable array of the header's shape and type,
     in native byte order. Raises ValueError, which names the file, if it is not exactly that, or
@@ -98,8 +98,7 @@ def read_exactly(stream: BinaryIO, size: int, what: str) -> bytearray:
 def read_mnist(
     directory: str | os.PathLike[str], *, classes: int = 10
 ) -> tuple[Examples, Examples]:
-    """The four files of MNIST, or of any set in its format: `(train_images, train_labels),
-    (test_images, test_labels)`.
+    """MNIST's four files, or others like them: `(images, labels)` to train, and the same to test.
 
     Images are uint8 `(n, rows, columns)`, pixels 0 to 255; labels uint8 `(n,)`, from 0 to `classes`
     - 1. Raises FileNotFoundError if a file is missing, ValueError naming it if its contents don't

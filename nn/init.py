@@ -1,10 +1,10 @@
-"""How parameters start. A distribution gives an array: (shape, rng, dtype) ↦ array; `initialize`
-gives one to a model.
+"""How parameters start: distributions, (shape, rng, dtype) ↦ array, and `initialize` for a model.
 
 Why the variance matters: zᵢ = Σⱼ Wᵢⱼ xⱼ adds fan_in independent terms, so Var z = fan_in · Var W ·
 E[x²]. With Var W = 1 / fan_in signals keep their size from layer to layer, whatever its width; a
 factor of 2 per layer, or ½, would be 1000 or 1/1000 after ten. Backwards the same sum runs over
-fan_out."""
+fan_out.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +36,13 @@ Distribution: TypeAlias = (
 
 
 def initialize(model: Module, rng: np.random.Generator, **distributions: Distribution) -> None:
-    """Draw anew every parameter whose name ends in one of the given names; the others stay as they
-    are.
+    """Draw anew every parameter whose name ends in one of the given names; leave the others alone.
 
-    A ValueError if no parameter has the name. Below: W ~ N(0, 1/fan_in), b ~ N(0, 1).
+    Raises ValueError if no parameter has the name. Below: W ~ N(0, 1/fan_in), b ~ N(0, 1).
 
     >>> from tinygrad_edu import nn
-    >>> model = nn.Sequential(nn.Linear(784, 16), nn.Sigmoid(), nn.Linear(16, 10))
-    >>> nn.init.initialize(model, np.random.default_rng(0), weight=nn.init.lecun_normal, bias=nn.init.normal)
+    >>> model, rng = nn.Sequential(nn.Linear(784, 16), nn.Sigmoid()), np.random.default_rng(0)
+    >>> nn.init.initialize(model, rng, weight=nn.init.lecun_normal, bias=nn.init.normal)
     """
     named = [(name.rpartition(".")[2], p) for name, p in model.named_parameters()]
     unknown = distributions.keys() - dict(named).keys()
@@ -100,8 +99,7 @@ def normal(
 
 
 def lecun_normal(shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Array:
-    """N(0, 1/fan_in): the sum of fan_in terms keeps variance 1. (LeCun et al. 1998, Efficient
-    BackProp, §4.6)
+    """N(0, 1/fan_in): the sum of fan_in terms keeps variance 1. (LeCun et al. 1998, §4.6)
 
     >>> lecun_normal((1000, 400), np.random.default_rng(0)).std().round(3)  # 1/√400
     np.float32(0.05)
@@ -112,8 +110,9 @@ def lecun_normal(shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.f
 def xavier_normal(
     shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32, *, gain: float = 1.0
 ) -> Array:
-    """N(0, gain² · 2/(fan_in + fan_out)): between what forward and backward need. (Glorot & Bengio
-    2010, eq. 12)
+    """N(0, gain² · 2/(fan_in + fan_out)): between what forward and backward need.
+
+    (Glorot & Bengio 2010, eq. 12)
 
     >>> xavier_normal((1000, 600), np.random.default_rng(0)).std().round(3)  # √(2/1600)
     np.float32(0.035)
@@ -124,8 +123,9 @@ def xavier_normal(
 def xavier_uniform(
     shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32, *, gain: float = 1.0
 ) -> Array:
-    """U(−a, a), a = gain · √(6/(fan_in + fan_out)): the variance of xavier_normal. (Glorot & Bengio
-    2010, eq. 16)
+    """U(−a, a) with the variance of xavier_normal: a = gain · √(6/(fan_in + fan_out)).
+
+    (Glorot & Bengio 2010, eq. 16)
 
     >>> abs(xavier_uniform((1000, 500), np.random.default_rng(0))).max().round(3)  # √(6/1500)
     np.float32(0.063)
@@ -135,8 +135,7 @@ def xavier_uniform(
 
 
 def kaiming_normal(shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Array:
-    """N(0, 2/fan_in), for layers before a ReLU, which sets half of E[z²] to zero. (He et al. 2015,
-    eq. 10)
+    """N(0, 2/fan_in), for layers before a ReLU, which halves E[z²]. (He et al. 2015, eq. 10)
 
     >>> kaiming_normal((1000, 800), np.random.default_rng(0)).std().round(3)  # √(2/800)
     np.float32(0.05)
@@ -157,13 +156,11 @@ def kaiming_uniform(shape: Shape, rng: np.random.Generator, dtype: DTypeLike = n
 def orthogonal(
     shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32, *, gain: float = 1.0
 ) -> Array:
-    """gain · Q: as a matrix `(out, fan_in)`, the rows of Q are orthonormal, or its columns if those
-    are fewer.
+    """gain · Q, where Q, `(out, fan_in)`, has orthonormal rows, or columns if those are fewer.
 
-    Σ q² is 1 in each of those rows, so Var W = gain²/fan_in as lecun_normal's; gain²/out where out
-    > fan_in. It keeps more than the variance: all singular values are gain, so that a square W
-    multiplies every x's length by gain, not only the average one, and so do ten in a row, where the
-    product of random matrices squashes most x. (Saxe et al. 2014, §3)
+    All singular values are gain: a square W multiplies the length of every x by gain, and so do ten
+    in a row. A product of random matrices keeps only the average length, and squashes most x. Var W
+    is gain²/fan_in, as lecun_normal's, or gain²/out where out > fan_in. (Saxe et al. 2014, §3)
 
     >>> w = orthogonal((2, 3), np.random.default_rng(0), np.float64)
     >>> np.allclose(w @ w.T, np.eye(2))
@@ -178,8 +175,7 @@ def orthogonal(
 
 
 def fans(shape: Shape) -> tuple[int, int]:
-    """(fan_in, fan_out) of a weight `(out, in, …)`: how many terms one output adds up, and one
-    input's gradient."""
+    """(fan_in, fan_out) of a weight `(out, in, …)`: terms of an output, of an input's gradient."""
     if len(shape) < 2:
         raise ValueError(f"fan_in is that of a weight (out, in, …), found shape {shape}")
     field = math.prod(shape[2:])  # 1 for a matrix, height · width for a convolution

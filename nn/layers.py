@@ -1,5 +1,4 @@
-"""Layers: Modules with parameters, what stands between them, and the two ways to put Modules
-together."""
+"""Layers: Modules with parameters, what stands between them, and two ways to join Modules."""
 
 from __future__ import annotations
 
@@ -31,11 +30,10 @@ IntPair = tuple[int, int]  # one for the rows, one for the columns
 
 
 class Linear(Module):
-    """y = x Wᵀ + b: `(…, in_features)` becomes `(…, out_features)`; W, `weight`, is `(out_features,
-    in_features)`.
+    """y = x Wᵀ + b: `(…, in_features)` becomes `(…, out_features)`.
 
-    W and b start uniform between ±1/√in_features, as PyTorch's, drawn from `rng`. Raises ValueError
-    if x does not fit.
+    W, `weight`, is `(out_features, in_features)`. W and b start uniform between ±1/√in_features, as
+    PyTorch's, drawn from `rng`. Raises ValueError if x does not fit.
 
     >>> layer = Linear(3, 2, rng=np.random.default_rng(0))
     >>> layer(np.ones((5, 3), np.float32)).shape
@@ -81,13 +79,12 @@ class Linear(Module):
 
 
 class Conv2d(Module):
-    """z[b, o] = bias[o] + Σ weight[o, c] ⋆ x[b, c], the filters slid over images: `special.conv2d`
-    as a layer.
+    """z[b, o] = bias[o] + Σ weight[o, c] ⋆ x[b, c], the filters slid over images: `special.conv2d`.
 
     `(batch, in_channels, height, width)` becomes `(batch, out_channels, rows, columns)`; `weight`
-    is `(out_channels, in_channels/groups, kernel rows, kernel columns)`. Both start uniform between
-    ±1/√(numbers that one output adds up), as PyTorch's. Padding is a number of zeros: there is no
-    "same", and no image without a batch.
+    is `(out_channels, in_channels/groups, kernel rows, kernel columns)`. Weight and bias start
+    uniform between ±1/√(numbers that one output adds up), as PyTorch's. Padding is a number of
+    zeros: there is no "same", and no image without a batch.
 
     >>> Conv2d(3, 8, kernel_size=5, stride=2, padding=2)(np.zeros((1, 3, 32, 32), np.float32)).shape
     (1, 8, 16, 16)
@@ -139,8 +136,7 @@ class Conv2d(Module):
 
 
 class MaxPool2d(Module):
-    """The greatest number in each window: `(batch, channels, height, width)` to `(batch, channels,
-    rows, columns)`.
+    """The greatest number in each window of images `(batch, channels, height, width)`.
 
     Windows are `stride` apart, by default a `kernel_size`. Numbers that tie share the gradient,
     where PyTorch's first takes it all; padding and dilation, which PyTorch has, are left out.
@@ -192,10 +188,10 @@ class Flatten(Module):
 
 
 class Dropout(Module):
-    """While training, each number becomes 0 with probability p, or is divided by 1 − p; in
-    `eval()`, x itself.
+    """While training, each number becomes 0 with probability p, else is divided by 1 − p.
 
-    `rng` draws anew in each call. Srivastava et al. 2014, scaled in training, as PyTorch does.
+    In `eval()` it gives x itself. `rng` draws anew in each call. (Srivastava et al. 2014, but
+    scaled in training, as PyTorch does)
 
     >>> layer = Dropout(0.5, rng=np.random.default_rng(0))
     >>> layer(np.ones(6)), layer.eval()(np.ones(6))
@@ -214,11 +210,10 @@ class Dropout(Module):
 
 
 class Embedding(Module):
-    """Row weight[i] for each index i: `(…)` becomes `(…, embedding_dim)`; `weight` is
-    `(num_embeddings, embedding_dim)`.
+    """Row weight[i] for each index i: `(…)` becomes `(…, embedding_dim)`.
 
-    The rows start as N(0, 1), as PyTorch's. Raises TypeError for indices that are not integers,
-    IndexError for others than 0 to num_embeddings − 1.
+    `weight` is `(num_embeddings, embedding_dim)` and starts as N(0, 1), as PyTorch's. Raises
+    TypeError for indices that are not integers, IndexError for others than 0 to num_embeddings − 1.
 
     >>> Embedding(10, 4, rng=np.random.default_rng(0))([[1, 2, 3], [9, 9, 0]]).shape
     (2, 3, 4)
@@ -245,12 +240,12 @@ class Embedding(Module):
 
 
 class Sequential(Module):
-    """(f, g, h) ↦ h(g(f(x))): its layers in turn, named "0", "1", … An index gives one, a slice a
-    Sequential.
+    """(f, g, h) ↦ h(g(f(x))): its layers in turn, named "0", "1", …
+
+    model[0] is a layer, model[:2] a Sequential.
 
     >>> rng = np.random.default_rng(0)
-    >>> model = Sequential(Linear(784, 16, rng=rng), Linear(16, 10, rng=rng))
-    >>> model
+    >>> Sequential(Linear(784, 16, rng=rng), Linear(16, 10, rng=rng))
     Sequential                                 12,730 parameters
       0: Linear  weight (16, 784), bias (16,)  12,560
       1: Linear  weight (10, 16), bias (10,)      170
@@ -283,11 +278,10 @@ class Sequential(Module):
 
 
 class Residual(Sequential):
-    """x + f(x), where f is one Module or several in turn: the layers learn what to change. f keeps
-    the shape of x.
+    """x + f(x), where f is one Module or several in turn, and keeps the shape of x.
 
-    The identity lets gradients through as they are, however many stand in a row. (He et al. 2015,
-    equation 1)
+    The layers learn what to change; x itself lets gradients through as they are, however many of
+    these stand in a row. (He et al. 2015, equation 1)
 
     >>> Residual(Linear(3, 8), Linear(8, 3))(np.ones((5, 3), np.float32)).shape
     (5, 3)

@@ -1,7 +1,8 @@
 """Losses: how far predictions are from targets, as one number to descend.
 
-Each is an equation for one number, or one example, and `reduction` averages, adds up or leaves what
-it gives."""
+Each is an equation for one number, or for one example; `reduction` averages what it gives, adds it
+up, or leaves it.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +26,7 @@ REDUCTIONS: dict[str, Callable[[Any], Any]] = {
 
 
 class Loss(Module):
-    """What losses share: `reduction` makes one number of many, "mean" or "sum", or leaves them,
-    "none"."""
+    """What losses share: `reduction` takes the "mean" or "sum" of many numbers, or "none"."""
 
     reductions = REDUCTIONS
 
@@ -48,11 +48,11 @@ class Loss(Module):
 
 
 class Elementwise(Loss):
-    """A loss of each number by itself. Prediction x and target y have the same shape, any one:
-    nothing is broadcast.
+    """A loss of each number by itself: prediction x and target y have the same shape, any one.
 
-    Raises ValueError if the shapes differ: `(n, 1)` against `(n,)` would compare everything with
-    everything."""
+    Nothing is broadcast. Raises ValueError if the shapes differ: `(n, 1)` against `(n,)` would
+    compare everything with everything.
+    """
 
     def each(self, x: Any, y: Any) -> Any:
         """The loss of each number of x, before the reduction."""
@@ -72,14 +72,12 @@ class Elementwise(Loss):
         return self.reduced(prediction, as_floats(target, prediction))
 
     def reduced(self, x: Any, y: Any) -> Any:
-        """The losses of all numbers as one; a loss overrides it that has its sum as one
-        operation."""
+        """The losses of all numbers as one. A loss whose sum is one operation overrides it."""
         return self.reduce(self.each(x, y))
 
 
 class MSE(Elementwise):
-    """(x − y)², averaged over all numbers. Both have the same shape, any one; a ValueError if they
-    have not.
+    """(x − y)², averaged over all numbers. Raises ValueError if the shapes differ.
 
     >>> MSE()(np.array([1.0, 2.0]), [1.0, 4.0])
     np.float64(2.0)
@@ -95,8 +93,7 @@ class MSE(Elementwise):
 
 
 class L1(Elementwise):
-    """|x − y|, averaged over all numbers, with slope 0 where x = y. Both have the same shape, any
-    one; else a ValueError.
+    """|x − y|, averaged over all numbers; slope 0 where x = y. ValueError if the shapes differ.
 
     >>> L1()(np.array([1.0, 2.0]), [1.0, 4.0])
     np.float64(1.0)
@@ -107,11 +104,10 @@ class L1(Elementwise):
 
 
 class Huber(Elementwise):
-    """½ d² where |d| ≤ δ, else δ (|d| − ½ δ), with d = x − y: no slope is beyond δ, so that
-    outliers pull no harder.
+    """½ d² where |d| ≤ δ, else δ (|d| − ½ δ), with d = x − y, averaged over all numbers.
 
-    Averaged over all numbers; both have the same shape, any one. Raises ValueError for δ ≤ 0, and
-    if the shapes differ. (Huber 1964, Robust estimation of a location parameter)
+    No slope is beyond δ, so that outliers pull no harder. Raises ValueError for δ ≤ 0, and if the
+    shapes differ. (Huber 1964, Robust estimation of a location parameter)
 
     >>> Huber(delta=1.0)(np.array([0.0, 0.0]), [0.5, 10.0]) * 2  # ½ · 0.5² + 1 · (10 − ½)
     np.float64(9.625)
@@ -132,12 +128,11 @@ class Huber(Elementwise):
 
 
 class BCEWithLogits(Elementwise):
-    """−y ln σ(x) − (1 − y) ln(1 − σ(x)), in nats, averaged over all numbers: x is the logit of the
-    probability of a yes.
+    """−y ln σ(x) − (1 − y) ln(1 − σ(x)), in nats, averaged over all numbers.
 
-    The target y is 0 or 1, or a probability between; both have the same shape, any one; a
-    ValueError if they have not. Exact where σ(x) itself is 0 or 1 already: use it in place of a
-    Sigmoid with a loss behind it.
+    x is the logit of the probability of a yes; the target y is 0 or 1, or a probability between.
+    Exact where σ(x) itself is 0 or 1 already: use it in place of a Sigmoid with a loss behind it.
+    Raises ValueError if the shapes differ.
 
     >>> BCEWithLogits()(np.array([0.0, 1000.0]), [0, 0])  # ½ (ln 2 + 1000)
     np.float64(500.3465735902...)
@@ -148,13 +143,12 @@ class BCEWithLogits(Elementwise):
 
 
 class KLDiv(Elementwise):
-    """y (ln y − x), in nats, and 0 where y = 0: x are log-probabilities, the target y
-    probabilities, of the same shape.
+    """y (ln y − x), in nats, and 0 where y = 0: x are log-probabilities, y probabilities.
 
-    Their sum over the classes is the Kullback-Leibler divergence D(y ‖ eˣ) of one example: the
-    arguments stand in PyTorch's order, the other way round than in D. The default "mean" divides by
-    all numbers, as PyTorch's does; "batchmean" divides by the number of examples, the length of the
-    first axis, and is the divergence. A ValueError if the shapes differ.
+    Their sum over the classes is the Kullback-Leibler divergence D(y ‖ eˣ) of one example;
+    PyTorch's order of arguments is the reverse of D's. "mean" divides by all numbers, as PyTorch's
+    does; "batchmean" by the number of examples, the length of the first axis, and so gives the
+    divergence. Raises ValueError if the shapes differ.
 
     >>> KLDiv("batchmean")(np.log([[0.5, 0.5]]), [[1.0, 0.0]]) == np.log(2)
     np.True_
@@ -180,13 +174,12 @@ class ClassLoss(Loss):
 
 
 class CrossEntropy(ClassLoss):
-    """−Σ p ln softmax(logits) per example, in nats, averaged over the batch. Logits are `(batch,
-    classes)`.
+    """−Σ p ln softmax(logits) per example, in nats, averaged over the batch.
 
-    The target is class indices `(batch,)`, integers from 0 to classes − 1, or probabilities p
-    `(batch, classes)`. label_smoothing ε puts (1 − ε) p + ε/classes in p's place. (Szegedy et al.
-    2016, §7) Raises ValueError for other shapes, indices and ε, TypeError for indices that are not
-    integers.
+    Logits are `(batch, classes)`. The target is class indices `(batch,)`, integers from 0 to
+    classes − 1, or probabilities p `(batch, classes)`. label_smoothing ε puts (1 − ε) p + ε/classes
+    in p's place (Szegedy et al. 2016, §7). Raises ValueError for other shapes, indices and ε,
+    TypeError for indices that are not integers.
 
     >>> CrossEntropy()(np.zeros((2, 4)), [3, 0]) == np.log(4)
     np.True_
@@ -220,12 +213,11 @@ class CrossEntropy(ClassLoss):
 
 
 class NLL(ClassLoss):
-    """−log_p[i, target[i]] per example, in nats, averaged over the batch: CrossEntropy behind a
-    LogSoftmax.
+    """−log_p[i, target[i]] per example, in nats, averaged over the batch.
 
-    log_p are log-probabilities `(batch, classes)`, the target class indices `(batch,)`, from 0 to
-    classes − 1. Raises ValueError for other shapes and indices, TypeError for indices that are not
-    integers.
+    log_p are log-probabilities `(batch, classes)`, as LogSoftmax gives them; the target is class
+    indices `(batch,)`, from 0 to classes − 1. Raises ValueError for other shapes and indices,
+    TypeError for indices that are not integers.
 
     >>> NLL()(np.log([[0.5, 0.5], [0.5, 0.5]]), [1, 0]) == np.log(2)
     np.True_
@@ -264,8 +256,7 @@ def checked_classes(indices: Array, classes: int) -> Array:
 
 
 def as_floats(target: Tensor | Array, prediction: Tensor | Array) -> Any:
-    """The target, integers and truth values in the prediction's dtype: labels leave float32
-    float32."""
+    """The target, in the prediction's dtype if it is integers or bool: float32 stays float32."""
     return (
         target.astype(np.result_type(prediction.dtype, 0.0))
         if target.dtype.kind in "biu"

@@ -17,11 +17,10 @@ Member = TypeVar("Member", "Module", Tensor)
 
 
 class Module:
-    """A function with parameters: write `forward`, call the Module. Layers, losses and whole models
-    are Modules.
+    """A function with parameters: write `forward`, call the Module.
 
-    Its attributes are its state: Tensors, Modules, and lists, tuples and dicts of them, named like
-    `blocks.0.weight`.
+    Layers, losses and whole models are Modules. Its attributes are its state: Tensors, Modules, and
+    lists, tuples and dicts of them, named like `blocks.0.weight`.
 
     >>> class Scale(Module):
     ...     def __init__(self): self.factor = Tensor([2.0, 3.0], requires_grad=True)
@@ -71,8 +70,7 @@ class Module:
         )
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Every Tensor that requires a gradient, by name, once; a Tensor that requires none is a
-        buffer."""
+        """Every Tensor that requires a gradient, by name, once. Others are buffers."""
         return ((name, x) for name, x in unique(self.named_state()) if x.requires_grad)
 
     def parameters(self) -> Iterator[Tensor]:
@@ -84,16 +82,15 @@ class Module:
         return unique((name, x) for name, x in self.walk() if isinstance(x, Module))
 
     def state_dict(self) -> dict[str, Array]:
-        """Parameters and buffers by name, copied: later steps leave them as they are (PyTorch's
-        share memory)."""
+        """Copies of parameters and buffers, by name. PyTorch's share memory with the model."""
         return {name: np.array(x.data, order="C") for name, x in self.named_state()}
 
     def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
-        """Copy arrays into the parameters and buffers of the same name, whose dtypes stay as they
-        are.
+        """Copy arrays into the parameters and buffers of the same name, and keep their dtypes.
 
         If names are missing or unexpected, or shapes or kinds of numbers differ, a ValueError lists
-        them all, and nothing has been loaded."""
+        them all, and nothing has been loaded.
+        """
         own, arrays = (
             dict(self.named_state()),
             {name: np.asarray(array) for name, array in state.items()},
@@ -121,8 +118,7 @@ class Module:
             x.data = array
 
     def train(self, mode: bool = True) -> Self:
-        """Set `training`, here and in every Module within: some layers behave differently while
-        training."""
+        """Set `training`, here and in every Module within, as some layers differ in training."""
         for _, module in self.named_modules():
             module.training = mode
         return self

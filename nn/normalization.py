@@ -1,9 +1,9 @@
-"""Normalization: numbers brought to mean 0 and variance 1, then scaled and shifted by what is
-learnt.
+"""Normalization: numbers brought to mean 0 and variance 1, then scaled and shifted by parameters.
 
 All are (x − mean) / √(var + eps) · weight + bias, and differ in the axes: BatchNorm takes the mean
 and the variance of each channel over the batch, LayerNorm those of each example over its features.
-RMSNorm leaves the mean out."""
+RMSNorm leaves the mean out.
+"""
 
 from __future__ import annotations
 
@@ -82,8 +82,10 @@ class BatchNorm(Normalization):
         return self.affine((x - mean) / np.sqrt(var + self.eps), after)
 
     def track(self, mean: Array, var: Array, n: int) -> None:
-        """Let the running statistics follow a batch's, of n numbers each: in new arrays, the old
-        ones may be recorded."""
+        """Let the running statistics follow those of a batch with n numbers per channel.
+
+        They get new arrays: a recorded graph may hold the old ones.
+        """
         self.num_batches_tracked.data = np.copy(self.num_batches_tracked.data + 1)
         rate = 1 / self.num_batches_tracked.data if self.momentum is None else float(self.momentum)
         for running, now in (
@@ -94,13 +96,12 @@ class BatchNorm(Normalization):
 
 
 class BatchNorm1d(BatchNorm):
-    """(x − mean) / √(var + eps) · weight + bias: `(batch, channels)` or `(batch, channels,
-    length)`, each channel by its own.
+    """(x − mean) / √(var + eps) · weight + bias, each channel by its own mean and variance.
 
-    `eval()` takes `running_mean` and `running_var`: running ← (1 − momentum) running + momentum ·
-    batch's, whose variance is here the unbiased one; momentum=None takes the average over all
-    batches. PyTorch's track_running_stats is always on. ValueError for other shapes, and for a
-    single number per channel in training. (Ioffe & Szegedy 2015, algorithm 1)
+    x is `(batch, channels)` or `(batch, channels, length)`. `eval()` takes running_mean and
+    running_var: running ← (1 − momentum) running + momentum · batch's, with the unbiased variance;
+    momentum=None averages all batches. track_running_stats is always on. ValueError for other
+    shapes, or for one number per channel in training. (Ioffe & Szegedy 2015, algorithm 1)
 
     >>> BatchNorm1d(2)(np.array([[0.0, 10.0], [2.0, 30.0]])).numpy().round(3)
     array([[-1., -1.],
@@ -111,8 +112,7 @@ class BatchNorm1d(BatchNorm):
 
 
 class BatchNorm2d(BatchNorm):
-    """BatchNorm1d for images, `(batch, channels, height, width)`: a channel's statistics run over
-    all other axes.
+    """BatchNorm1d for images: a channel's statistics run over `(batch, height, width)`.
 
     >>> x = np.random.default_rng(0).normal(5, 2, (8, 3, 4, 4))
     >>> BatchNorm2d(3)(x).numpy().std(axis=(0, 2, 3)).round(3)
@@ -123,11 +123,10 @@ class BatchNorm2d(BatchNorm):
 
 
 class LayerNorm(Normalization):
-    """(x − mean) / √(var + eps) · weight + bias, each example by its own mean and biased variance
-    over the last axes.
+    """(x − mean) / √(var + eps) · weight + bias, each example by its own mean and biased variance.
 
-    x is `(…, *normalized_shape)`, weight and bias are `normalized_shape`: ValueError if it is not.
-    (Ba et al. 2016, section 3)
+    They run over the last axes: x is `(…, *normalized_shape)`, weight and bias are
+    `normalized_shape`. Raises ValueError if x is not. (Ba et al. 2016, section 3)
 
     >>> LayerNorm(3)(np.array([[0.0, 1.0, 2.0], [0.0, 10.0, 20.0]])).numpy().round(3)
     array([[-1.225,  0.   ,  1.225],
@@ -154,11 +153,9 @@ class LayerNorm(Normalization):
 
 
 class RMSNorm(Normalization):
-    """x / √(mean x² + eps) · weight, each example by its own mean over the last axes; shapes are
-    those of LayerNorm.
+    """x / √(mean x² + eps) · weight, each example by its own mean; shapes are those of LayerNorm.
 
-    eps=None is that of x's dtype, 1.2e-7 in float32, as PyTorch's. (Zhang & Sennrich 2019, equation
-    4)
+    eps=None is that of x's dtype, 1.2e-7 in float32, as PyTorch's. (Zhang & Sennrich 2019, eq. 4)
 
     >>> RMSNorm(2)(np.array([3.0, 3.0]))
     Tensor([1., 1.], operation=multiply)
@@ -192,8 +189,7 @@ def moments(x: Any, axes: Shape) -> tuple[Any, Any]:
 
 
 def with_axes_after(p: Tensor, after: int) -> Tensor:
-    """`(channels,)` as `(channels, 1, 1)`, which broadcasts with `(batch, channels, height,
-    width)`: two axes after."""
+    """`(channels,)` as `(channels, 1, 1)`, if after = 2, to broadcast with images."""
     return p.reshape(*p.shape, *[1] * after) if after else p
 
 

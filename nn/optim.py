@@ -1,8 +1,8 @@
 """Optimizers: how parameters follow their gradients; and how to clip gradients that are too long.
 
-An optimizer is an `update` of one parameter `p` along its gradient `g` = ∂L/∂p: the formula, no more.
-Whether p is one parameter or a Group of them in a row is decided in group.py. How the learning rate
-changes is in schedules.py, whose names are here as well: nn.optim.Cosine …
+An optimizer is an `update` of one parameter `p` along its gradient `g` = ∂L/∂p: the formula, no
+more. Whether p is one parameter or a Group of them in a row is decided in group.py. How the
+learning rate changes is in schedules.py, whose names are here as well: nn.optim.Cosine …
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ Unit = Tensor | Group  # what is updated: a parameter, or a Group of them in a r
 
 
 class Optimizer:
-    """What optimizers share. `parameters` are Tensors, or groups with options of their own: see SGD.
+    """What optimizers share. It takes a list of parameters, or of groups with their own options.
 
-    The first step moves the numbers of small models into one vector, of which each `p.data` is a view
-    from then on; to build an optimizer moves nothing. Raises ValueError if there are no parameters, if
-    one comes twice, or for an option that is negative or unknown; TypeError for what is no parameter.
+    The first step moves a small model's numbers into one vector: each `p.data` is a view from then
+    on. ValueError for no parameters, one that comes twice, and options that are negative or
+    unknown; TypeError for what is no parameter. To write one, give its update:
 
-    >>> class Sign(Optimizer):  # to write one, give its update; `kept` holds arrays from step to step
+    >>> class Sign(Optimizer):  # self.kept gives arrays that last from step to step
     ...     def update(self, p, g, lr): p.data -= lr * np.sign(g)
     >>> Sign([Tensor(1.0, requires_grad=True)], lr=0.1).param_groups
     [{'params': [Tensor(1.0, requires_grad=True)], 'lr': 0.1}]
@@ -60,9 +60,9 @@ class Optimizer:
     joins = 0
 
     def __init_subclass__(cls, joins: int = 0) -> None:
-        """`joins`: up to how many numbers may be updated as one vector; 0, if they aren't treated alike.
+        """`joins`: how many numbers are updated as one vector at most; 0 if not treated alike.
 
-        Joining copies every gradient once and saves the update's calls for each parameter but one.
+        Joining copies every gradient once, and saves an update's calls for all parameters but one.
         """
         if "update" in vars(cls):
             cls.joins = joins
@@ -150,9 +150,8 @@ class SGD(Optimizer, joins=2 * PER_CALL):
     """p ← p − lr · v, with v ← momentum · v + g, and g ← g + weight_decay · p before that.
 
     Without momentum v is g; with nesterov, p ← p − lr · (g + momentum · v), a look ahead (Sutskever
-    et al. 2013, §2). As PyTorch's, without dampening: weight decay is the gradient of
-    ½ weight_decay ‖p‖². Groups have options of their own:
-    `SGD([{"params": weights, "weight_decay": 5e-5}, {"params": biases}], lr=0.1)`.
+    et al. 2013, §2). As PyTorch's, without dampening: the decay is the gradient of ½ weight_decay
+    ‖p‖². Groups: `SGD([{"params": weights, "weight_decay": 5e-5}, {"params": biases}], lr=0.1)`.
 
     >>> p = Tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = SGD([p], lr=0.1)
@@ -191,13 +190,13 @@ class SGD(Optimizer, joins=2 * PER_CALL):
 class Adam(Optimizer, joins=12 * PER_CALL):
     """p ← p − lr · m̂ / (√v̂ + ε), with running means m of g and v of g².
 
-    m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g²; m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ) undo the
-    start from 0. As in PyTorch, g ← g + weight_decay · p before that, which is not AdamW.
+    m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g²; m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ) undo
+    the start from 0. As in PyTorch, g ← g + weight_decay · p before that, which is not AdamW.
     (Kingma & Ba 2015, algorithm 1)
 
     >>> p = Tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = Adam([p], lr=0.1)
-    >>> (p * p).sum().backward(); optimizer.step(); p.data  # the first step is lr, whatever g's size
+    >>> (p * p).sum().backward(); optimizer.step(); p.data  # the first step is lr, whatever g is
     array([0.9, 1.9])
     """
 
@@ -308,7 +307,7 @@ class Adagrad(Optimizer, joins=6 * PER_CALL):
 
     >>> p = Tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = Adagrad([p], lr=0.1)
-    >>> (p * p).sum().backward(); optimizer.step(); p.data  # the first step is lr, whatever g's size
+    >>> (p * p).sum().backward(); optimizer.step(); p.data  # the first step is lr, whatever g is
     array([0.9, 1.9])
     """
 
@@ -332,9 +331,10 @@ class Adagrad(Optimizer, joins=6 * PER_CALL):
 def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> Any:
     """g ← g · min(1, max_norm / (‖g‖ + 10⁻⁶)), in place; ‖g‖ is of all gradients as one vector.
 
-    Between backward() and step(). Returns ‖g‖ as it was. PyTorch's `clip_grad_norm_` for the Euclidean
-    norm; our names have no _ at the end. Raises ValueError for a negative max_norm, and for a norm that
-    is NaN or infinite (PyTorch: error_if_nonfinite=True). (Pascanu et al. 2013, algorithm 1)
+    Between backward() and step(). Returns ‖g‖ as it was. PyTorch's `clip_grad_norm_` for the
+    Euclidean norm; our names have no _ at the end. Raises ValueError for a negative max_norm, and
+    for a norm that is NaN or infinite, as PyTorch's error_if_nonfinite=True. (Pascanu et al. 2013,
+    algorithm 1)
 
     >>> p = Tensor([1.0, 2.0], requires_grad=True)
     >>> ([3.0, 4.0] * p).sum().backward(); clip_grad_norm([p], max_norm=1.0), p.grad.round(3)
@@ -365,8 +365,8 @@ def joint_norm(*gradients: Array) -> np.float64:
 def clip_grad_value(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """g ← min(max(g, −clip_value), clip_value), number by number, in place.
 
-    Unlike clip_grad_norm, this changes the gradient's direction. PyTorch's `clip_grad_value_`. Raises
-    ValueError for a negative clip_value; NaNs stay NaNs.
+    Unlike clip_grad_norm, this changes the gradient's direction. PyTorch's `clip_grad_value_`.
+    Raises ValueError for a negative clip_value; NaNs stay NaNs.
 
     >>> p = Tensor([1.0, 2.0], requires_grad=True)
     >>> ([3.0, -0.5] * p).sum().backward(); clip_grad_value([p], clip_value=1.0); p.grad

@@ -1,8 +1,8 @@
-"""Recurrent layers: a state is carried from step to step. One loop over time for all three; each
-has its `cell`, one step.
+"""Recurrent layers: a state is carried from step to step. Each has its `cell`, one step.
 
 Names, shapes, order of the gates and initial values are PyTorch's, for one layer in one direction
-with batch_first=True."""
+with batch_first=True.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ NONLINEARITIES: dict[str, Callable[[Any], Any]] = {"tanh": np.tanh, "relu": spec
 
 
 class Recurrent(Module):
-    """What recurrent layers share: weights for `gates` times hidden_size numbers, a state with
-    `parts`, the loop over time."""
+    """What recurrent layers share: weights of the gates, parts of the state, the loop over time."""
 
     gates: ClassVar[int] = 1
     parts: ClassVar[tuple[str, ...]] = ("h",)
@@ -68,8 +67,7 @@ class Recurrent(Module):
         )
 
     def forward(self, x: Tensor | Array, state: Any = None) -> tuple[Any, Any]:
-        """h of every step, `(batch, time, hidden)`, and the last state, from which the next piece
-        of a sequence goes on."""
+        """h of every step, `(batch, time, hidden)`, and the last state, to go on from."""
         state, outputs = self.checked(x, state), []
         x = special.linear(
             x, self.weight_ih_l0, self.bias_ih_l0
@@ -87,8 +85,7 @@ class Recurrent(Module):
         return special.linear(h, self.weight_hh_l0, self.bias_hh_l0)
 
     def checked(self, x: Tensor | Array, state: Any) -> tuple[Any, ...]:
-        """The parts of the state, each `(batch, hidden)`, zeros at first, if x and the state
-        fit."""
+        """The parts of the state, each `(batch, hidden)`, zeros at first; ValueError for others."""
         features, hidden = self.weight_ih_l0.shape[1], self.weight_hh_l0.shape[1]
         name = f"{type(self).__name__}({features}, {hidden})"
         if x.ndim != 3 or x.shape[1] < 1 or x.shape[2] != features:
@@ -111,12 +108,12 @@ class Recurrent(Module):
 
 
 class RNN(Recurrent):
-    """h ← tanh(W_ih x + b_ih + W_hh h + b_hh), or relu. `(batch, time, in)` ↦ outputs `(batch,
-    time, hidden)`, last h.
+    """h ← tanh(W_ih x + b_ih + W_hh h + b_hh), or relu. (Elman 1990)
 
-    The state h is `(1, batch, hidden)`, 0 if left out. Parameters start uniform between ±1/√hidden.
-    Raises ValueError if x or h does not fit, or for another nonlinearity. One layer, one direction,
-    batch first, always with biases. (Elman 1990)
+    `(batch, time, in)` ↦ outputs `(batch, time, hidden)`, last h. The state h is
+    `(1, batch, hidden)`, 0 if left out. Parameters start uniform between ±1/√hidden. One layer, one
+    direction, batch first, always with biases. Raises ValueError if x or h does not fit, or for
+    another nonlinearity.
 
     >>> outputs, h = RNN(3, 4)(np.ones((2, 5, 3), np.float32))
     >>> outputs.shape, h.shape
@@ -145,8 +142,7 @@ class RNN(Recurrent):
 
 
 class LSTM(Recurrent):
-    """c ← σ(f) c + σ(i) tanh(g), h ← σ(o) tanh(c), where (i, f, g, o) = W_ih x + b_ih + W_hh h +
-    b_hh.
+    """c ← σ(f) c + σ(i) tanh(g), h ← σ(o) tanh(c); (i, f, g, o) = W_ih x + b_ih + W_hh h + b_hh.
 
     `(batch, time, in)` ↦ outputs `(batch, time, hidden)`, last (h, c), each `(1, batch, hidden)`, 0
     if left out. Otherwise as RNN. (Hochreiter & Schmidhuber 1997; the gate f by Gers et al. 2000)

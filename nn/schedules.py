@@ -1,7 +1,7 @@
 """Schedules: how the learning rate changes from step to step. Reachable as nn.optim.Cosine …
 
-A schedule is a `factor` of the step; two of them multiply, one put in the optimizer's place of the
-other."""
+A schedule is a `factor` of the step. Put in the optimizer's place of another, both multiply.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +22,10 @@ class Groups(Protocol):
 
 @dataclass(eq=False)
 class Schedule:
-    """lr = initial lr · factor(t), for every group, where t counts the calls of `step()` and starts
-    at 0.
+    """lr = initial lr · factor(t), for every group, where t counts the calls of `step()` from 0.
 
-    Call `step()` per batch or per epoch, after the optimizer's. A schedule in the optimizer's place
-    multiplies both factors: step the outer one of `WarmUp(Cosine(optimizer, 1000), 100)`. Raises
-    ValueError for an option that is not positive.
+    Step it after the optimizer, per batch or per epoch. `WarmUp(Cosine(optimizer, 1000), 100)`
+    multiplies both factors; step the outer one. ValueError for an option that is not positive.
 
     >>> class Inverse(Schedule):  # to write one, give its factor
     ...     def factor(self, t): return 1 / (1 + t)  # Robbins & Monro 1951
@@ -109,8 +107,9 @@ class Step(Schedule):
 
 @dataclass(eq=False)
 class Cosine(Schedule):
-    """factor(t) = (1 + cos(π t/steps)) / 2: from 1 to 0 over `steps`, then 0 (PyTorch's rises
-    again).
+    """factor(t) = (1 + cos(π t/steps)) / 2: from 1 to 0 over `steps`, then 0.
+
+    PyTorch's rises again.
 
     >>> from tinygrad_edu import nn
     >>> schedule = Cosine(nn.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1), steps=4)
@@ -126,8 +125,7 @@ class Cosine(Schedule):
 
 @dataclass(eq=False)
 class WarmUp(Schedule):
-    """factor(t) = min((t + 1)/steps, 1): from 1/steps to 1 in `steps` equal strides, and 1 from
-    there on.
+    """factor(t) = min((t + 1)/steps, 1): from 1/steps to 1 in `steps` equal strides, then 1.
 
     >>> from tinygrad_edu import nn
     >>> schedule = WarmUp(nn.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1), steps=4)
@@ -143,16 +141,14 @@ class WarmUp(Schedule):
 
 @dataclass(eq=False)
 class OneCycle(Schedule):
-    """factor(t): half a cosine up, from 1/div_factor to 1, and one down to 1/(div_factor ·
-    final_div_factor).
+    """Half a cosine up from 1/div_factor to 1, and one down to 1/(div_factor · final_div_factor).
 
-    The peak is at t = pct_start · steps − 1, the end at steps − 1; the factor stays there
-    (PyTorch's OneCycleLR raises). PyTorch's max_lr is the optimizer's lr here, for each group its
-    own, and the momentum isn't cycled: cycle_momentum=False. Raises ValueError unless all options
-    are positive and pct_start < 1. (Smith & Topin 2018, Super-convergence)
+    The peak is at t = pct_start · steps − 1, the end at steps − 1; there the factor stays.
+    PyTorch's max_lr is the lr of each group; the momentum is not cycled. ValueError unless all
+    options are positive and pct_start < 1. (Smith & Topin 2018)
 
-    >>> from tinygrad_edu import nn
-    >>> schedule = OneCycle(nn.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1), steps=6, pct_start=0.5)
+    >>> from tinygrad_edu import nn; optimizer = nn.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)
+    >>> schedule = OneCycle(optimizer, steps=6, pct_start=0.5)
     >>> [round(schedule.factor(t), 6) for t in range(6)]
     [0.04, 0.52, 1.0, 0.750001, 0.250003, 4e-06]
     """

@@ -26,8 +26,7 @@ class SummaryText(str):
 
 
 class WatchedForward:
-    """A module's forward that remembers its output's shape, and the operations that its calls
-    recorded."""
+    """A Module's forward that remembers its output's shape, and what its calls recorded."""
 
     def __init__(self, module: Module) -> None:
         self.forward, self.shape = module.forward, ""
@@ -42,11 +41,9 @@ class WatchedForward:
 
 
 def summary(model: Module, input_shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> str:
-    """A table of layers, each with what it holds: output shape, parameters, recorded operations,
-    multiply-adds of products.
+    """A table of layers: output shape, parameters, recorded operations, multiply-adds of products.
 
-    A copy of the model, in its mode, runs once on zeros of `input_shape`, batch included; `dtype`
-    is int for an Embedding.
+    A copy of it runs once on zeros of `input_shape`, batch included; dtype=int for an Embedding.
 
     >>> from tinygrad_edu import nn
     >>> summary(nn.Sequential(nn.Linear(784, 16), nn.Tanh()), (32, 784))
@@ -93,8 +90,7 @@ def younger(outputs: list[Tensor], start: Tensor) -> set[Tensor]:
 
 
 def multiply_adds(z: Tensor) -> int:
-    """One for each number of the result and each term of its sum, in x @ y and x Wᵀ + b:
-    convolutions too are such."""
+    """How many x @ y and x Wᵀ + b take, convolutions among them: numbers times terms of each."""
     return (
         z.size * z.values[1].shape[-1]
         if z.operation and z.operation.name in ("matmul", "linear")

@@ -1,8 +1,7 @@
-"""Transforms: images moved and turned a little, so that a model sees more than was photographed. No
-loop over the images.
+"""Transforms: images moved and turned a little, so that a model sees more than was photographed.
 
 Images are `(n, height, width)` or `(n, channels, height, width)`, of a floating-point type or
-uint8, which they keep.
+uint8, which they keep. There is no loop over them.
 
 >>> from tinygrad_edu.nn import transforms
 >>> rng, images = np.random.default_rng(0), np.zeros((32, 28, 28), np.uint8)
@@ -24,11 +23,10 @@ __all__ = ["random_rotate", "random_shift", "rotate", "shift"]
 
 @opaque
 def shift(images: ArrayLike, rows: ArrayLike, columns: ArrayLike) -> Array:
-    """z[i, j] = x[i − rows, j − columns], 0 where that is outside: down and to the right by whole
-    pixels.
+    """z[i, j] = x[i − rows, j − columns], and 0 from outside: moved down and to the right.
 
-    `rows` and `columns` are integers, for all images or `(n,)`, one for each. TypeError if they are
-    not whole.
+    `rows` and `columns` are whole pixels, for all images or `(n,)`, one for each. TypeError if they
+    are not whole.
 
     >>> shift(np.array([[[1, 2], [3, 4]]], np.uint8), rows=0, columns=1)
     array([[[0, 1],
@@ -44,8 +42,7 @@ def shift(images: ArrayLike, rows: ArrayLike, columns: ArrayLike) -> Array:
 
 
 def random_shift(images: Tensor | ArrayLike, most: int, rng: np.random.Generator) -> Array:
-    """Each image shifted by its own whole number of pixels, uniform from −most to most, down and to
-    the right.
+    """Each image shifted by its own whole numbers of pixels, uniform from −most to most.
 
     >>> random_shift(np.ones((5, 28, 28), np.float32), 2, np.random.default_rng(0)).dtype
     dtype('float32')
@@ -59,8 +56,7 @@ def random_shift(images: Tensor | ArrayLike, most: int, rng: np.random.Generator
 
 @opaque
 def rotate(images: ArrayLike, degrees: ArrayLike) -> Array:
-    """Turned counterclockwise about the centre; between pixels interpolated along both axes
-    (bilinear), 0 from outside.
+    """Turned counterclockwise about the centre; bilinear between pixels, 0 from outside.
 
     `degrees` is a number, for all images or `(n,)`, one for each. Multiples of 90 turn square
     images exactly. uint8 is rounded to the nearest integer.
@@ -94,8 +90,7 @@ def random_rotate(images: Tensor | ArrayLike, most: float, rng: np.random.Genera
 
 
 def interpolated(x: Array, y: Array, u: Array) -> Array:
-    """x at rows y and columns u, `(n, h, w)` both, which need not be whole: the mean of four
-    pixels, the nearer the heavier."""
+    """x at rows y and columns u, `(n, h, w)` both: the mean of four pixels, by nearness."""
     _, _, h, w = x.shape
     x = np.pad(
         x.astype(np.result_type(x, np.float32), copy=False), ((0, 0), (0, 0), (1, 1), (1, 1))
@@ -116,16 +111,14 @@ def interpolated(x: Array, y: Array, u: Array) -> Array:
 
 
 def pixels(x: Array, i: Array, j: Array) -> Array:
-    """z[n, c, …] = x[n, c, i[n, …], j[n, …]]: `(n, c, h, w)` with indices that broadcast to `(n, h,
-    w)`."""
+    """z[n, c, …] = x[n, c, i[n, …], j[n, …]]; the indices broadcast to `(n, h, w)`."""
     n, c = np.ogrid[: x.shape[0], : x.shape[1]]
     z: Array = x[n[:, :, None, None], c[:, :, None, None], i[:, None], j[:, None]]
     return z
 
 
 def cos_sin(degrees: Array) -> tuple[Array, Array]:
-    """(cos, sin), exactly 0 and ±1 at multiples of 90: whole quarters are turned by signs, and only
-    the rest by cos and sin."""
+    """(cos, sin), exactly 0 and ±1 at multiples of 90, as quarters are turned by signs."""
     quarters = np.rint(degrees / 90)
     rest, whole = np.radians(degrees - 90 * quarters), (quarters % 4).astype(np.int64)
     c, s = np.array([1, 0, -1, 0])[whole], np.array([0, 1, 0, -1])[whole]
