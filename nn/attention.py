@@ -22,11 +22,10 @@ QUERY, KEY, VALUE = 0, 1, 2  # the order of their rows in in_proj_weight
 class MultiHeadAttention(Module):
     """softmax(Q Kᵀ / √d) V in each head, then `out_proj`. (Vaswani et al. 2017, §3.2)
 
-    query `(batch, targets, embed_dim)`, key and value `(batch, sources, embed_dim)` ↦ the query's
-    shape. Left out, the key is the query, the value the key; d = embed_dim / num_heads. `causal`
-    hides later positions, a bool `mask` those where it is True: `(targets, sources)`, or 4-d as
-    `weights(…)`, for padding mask[:, None, None, :]. ValueError for other shapes, or if all is
-    hidden.
+    query `(batch, targets, embed_dim)`, key and value `(batch, sources, embed_dim)` ↦ as query; the
+    key may be left out if it is the query, the value if it is the key. d = embed_dim / num_heads.
+    `causal` hides later positions, a bool `mask` where it is True: `(targets, sources)`, or 4-d as
+    `weights(…)`: mask[:, None, None, :]. ValueError for other shapes, or if all is hidden.
 
     >>> attention = MultiHeadAttention(8, num_heads=2)  # PyTorch: MultiheadAttention
     >>> attention(np.ones((5, 3, 8), np.float32), causal=True).shape
