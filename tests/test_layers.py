@@ -13,20 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layers import F8, LAYERS, rng
 
 from tinygrad_edu import Tensor, check_gradients, nn
 
 Array = np.ndarray[Any, Any]
-IMAGES, ROWS, LONG = (
-    (2, 4, 5, 6),
-    (5, 3),
-    (3, 2, 4),
-)  # (batch, channels, height, width), (batch, channels), with length
-F8: Any = {"dtype": np.float64}
-
-
-def rng() -> np.random.Generator:
-    return np.random.default_rng(1)
 
 
 def numbers(*shape: int, seed: int = 0) -> Array:
@@ -47,11 +38,7 @@ def seen(layer: Any, batches: int = 3) -> Any:
     return layer.eval()
 
 
-def conv(**options: Any) -> nn.Conv2d:
-    return nn.Conv2d(4, 6, (3, 2), rng=rng(), **F8, **options)
-
-
-# Each layer: how to make it, the shape of x, and its equation for x and the layer's parameters
+# Each layer's equation; how to make it is in layers.py
 
 
 def erf(x: Array) -> Array:
@@ -120,111 +107,64 @@ def channel(p: Array, axes: int) -> Array:
     return p.reshape(-1, *[1] * axes)
 
 
-LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...], Callable[..., Array]]] = {
-    "conv": (conv, IMAGES, convolution),
-    "conv, no bias": (lambda: conv(bias=False), IMAGES, convolution),
-    "conv, options": (
-        lambda: conv(stride=(2, 1), padding=(1, 2), dilation=(2, 1), groups=2),
-        IMAGES,
-        lambda x, w, b: convolution(x, w, b, (2, 1), (1, 2), (2, 1), 2),
-    ),
-    "max pool": (lambda: nn.MaxPool2d(2), IMAGES, lambda x: pooled(x, np.max, (2, 2), (2, 2))),
-    "max pool, stride": (
-        lambda: nn.MaxPool2d((3, 2), 1),
-        IMAGES,
-        lambda x: pooled(x, np.max, (3, 2), (1, 1)),
-    ),
-    "avg pool": (lambda: nn.AvgPool2d(2), IMAGES, lambda x: pooled(x, np.mean, (2, 2), (2, 2))),
-    "avg pool, stride": (
-        lambda: nn.AvgPool2d(3, (1, 2)),
-        IMAGES,
-        lambda x: pooled(x, np.mean, (3, 3), (1, 2)),
-    ),
-    "flatten": (nn.Flatten, IMAGES, lambda x: x.reshape(2, 120)),
-    "flatten, some": (lambda: nn.Flatten(-3, 2), IMAGES, lambda x: x.reshape(2, 20, 6)),
-    "dropout": (
-        lambda: nn.Dropout(0.3, rng=rng()),
-        ROWS,
-        lambda x: np.where(rng().random(ROWS) < 0.3, 0, x / 0.7),
-    ),
-    "dropout, eval": (lambda: nn.Dropout(0.3, rng=rng()).eval(), ROWS, lambda x: x),
-    "residual": (
-        lambda: nn.Residual(
-            nn.Linear(3, 4, rng=rng(), **F8), nn.Tanh(), nn.Linear(4, 3, rng=rng(), **F8)
-        ),
-        ROWS,
-        lambda x, w, b, v, c: x + np.tanh(x @ w.T + b) @ v.T + c,
-    ),
-    "batch norm 1d": (
-        lambda: nn.BatchNorm1d(3, **F8),
-        ROWS,
-        lambda x, w, b: standard(x, 0) * w + b,
-    ),
-    "batch norm 1d, length": (
-        lambda: nn.BatchNorm1d(2, **F8),
-        LONG,
-        lambda x, w, b: standard(x, (0, 2)) * channel(w, 1) + channel(b, 1),
-    ),
-    "batch norm 2d": (
-        lambda: nn.BatchNorm2d(4, **F8),
-        IMAGES,
-        lambda x, w, b: standard(x, (0, 2, 3)) * channel(w, 2) + channel(b, 2),
-    ),
-    "batch norm 2d, options": (
-        lambda: nn.BatchNorm2d(4, eps=0.1, affine=False, **F8),
-        IMAGES,
-        lambda x: standard(x, (0, 2, 3), 0.1),
-    ),
-    "layer norm": (lambda: nn.LayerNorm(3, **F8), ROWS, lambda x, w, b: standard(x, -1) * w + b),
-    "layer norm, images": (
-        lambda: nn.LayerNorm((5, 6), eps=0.1, **F8),
-        IMAGES,
-        lambda x, w, b: standard(x, (2, 3), 0.1) * w + b,
-    ),
-    "layer norm, no bias": (
-        lambda: nn.LayerNorm(3, bias=False, **F8),
-        ROWS,
-        lambda x, w: standard(x, -1) * w,
-    ),
-    "layer norm, plain": (
-        lambda: nn.LayerNorm(3, elementwise_affine=False),
-        ROWS,
-        lambda x: standard(x, -1),
-    ),
-    "rms norm": (lambda: nn.RMSNorm(3, **F8), ROWS, lambda x, w: rms(x, -1, 2.0**-52) * w),
-    "rms norm, images": (
-        lambda: nn.RMSNorm([5, 6], eps=0.1, **F8),
-        IMAGES,
-        lambda x, w: rms(x, (2, 3), 0.1) * w,
-    ),
-    "rms norm, plain": (
-        lambda: nn.RMSNorm(3, elementwise_affine=False),
-        ROWS,
-        lambda x: rms(x, -1, 2.0**-52),
-    ),
-    "leaky relu": (nn.LeakyReLU, ROWS, lambda x: np.where(x > 0, x, 0.01 * x)),
-    "leaky relu, slope": (lambda: nn.LeakyReLU(0.2), ROWS, lambda x: np.where(x > 0, x, 0.2 * x)),
-    "elu": (nn.ELU, ROWS, lambda x: np.where(x > 0, x, np.exp(x) - 1)),
-    "elu, alpha": (
-        lambda: nn.ELU(alpha=2.0),
-        ROWS,
-        lambda x: np.where(x > 0, x, 2 * (np.exp(x) - 1)),
-    ),
-    "silu": (nn.SiLU, ROWS, lambda x: x * sigmoid(x)),
-    "gelu": (nn.GELU, ROWS, lambda x: x * (1 + erf(x / np.sqrt(2))) / 2),
-    "gelu, tanh": (
-        lambda: nn.GELU(approximate="tanh"),
-        ROWS,
-        lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
-    ),
-    "softplus": (nn.Softplus, ROWS, lambda x: np.log(1 + np.exp(x))),
-    "softplus, beta": (
-        lambda: nn.Softplus(beta=3.0),
-        ROWS,
-        lambda x: np.log(1 + np.exp(3 * x)) / 3,
-    ),
+# fmt: off
+EQUATIONS: dict[str, Callable[..., Array]] = {  # of x and the layer's parameters
+    "Linear":               lambda x, w, b: x @ w.T + b,
+    "Linear, no bias":      lambda x, w: x @ w.T,
+    "Linear on sequences":  lambda x, w, b: x @ w.T + b,
+    "Conv2d":               convolution,
+    "Conv2d, no bias":      convolution,
+    "Conv2d, options":      lambda x, w, b: convolution(x, w, b, (2, 1), (1, 2), (2, 1), 2),
+    "MaxPool2d":            lambda x: pooled(x, np.max, (2, 2), (2, 2)),
+    "MaxPool2d, stride":    lambda x: pooled(x, np.max, (3, 2), (1, 1)),
+    "AvgPool2d":            lambda x: pooled(x, np.mean, (2, 2), (2, 2)),
+    "AvgPool2d, stride":    lambda x: pooled(x, np.mean, (3, 3), (1, 2)),
+    "Flatten":              lambda x: x.reshape(2, 120),
+    "Flatten, some":        lambda x: x.reshape(2, 20, 6),
+    "Dropout":              lambda x: np.where(rng().random(x.shape) < 0.3, 0, x / 0.7),
+    "Dropout, eval":        lambda x: x,
+    "Sequential":           lambda x, w, b, v, c: np.tanh(x @ w.T + b) @ v.T + c,
+    "Residual":             lambda x, w, b, v, c: x + np.tanh(x @ w.T + b) @ v.T + c,
+    "BatchNorm1d":          lambda x, w, b: standard(x, 0) * w + b,
+    "BatchNorm1d, average": lambda x, w, b: standard(x, 0) * w + b,
+    "BatchNorm1d, length":  lambda x, w, b: standard(x, (0, 2)) * channel(w, 1) + channel(b, 1),
+    "BatchNorm2d":          lambda x, w, b: standard(x, (0, 2, 3)) * channel(w, 2) + channel(b, 2),
+    "BatchNorm2d, options": lambda x: standard(x, (0, 2, 3), 0.1),
+    "LayerNorm":            lambda x, w, b: standard(x, -1) * w + b,
+    "LayerNorm, images":    lambda x, w, b: standard(x, (2, 3), 0.1) * w + b,
+    "LayerNorm, no bias":   lambda x, w: standard(x, -1) * w,
+    "LayerNorm, plain":     lambda x: standard(x, -1),
+    "RMSNorm":              lambda x, w: rms(x, -1, 2.0**-52) * w,
+    "RMSNorm, images":      lambda x, w: rms(x, (2, 3), 0.1) * w,
+    "RMSNorm, plain":       lambda x: rms(x, -1, 2.0**-52),
+    "Sigmoid":              sigmoid,
+    "Tanh":                 np.tanh,
+    "ReLU":                 lambda x: np.where(x > 0, x, 0),
+    "LeakyReLU":            lambda x: np.where(x > 0, x, 0.01 * x),
+    "LeakyReLU, slope":     lambda x: np.where(x > 0, x, 0.2 * x),
+    "ELU":                  lambda x: np.where(x > 0, x, np.exp(x) - 1),
+    "ELU, alpha":           lambda x: np.where(x > 0, x, 2 * (np.exp(x) - 1)),
+    "SiLU":                 lambda x: x * sigmoid(x),
+    "GELU":                 lambda x: x * (1 + erf(x / np.sqrt(2))) / 2,
+    "GELU, tanh":           lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi)
+                                                           * (x + 0.044715 * x**3))),
+    "Softplus":             lambda x: np.log(1 + np.exp(x)),
+    "Softplus, beta":       lambda x: np.log(1 + np.exp(3 * x)) / 3,
+    "Softmax":              lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True),
+    "Softmax, columns":     lambda x: np.exp(x) / np.exp(x).sum(axis=0),
+    "LogSoftmax":           lambda x: x - np.log(np.exp(x).sum(axis=1, keepdims=True)),
 }
-every_layer = pytest.mark.parametrize("make, shape, equation", LAYERS.values(), ids=LAYERS)
+# fmt: on
+IN_SEQUENCES = {"RNN", "RNN, relu", "LSTM", "GRU", "MultiHeadAttention"}  # are in test_sequences.py
+
+
+def test_every_layer_has_an_equation() -> None:
+    assert LAYERS.keys() == EQUATIONS.keys() | IN_SEQUENCES
+
+
+every_layer = pytest.mark.parametrize(
+    "make, shape, equation", [(*LAYERS[name], f) for name, f in EQUATIONS.items()], ids=EQUATIONS
+)
 
 
 @every_layer

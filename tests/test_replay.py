@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from layers import LAYERS, learning
 
 from tinygrad_edu import Tensor, at_replay, hvp, nn, no_grad, opaque, replay, value_and_grad
 from tinygrad_edu.core.errors import NotReplayable
@@ -88,82 +89,10 @@ def together(a: World, b: World, batches: Any, steps: int = 6) -> None:
     assert b.step.programs  # type: ignore[attr-defined]
 
 
-LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
-    "Linear": (lambda: nn.Linear(4, 3, rng=rng(), **F8), (5, 4)),
-    "Linear without bias": (lambda: nn.Linear(4, 3, bias=False, rng=rng(), **F8), (5, 4)),
-    "Linear on sequences": (lambda: nn.Linear(4, 3, rng=rng(), **F8), (2, 5, 4)),
-    "Conv2d": (
-        lambda: nn.Conv2d(2, 4, 3, padding=1, stride=2, groups=2, rng=rng(), **F8),
-        (2, 2, 6, 6),
-    ),
-    "MaxPool2d": (
-        lambda: nn.Sequential(nn.Conv2d(1, 2, 3, rng=rng(), **F8), nn.MaxPool2d(2)),
-        (2, 1, 6, 6),
-    ),
-    "AvgPool2d": (
-        lambda: nn.Sequential(
-            nn.Conv2d(1, 2, 3, rng=rng(), **F8), nn.AvgPool2d(3, 1), nn.Flatten()
-        ),
-        (2, 1, 6, 6),
-    ),
-    "BatchNorm1d": (
-        lambda: nn.Sequential(nn.Linear(4, 3, rng=rng(), **F8), nn.BatchNorm1d(3, **F8)),
-        (5, 4),
-    ),
-    "BatchNorm1d, average": (
-        lambda: nn.Sequential(
-            nn.Linear(4, 3, rng=rng(), **F8), nn.BatchNorm1d(3, momentum=None, **F8)
-        ),
-        (5, 4),
-    ),
-    "BatchNorm2d": (
-        lambda: nn.Sequential(nn.Conv2d(1, 2, 3, rng=rng(), **F8), nn.BatchNorm2d(2, **F8)),
-        (2, 1, 6, 6),
-    ),
-    "LayerNorm": (
-        lambda: nn.Sequential(nn.Linear(4, 3, rng=rng(), **F8), nn.LayerNorm(3, **F8)),
-        (5, 4),
-    ),
-    "RMSNorm": (
-        lambda: nn.Sequential(nn.Linear(4, 3, rng=rng(), **F8), nn.RMSNorm(3, **F8)),
-        (5, 4),
-    ),
-    "Dropout": (
-        lambda: nn.Sequential(nn.Linear(4, 30, rng=rng(), **F8), nn.Dropout(0.5, rng=rng(3))),
-        (5, 4),
-    ),
-    "RNN": (lambda: nn.RNN(3, 4, rng=rng(), **F8), (2, 5, 3)),
-    "LSTM": (lambda: nn.LSTM(3, 4, rng=rng(), **F8), (2, 5, 3)),
-    "GRU": (lambda: nn.GRU(3, 4, rng=rng(), **F8), (2, 5, 3)),
-    "MultiHeadAttention": (lambda: nn.MultiHeadAttention(8, 2, rng=rng(), **F8), (2, 3, 8)),
-    "Residual": (lambda: nn.Residual(nn.Linear(4, 4, rng=rng(), **F8), nn.ReLU()), (5, 4)),
-}
-ACTIVATIONS = [
-    nn.ReLU,
-    nn.Sigmoid,
-    nn.Tanh,
-    nn.GELU,
-    nn.SiLU,
-    nn.LeakyReLU,
-    nn.ELU,
-    nn.Softplus,
-    nn.Softmax,
-    nn.LogSoftmax,
-]
-
-
 @pytest.mark.parametrize("name", LAYERS)
 def test_every_layer_learns_alike(name: str) -> None:
-    make, shape = LAYERS[name]
-    together(*worlds(make), lambda i: (numbers(*shape, seed=i),))
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_activation_learns_alike(activation: Any) -> None:
-    together(
-        *worlds(lambda: nn.Sequential(nn.Linear(4, 3, rng=rng(), **F8), activation())),
-        lambda i: (numbers(5, 4, seed=i),),
-    )
+    _, shape = LAYERS[name]
+    together(*worlds(lambda: learning(name)), lambda i: (numbers(*shape, seed=i),))
 
 
 LOSSES: dict[str, tuple[Any, Callable[[int], Any]]] = {

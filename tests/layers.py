@@ -1,0 +1,91 @@
+"""Every layer once, and its variants: how to make it, in float64, and the shape of an input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu import nn
+
+ROWS, LONG, SEQUENCE = (5, 6), (3, 2, 4), (3, 7, 6)  # (batch, features), with length; with time
+IMAGES = (2, 4, 5, 6)  # (batch, channels, height, width)
+F8: Any = {"dtype": np.float64}
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(1)
+
+
+def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
+    return nn.Linear(inputs, outputs, bias, rng=rng(), **F8)
+
+
+def conv(**options: Any) -> nn.Conv2d:
+    return nn.Conv2d(4, 6, (3, 2), rng=rng(), **F8, **options)
+
+
+Make = Callable[[], nn.Module]
+
+# fmt: off
+LAYERS: dict[str, tuple[Make, tuple[int, ...]]] = {
+    "Linear":                (lambda: linear(6, 4), ROWS),
+    "Linear, no bias":       (lambda: linear(6, 4, bias=False), ROWS),
+    "Linear on sequences":   (lambda: linear(6, 4), SEQUENCE),
+    "Conv2d":                (conv, IMAGES),
+    "Conv2d, no bias":       (lambda: conv(bias=False), IMAGES),
+    "Conv2d, options":       (lambda: conv(stride=(2, 1), padding=(1, 2), dilation=(2, 1), groups=2),
+                              IMAGES),
+    "MaxPool2d":             (lambda: nn.MaxPool2d(2), IMAGES),
+    "MaxPool2d, stride":     (lambda: nn.MaxPool2d((3, 2), 1), IMAGES),
+    "AvgPool2d":             (lambda: nn.AvgPool2d(2), IMAGES),
+    "AvgPool2d, stride":     (lambda: nn.AvgPool2d(3, (1, 2)), IMAGES),
+    "Flatten":               (nn.Flatten, IMAGES),
+    "Flatten, some":         (lambda: nn.Flatten(-3, 2), IMAGES),
+    "Dropout":               (lambda: nn.Dropout(0.3, rng=rng()), ROWS),
+    "Dropout, eval":         (lambda: nn.Dropout(0.3, rng=rng()).eval(), ROWS),
+    "Sequential":            (lambda: nn.Sequential(linear(6, 4), nn.Tanh(), linear(4, 2)), ROWS),
+    "Residual":              (lambda: nn.Residual(linear(6, 4), nn.Tanh(), linear(4, 6)), ROWS),
+    "BatchNorm1d":           (lambda: nn.BatchNorm1d(6, **F8), ROWS),
+    "BatchNorm1d, average":  (lambda: nn.BatchNorm1d(6, momentum=None, **F8), ROWS),
+    "BatchNorm1d, length":   (lambda: nn.BatchNorm1d(2, **F8), LONG),
+    "BatchNorm2d":           (lambda: nn.BatchNorm2d(4, **F8), IMAGES),
+    "BatchNorm2d, options":  (lambda: nn.BatchNorm2d(4, eps=0.1, affine=False, **F8), IMAGES),
+    "LayerNorm":             (lambda: nn.LayerNorm(6, **F8), ROWS),
+    "LayerNorm, images":     (lambda: nn.LayerNorm((5, 6), eps=0.1, **F8), IMAGES),
+    "LayerNorm, no bias":    (lambda: nn.LayerNorm(6, bias=False, **F8), ROWS),
+    "LayerNorm, plain":      (lambda: nn.LayerNorm(6, elementwise_affine=False), ROWS),
+    "RMSNorm":               (lambda: nn.RMSNorm(6, **F8), ROWS),
+    "RMSNorm, images":       (lambda: nn.RMSNorm([5, 6], eps=0.1, **F8), IMAGES),  # type: ignore[arg-type]
+    "RMSNorm, plain":        (lambda: nn.RMSNorm(6, elementwise_affine=False), ROWS),
+    "RNN":                   (lambda: nn.RNN(6, 5, rng=rng(), **F8), SEQUENCE),
+    "RNN, relu":             (lambda: nn.RNN(6, 5, nonlinearity="relu", rng=rng(), **F8), SEQUENCE),
+    "LSTM":                  (lambda: nn.LSTM(6, 5, rng=rng(), **F8), SEQUENCE),
+    "GRU":                   (lambda: nn.GRU(6, 5, rng=rng(), **F8), SEQUENCE),
+    "MultiHeadAttention":    (lambda: nn.MultiHeadAttention(6, 2, rng=rng(), **F8), SEQUENCE),
+    "Sigmoid":               (nn.Sigmoid, ROWS),
+    "Tanh":                  (nn.Tanh, ROWS),
+    "ReLU":                  (nn.ReLU, ROWS),
+    "LeakyReLU":             (nn.LeakyReLU, ROWS),
+    "LeakyReLU, slope":      (lambda: nn.LeakyReLU(0.2), ROWS),
+    "ELU":                   (nn.ELU, ROWS),
+    "ELU, alpha":            (lambda: nn.ELU(alpha=2.0), ROWS),
+    "SiLU":                  (nn.SiLU, ROWS),
+    "GELU":                  (nn.GELU, ROWS),
+    "GELU, tanh":            (lambda: nn.GELU(approximate="tanh"), ROWS),
+    "Softplus":              (nn.Softplus, ROWS),
+    "Softplus, beta":        (lambda: nn.Softplus(beta=3.0), ROWS),
+    "Softmax":               (nn.Softmax, ROWS),
+    "Softmax, columns":      (lambda: nn.Softmax(axis=0), ROWS),
+    "LogSoftmax":            (nn.LogSoftmax, ROWS),
+}
+# fmt: on
+
+
+def learning(name: str) -> nn.Module:
+    """The layer behind one that has parameters, as it would stand in a model."""
+    make, shape = LAYERS[name]
+    images = shape == IMAGES
+    first = nn.Conv2d(4, 4, 3, padding=1, rng=rng(), **F8) if images else linear(*shape[-1:] * 2)
+    return nn.Sequential(first, make())
