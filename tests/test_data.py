@@ -235,14 +235,14 @@ STARTS = [b"", b"\0\0", b"\0\0\x08", b"\0\0\x0e\1", b"\x1f\x8b", ZIPPED[:10], ZI
 
 
 @given(st.binary(max_size=100), st.sampled_from(STARTS))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_arbitrary_bytes_are_read_or_refused(contents: bytes, start: bytes) -> None:
     reads_or_is_refused(start + contents)
     reads_or_is_refused(gzip.compress(start + contents))
 
 
 @given(arrays(), st.booleans(), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_damaged_file_is_read_or_refused(array: Array, zipped: bool, data: st.DataObject) -> None:
     contents = bytearray(gzip.compress(idx(array)) if zipped else idx(array))
     for _ in range(data.draw(st.integers(1, 4))):
