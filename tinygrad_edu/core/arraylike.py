@@ -41,8 +41,8 @@ def method(function: Callable[..., Any]) -> Method:
 def operators(function: Callable[..., Any]) -> tuple[Method, Method]:
     """tensor / 2.0, and with self on the right 2.0 / tensor."""
     return (
-        lambda self, other: REGISTRY[function](self, other),
-        lambda self, other: REGISTRY[function](other, self),
+        lambda self, other: REGISTRY[function].__call__(self, other),
+        lambda self, other: REGISTRY[function].__call__(other, self),
     )
 
 

@@ -93,9 +93,10 @@ class Tensor(ArrayLike):
 
     def backward(self, gradient: Any = None) -> None:
         """Add ∂self/∂leaf to the `grad` of every leaf; `gradient` is ∂L/∂self, 1 if left out."""
+        taken: set[int] = set()
         for x, g in chain_rule(self, gradient):
             if x.operation is None:
-                x.grad = np.copy(g) if x.grad is None else x.grad + g
+                x.grad = own(g, taken) if x.grad is None else x.grad + g
 
     def gradient(self, *inputs: Tensor, create_graph: bool = False) -> Any:
         """∂self/∂input for each input, a leaf or not, as Tensors; one Tensor for one input.
@@ -153,13 +154,13 @@ class Operation:
         for x in args:
             if isinstance(x, Tensor):
                 met, wanted, x = True, wanted or x.requires_grad, x.data
-            elif self.elementwise and isinstance(x, list):
+            elif isinstance(x, list) and self.elementwise:
                 x = np.asarray(x)
             arrays.append(x)
         if options:
             self.check(options)
         try:
-            data = self.forward(*arrays, **options)
+            data = self.forward(*arrays, **options) if options else self.forward(*arrays)
         except (ValueError, TypeError, IndexError) as error:
             error.add_note(errors.function_failed(self, error, args))
             raise
@@ -293,7 +294,7 @@ def chain_rule(
             if not isinstance(x, Tensor) or not x.requires_grad:
                 continue
             given = z.operation.partial(number)(g, *values, **z.options)  # type: ignore[union-attr]
-            share = fitted(given, z, number)
+            share = fitted(given, z.values[number + 1], z, number)
             if passing:
                 passing(z, number, given, share)
             if x in gradients:
@@ -312,17 +313,27 @@ def gradients_of(
     return [found[x] if x in found else np.zeros(x.shape, x.dtype) for x in inputs]
 
 
+def own(g: Any, taken: set[int]) -> Array:
+    """g as an array that nobody else holds: a copy of a view, or of what another leaf has taken."""
+    if type(g) is not np.ndarray or g.base is not None or id(g) in taken:
+        return np.copy(g)
+    taken.add(id(g))
+    return g
+
+
 def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
     """∂L/∂root as an array of root's dtype, or as a Tensor: 1 if it was left out."""
     if not root.requires_grad:
         raise errors.nothing_to_differentiate(root)
-    if gradient is None and root.size != 1:
-        raise errors.backward_from_many(root)
     if gradient is None:
-        gradient = np.ones(root.shape, root.dtype)
+        if root.size != 1:
+            raise errors.backward_from_many(root)
+        gradient = root.dtype.type(1) if root.ndim == 0 else np.ones(root.shape, root.dtype)
     elif np.shape(gradient) != root.shape:
         raise errors.gradient_does_not_fit(root, gradient)
-    return as_tensor(gradient) if create_graph else as_array(plain(gradient), root.dtype)[()]
+    else:
+        gradient = gradient if create_graph else as_array(plain(gradient), root.dtype)[()]
+    return as_tensor(gradient) if create_graph else gradient
 
 
 def recorded(z: Tensor) -> Values:
@@ -345,9 +356,8 @@ def as_it_was(x: Tensor, value: Any) -> Tensor:
 # 4. Broadcasting, undone at the edge
 
 
-def fitted(gradient: Any, z: Tensor, number: int) -> Any:
-    """A gradient in the shape and dtype of the argument that it belongs to."""
-    x = z.values[number + 1]
+def fitted(gradient: Any, x: Any, z: Tensor, number: int) -> Any:
+    """A gradient in the shape and dtype of the array x that it belongs to, z's argument."""
     if gradient.shape != x.shape:
         try:
             gradient = unbroadcast(gradient, x.shape)
