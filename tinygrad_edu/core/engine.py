@@ -2,11 +2,11 @@
 
 Reading order: **engine.py** → derivatives.py → functional.py → gradcheck.py.
 
-An operation *is* a NumPy function. This file knows none of them: `x * y` is `apply(np.multiply, x, y)`,
-a look-up in `REGISTRY`, which derivatives.py fills with what calculus knows. Four ideas:
+An operation *is* a NumPy function. This file knows none of them: `x * y` looks np.multiply up in
+`REGISTRY`, which derivatives.py fills with what calculus knows. Four ideas:
 
 1. A `Tensor` is one number or array in the graph. The graph is made of Tensors, of nothing else.
-2. An `Operation` runs a function on arrays and records the call; `derivative` registers its partials.
+2. An `Operation` runs a function on arrays and records it; `derivative` registers its partials.
 3. `chain_rule` is the whole of backpropagation: one walk, from the result back to the leaves.
 4. `unbroadcast` undoes broadcasting, once, at the edge, so that no partial has to think of it.
 
@@ -308,9 +308,12 @@ def gradients_of(
     root: Tensor, inputs: tuple[Tensor, ...], gradient: Any = None, create_graph: bool = False
 ) -> list[Any]:
     """∂root/∂input for each input; zeros for one that root does not depend on."""
-    wanted = set(inputs)
-    found = {x: g for x, g in chain_rule(root, gradient, create_graph) if x in wanted}
-    return [found[x] if x in found else np.zeros(x.shape, x.dtype) for x in inputs]
+    wanted, taken, oldest = set(inputs), {id(gradient)}, min(x.order for x in inputs)
+    walk = chain_rule(root, gradient, create_graph)
+    younger = itertools.takewhile(lambda step: step[0].order >= oldest, walk)
+    found = {x: g for x, g in younger if x in wanted}
+    gradients = [found[x] if x in found else np.zeros(x.shape, x.dtype) for x in inputs]
+    return gradients if create_graph else [own(g, taken) for g in gradients]
 
 
 def own(g: Any, taken: set[int]) -> Array:

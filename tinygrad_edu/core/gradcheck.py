@@ -107,7 +107,7 @@ def next_order(
     nth: int,
     v: Array,
 ) -> Comparison | None:
-    """The same for all gradients of f, as a function of v and f's inputs; one by one if it differs."""
+    """The same for all gradients of f at once, as a function of v and of f's inputs."""
     plainly, recorded = vjp(f, *inputs)[1](v), vjp(f, *map(Tensor, inputs))[1](Tensor(v))
     by = "the same partials without create_graph"
     for number, (a, b) in enumerate(zip(recorded, plainly, strict=True)):

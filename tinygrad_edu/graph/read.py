@@ -187,7 +187,7 @@ def passes(z: Tensor, number: int, x: Any, gradients: Mapping[Tensor, Any]) -> t
         return ()
     partial = z.operation.partial(number)
     whole = partial(gradients[z], *z.values, **z.options)
-    contribution = fitted(whole, z, number)
+    contribution = fitted(whole, z.values[number + 1], z, number)
     contribution = dense(contribution)
     return (
         np.asarray(contribution),
