@@ -34,7 +34,7 @@ import numpy as np
 
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import REGISTRY, Array, ArrayLike, as_array, real_numbers
-from tinygrad_edu.core.sparse import add, dense
+from tinygrad_edu.core.sparse import SparseGradient, add, dense
 
 # (g, z, x, y, …) ↦ ∂L/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived
 Partial = Callable[..., Any]
@@ -112,7 +112,11 @@ class Tensor(ArrayLike):
         for x in inputs:
             if not x.requires_grad:
                 raise errors.requires_no_gradient(x)
-        gradients = tuple(map(as_tensor, gradients_of(self, inputs, None, create_graph)))
+        found: dict[Tensor, Any] = {x: np.zeros(x.shape, x.dtype) for x in inputs}
+        for x, g in chain_rule(self, None, create_graph):
+            if x in found:
+                found[x] = g if create_graph else np.copy(g)
+        gradients = tuple([as_tensor(found[x]) for x in inputs])
         return gradients[0] if len(inputs) == 1 else gradients
 
     def zero_grad(self) -> None:
@@ -287,7 +291,9 @@ def chain_rule(
     pending = [(-root.order, root)]  # a heap: the youngest comes first
     while pending:
         z = heappop(pending)[1]
-        g = dense(gradients.pop(z))
+        g = gradients.pop(z)
+        if isinstance(g, SparseGradient):
+            g = dense(g)
         yield z, g
         values = recorded(z) if create_graph else z.values
         for number, x in enumerate(z.args):
@@ -302,18 +308,6 @@ def chain_rule(
             else:
                 heappush(pending, (-x.order, x))
             gradients[x] = share
-
-
-def gradients_of(
-    root: Tensor, inputs: tuple[Tensor, ...], gradient: Any = None, create_graph: bool = False
-) -> list[Any]:
-    """∂root/∂input for each input; zeros for one that root does not depend on."""
-    wanted, taken, oldest = set(inputs), {id(gradient)}, min(x.order for x in inputs)
-    walk = chain_rule(root, gradient, create_graph)
-    younger = itertools.takewhile(lambda step: step[0].order >= oldest, walk)
-    found = {x: g for x, g in younger if x in wanted}
-    gradients = [found[x] if x in found else np.zeros(x.shape, x.dtype) for x in inputs]
-    return gradients if create_graph else [own(g, taken) for g in gradients]
 
 
 def own(g: Any, taken: set[int]) -> Array:

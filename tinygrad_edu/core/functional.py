@@ -12,6 +12,7 @@ forward mode needs a pass for each weight.
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import WITHIN_TRANSFORM, Array
-from tinygrad_edu.core.engine import RECORDING, Tensor, as_tensor, gradients_of
+from tinygrad_edu.core.engine import RECORDING, Tensor, as_tensor, chain_rule, own
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
@@ -35,15 +36,16 @@ def vjp(f: Function, *inputs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]
     (array([  1., -10.]),)
     """
     z, variables, recorded = applied(f, inputs)
+    recorded = recorded or reaches_outside(z, variables)
 
     def pullback(v: Any) -> tuple[Any, ...]:
-        return pulled_back(z, variables, v, recorded or isinstance(v, Tensor))
+        return pulled_back(z, variables, v, recorded or isinstance(v, Tensor))[0]
 
     return (z if recorded else z.numpy()), pullback
 
 
 def applied(f: Function, inputs: Iterable[Any]) -> tuple[Tensor, tuple[Tensor, ...], bool]:
-    """f of the inputs, the variables that stood for them, and whether other Tensors took part.
+    """f of the inputs, the variables that stood for them, and whether an input was a Tensor.
 
     An array or a NumPy number that f returns is a constant.
     """
@@ -59,8 +61,7 @@ def applied(f: Function, inputs: Iterable[Any]) -> tuple[Tensor, tuple[Tensor, .
         z = Tensor(z)
     if not isinstance(z, Tensor):
         raise errors.not_a_tensor(z)
-    recorded = any(isinstance(x, Tensor) for x in inputs) or reaches_outside(z, variables)
-    return z, variables, recorded
+    return z, variables, any(isinstance(x, Tensor) for x in inputs)
 
 
 def variable(x: Any) -> Tensor:
@@ -75,16 +76,30 @@ def variable(x: Any) -> Tensor:
 
 def pulled_back(
     z: Tensor, variables: tuple[Tensor, ...], v: Any, recorded: bool
-) -> tuple[Any, ...]:
-    """vᵀ ∂z/∂x for each variable x, as Tensors if they are to be recorded, else as arrays."""
+) -> tuple[tuple[Any, ...], bool]:
+    """vᵀ ∂z/∂x for each variable x, and whether they are recorded: then they are Tensors.
+
+    They are if this is asked for, or if the walk comes to what is older than the variables: z was
+    computed from it too.
+    """
     if v is not None and np.shape(v) != z.shape:
         raise errors.gradient_does_not_fit(z, v)
     if v is None and z.size != 1:
         raise errors.backward_from_many(z)
-    gradients = [np.zeros(x.shape, x.dtype) for x in variables]
-    if z.requires_grad:
-        gradients = gradients_of(z, variables, v, recorded)
-    return tuple(map(as_tensor, gradients)) if recorded else tuple(gradients)
+    found = dict.fromkeys(variables)
+    oldest = min([x.order for x in variables], default=0)
+    for x, g in chain_rule(z, v, recorded) if z.requires_grad else ():
+        if x.order < oldest and not recorded:
+            return pulled_back(z, variables, v, True)
+        if x.order < oldest:
+            break
+        if x in found:
+            found[x] = g
+    gradients = [np.zeros(x.shape, x.dtype) if g is None else g for x, g in found.items()]
+    if recorded:
+        return tuple(map(as_tensor, gradients)), True
+    taken = {id(v)}
+    return tuple([own(g, taken) for g in gradients]), False
 
 
 def reaches_outside(z: Tensor, variables: Iterable[Tensor]) -> bool:
@@ -114,8 +129,9 @@ def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
     def with_gradient(*args: Any, **options: Any) -> tuple[Any, Any]:
         numbers = chosen(argnums, args)
         of_these = of_chosen(f, numbers, args, **options)
-        value, pullback = vjp(of_these, *[args[number] for number in numbers])
-        gradients = pullback(None)
+        z, variables, recorded = applied(of_these, [args[number] for number in numbers])
+        gradients, recorded = pulled_back(z, variables, None, recorded)
+        value = z if recorded else z.numpy()
         return value, gradients[0] if isinstance(argnums, int) else gradients
 
     return with_gradient
@@ -167,15 +183,17 @@ def jvp(f: Function, inputs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tupl
     check_directions(inputs, tangents)
     z, variables, recorded = applied(f, inputs)
     u = Tensor(np.zeros_like(z.data), requires_grad=True)
-    paired = inner(pulled_back(z, variables, u, True), tangents)
+    paired = inner(pulled_back(z, variables, u, True)[0], tangents)
     recorded = recorded or reaches_outside(paired, {u, *variables})
-    (along,) = pulled_back(paired, (u,), None, recorded)
+    along = pulled_back(paired, (u, *variables), None, recorded)[0][0]
     return (z, along) if recorded else (z.numpy(), along)
 
 
 def inner(gradients: Iterable[Any], directions: Iterable[Any]) -> Any:
     """The inner product of two lists of arrays."""
-    return sum((g * t).sum() for g, t in zip(gradients, directions, strict=True))
+    return functools.reduce(
+        operator.add, [(g * t).sum() for g, t in zip(gradients, directions, strict=True)]
+    )
 
 
 def check_directions(inputs: tuple[Any, ...], directions: tuple[Any, ...]) -> None:
