@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.engine import Array, Tensor, chain_rule, fitted, no_grad
+from tinygrad_edu.core.engine import Array, Tensor, chain_rule, fitted
 from tinygrad_edu.core.sparse import dense
+from tinygrad_edu.core.switches import no_grad
 from tinygrad_edu.graph.modules import Call, Module, calls, flat, home, paths, tree
 
 
