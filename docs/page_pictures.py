@@ -35,7 +35,7 @@ STYLE = {
 
 
 def names(page):
-    """What the names on a page stand for after its examples have run; raises if one of them fails."""
+    """What the names on a page stand for after its examples have run; raises if one fails."""
     text = page.read_text(encoding="utf-8")
     test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
     with contextlib.chdir(DOCS.parent):
