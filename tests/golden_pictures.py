@@ -73,7 +73,7 @@ PICTURES: dict[str, Callable[[], Picture]] = {
 
 
 def unpacked(svg: str) -> str:
-    """The SVG with each thumbnail's pixels in place of its PNG: versions of zlib pack differently."""
+    """The SVG with each thumbnail's pixels in place of its PNG: zlib may pack otherwise."""
 
     def hexadecimal(found: re.Match[str]) -> str:
         return pixels(base64.b64decode(found[1])).hex()

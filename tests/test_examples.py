@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -84,11 +83,12 @@ def test_ctrl_c_ends_cleanly_and_keeps_what_was_reached(tmp_path):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([*MNIST, "--out", str(tmp_path)], **pipes) as process:
         while "accuracy=" not in process.stderr.readline(200):
-            time.sleep(0.05)
+            pass
         process.send_signal(signal.SIGINT)
-        printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert 0.8 < json.loads((tmp_path / "metrics.json").read_text())["test_accuracy"] < 1
+        printed, _ = process.communicate()
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert process.returncode == 0 and metrics["epochs"] < 120
+    assert 0.8 < metrics["test_accuracy"] < 1
     assert "test accuracy" in printed
 
 
