@@ -40,10 +40,8 @@ FILES = {  # in the order of the page, and the folders in which they are
     "convolution.py": "operations",
 }
 TOLD = tomllib.loads(Path(__file__).with_name("formulas.toml").read_text())
-FORMULAS, KINKS = (
-    {name: told for names, told in TOLD[kind].items() for name in names.split()}
-    for kind in ("formulas", "kinks")
-)
+FORMULAS = {name: told for names, told in TOLD["formulas"].items() for name in names.split()}
+KINKS = {name: told for names, told in TOLD["kinks"].items() for name in names.split()}
 
 
 def title(function):
@@ -129,11 +127,9 @@ def entry(functions, run):
     heading = ", ".join(dict.fromkeys(map(title, functions)))
     first, *others = lines
     column = " " * first.find("lambda")
-    code = [first] + [
-        indent(line, column) if line.startswith("lambda") else line for line in others
-    ]
+    below = [indent(line, column) if line.startswith("lambda") else line for line in others]
     places = ", ".join(f"`{place}`" for place in lines.values())
-    shown = "\n".join(["```python", *code, "```"])
+    shown = "\n".join(["```python", first, *below, "```"])
     return f"### {heading}\n\n{formula(run)}\n\n{shown}\n\n{domain}{kink}Source: {places}.\n"
 
 

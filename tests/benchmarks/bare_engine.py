@@ -22,9 +22,8 @@ from .workloads import Array, Work, affine, mix
 
 NAME = "a bare engine"
 ORDER = itertools.count()
-Partials = tuple[
-    Callable[..., Any], ...
-]  # one for each input that is a node: (g, z, …) ↦ ∂L/∂input
+# One for each input that is a node: (g, z, …) ↦ ∂L/∂input
+Partials = tuple[Callable[..., Any], ...]
 
 
 class Node:
