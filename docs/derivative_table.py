@@ -33,19 +33,14 @@ at kinks were computed by the engine. `make table` checks every entry against nu
 to second order.
 """
 
-FILES = {  # in the order of the page, and the folders in which they are
-    "derivatives.py": "core",
-    "linalg.py": "operations",
-    "special.py": "operations",
-    "convolution.py": "operations",
-}
+FILES = ["derivatives.py", "linalg.py", "special.py", "convolution.py"]  # the order of the page
 TOLD = tomllib.loads(Path(__file__).with_name("formulas.toml").read_text())
 FORMULAS = {name: told for names, told in TOLD["formulas"].items() for name in names.split()}
 KINKS = {name: told for names, told in TOLD["kinks"].items() for name in names.split()}
 
 
 def title(function):
-    """np.tanh, np.linalg.inv, special.sigmoid; (length) for a building block."""
+    """np.tanh, np.linalg.inv, special.sigmoid; (norm) for a building block."""
     for prefix, module in PUBLIC.items():
         if getattr(module, function.__name__, None) is function:
             return prefix + function.__name__
@@ -54,7 +49,7 @@ def title(function):
 
 def names_of(run):
     """What the partials call the arguments: x, y."""
-    return list(inspect.signature(run.partials.every()[0]).parameters)[2:]
+    return list(inspect.signature(run.every()[0]).parameters)[2:]
 
 
 def formula(run):
@@ -97,7 +92,7 @@ def bounds(name, interval):
 
 def lines_of(run):
     """The source of the partials, and file:line of each."""
-    return dict(map(source, run.partials.every()))
+    return dict(map(source, run.every()))
 
 
 def place(run):
@@ -108,7 +103,7 @@ def place(run):
 def section(run):
     """The heading comment above the partials: one line of its own between empty ones."""
     file, line = place(run)
-    above = ["", *(PACKAGE / FILES[file] / file).read_text().splitlines()[:line]]
+    above = ["", *next(PACKAGE.rglob(file)).read_text().splitlines()[:line]]
     titles = [
         text
         for before, text, after in zip(above, above[1:], above[2:], strict=False)
@@ -141,7 +136,7 @@ def sections():
 
     def order(pair):
         file, line = place(pair[1])
-        return [*FILES].index(file), line
+        return FILES.index(file), line
 
     def same(pair):
         return lines_of(pair[1]), FORMULAS.get(pair[1].name)

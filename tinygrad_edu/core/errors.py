@@ -34,15 +34,19 @@ def described(x: Any) -> str:
     return f"{getattr(x, 'name', None) or ('Tensor' if hasattr(x, 'requires_grad') else 'array')} {x.shape}"
 
 
-def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> Exception:
-    kind = next(
-        kind
-        for kind in (np.linalg.LinAlgError, ValueError, IndexError, TypeError)
-        if isinstance(error, kind)
-    )
+def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> str:
+    """What is added to the error of a function: the call, and what to do about it."""
     hint = next((hint for words, hint in HINTS.items() if words in str(error)), "")
-    said = f"{operation.name}({', '.join(map(described, args))}): {str(error).rstrip('.')}"
-    return kind(f"{said}. {hint.rstrip('.')}{see('shapes')}" if hint else said)
+    said = f"{operation.name}({', '.join(map(described, args))})"
+    return f"in {said}: {hint}{see('shapes')}" if hint else f"in {said}"
+
+
+def unknown_facts(function: Any, facts: Iterable[str], known: Iterable[str]) -> TypeError:
+    unknown = ", ".join(f"{key}=" for key in facts if key not in known)
+    return TypeError(
+        f"derivative({function.__name__}, …) takes no {unknown}: known are forward=, domain=, "
+        f"each=, elementwise=, {', '.join(f'{key}=' for key in sorted(known))}"
+    )
 
 
 def unknown_options(name: str, options: Iterable[str], known: Iterable[str]) -> TypeError:
@@ -125,6 +129,18 @@ def not_in_a_tuple(inputs: Any, tangents: Any) -> TypeError:
         "jvp(f, inputs, tangents) takes a tuple of f's arguments and a tuple of as many "
         "directions, jvp(f, (x,), "
         f"(t,)); {type(inputs).__name__} and {type(tangents).__name__} came"
+    )
+
+
+def directions_do_not_fit(shapes: Any, theirs: Any) -> ValueError:
+    return ValueError(f"directions of the inputs' shapes, {shapes}, were expected; {theirs} came")
+
+
+def number_leaves(x: Any) -> TypeError:
+    return TypeError(
+        f"{described(x)} would leave the graph as a number, and the derivative that is being taken "
+        "would miss it: use NumPy's functions, np.tanh in place of math.tanh, or x.detach().item() "
+        "if no derivative is wanted" + see("a-number-leaves-the-graph")
     )
 
 
