@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
+from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.core.gradcheck import is_real, numerical_gradient
 
 AnyFunction = Callable[..., Any]

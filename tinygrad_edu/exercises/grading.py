@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array, Tensor, plain
-from tinygrad_edu.debugging.diagnosis import differ
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.core.engine import Tensor, plain
+from tinygrad_edu.core.gradcheck import differ
 from tinygrad_edu.exercises.exercise import AnyFunction, Exercise
 from tinygrad_edu.exercises.files import TO_DO
 
@@ -73,7 +74,8 @@ def guarded(path: Path, run: Callable[[], Any], judged: bool = True) -> Any:
     try:
         return run()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
-        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        said = "\n".join([message, *getattr(error, "__notes__", [])])
         hole = isinstance(error, NotImplementedError) and said == TO_DO
         came = f"{type(error).__name__}: {said}".removesuffix(": ")
         if hole:
