@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import Tensor, at_replay, hvp, nn, no_grad, opaque, replay, value_and_grad
-from tinygrad_edu.core.errors import NotReplayable
+from tinygrad_edu.programs.refusals import NotReplayable
 
 Array = np.ndarray[Any, Any]
 optim = nn.optim
