@@ -818,7 +818,7 @@ def adds(x: Any) -> Any:
 @pytest.mark.parametrize(
     ("step", "words"),
     [
-        (decides, r"decision.*\n.*test_replay.py:\d+: def decides"),
+        (decides, r"decision.*\n.*test_replay.py:\d+: return x \* 2 if x.sum\(\) > 0 else x\n"),
         (converts, "float"),
         (reads, "item"),
         (copies, "asarray"),

@@ -55,7 +55,7 @@ class Buffers:
         return self.names.constant(x)
 
     def find(self, x: Traced) -> str:
-        """The code for what no call has given: the state, or the original of a copy that is none."""
+        """The code for what no call gave: the state, or the original of a copy that is none."""
         original = self.liveness.alias.get(x)
         if original is None:
             return self.settle(x, x.value, self.names.of(x.value, "s", x.name))

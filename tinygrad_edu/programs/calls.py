@@ -1,4 +1,4 @@
-"""What is known of NumPy's functions as calls: which operator is which ufunc, what they write to."""
+"""What is known of NumPy's functions: which operator is which ufunc, what a call writes to."""
 
 from __future__ import annotations
 

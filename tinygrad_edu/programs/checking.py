@@ -15,8 +15,7 @@ from tinygrad_edu.programs.recording import Recording, data_of
 def check_program(now: Recording, run: Function, tolerance: float) -> None:
     """Run a program from the state that a recording found; the state is as it was afterwards.
 
-    `tolerance` 0 asks for the same bits in all but rounding of the last sums; 100 allows so many
-    roundings of the largest number on the way.
+    `tolerance` says how many roundings of the largest number on the way are allowed.
     """
     trace = now.trace
     results = [x.value for call in trace.calls for x in call.results]

@@ -284,9 +284,7 @@ class Code:
         given = [*args, f"out={out}" if function in OUT_BY_KEYWORD else out, *then]
         options = [*(["keepdims=True"] if then else []), f"out={out}"]
         shown = [*[arg for arg in args if arg != "None"], *options]
-        return self.line(
-            f"{name}({', '.join(given)})", call, f"{out} = {name}({', '.join(shown)})"
-        )
+        return self.line(f"{name}({', '.join(given)})", call, f"{out} = {name}({', '.join(shown)})")
 
     def assign(self, call: RecordedCall, code: str) -> bool:
         """z = code, for each array z that the call gives."""

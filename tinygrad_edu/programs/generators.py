@@ -18,7 +18,7 @@ def is_generator(x: Any) -> bool:
 
 
 def global_generators() -> list[Any]:
-    """The two that every function can draw from: Python's module, and NumPy's global RandomState."""
+    """The two that all functions can draw from: Python's module, NumPy's global RandomState."""
     python, of_numpy = sys.modules.get("random"), sys.modules.get("numpy.random")
     return [*([python] if python else []), *([of_numpy.random.__self__] if of_numpy else [])]
 

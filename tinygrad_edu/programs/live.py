@@ -5,6 +5,8 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tinygrad_edu.programs.calls import (
     ARITHMETIC_SYMBOLS,
     COMPARISON_SYMBOLS,
@@ -25,9 +27,18 @@ class LiveNumber(Recorded):
 
     __slots__ = ("code",)
     __hash__ = None  # type: ignore[assignment]
+    ndim = 0
 
     def __init__(self, trace: Trace, value: Any, code: str) -> None:
         self.trace_of, self.value, self.code = trace, value, code
+
+    @property
+    def dtype(self) -> Any:
+        return np.asarray(self.value).dtype
+
+    def astype(self, dtype: Any) -> Any:
+        """An array of it, as a Tensor's data are."""
+        return self.trace_of.record(np.array, (self, dtype), {})
 
     def answer(self, code: str, value: bool) -> bool:
         """A decision is taken as it falls now; at a replay it must fall alike."""

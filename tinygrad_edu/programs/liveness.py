@@ -133,7 +133,9 @@ class Liveness:
         between = [x for call in self.calls[self.first[root] : i] for x in call.touched]
         if any(self.root(x) is target for x in [*between, *traced_in(self.calls[i].args)]):
             return False
-        return self.last[root] <= i or not (self.changes(target, i + 1) or self.changes(root, i + 1))
+        return self.last[root] <= i or not (
+            self.changes(target, i + 1) or self.changes(root, i + 1)
+        )
 
 
 def copied_by(call: RecordedCall) -> Traced | None:

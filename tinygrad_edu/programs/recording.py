@@ -1,4 +1,4 @@
-"""One run of a function as written, on traced arrays: what it did, and whether another did the same."""
+"""One run of a function as written, on traced arrays: what it did, and whether twice the same."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ class Recording:
 
         And none with an array that only others see.
         """
-        arrays = [x for call in before.trace.calls for x in call.leaves if isinstance(x, np.ndarray)]
+        arrays = [
+            x for call in before.trace.calls for x in call.leaves if isinstance(x, np.ndarray)
+        ]
         shared = {id(memory_owner(x)) for x in arrays}
         for a, b in zip(before.trace.calls, self.trace.calls, strict=False):
             if not is_same_call(a, b):

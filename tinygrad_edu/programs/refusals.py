@@ -1,4 +1,4 @@
-"""What `replay` says of a step that it cannot hold: what was done, where, and what to write instead.
+"""What `replay` says of a step that it cannot hold: what it did, where, what to write instead.
 
 Each function makes one error; whoever finds the mistake raises it. docs/errors.md#replay has code
 that is refused, and code that works.
@@ -54,8 +54,8 @@ def random_draw(generator: Any, line: str) -> NotReplayable:
 
 def sees_too_much(path: str) -> NotReplayable:
     return refusal(
-        f"the step can see more than 20,000 things, the last {path}: a replay watches all of them. ",
-        "Name fewer in the step: give it arrays as arguments",
+        f"the step can see more than 20,000 things, the last {path}: a replay watches all of ",
+        "them. Name fewer in the step: give it arrays as arguments",
     )
 
 

@@ -13,7 +13,7 @@ import threading
 import types
 from typing import Any
 
-from tinygrad_edu.core.engine import RECORDING
+from tinygrad_edu.core.engine import RECORDING, WATCHER
 from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.programs import refusals
 from tinygrad_edu.programs.calls import Function
@@ -57,11 +57,9 @@ class Replay:
         return self if instance is None else types.MethodType(self, instance)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        recording = RECORDING.get()
-        watched = not isinstance(recording, bool)
-        if watched or RECORDER.get() is not None:
+        if WATCHER.get() or RECORDER.get() is not None:
             return self.function(*args, **options)  # as written, or as a part of another step
-        key = (recording, len(args), *options)
+        key = (RECORDING.get(), len(args), *options)
         with self.lock:
             for program in self.found.get(key, ()):
                 if (result := program.run(*args, *options.values())) is not MISS:

@@ -327,7 +327,9 @@ def globals_named_in(code: types.CodeType) -> Iterator[tuple[str, set[str]]]:
     """
     import dis  # here, as most programs replay nothing
 
-    instructions = [i for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")]
+    instructions = [
+        i for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    ]
     for name in dict.fromkeys(i.argval for i in instructions):
         yield name, set(code.co_names)
     for inner in code.co_consts:

@@ -154,7 +154,7 @@ class Traced(Recorded):
 
 
 def layout(x: Any) -> Any:
-    """Where an array's numbers lie, and how they are read: equal of two arrays that are the same."""
+    """Where an array's numbers lie and how they are read: two views of the same are equal."""
     return x.__array_interface__["data"], x.shape, x.strides, x.dtype
 
 
