@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-Function = Callable[..., Any]
+from tinygrad_edu.core.functional import Function
 
 ARITHMETIC_SYMBOLS = {
     "add": "+",

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.core.functional import Function
 from tinygrad_edu.programs import refusals
-from tinygrad_edu.programs.calls import Function
 from tinygrad_edu.programs.nested import leaves, map_leaves
 from tinygrad_edu.programs.recording import Recording, data_of
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.core.functional import Function
 from tinygrad_edu.programs.buffers import Buffers, joins_to_vector
 from tinygrad_edu.programs.calls import (
     FILLING,
@@ -20,7 +21,6 @@ from tinygrad_edu.programs.calls import (
     OPERATOR_UFUNCS,
     ArrayAttribute,
     ArrayMethod,
-    Function,
 )
 from tinygrad_edu.programs.live import LiveArray, LiveNumber
 from tinygrad_edu.programs.liveness import (
@@ -76,6 +76,7 @@ class Code:
             self.reduced,
             self.multiplied,
             self.elementwise,
+            self.assigned,
             self.as_it_is,
         )
         next(rule for rule in rules if rule(i, call))
@@ -245,20 +246,11 @@ class Code:
             self.lines.append(Line(f"{name}[()] = {x.code}", " "))
         return self.live_operands[x.code, dtype]
 
-    def as_it_is(self, i: int, call: RecordedCall) -> bool:
-        """Any other call is made as it was; it gives a new array each time."""
-        original = copied_by(call)
-        if original is not None and call.results[0] not in self.buffers.placed:
-            out = self.buffers.allocate(call.results[0], -1, [])
-            return self.line(f"{out}[...] = {self.use(original)}", call)
-        if call.function is operator.setitem:
-            return self.assigned(*call.args, call)
-        if call.written is not None:
-            return self.line(self.spelled(call), call)
-        return self.assign(call, self.spelled(call))
-
-    def assigned(self, x: Traced, index: Any, value: Any, call: RecordedCall) -> bool:
+    def assigned(self, i: int, call: RecordedCall) -> bool:
         """x[index] = value; the view x[index] of what stays where it is is made once."""
+        if call.function is not operator.setitem:
+            return False
+        x, index, value = call.args
         place, shown = f"{self.use(x)}[{self.use(index)}]", self.use(value)
         if self.stays([x, *leaves(index)]):
             view = self.home[x][self.at_home(index)]
@@ -266,6 +258,16 @@ class Code:
                 name = self.names.of(view, "v", self.names.display(place))
                 return self.line(f"{name}[...] = {shown}", call, f"{place} = {shown}")
         return self.line(f"{place} = {shown}", call)
+
+    def as_it_is(self, i: int, call: RecordedCall) -> bool:
+        """Any other call is made as it was; it gives a new array each time."""
+        original = copied_by(call)
+        if original is not None and call.results[0] not in self.buffers.placed:
+            out = self.buffers.allocate(call.results[0], -1, [])
+            return self.line(f"{out}[...] = {self.use(original)}", call)
+        if call.written is not None:
+            return self.line(self.spelled(call), call)
+        return self.assign(call, self.spelled(call))
 
     # Code
 

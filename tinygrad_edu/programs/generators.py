@@ -14,7 +14,7 @@ def is_generator(x: Any) -> bool:
     python, of_numpy = sys.modules.get("random"), sys.modules.get("numpy.random")
     if python and isinstance(x, python.Random):
         return not isinstance(x, python.SystemRandom)  # which has no state to watch
-    return bool(of_numpy) and isinstance(x, of_numpy.Generator | of_numpy.RandomState)
+    return of_numpy is not None and isinstance(x, of_numpy.Generator | of_numpy.RandomState)
 
 
 def global_generators() -> list[Any]:

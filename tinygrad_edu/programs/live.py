@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_edu.core.functional import Function
 from tinygrad_edu.programs.calls import (
     ARITHMETIC_SYMBOLS,
     COMPARISON_SYMBOLS,
     OPERATOR_SYMBOLS,
-    Function,
 )
 from tinygrad_edu.programs.traced import Recorded, on_arrays, untraced
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.programs.calls import FILLING, OPERATOR_UFUNCS, ArrayMethod, Function
+from tinygrad_edu.core.functional import Function
+from tinygrad_edu.programs.calls import FILLING, OPERATOR_UFUNCS, ArrayMethod
 from tinygrad_edu.programs.live import LiveNumber, is_python_number
 from tinygrad_edu.programs.traced import Traced, traced_in
 from tinygrad_edu.programs.tracing import RecordedCall, Trace

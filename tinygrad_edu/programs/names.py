@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.programs.calls import Function, ufunc_method
+from tinygrad_edu.core.functional import Function
+from tinygrad_edu.programs.calls import ufunc_method
 
 
 class CodeNames:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.engine import new_tensor
-from tinygrad_edu.programs.calls import Function
+from tinygrad_edu.core.functional import Function
 from tinygrad_edu.programs.checking import check_program
 from tinygrad_edu.programs.codegen import Code
 from tinygrad_edu.programs.guards import MISS, MISSED, Guards
@@ -30,7 +30,9 @@ class Program:
     def __init__(self, now: Recording) -> None:
         self.name = now.name
         self.shapes = ", ".join(f"{name} {x.shape}" for name, x in now.inputs.items())
-        recorded = {name: functools.partial(recorded_value, z) for name, _, z in now.trace.lives}
+        recorded: dict[str, Function] = {
+            name: functools.partial(recorded_value, z) for name, _, z in now.trace.lives
+        }
         for exact in (True, False):
             self.translate(now, exact)
             run = self.build([], recorded)

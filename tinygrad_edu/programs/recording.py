@@ -1,4 +1,4 @@
-"""One run of a function as written, on traced arrays: what it did, and whether twice the same."""
+"""One run of a function as written, on traced arrays, and whether another did the same."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.engine import Tensor, new_tensor
+from tinygrad_edu.core.functional import Function
 from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.debugging.caller import source
 from tinygrad_edu.programs import refusals
-from tinygrad_edu.programs.calls import Function
 from tinygrad_edu.programs.live import LiveNumber
 from tinygrad_edu.programs.nested import leaves, map_leaves
 from tinygrad_edu.programs.state import ATOMS, State
@@ -26,7 +26,7 @@ class Recording:
         self.name = getattr(function, "__name__", "step")
         names = argument_names(function, len(args), options)
         self.arguments = dict(zip(names, (*args, *options.values()), strict=True))
-        objects = {name: x for name, x in self.arguments.items() if not is_value(name, x)}
+        objects = {name: x for name, x in self.arguments.items() if not is_plain_value(name, x)}
         self.state = State({self.name: function, **objects})
         self.trace, self.inputs = Trace(self.state.generators), dict[str, Traced]()
         values = [self.traced_argument(name, x) for name, x in self.arguments.items()]
@@ -53,7 +53,7 @@ class Recording:
         if not isinstance(x, np.ndarray | np.generic | Tensor):
             return x
         self.inputs[name] = array = Traced(self.trace, x.data if isinstance(x, Tensor) else x, name)
-        return new_tensor(array) if isinstance(x, Tensor) else array  # type: ignore[arg-type]
+        return new_tensor(array) if isinstance(x, Tensor) else array
 
     def run(self, function: Function, args: list[Any], options: dict[str, Any]) -> Any:
         """What the function returns, with each of its leaves known."""
@@ -137,7 +137,7 @@ def result_of(z: Any) -> Any:
     return untraced(z).copy() if isinstance(z, Traced) else untraced(z)
 
 
-def is_value(name: str, x: Any) -> bool:
+def is_plain_value(name: str, x: Any) -> bool:
     """Whether an argument is an array, number or text, and not an object that is looked into."""
     if isinstance(x, np.ndarray) and type(x) not in (np.ndarray, np.memmap):
         raise refusals.cannot_take(name, x)

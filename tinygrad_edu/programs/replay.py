@@ -14,9 +14,9 @@ import types
 from typing import Any
 
 from tinygrad_edu.core.engine import RECORDING, WATCHER
+from tinygrad_edu.core.functional import Function
 from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.programs import refusals
-from tinygrad_edu.programs.calls import Function
 from tinygrad_edu.programs.guards import MISS
 from tinygrad_edu.programs.program import Program
 from tinygrad_edu.programs.recording import Recording, signature_of

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_edu.core.functional import Function
 from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.debugging.caller import line_of_the_user, source
 from tinygrad_edu.programs import refusals
@@ -23,7 +24,6 @@ from tinygrad_edu.programs.calls import (
     OTHER_SYMBOLS,
     ArrayAttribute,
     ArrayMethod,
-    Function,
 )
 from tinygrad_edu.programs.nested import leaves, map_leaves
 

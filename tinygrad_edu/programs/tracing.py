@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.core.functional import Function
 from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.debugging.caller import line_of_the_user, source
 from tinygrad_edu.programs import refusals
@@ -17,7 +18,6 @@ from tinygrad_edu.programs.calls import (
     FILLING,
     METADATA,
     SHAPED_BY_VALUES,
-    Function,
     array_written_by,
 )
 from tinygrad_edu.programs.generators import (
