@@ -52,7 +52,20 @@ class Buffers:
             return f"[{', '.join(map(self.use, x))}]"
         if x is None or type(x) in (bool, int, str) or (type(x) is float and np.isfinite(x)):
             return repr(x)
-        return self.names.constant(x)
+        return "..." if x is ... else self.names.constant(x)
+
+    def subscript(self, index: Any) -> str:
+        """An index as code: `..., 0, 1:3`."""
+        if type(index) is not tuple:
+            return self.subscript_part(index)
+        parts = ", ".join(map(self.subscript_part, index))
+        return f"{parts}," if len(index) == 1 else parts or "()"
+
+    def subscript_part(self, x: Any) -> str:
+        if not isinstance(x, slice):
+            return self.use(x)
+        bounds = ["" if bound is None else self.use(bound) for bound in (x.start, x.stop, x.step)]
+        return ":".join(bounds[:2] if bounds[2] in ("", "1") else bounds)
 
     def find(self, x: Traced) -> str:
         """The code for what no call gave: the state, or the original of a copy that is none."""

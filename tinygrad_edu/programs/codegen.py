@@ -241,7 +241,8 @@ class Code:
     def live_operand(self, x: LiveNumber, dtype: Any) -> str:
         """A live number as an array, which a line fills; the same one wherever it is used."""
         if (x.code, dtype) not in self.live_operands:
-            name = self.names.new("k", x.code.strip("()"), np.empty((), dtype))
+            shown = x.code[1:-1] if x.code.startswith("(") else x.code
+            name = self.names.new("k", shown, np.empty((), dtype))
             self.live_operands[x.code, dtype] = name
             self.lines.append(Line(f"{name}[()] = {x.code}", " "))
         return self.live_operands[x.code, dtype]
@@ -251,7 +252,7 @@ class Code:
         if call.function is not operator.setitem:
             return False
         x, index, value = call.args
-        place, shown = f"{self.use(x)}[{self.use(index)}]", self.use(value)
+        place, shown = f"{self.use(x)}[{self.buffers.subscript(index)}]", self.use(value)
         if self.stays([x, *leaves(index)]):
             view = self.home[x][self.at_home(index)]
             if isinstance(view, np.ndarray) and np.may_share_memory(view, self.home[x]):
@@ -311,7 +312,7 @@ class Code:
         if isinstance(f, LiveArray):
             return f"live_{f.__name__}()"
         if f is operator.getitem:
-            return f"{args[0]}[{args[1]}]"
+            return f"{args[0]}[{self.buffers.subscript(call.args[1])}]"
         if isinstance(f, ArrayAttribute):
             return f"{args[0]}.{call.name}"
         if f in OPERATOR_SYMBOLS:

@@ -39,8 +39,8 @@ def shape_of_values(function: Any, line: str) -> NotReplayable:
 def writes_unseen(array: Any, line: str) -> NotReplayable:
     return refusal(
         f"an array {array.shape} that replay does not see is written to\n  {line}\n  ",
-        "Make a new array, z = x + y, decorate the function that assigns with @opaque, or hold ",
-        "the array where the step names it",
+        "Make a new array, z = x + y, or one that is seen, np.zeros_like(x, shape=…); decorate ",
+        "the function that assigns with @opaque, or hold the array where the step names it",
     )
 
 

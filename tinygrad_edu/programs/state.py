@@ -113,10 +113,12 @@ class State:
         elif not isinstance(x, types.ModuleType):
             self.look_at_object(x, path)
 
-    def add(self, container: Any, key: Any, path: str, is_item: bool = False) -> None:
+    def add(self, container: Any, key: Any, path: str, is_item: bool = False) -> Any:
+        """Add a place, and those within what it holds; returns that."""
         place = Place(container, key, path, is_item)
         self.places.append(place)
         self.look(place.value, path)
+        return place.value
 
     def look_into(self, x: Any, path: str) -> None:
         """The items of a dict or list."""
@@ -148,7 +150,8 @@ class State:
     def look_from(self, f: types.FunctionType) -> None:
         """What a function names: closure, defaults, and its globals if it is not a library's."""
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
-            self.add(cell, "cell_contents", name)
+            value = self.add(cell, "cell_contents", name)
+            self.look_into_module(value, set(f.__code__.co_names), name, [])
         for key in ("__defaults__", "__kwdefaults__"):
             self.add(f, key, f"{f.__name__}'s defaults")
         if vars(f):
@@ -158,12 +161,16 @@ class State:
         for name, attributes in globals_named_in(f.__code__):
             if name not in f.__globals__:
                 continue
-            self.add(f.__globals__, name, name, is_item=True)
-            module = f.__globals__[name]
-            if not isinstance(module, types.ModuleType) or is_library(module.__name__):
-                continue
-            for key in attributes & vars(module).keys():
-                self.add(vars(module), key, f"{name}.{key}", is_item=True)
+            value = self.add(f.__globals__, name, name, is_item=True)
+            self.look_into_module(value, attributes, name, [])
+
+    def look_into_module(self, x: Any, names: set[str], path: str, outer: list[Any]) -> None:
+        """What a function may read of a module that is no library, and of modules within it."""
+        if not isinstance(x, types.ModuleType) or is_library(x.__name__) or x in outer:
+            return
+        for key in sorted(names & vars(x).keys()):
+            value = self.add(vars(x), key, f"{path}.{key}", is_item=True)
+            self.look_into_module(value, names, f"{path}.{key}", [*outer, x])
 
     def look_at_object(self, x: Any, path: str) -> None:
         """An object's attributes, and what its class, if it is the user's, names."""
