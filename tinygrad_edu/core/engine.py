@@ -2,11 +2,11 @@
 
 Reading order: **engine.py** → derivatives.py → functional.py → gradcheck.py.
 
-An operation *is* a NumPy function. This file knows none of them: `x * y` is `apply(np.multiply, x, y)`,
-a look-up in `REGISTRY`, which derivatives.py fills with what calculus knows. Four ideas:
+An operation *is* a NumPy function. This file knows none of them: `x * y` looks np.multiply up in
+`REGISTRY`, which derivatives.py fills with what calculus knows. Four ideas:
 
 1. A `Tensor` is one number or array in the graph. The graph is made of Tensors, of nothing else.
-2. An `Operation` runs a function on arrays and records the call; `derivative` registers its partials.
+2. An `Operation` runs a function on arrays and records it; `derivative` registers its partials.
 3. `chain_rule` is the whole of backpropagation: one walk, from the result back to the leaves.
 4. `unbroadcast` undoes broadcasting, once, at the edge, so that no partial has to think of it.
 
@@ -24,9 +24,8 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from heapq import heappop, heappush
 from typing import Any
 
@@ -34,16 +33,14 @@ import numpy as np
 
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import REGISTRY, Array, ArrayLike, as_array, real_numbers
-from tinygrad_edu.core.sparse import add, dense
+from tinygrad_edu.core.sparse import SparseGradient, add, dense
+from tinygrad_edu.core.switches import RECORDING, WATCHER
 
 # (g, z, x, y, …) ↦ ∂L/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived
 Partial = Callable[..., Any]
 Values = tuple[Any, ...]
 
-# Whether calls are recorded, and who is told of each that is: apart in every thread
-RECORDING: ContextVar[bool] = ContextVar("RECORDING", default=True)
-WATCHER: ContextVar[Callable[..., None] | None] = ContextVar("WATCHER", default=None)
-
+ADDING = threading.Lock()  # whoever adds to the gradients of leaves
 ORDER = itertools.count()  # a Tensor is younger than its inputs: their numbers sort the graph
 FACTS = {"symbol", "poles", "on_numbers"}  # what others may want to know of an operation
 NOTHING: dict[str, Any] = {}
@@ -93,9 +90,11 @@ class Tensor(ArrayLike):
 
     def backward(self, gradient: Any = None) -> None:
         """Add ∂self/∂leaf to the `grad` of every leaf; `gradient` is ∂L/∂self, 1 if left out."""
-        for x, g in chain_rule(self, gradient):
-            if x.operation is None:
-                x.grad = np.copy(g) if x.grad is None else x.grad + g
+        leaves = [(x, g) for x, g in chain_rule(self, gradient) if x.operation is None]
+        taken: set[int] = set()
+        with ADDING:
+            for x, g in leaves:
+                x.grad = own(g, taken) if x.grad is None else x.grad + g
 
     def gradient(self, *inputs: Tensor, create_graph: bool = False) -> Any:
         """∂self/∂input for each input, a leaf or not, as Tensors; one Tensor for one input.
@@ -111,7 +110,11 @@ class Tensor(ArrayLike):
         for x in inputs:
             if not x.requires_grad:
                 raise errors.requires_no_gradient(x)
-        gradients = tuple(map(as_tensor, gradients_of(self, inputs, None, create_graph)))
+        found: dict[Tensor, Any] = {x: np.zeros(x.shape, x.dtype) for x in inputs}
+        for x, g in chain_rule(self, None, create_graph):
+            if x in found:
+                found[x] = g if create_graph else np.copy(g)
+        gradients = tuple([as_tensor(found[x]) for x in inputs])
         return gradients[0] if len(inputs) == 1 else gradients
 
     def zero_grad(self) -> None:
@@ -153,13 +156,13 @@ class Operation:
         for x in args:
             if isinstance(x, Tensor):
                 met, wanted, x = True, wanted or x.requires_grad, x.data
-            elif self.elementwise and isinstance(x, list):
+            elif isinstance(x, list) and self.elementwise:
                 x = np.asarray(x)
             arrays.append(x)
         if options:
             self.check(options)
         try:
-            data = self.forward(*arrays, **options)
+            data = self.forward(*arrays, **options) if options else self.forward(*arrays)
         except (ValueError, TypeError, IndexError) as error:
             error.add_note(errors.function_failed(self, error, args))
             raise
@@ -251,21 +254,6 @@ def derivative(
     REGISTRY[function] = Operation(name, forward, partials, each, domain, elementwise, facts)
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Within it nothing is recorded: results don't require a gradient. Also a decorator.
-
-    >>> x = Tensor(2.0, requires_grad=True)
-    >>> with no_grad(): x * x
-    Tensor(4.0)
-    """
-    token = RECORDING.set(False)
-    try:
-        yield
-    finally:
-        RECORDING.reset(token)
-
-
 # 3. The walk back
 
 
@@ -286,14 +274,16 @@ def chain_rule(
     pending = [(-root.order, root)]  # a heap: the youngest comes first
     while pending:
         z = heappop(pending)[1]
-        g = dense(gradients.pop(z))
+        g = gradients.pop(z)
+        if isinstance(g, SparseGradient):
+            g = dense(g)
         yield z, g
         values = recorded(z) if create_graph else z.values
         for number, x in enumerate(z.args):
             if not isinstance(x, Tensor) or not x.requires_grad:
                 continue
             given = z.operation.partial(number)(g, *values, **z.options)  # type: ignore[union-attr]
-            share = fitted(given, z, number)
+            share = fitted(given, z.values[number + 1], z, number)
             if passing:
                 passing(z, number, given, share)
             if x in gradients:
@@ -303,26 +293,27 @@ def chain_rule(
             gradients[x] = share
 
 
-def gradients_of(
-    root: Tensor, inputs: tuple[Tensor, ...], gradient: Any = None, create_graph: bool = False
-) -> list[Any]:
-    """∂root/∂input for each input; zeros for one that root does not depend on."""
-    wanted = set(inputs)
-    found = {x: g for x, g in chain_rule(root, gradient, create_graph) if x in wanted}
-    return [found[x] if x in found else np.zeros(x.shape, x.dtype) for x in inputs]
+def own(g: Any, taken: set[int]) -> Array:
+    """g as an array that nobody else holds: a copy of a view, or of what another leaf has taken."""
+    if type(g) is not np.ndarray or g.base is not None or id(g) in taken:
+        return np.copy(g)
+    taken.add(id(g))
+    return g
 
 
 def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
     """∂L/∂root as an array of root's dtype, or as a Tensor: 1 if it was left out."""
     if not root.requires_grad:
         raise errors.nothing_to_differentiate(root)
-    if gradient is None and root.size != 1:
-        raise errors.backward_from_many(root)
     if gradient is None:
-        gradient = np.ones(root.shape, root.dtype)
+        if root.size != 1:
+            raise errors.backward_from_many(root)
+        gradient = root.dtype.type(1) if root.ndim == 0 else np.ones(root.shape, root.dtype)
     elif np.shape(gradient) != root.shape:
         raise errors.gradient_does_not_fit(root, gradient)
-    return as_tensor(gradient) if create_graph else as_array(plain(gradient), root.dtype)[()]
+    else:
+        gradient = gradient if create_graph else as_array(plain(gradient), root.dtype)[()]
+    return as_tensor(gradient) if create_graph else gradient
 
 
 def recorded(z: Tensor) -> Values:
@@ -345,9 +336,8 @@ def as_it_was(x: Tensor, value: Any) -> Tensor:
 # 4. Broadcasting, undone at the edge
 
 
-def fitted(gradient: Any, z: Tensor, number: int) -> Any:
-    """A gradient in the shape and dtype of the argument that it belongs to."""
-    x = z.values[number + 1]
+def fitted(gradient: Any, x: Any, z: Tensor, number: int) -> Any:
+    """A gradient in the shape and dtype of the array x that it belongs to, z's argument."""
     if gradient.shape != x.shape:
         try:
             gradient = unbroadcast(gradient, x.shape)

@@ -13,9 +13,9 @@ import threading
 import types
 from typing import Any
 
-from tinygrad_edu.core.engine import RECORDING, WATCHER
 from tinygrad_edu.core.functional import Function
 from tinygrad_edu.core.marks import RECORDER
+from tinygrad_edu.core.switches import RECORDING, WATCHER
 from tinygrad_edu.programs import refusals
 from tinygrad_edu.programs.guards import MISS
 from tinygrad_edu.programs.program import Program
@@ -26,15 +26,12 @@ PROGRAMS_KEPT = 8  # for each number of arguments
 
 
 def replay(step: Function) -> Replay:
-    """Decorate a training step, or any function of arrays, to run without a graph.
+    """Decorate a training step, or any function of arrays: recorded, then replayed without a graph.
 
-    Its first calls are recorded, later ones replayed. It gives and changes what it did before;
-    rebound `p.data` keeps its array, `p.grad` is one that the next call overwrites. Other shapes
-    and settings are recorded anew; `step.program` prints its calls. What a replay could not follow
-    raises NotReplayable, with all as it was: decisions on values, draws outside of `at_replay`,
-    counters.
+    It gives and changes what it did before; `p.grad` is an array that the next call overwrites.
+    Other shapes and settings are recorded anew; `step.program` prints the calls. What a replay
+    could not follow raises NotReplayable, with all as it was: decisions on values, draws, counters.
 
-    >>> import numpy as np
     >>> step = replay(lambda x: np.sin(x) * 2)
     >>> [step(np.full(1, i)).round(2).item() for i in range(4)]
     [0.0, 1.68, 1.82, 0.28]
@@ -59,7 +56,7 @@ class Replay:
     def __call__(self, *args: Any, **options: Any) -> Any:
         if WATCHER.get() or RECORDER.get() is not None:
             return self.function(*args, **options)  # as written, or as a part of another step
-        key = (RECORDING.get(), len(args), *options)
+        key = (bool(RECORDING.get()), len(args), *options)
         with self.lock:
             for program in self.found.get(key, ()):
                 if (result := program.run(*args, *options.values())) is not MISS:
