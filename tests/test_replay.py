@@ -936,18 +936,6 @@ def test_a_generator_of_a_module_within_a_module_is_found(monkeypatch: Any) -> N
     refused(lambda x: x * 2 if PACKAGE.module.generator.random() < 2 else x, "random", X)
 
 
-def test_a_draw_that_the_step_cannot_see_is_nobodys_business() -> None:
-    hidden = {"draw": rng().random}.get  # a method of a dict: nothing tells whose
-
-    def step(x: Any) -> Any:
-        hidden("draw")()  # type: ignore[misc]
-        return x * 2
-
-    f = replay(step)
-    for _ in range(4):
-        assert f(X)[0] == 2
-
-
 @pytest.mark.parametrize(
     ("step", "words"),
     [
