@@ -19,7 +19,7 @@ from tinygrad_edu import Tensor, latex
 from tinygrad_edu.core import engine
 from tinygrad_edu.core.engine import REGISTRY, Operation
 from tinygrad_edu.core.functional import vjp
-from tinygrad_edu.graph.read import source
+from tinygrad_edu.graph.read import source_of_partial
 
 PACKAGE = Path(engine.__file__).parent
 sys.path.append(str(PACKAGE.parent / "tests"))
@@ -93,7 +93,7 @@ def bounds(name, interval):
 
 def lines_of(run):
     """The source of the partials, and file:line of each."""
-    return dict(map(source, run.partials.every()))
+    return dict(map(source_of_partial, run.partials.every()))
 
 
 def place(run):

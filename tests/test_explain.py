@@ -19,14 +19,14 @@ from test_graph import HOSTILE, network, neuron, parameter
 
 from tinygrad_edu import Tensor, derivative, explain, latex, nn, operation, paths, special
 from tinygrad_edu.core.engine import unbroadcast
-from tinygrad_edu.graph import trace
-from tinygrad_edu.graph.data import plain
+from tinygrad_edu.graph import read
+from tinygrad_edu.graph.data import as_json
 from tinygrad_edu.graph.read import Edge, Graph
 from tinygrad_edu.graph.steps import Backward, Forward, steps
 from tinygrad_edu.graph.text.calculus import (
     contribution_formula,
     derivative_formula,
-    names_of,
+    name_formulas,
     upstream_formula,
 )
 from tinygrad_edu.graph.text.formula import Formula, latex_name
@@ -90,7 +90,7 @@ def scalar_graphs(draw: Any) -> tuple[Any, list[Any]]:
 
 @pytest.mark.parametrize("made", GRAPHS)
 def test_contributions_are_the_engine_s_and_add_up_to_the_gradient(made: Callable[[], Any]) -> None:
-    walk = [step for step in steps(trace(made())) if isinstance(step, Backward)]
+    walk = [step for step in steps(read(made())) if isinstance(step, Backward)]
     for step in walk:
         np.testing.assert_allclose(
             step.after, step.contribution + (0 if step.before is None else step.before)
@@ -104,7 +104,7 @@ def test_contributions_are_the_engine_s_and_add_up_to_the_gradient(made: Callabl
 
 @pytest.mark.parametrize("made", GRAPHS)
 def test_a_gradient_is_complete_before_it_is_passed_on(made: Callable[[], Any]) -> None:
-    graph, complete = trace(made()), set()
+    graph, complete = read(made()), set()
     for step in steps(graph):
         if isinstance(step, Forward):
             continue
@@ -115,7 +115,7 @@ def test_a_gradient_is_complete_before_it_is_passed_on(made: Callable[[], Any]) 
 
 def test_every_value_comes_after_its_inputs() -> None:
     seen = set()
-    for step in steps(trace(neuron()[0])):
+    for step in steps(read(neuron()[0])):
         if not isinstance(step, Forward):
             break
         assert seen.issuperset(node.id for node in step.inputs)
@@ -375,7 +375,7 @@ def test_a_formula_read_as_tree_as_latex_and_as_mathml_gives_the_engine_s_deriva
     @QUICK
     @given(case(function).filter(lambda drawn: all(x.size for x in drawn[0])))
     def check(drawn: Any) -> None:
-        graph = trace(
+        graph = read(
             call(
                 function,
                 *[parameter(x.ravel()[0], name) for x, name in zip(drawn[0], "abc", strict=False)],
@@ -438,7 +438,7 @@ def test_a_formula_of_arrays_gives_what_the_engine_passes_back(function: Any) ->
     )
     def check(drawn: Any) -> None:
         z = call(function, *map(parameter, drawn[0]))
-        graph = trace((z * np.cos(np.arange(z.size)).reshape(z.shape) + 0.0).sum())
+        graph = read((z * np.cos(np.arange(z.size)).reshape(z.shape) + 0.0).sum())
         nodes = {node.id: node for node in graph.nodes}
         values = {node.id: node.value for node in graph.nodes}
         for edge in graph.edges:
@@ -485,7 +485,7 @@ def test_a_formula_of_arrays_gives_what_the_engine_passes_back(function: Any) ->
 def test_a_derivative_is_written_as_in_a_textbook(
     made: Callable[..., Tensor], written: list[str]
 ) -> None:
-    graph = trace(made(parameter(3.0, "x"), parameter(2.0, "y")))
+    graph = read(made(parameter(3.0, "x"), parameter(2.0, "y")))
     assert [
         f.latex for edge in graph.edges if (f := derivative_formula(graph, edge)) is not None
     ] == written
@@ -494,7 +494,7 @@ def test_a_derivative_is_written_as_in_a_textbook(
 def test_where_elements_take_different_cases_there_is_no_formula_even_if_no_gradient_arrives() -> (
     None
 ):
-    graph = trace((special.leaky_relu(parameter([-1.0, 1.0])) * 0.0).sum())
+    graph = read((special.leaky_relu(parameter([-1.0, 1.0])) * 0.0).sum())
     edges = [edge for edge in graph.edges if edge.target == "n3" and edge.contribution is not None]
     assert [passed(graph, edge) for edge in edges] == [None, None]
 
@@ -505,7 +505,7 @@ def test_an_operation_of_one_s_own_has_its_formula_too() -> None:
         return x * x * x
 
     derivative(cube, lambda g, z, x: g * 3 * x * x)
-    graph = trace(cube(parameter(2.0, "x")))
+    graph = read(cube(parameter(2.0, "x")))
     f = derivative_formula(graph, graph.edges[0])
     assert f is not None and f.latex == r"3\,x^{2}"
 
@@ -516,7 +516,7 @@ def test_an_operation_of_the_same_name_is_not_mistaken_for_numpy_s() -> None:
         return x * 2
 
     derivative(tanh, lambda g, z, x: g * 2)
-    graph = trace(tanh(parameter(2.0, "x")))
+    graph = read(tanh(parameter(2.0, "x")))
     f = derivative_formula(graph, graph.edges[0])
     assert f is not None and f.latex == "2"
 
@@ -527,7 +527,7 @@ def test_a_partial_that_cannot_take_formulas_has_none() -> None:
         return np.sin(x)
 
     derivative(sine, lambda g, z, x: g * math.cos(x))
-    graph = trace(sine(parameter(2.0, "x")))
+    graph = read(sine(parameter(2.0, "x")))
     assert derivative_formula(graph, graph.edges[0]) is None
     lines = latex(sine(parameter(2.0, "x")) * 3).latex.splitlines()
     assert lines[-2] == r"   &= \frac{\partial z_{1}}{\partial x} \cdot 3"
@@ -608,7 +608,7 @@ def test_the_products_of_a_parameter_come_to_its_gradient(made: tuple[Any, list[
     output, _ = made
     from tinygrad_edu.graph.text.latex import Equations
 
-    graph = trace(output)
+    graph = read(output)
     ids = {node.id: node.value[()] for node in graph.nodes}
     for unnamed in ([], [node.id for node in graph.nodes]):
         equations = Equations(graph, unnamed)
@@ -655,9 +655,9 @@ def test_a_hostile_name_changes_nothing_but_its_own_text(name: str) -> None:
     ]
     assert tags[0] == tags[1]
     assert (
-        json.loads(json.dumps(plain(trace(parameter(1.0, name) * 2)), allow_nan=False))["nodes"][0][
-            "name"
-        ]
+        json.loads(json.dumps(as_json(read(parameter(1.0, name) * 2)), allow_nan=False))["nodes"][
+            0
+        ]["name"]
         == name
     )
     explain(parameter(1.0, name) * 2).sentences().encode()
@@ -727,12 +727,12 @@ def test_infinite_and_undefined_gradients_are_shown_without_a_warning() -> None:
 
 @pytest.mark.parametrize("made", GRAPHS)
 def test_a_graph_is_plain_data_and_the_same_each_time(made: Callable[[], Any]) -> None:
-    first, second = (json.dumps(plain(trace(made())), allow_nan=False) for _ in "12")
+    first, second = (json.dumps(as_json(read(made())), allow_nan=False) for _ in "12")
     assert first == second and " at 0x" not in first and json.loads(first)["nodes"][0]["id"] == "n0"
 
 
 def test_what_json_has_no_number_for_is_text() -> None:
-    data = plain(trace(parameter([np.nan, np.inf, -np.inf, 1.0], "x")[1:].astype(np.float32)))
+    data = as_json(read(parameter([np.nan, np.inf, -np.inf, 1.0], "x")[1:].astype(np.float32)))
     assert data["nodes"][0]["value"] == {
         "shape": [4],
         "dtype": "float64",
@@ -744,10 +744,10 @@ def test_what_json_has_no_number_for_is_text() -> None:
 
 def test_the_data_has_every_edge_and_module() -> None:
     model = nn.Sequential(nn.Linear(3, 2))
-    graph = trace(model(np.ones((4, 3), np.float32)).sum())
-    data = plain(graph)
+    graph = read(model(np.ones((4, 3), np.float32)).sum())
+    data = as_json(graph)
     assert [edge["id"] for edge in data["edges"]] == [edge.id for edge in graph.edges]
     assert [module["kind"] for module in data["modules"]] == ["Linear", "Sequential"]
-    assert data["edges"][0]["contribution"] is None and names_of(graph).keys() == {
+    assert data["edges"][0]["contribution"] is None and name_formulas(graph).keys() == {
         node["id"] for node in data["nodes"]
     }

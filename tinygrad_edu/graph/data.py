@@ -8,65 +8,65 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.graph.expression import indices
+from tinygrad_edu.graph.expression import index_text
 from tinygrad_edu.graph.read import Edge, Graph, Node
 
 
-def plain(graph: Graph) -> dict[str, Any]:
+def as_json(graph: Graph) -> dict[str, Any]:
     """Dicts, lists, text and finite numbers, the same in every run; NaN and infinities are text,
     arrays have shape and dtype.
 
     >>> import json
     >>> from tinygrad_edu import Tensor
-    >>> from tinygrad_edu.graph import trace
-    >>> graph = plain(trace(np.log(Tensor(0.5, requires_grad=True, name="x")) * np.inf))
+    >>> from tinygrad_edu.graph import read
+    >>> graph = as_json(read(np.log(Tensor(0.5, requires_grad=True, name="x")) * np.inf))
     >>> graph["nodes"][-1]["value"], json.loads(json.dumps(graph, allow_nan=False)) == graph
     ({'shape': [], 'dtype': 'float64', 'data': '-Infinity'}, True)
     """
     return {
-        "nodes": [of_node(node) for node in graph.nodes],
-        "edges": [of_edge(edge) for edge in graph.edges],
+        "nodes": [node_json(node) for node in graph.nodes],
+        "edges": [edge_json(edge) for edge in graph.edges],
         "modules": [asdict(module) for module in graph.modules],
     }
 
 
-def of_node(node: Node) -> dict[str, Any]:
+def node_json(node: Node) -> dict[str, Any]:
     return {
         "id": node.id,
         "name": node.name,
         "role": node.role,
         "module": node.module,
         "operation": node.operation,
-        "constants": {str(number): simple(x) for number, x in node.constants},
-        "options": {key: simple(x) for key, x in node.options},
-        "value": array(node.value),
-        "gradient": array(node.gradient),
+        "constants": {str(number): value_json(x) for number, x in node.constants},
+        "options": {key: value_json(x) for key, x in node.options},
+        "value": array_json(node.value),
+        "gradient": array_json(node.gradient),
     }
 
 
-def of_edge(edge: Edge) -> dict[str, Any]:
+def edge_json(edge: Edge) -> dict[str, Any]:
     return {
         "id": edge.id,
         "source": edge.source,
         "target": edge.target,
         "argument": edge.argument,
-        "local": simple(edge.local),
-        "contribution": array(edge.contribution),
-        "before": simple(edge.before),
+        "local": value_json(edge.local),
+        "contribution": array_json(edge.contribution),
+        "before": value_json(edge.before),
         "partial": edge.partial,
         "place": edge.place,
     }
 
 
-def array(x: Any) -> dict[str, Any] | None:
+def array_json(x: Any) -> dict[str, Any] | None:
     return (
         None
         if x is None
-        else {"shape": list(x.shape), "dtype": str(x.dtype), "data": simple(x.tolist())}
+        else {"shape": list(x.shape), "dtype": str(x.dtype), "data": value_json(x.tolist())}
     )
 
 
-def simple(x: Any) -> Any:
+def value_json(x: Any) -> Any:
     """What JSON has; of other things text that is the same in every run: no address in memory."""
     if x is None or isinstance(x, bool | int | str):
         return x
@@ -75,13 +75,13 @@ def simple(x: Any) -> Any:
     if isinstance(x, float):
         return "NaN" if math.isnan(x) else "Infinity" if x > 0 else "-Infinity"
     if isinstance(x, np.generic):
-        return simple(x.item())
+        return value_json(x.item())
     if isinstance(x, np.ndarray):
-        return array(x)
+        return array_json(x)
     if isinstance(x, tuple | list):
-        return [simple(item) for item in x]
+        return [value_json(item) for item in x]
     if isinstance(x, slice) or x is Ellipsis:
-        return indices(x)
+        return index_text(x)
     return (
         x.__name__
         if isinstance(x, type)

@@ -16,32 +16,32 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.engine import Array
-from tinygrad_edu.graph.expression import size
-from tinygrad_edu.graph.modules import Module
+from tinygrad_edu.graph.expression import greatest_magnitude
+from tinygrad_edu.graph.modules import ModuleCall
 from tinygrad_edu.graph.read import Edge, Graph, Node
 
-FEWEST = 3  # blocks in a row that are worth to be drawn once
+FEWEST_BLOCKS = 3  # blocks in a row that are worth to be drawn once
 
 
 def fitted(graph: Graph, most: int) -> Graph:
     """Blocks that repeat drawn once, and folded as little as leaves at most so many nodes."""
-    small = once(graph)
-    return fold(small, fitting(small, most))
+    small = collapse_repeats(graph)
+    return fold(small, fitting_depth(small, most))
 
 
-def fitting(graph: Graph, most: int) -> int:
+def fitting_depth(graph: Graph, most: int) -> int:
     """The greatest depth that leaves at most so many nodes, else 1."""
     return next(
         (
             depth
-            for depth in range(deepest(graph) + 1, 1, -1)
+            for depth in range(deepest_level(graph) + 1, 1, -1)
             if len(fold(graph, depth).nodes) <= most
         ),
         1,
     )
 
 
-def deepest(graph: Graph) -> int:
+def deepest_level(graph: Graph) -> int:
     """The level of the innermost Module."""
     return max((module.level for module in graph.modules), default=0)
 
@@ -54,9 +54,9 @@ def fold(graph: Graph, depth: int) -> Graph:
     Module, its role "module" (or "output"). A depth below the innermost Modules folds nothing.
 
     >>> from tinygrad_edu import nn
-    >>> from tinygrad_edu.graph import trace
+    >>> from tinygrad_edu.graph import read
     >>> model = nn.Sequential(nn.Linear(3, 2), nn.Tanh())
-    >>> graph = trace(model(np.ones((4, 3))), {"model": model})
+    >>> graph = read(model(np.ones((4, 3))), {"model": model})
     >>> [(node.name, node.operation) for node in fold(graph, 2).nodes]
     [('x1', None), ('model.0', 'Linear'), ('model.1', 'Tanh')]
     """
@@ -69,15 +69,15 @@ def fold(graph: Graph, depth: int) -> Graph:
     boxes = {
         m.id
         for m in graph.modules
-        if m.level == depth or (m.level < depth <= deepest(graph) and m.id not in outer)
+        if m.level == depth or (m.level < depth <= deepest_level(graph) and m.id not in outer)
     }
     owner = {
-        node.id: next((m for m in chain(node.module, modules) if m in boxes), node.id)
+        node.id: next((m for m in enclosing(node.module, modules) if m in boxes), node.id)
         for node in graph.nodes
     }
     while True:
         try:
-            order = ordered(graph, owner)
+            order = group_order(graph, owner)
         except (
             CycleError
         ) as error:  # a Module that works on what it computed itself before: it stays open
@@ -86,33 +86,33 @@ def fold(graph: Graph, depth: int) -> Graph:
             }
         else:
             break
-    shown = leaving(graph, owner)
+    shown = last_leaving(graph, owner)
     inside: dict[str, list[str]] = {group: [] for group in order}
     for node in graph.nodes:
         if node.operation:
             inside[owner[node.id]].append(node.id)
     nodes = tuple(
-        folded(modules[group], shown[group], tuple(inside[group]), graph)
+        module_node(modules[group], shown[group], tuple(inside[group]), graph)
         if group in modules
         else shown[group]
         for group in order
     )
-    kept = {m for node in nodes for m in chain(node.module, modules)}
+    kept = {m for node in nodes for m in enclosing(node.module, modules)}
     return Graph(
         nodes,
-        tuple(joined(graph, owner, shown, order)),
+        tuple(group_edges(graph, owner, shown, order)),
         tuple(m for m in graph.modules if m.id in kept),
     )
 
 
-def chain(module: str | None, modules: Mapping[str, Module]) -> Iterator[str]:
+def enclosing(module: str | None, modules: Mapping[str, ModuleCall]) -> Iterator[str]:
     """A call and those around it, outwards."""
     while module:
         yield module
         module = modules[module].parent
 
 
-def ordered(graph: Graph, owner: Mapping[str, str]) -> list[str]:
+def group_order(graph: Graph, owner: Mapping[str, str]) -> list[str]:
     """The groups in topological order, and in that of their last values where there is a choice."""
     rank = {owner[node.id]: number for number, node in enumerate(graph.nodes)}
     sources: dict[str, set[str]] = {group: set() for group in rank}
@@ -130,7 +130,7 @@ def ordered(graph: Graph, owner: Mapping[str, str]) -> list[str]:
     return order
 
 
-def leaving(graph: Graph, owner: Mapping[str, str]) -> dict[str, Node]:
+def last_leaving(graph: Graph, owner: Mapping[str, str]) -> dict[str, Node]:
     """The last value that leaves each group: the one that its node shows."""
     out = {edge.source for edge in graph.edges if owner[edge.source] != owner[edge.target]} | {
         graph.output.id
@@ -138,7 +138,7 @@ def leaving(graph: Graph, owner: Mapping[str, str]) -> dict[str, Node]:
     return {owner[node.id]: node for node in graph.nodes if node.id in out}
 
 
-def folded(module: Module, shown: Node, members: tuple[str, ...], graph: Graph) -> Node:
+def module_node(module: ModuleCall, shown: Node, members: tuple[str, ...], graph: Graph) -> Node:
     """The node of a Module."""
     role = "output" if shown is graph.output else "module"
     name = (
@@ -158,7 +158,7 @@ def folded(module: Module, shown: Node, members: tuple[str, ...], graph: Graph) 
     )
 
 
-def joined(
+def group_edges(
     graph: Graph, owner: Mapping[str, str], shown: Mapping[str, Node], order: Sequence[str]
 ) -> list[Edge]:
     """The edges between groups: one from each group to each Module, whose arguments are numbered as
@@ -181,19 +181,19 @@ def joined(
                     target,
                     next(free[target]) if argument is None else argument,
                     None,
-                    added(ours),
+                    joint_contribution(ours),
                 )
             )
-    return sorted(edges, key=in_order(order))
+    return sorted(edges, key=edge_order(order))
 
 
-def added(edges: Iterable[Edge]) -> Array | None:
+def joint_contribution(edges: Iterable[Edge]) -> Array | None:
     """What the source receives along several edges together."""
     passed = [edge.contribution for edge in edges if edge.contribution is not None]
     return np.asarray(sum(passed)) if passed else None
 
 
-def in_order(order: Iterable[str]) -> Any:
+def edge_order(order: Iterable[str]) -> Any:
     """The key by which edges are sorted: by target, then by argument."""
     rank = {group: number for number, group in enumerate(order)}
     return lambda edge: (rank[edge.target], edge.argument)
@@ -203,7 +203,7 @@ def in_order(order: Iterable[str]) -> Any:
 class Block:
     """A Module with all that is in it: what may repeat."""
 
-    module: Module
+    module: ModuleCall
     nodes: tuple[Node, ...]
     enters: tuple[tuple[str, int, int], ...]  # (source outside, position of the target, argument)
     leaves: tuple[tuple[int, str], ...]  # (position of the source, target outside)
@@ -225,32 +225,32 @@ class Block:
         )
 
 
-def once(graph: Graph) -> Graph:
+def collapse_repeats(graph: Graph) -> Graph:
     """Each run of three or more blocks that are built alike, one leading to the next, drawn once:
     as its last.
 
     `Node.series` has the greatest |gradient| of each; `Module.times` says how many there are.
     """
-    while run := next(runs(graph), None):
-        graph = collapsed(graph, run)
+    while run := next(repeated_runs(graph), None):
+        graph = collapse_run(graph, run)
     return graph
 
 
-def runs(graph: Graph) -> Iterator[list[Block]]:
+def repeated_runs(graph: Graph) -> Iterator[list[Block]]:
     """Blocks in a row that are built alike, outer ones first."""
-    for _, siblings in groupby(blocks(graph), lambda block: block.module.parent):
+    for _, siblings in groupby(all_blocks(graph), lambda block: block.module.parent):
         run: list[Block] = []
         for block in siblings:
-            if run and not continues(run, block):
-                if len(run) >= FEWEST:
+            if run and not continues_run(run, block):
+                if len(run) >= FEWEST_BLOCKS:
                     yield run
                 run = []
             run.append(block)
-        if len(run) >= FEWEST:
+        if len(run) >= FEWEST_BLOCKS:
             yield run
 
 
-def continues(run: list[Block], block: Block) -> bool:
+def continues_run(run: list[Block], block: Block) -> bool:
     last = run[-1]
     return (
         last.structure == block.structure
@@ -259,11 +259,11 @@ def continues(run: list[Block], block: Block) -> bool:
     )
 
 
-def blocks(graph: Graph) -> list[Block]:
+def all_blocks(graph: Graph) -> list[Block]:
     """All Modules that stand for one: those of one parent together, outer ones first, in the order
     in which they ran."""
     modules = {module.id: module for module in graph.modules}
-    owners = {node.id: {*chain(node.module, modules)} for node in graph.nodes}
+    owners = {node.id: {*enclosing(node.module, modules)} for node in graph.nodes}
     nodes: dict[str, list[Node]] = {module: [] for module in modules}
     edges: dict[str, list[Edge]] = {module: [] for module in modules}
     for node in graph.nodes:
@@ -277,10 +277,10 @@ def blocks(graph: Graph) -> list[Block]:
     single.sort(
         key=lambda module: (module.level, module.parent or "", rank[nodes[module.id][-1].id])
     )
-    return [block(module, nodes[module.id], edges[module.id]) for module in single]
+    return [make_block(module, nodes[module.id], edges[module.id]) for module in single]
 
 
-def block(module: Module, nodes: Sequence[Node], edges: Sequence[Edge]) -> Block:
+def make_block(module: ModuleCall, nodes: Sequence[Node], edges: Sequence[Edge]) -> Block:
     """What is in a Module."""
     at = {node.id: position for position, node in enumerate(nodes)}
     enters = tuple(
@@ -302,7 +302,7 @@ def block(module: Module, nodes: Sequence[Node], edges: Sequence[Edge]) -> Block
     )
 
 
-def collapsed(graph: Graph, run: Sequence[Block]) -> Graph:
+def collapse_run(graph: Graph, run: Sequence[Block]) -> Graph:
     """The graph with the last block of a run in the place of all: what entered the first enters
     it."""
     modules, last = {module.id: module for module in graph.modules}, run[-1]
@@ -314,19 +314,22 @@ def collapsed(graph: Graph, run: Sequence[Block]) -> Graph:
         block.module.id for block in run[:-1]
     }
     nodes = [
-        several(node, copies[node.id], run) if node.id in copies else node
+        node_for_run(node, copies[node.id], run) if node.id in copies else node
         for node in graph.nodes
         if node.id not in gone
     ]
-    kept = [m for m in graph.modules if not gone & {*chain(m.id, modules)}]
+    kept = [m for m in graph.modules if not gone & {*enclosing(m.id, modules)}]
     return Graph(
         tuple(nodes),
-        tuple(through(graph, run, in_order(node.id for node in nodes))),
-        tuple(multiplied(m, run) if last.module.id in chain(m.id, modules) else m for m in kept),
+        tuple(edges_through(graph, run, edge_order(node.id for node in nodes))),
+        tuple(
+            module_for_run(m, run) if last.module.id in enclosing(m.id, modules) else m
+            for m in kept
+        ),
     )
 
 
-def through(graph: Graph, run: Sequence[Block], order: Any) -> list[Edge]:
+def edges_through(graph: Graph, run: Sequence[Block], order: Any) -> list[Edge]:
     """The edges of a graph whose blocks in a run are drawn once."""
     home = {node.id: number for number, block in enumerate(run) for node in block.nodes}
     stands = {
@@ -344,13 +347,13 @@ def through(graph: Graph, run: Sequence[Block], order: Any) -> list[Edge]:
     edges = [
         alike[0]
         if len(alike) == 1 and alike[0].target == target
-        else Edge(source, target, argument, None, added(alike))
+        else Edge(source, target, argument, None, joint_contribution(alike))
         for (source, target, argument), alike in found.items()
     ]
     return sorted(edges, key=order)
 
 
-def common(run: Sequence[Block]) -> str:
+def common_path(run: Sequence[Block]) -> str:
     """model.blocks[0:12] for model.blocks.0 to model.blocks.11."""
     first, last = run[0].module.path, run[-1].module.path
     (above, _, a), (_, _, b) = first.rpartition("."), last.rpartition(".")
@@ -360,35 +363,41 @@ def common(run: Sequence[Block]) -> str:
     return f"{above}[{a}:{int(b) + 1}]" if in_a_row else f"{first} … {b}"
 
 
-def renamed(name: str, run: Sequence[Block]) -> str:
+def name_for_run(name: str, run: Sequence[Block]) -> str:
     """The name of something in the last block, as that of all."""
     path = run[-1].module.path
-    return common(run) + name[len(path) :] if name == path or name.startswith(f"{path}.") else name
+    return (
+        common_path(run) + name[len(path) :]
+        if name == path or name.startswith(f"{path}.")
+        else name
+    )
 
 
-def distinct(run: Sequence[Block]) -> int:
+def count_modules(run: Sequence[Block]) -> int:
     """How many Modules a run of calls has: one Module may have been called many times."""
     return len({block.module.path for block in run})
 
 
-def several(node: Node, copies: Sequence[Node], run: Sequence[Block]) -> Node:
+def node_for_run(node: Node, copies: Sequence[Node], run: Sequence[Block]) -> Node:
     """A node that stands for its copies in all blocks of a run."""
-    series = tuple(number for copy in copies for number in copy.series or (size(copy.gradient),))
-    return replace(node, name=renamed(node.name, run), series=series)
+    series = tuple(
+        number for copy in copies for number in copy.series or (greatest_magnitude(copy.gradient),)
+    )
+    return replace(node, name=name_for_run(node.name, run), series=series)
 
 
-def multiplied(module: Module, run: Sequence[Block]) -> Module:
+def module_for_run(module: ModuleCall, run: Sequence[Block]) -> ModuleCall:
     """A Module of the last block, which stands for those in all."""
     times = len(run) if module.id == run[-1].module.id else module.times
     return replace(
         module,
-        path=renamed(module.path, run),
+        path=name_for_run(module.path, run),
         times=times,
-        parameters=module.parameters * distinct(run),
+        parameters=module.parameters * count_modules(run),
     )
 
 
-def residuals(graph: Graph) -> frozenset[str]:
+def residual_edges(graph: Graph) -> frozenset[str]:
     """The ids of the edges that skip over Modules into an addition, to meet what the Modules made
     of the same value."""
     at = {node.id: number for number, node in enumerate(graph.nodes)}

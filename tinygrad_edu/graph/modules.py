@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Module:
+class ModuleCall:
     """One call of a Module that took part; a Module that was called twice is there twice."""
 
     id: str
@@ -23,13 +23,13 @@ class Module:
 
 
 @dataclass(frozen=True, eq=False)
-class Call:
+class Region:
     module: Any
     arguments: Any
     interior: frozenset[int]  # the ids of the values between its arguments and its results
 
 
-def calls(values: Sequence[Any], arguments: Any) -> list[Call]:
+def regions(values: Sequence[Any], arguments: Any) -> list[Region]:
     """The calls that computed some of the values, inner ones before the outer ones that contain
     them."""
     results: dict[int, tuple[tuple[Any, Any, Any], list[Any]]] = {}
@@ -37,10 +37,10 @@ def calls(values: Sequence[Any], arguments: Any) -> list[Call]:
         for call in getattr(z, "calls", ()):
             results.setdefault(id(call), (call, []))[1].append(z)
     found = [
-        Call(
+        Region(
             module,
             (args, options),
-            interior(outputs, arguments, {id(x) for x in flat((args, options))}),
+            interior(outputs, arguments, {id(x) for x in nested_values((args, options))}),
         )
         for (module, args, options), outputs in results.values()
     ]
@@ -62,7 +62,7 @@ def interior(outputs: Sequence[Any], arguments: Any, given: set[int]) -> frozens
     return frozenset(inside)
 
 
-def flat(value: Any) -> Iterator[Any]:
+def nested_values(value: Any) -> Iterator[Any]:
     """The values in tuples, lists and dicts."""
     if isinstance(value, dict):
         value = tuple(value.values())
@@ -70,20 +70,20 @@ def flat(value: Any) -> Iterator[Any]:
         yield value
     else:
         for item in value:
-            yield from flat(item)
+            yield from nested_values(item)
 
 
-def outer(i: int, found: Sequence[Call]) -> int | None:
+def caller_of(i: int, found: Sequence[Region]) -> int | None:
     """The call that called the i-th."""
     return next(
         (j for j in range(i + 1, len(found)) if found[i].interior <= found[j].interior), None
     )
 
 
-def paths(found: Sequence[Call], names: Mapping[int, str]) -> dict[int, str]:
+def module_paths(found: Sequence[Region], names: Mapping[int, str]) -> dict[int, str]:
     """The path of each Module and parameter from the outermost Module on, by id; `names` are the
     variables that hold them."""
-    roots = [call.module for i, call in enumerate(found) if outer(i, found) is None]
+    roots = [call.module for i, call in enumerate(found) if caller_of(i, found) is None]
     named: dict[int, str] = {}
     for root in roots:
         for path, x in chain(root.named_modules(), root.named_parameters()):
@@ -95,13 +95,13 @@ def paths(found: Sequence[Call], names: Mapping[int, str]) -> dict[int, str]:
     return named
 
 
-def tree(found: Sequence[Call], named: Mapping[int, str]) -> list[Module]:
+def module_tree(found: Sequence[Region], named: Mapping[int, str]) -> list[ModuleCall]:
     """The calls as Modules, in the same order."""
-    modules: dict[int | None, Module] = {}
+    modules: dict[int | None, ModuleCall] = {}
     for i in reversed(range(len(found))):  # outer ones first
-        module, above = found[i].module, modules.get(outer(i, found))
+        module, above = found[i].module, modules.get(caller_of(i, found))
         kind = type(module).__name__
-        modules[i] = Module(
+        modules[i] = ModuleCall(
             f"m{i}",
             named.get(id(module), kind),
             kind,
@@ -112,7 +112,7 @@ def tree(found: Sequence[Call], named: Mapping[int, str]) -> list[Module]:
     return [modules[i] for i in range(len(found))]
 
 
-def home(x: int, consumers: set[int], found: Sequence[Call]) -> str | None:
+def innermost_region(x: int, consumers: set[int], found: Sequence[Region]) -> str | None:
     """The innermost call that contains a value, and for a leaf all that takes it too."""
     return next(
         (

@@ -22,7 +22,15 @@ import numpy as np
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.engine import Array, Tensor, chain_rule, fitted, no_grad
 from tinygrad_edu.core.sparse import Placed
-from tinygrad_edu.graph.modules import Call, Module, calls, flat, home, paths, tree
+from tinygrad_edu.graph.modules import (
+    ModuleCall,
+    Region,
+    innermost_region,
+    module_paths,
+    module_tree,
+    nested_values,
+    regions,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,14 +99,14 @@ class Graph:
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
-    modules: tuple[Module, ...] = ()  # inner ones before those that contain them
+    modules: tuple[ModuleCall, ...] = ()  # inner ones before those that contain them
 
     @property
     def output(self) -> Node:
         return self.nodes[-1]
 
 
-def trace(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
+def read(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
     """All that output was computed from, as data, each value with its gradient ∂output/∂value.
 
     An output of more than one number is seeded with ones, as if its sum had been taken. Where
@@ -106,11 +114,11 @@ def trace(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
     `variables`, such as `locals()`, name what has no name.
 
     >>> x = Tensor(3.0, requires_grad=True, name="x")
-    >>> graph = trace(x * x)
+    >>> graph = read(x * x)
     >>> [(node.name, node.gradient.item()) for node in graph.nodes], [edge.local for edge in graph.edges]
     ([('x', 6.0), ('z1', 1.0)], [3.0, 3.0])
     """
-    values, edges = members(output), []
+    values, edges = values_behind(output), []
     with (
         np.errstate(all="ignore"),
         no_grad(),
@@ -122,32 +130,37 @@ def trace(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
         )
         ids = {id(x): f"n{number}" for number, x in enumerate(values)}
         for z in values:
-            for number, x in arguments(z):
+            for number, x in edge_arguments(z):
                 passed = passes(z, number, x, gradients)
-                edges.append(Edge(ids[id(x)], ids[id(z)], number, local(z, number, x), *passed))
-    found, held = calls(values, arguments), unambiguous(variables or {})
-    located, given = paths(found, held), {id(x) for call in found for x in flat(call.arguments)}
+                edges.append(
+                    Edge(ids[id(x)], ids[id(z)], number, local_derivative(z, number, x), *passed)
+                )
+    found, held = regions(values, edge_arguments), variable_names(variables or {})
+    located, given = (
+        module_paths(found, held),
+        {id(x) for call in found for x in nested_values(call.arguments)},
+    )
     names, recorded, homes = (
-        named(values, located, held, given),
-        as_recorded(values),
-        places(values, found),
+        choose_names(values, located, held, given),
+        first_values(values),
+        modules_of_values(values, found),
     )
     nodes = [
         Node(
             ids[id(x)],
             names[id(x)],
-            role(x, output, given),
+            role_of(x, output, given),
             recorded[id(x)],
             None if isinstance(x, np.ndarray) or x not in gradients else np.asarray(gradients[x]),
             homes[id(x)],
-            *computed_by(x),
+            *settings_of(x),
         )
         for x in values
     ]
-    return Graph(tuple(nodes), tuple(edges), tuple(tree(found, located)))
+    return Graph(tuple(nodes), tuple(edges), tuple(module_tree(found, located)))
 
 
-def members(output: Tensor) -> list[Any]:
+def values_behind(output: Tensor) -> list[Any]:
     """The Tensors that output was computed from, oldest first, each plain array just before its
     first use."""
     found, pending = {output}, [output]
@@ -156,12 +169,14 @@ def members(output: Tensor) -> list[Any]:
         found |= new
         pending.extend(new)
     ordered = [
-        x for z in sorted(found, key=lambda x: x.order) for x in (*[a for _, a in arguments(z)], z)
+        x
+        for z in sorted(found, key=lambda x: x.order)
+        for x in (*[a for _, a in edge_arguments(z)], z)
     ]
     return list({id(x): x for x in ordered}.values())
 
 
-def arguments(z: Any) -> list[tuple[int, Any]]:
+def edge_arguments(z: Any) -> list[tuple[int, Any]]:
     """What has an edge to z: Tensors, and plain arrays that are more than a number."""
     if not isinstance(z, Tensor):
         return []
@@ -171,7 +186,7 @@ def arguments(z: Any) -> list[tuple[int, Any]]:
     return sorted((dict(plain) | dict(z.inputs)).items())
 
 
-def local(z: Tensor, number: int, x: Any) -> float | None:
+def local_derivative(z: Tensor, number: int, x: Any) -> float | None:
     """The partial derivative of z for one argument, both being numbers, with 1 arriving."""
     if z.operation is None or np.ndim(z.values[0]) or np.ndim(z.values[number + 1]):
         return None
@@ -193,11 +208,11 @@ def passes(z: Tensor, number: int, x: Any, gradients: Mapping[Tensor, Any]) -> t
     return (
         np.asarray(contribution),
         None if whole.shape == contribution.shape else tuple(whole.shape),
-        *source(partial),
+        *source_of_partial(partial),
     )
 
 
-def source(partial: Any) -> tuple[str, str]:
+def source_of_partial(partial: Any) -> tuple[str, str]:
     """The lines of a partial, and file:line; one that is named after the function that it belongs
     to is not that function."""
     while isinstance(partial, functools.partial):
@@ -210,18 +225,18 @@ def source(partial: Any) -> tuple[str, str]:
     return textwrap.dedent(text).strip().rstrip(","), f"{Path(code.co_filename).name}:{min(lines)}"
 
 
-def as_recorded(values: list[Any]) -> dict[int, Array]:
+def first_values(values: list[Any]) -> dict[int, Array]:
     """Each value as it was when it was first used: its data may have been replaced since."""
     recorded = {
         id(x): (x.values[0] if x.values else x.data) if isinstance(x, Tensor) else x for x in values
     }
     for z in reversed(values):
-        for number, x in arguments(z):
+        for number, x in edge_arguments(z):
             recorded[id(x)] = z.values[number + 1]
     return {key: np.asarray(value) for key, value in recorded.items()}
 
 
-def role(x: Any, output: Tensor, given: set[int]) -> str:
+def role_of(x: Any, output: Tensor, given: set[int]) -> str:
     """An array that a Module was called with is an input; any other is a constant."""
     if not isinstance(x, Tensor):
         return "input" if id(x) in given else "constant"
@@ -230,33 +245,36 @@ def role(x: Any, output: Tensor, given: set[int]) -> str:
     return "operation" if x.operation else "parameter" if x.requires_grad else "input"
 
 
-def places(values: list[Any], found: Sequence[Call]) -> dict[int, str | None]:
+def modules_of_values(values: list[Any], found: Sequence[Region]) -> dict[int, str | None]:
     """The Module that each value is part of, by the value's id."""
     takers: dict[int, set[int]] = {id(x): set() for x in values}
     for z in values:
-        for _, x in arguments(z):
+        for _, x in edge_arguments(z):
             takers[id(x)].add(id(z))
-    return {id(x): home(id(x), set() if arguments(x) else takers[id(x)], found) for x in values}
+    return {
+        id(x): innermost_region(id(x), set() if edge_arguments(x) else takers[id(x)], found)
+        for x in values
+    }
 
 
-def unambiguous(variables: Mapping[str, Any]) -> dict[int, str]:
+def variable_names(variables: Mapping[str, Any]) -> dict[int, str]:
     """Names of variables by the id of what they hold, where one has it to itself; those that begin
     with _ are not meant."""
     named = [
         (name, x)
         for name, x in variables.items()
-        if name.isidentifier() and name[0] != "_" and is_value(x)
+        if name.isidentifier() and name[0] != "_" and can_be_named(x)
     ]
     holders = Counter(id(x) for _, x in named)
     return {id(x): name for name, x in named if holders[id(x)] == 1}
 
 
-def is_value(x: Any) -> bool:
+def can_be_named(x: Any) -> bool:
     """A Tensor, an array, or a Module."""
     return isinstance(x, Tensor | np.ndarray) or hasattr(x, "named_modules")
 
 
-def named(
+def choose_names(
     values: list[Any], paths: Mapping[int, str], held: Mapping[int, str], given: set[int]
 ) -> dict[int, str]:
     """Its own name if no other has it, its path in a Module, the variable's that holds it, or the
@@ -287,12 +305,12 @@ def named(
     return names
 
 
-def computed_by(z: Any) -> tuple[Any, ...]:
+def settings_of(z: Any) -> tuple[Any, ...]:
     """The operation, its arguments without an edge, and its options; None and False are what they
     are without mention."""
     if not isinstance(z, Tensor) or z.operation is None:
         return ()
-    drawn = dict(arguments(z))
+    drawn = dict(edge_arguments(z))
     constants = [(number, x) for number, x in enumerate(z.values[1:]) if number not in drawn]
     options = [(key, x) for key, x in z.options.items() if x is not None and x is not False]
     return z.operation.name, tuple(constants), tuple(options)

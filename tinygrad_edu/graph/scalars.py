@@ -16,9 +16,9 @@ import numpy as np
 
 from tinygrad_edu.core.arraylike import REGISTRY, apply
 from tinygrad_edu.core.engine import Array, Operation, Tensor
-from tinygrad_edu.graph.read import Graph, Node, members, trace
+from tinygrad_edu.graph.read import Graph, Node, read, values_behind
 
-MOST = 200  # numbers: with more, nothing can be made out
+MOST_NUMBERS = 200  # numbers: with more, nothing can be made out
 INDEXED = {"getitem", "take", "nll"}  # their second argument is an index
 ELEMENTWISE = {
     "where",
@@ -64,7 +64,7 @@ WHOLE = (
 )
 
 
-def expanded(graph: Graph) -> Graph:
+def open_arrays(graph: Graph) -> Graph:
     """The graph of the numbers in a graph of arrays, at most 200; sums and products become
     additions and multiplications.
 
@@ -74,45 +74,47 @@ def expanded(graph: Graph) -> Graph:
 
     >>> from tinygrad_edu.graph.expression import equations
     >>> x, w = Tensor([2.0, 3.0], name="x"), Tensor([0.5, -1.0], requires_grad=True, name="w")
-    >>> [equation for equation in equations(expanded(trace(x @ w))).values() if "=" in equation]
+    >>> [equation for equation in equations(open_arrays(read(x @ w))).values() if "=" in equation]
     ['p1 = x[0] × w[0]', 'p2 = x[1] × w[1]', 'z1 = p1 + p2']
     """
     arrays: dict[str, Array] = {}  # of Tensors
     owners: dict[int, Node] = {}  # of which array a Tensor is part
     for node in graph.nodes:
-        if node.value.size > MOST:
-            raise too_many(f"{node.value.size:,} in {node.name!r:.60} alone")
-        arrays[node.id] = computed(node, graph, arrays) if node.operation else separated(node)
+        if node.value.size > MOST_NUMBERS:
+            raise too_many_numbers(f"{node.value.size:,} in {node.name!r:.60} alone")
+        arrays[node.id] = (
+            operation_numbers(node, graph, arrays) if node.operation else leaf_numbers(node)
+        )
         for index, x in np.ndenumerate(arrays[node.id]):
-            own(x, index, node, owners)
+            claim(x, index, node, owners)
     results = arrays[graph.output.id].ravel()
     output = (
         results[0] if results.size == 1 else results.sum()
     )  # ones are what an output of many was seeded with
-    found = members(output)
-    if len(found) > MOST:
-        raise too_many(f"{len(found):,}")
-    name_rest(found)
-    numbers = trace(output)
+    found = values_behind(output)
+    if len(found) > MOST_NUMBERS:
+        raise too_many_numbers(f"{len(found):,}")
+    name_intermediates(found)
+    numbers = read(output)
     nodes = [
-        placed(node, owners.get(id(x), graph.output))
+        place_number(node, owners.get(id(x), graph.output))
         for node, x in zip(numbers.nodes, found, strict=True)
     ]
     return Graph(tuple(nodes), numbers.edges, graph.modules)
 
 
-def separated(node: Node) -> Array:
+def leaf_numbers(node: Node) -> Array:
     """A leaf's elements as Tensors; those of a constant stay numbers."""
     if node.role == "constant":
         return node.value
-    return objects(
+    return object_array(
         np.frompyfunc(lambda x: Tensor(np.asarray(x, node.dtype), node.role == "parameter"), 1, 1)(
             node.value
         )
     )
 
 
-def computed(node: Node, graph: Graph, arrays: dict[str, Array]) -> Array:
+def operation_numbers(node: Node, graph: Graph, arrays: dict[str, Array]) -> Array:
     """What an operation makes of the elements of its arguments."""
     sources = {edge.argument: edge.source for edge in graph.edges if edge.target == node.id}
     given = dict(node.constants) | {
@@ -120,11 +122,11 @@ def computed(node: Node, graph: Graph, arrays: dict[str, Array]) -> Array:
     }
     if node.operation in INDEXED and 1 in sources:
         given[1] = next(x.value for x in graph.nodes if x.id == sources[1])
-    f = on_elements(str(node.operation))
-    return objects(f(*(x for _, x in sorted(given.items())), **dict(node.options)))
+    f = number_function(str(node.operation))
+    return object_array(f(*(x for _, x in sorted(given.items())), **dict(node.options)))
 
 
-def on_elements(name: str) -> Callable[..., Any]:
+def number_function(name: str) -> Callable[..., Any]:
     """The function of an operation, for arrays of Tensors."""
     if name in COMPOSED:
         return COMPOSED[name]
@@ -134,7 +136,7 @@ def on_elements(name: str) -> Callable[..., Any]:
         if name in WHOLE:
             return known.forward
         if name in ELEMENTWISE or isinstance(function, np.ufunc):
-            return elementwise(function)
+            return map_numbers(function)
     raise ValueError(
         f"{name} is not known to work number by number: draw the graph without scalars=True, or "
         f"write {name} with "
@@ -142,25 +144,27 @@ def on_elements(name: str) -> Callable[..., Any]:
     )
 
 
-def elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
+def map_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of numbers, for arrays of Tensors."""
 
     def mapped(*args: Any, **options: Any) -> Any:
         each = np.frompyfunc(lambda *numbers: apply(function, *numbers, **options), len(args), 1)
-        return each(*(objects(x) if isinstance(x, Tensor) else x for x in args))
+        return each(*(object_array(x) if isinstance(x, Tensor) else x for x in args))
 
     return mapped
 
 
 def normalized(x: Array, axis: Any = -1) -> Any:
     """softmax: eˣ / Σeˣ"""
-    powers = objects(elementwise(np.exp)(x))
+    powers = object_array(map_numbers(np.exp)(x))
     return powers / powers.sum(axis=axis, keepdims=True)
 
 
 def logarithm_of_sum(x: Array, axis: Any = None, keepdims: Any = False) -> Any:
     """logsumexp: ln Σeˣ"""
-    return elementwise(np.log)(objects(elementwise(np.exp)(x)).sum(axis=axis, keepdims=keepdims))
+    return map_numbers(np.log)(
+        object_array(map_numbers(np.exp)(x)).sum(axis=axis, keepdims=keepdims)
+    )
 
 
 COMPOSED: dict[
@@ -172,7 +176,7 @@ COMPOSED: dict[
 }
 
 
-def objects(x: Any) -> Array:
+def object_array(x: Any) -> Array:
     """An array of objects, if it is not one already."""
     if isinstance(x, np.ndarray):
         return x
@@ -181,7 +185,7 @@ def objects(x: Any) -> Array:
     return array
 
 
-def own(x: Any, index: tuple[int, ...], node: Node, owners: dict[int, Node]) -> None:
+def claim(x: Any, index: tuple[int, ...], node: Node, owners: dict[int, Node]) -> None:
     """Write down that a number and all that it was computed from are part of a node, but for what
     is part of another."""
     if isinstance(x, Tensor) and id(x) not in owners:
@@ -194,7 +198,7 @@ def own(x: Any, index: tuple[int, ...], node: Node, owners: dict[int, Node]) -> 
         pending.extend(inner for _, inner in y.inputs)
 
 
-def name_rest(values: list[Any]) -> None:
+def name_intermediates(values: list[Any]) -> None:
     """p1, p2 … for products in between, s1, s2 … for sums, t1, t2 … for anything else."""
     taken, numbers = {x.name for x in values}, {letter: itertools.count(1) for letter in "pst"}
     for x in values:
@@ -206,14 +210,14 @@ def name_rest(values: list[Any]) -> None:
         )
 
 
-def placed(node: Node, owner: Node) -> Node:
+def place_number(node: Node, owner: Node) -> Node:
     """A number in the Module, and in the role, of the array that it is part of."""
     return replace(node, module=owner.module, role=node.role if node.operation else owner.role)
 
 
-def too_many(count: str) -> ValueError:
+def too_many_numbers(count: str) -> ValueError:
     return ValueError(
-        f"scalars draws at most {MOST} numbers, and here there are {count}: draw a smaller case "
+        f"scalars draws at most {MOST_NUMBERS} numbers, and here there are {count}: draw a smaller case "
         "(fewer examples, "
         "fewer features), or without scalars=True"
     )

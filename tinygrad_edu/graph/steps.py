@@ -43,10 +43,10 @@ def steps(graph: Graph) -> list[Forward | Backward]:
     backward one.
 
     >>> from tinygrad_edu import Tensor
-    >>> from tinygrad_edu.graph import trace
+    >>> from tinygrad_edu.graph import read
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> [(step.source.name, step.contribution.item(), step.after.item())
-    ...  for step in steps(trace(x * x + x)) if isinstance(step, Backward)]
+    ...  for step in steps(read(x * x + x)) if isinstance(step, Backward)]
     [('z1', 1.0, 1.0), ('x', 1.0, 1.0), ('x', 3.0, 4.0), ('x', 3.0, 7.0)]
     """
     nodes, into = {node.id: node for node in graph.nodes}, incoming(graph)
@@ -55,7 +55,7 @@ def steps(graph: Graph) -> list[Forward | Backward]:
     ]
     return [
         *forward,
-        *backward(nodes, [edge for node in reversed(graph.nodes) for edge in into[node.id]]),
+        *backward_steps(nodes, [edge for node in reversed(graph.nodes) for edge in into[node.id]]),
     ]
 
 
@@ -67,7 +67,7 @@ def incoming(graph: Graph) -> dict[str, list[Edge]]:
     return into
 
 
-def backward(nodes: dict[str, Node], edges: list[Edge]) -> Iterator[Backward]:
+def backward_steps(nodes: dict[str, Node], edges: list[Edge]) -> Iterator[Backward]:
     """The steps along these edges, adding up what each source receives."""
     passing = [(edge, edge.contribution) for edge in edges if edge.contribution is not None]
     last = {edge.source: edge for edge, _ in passing}
@@ -75,7 +75,7 @@ def backward(nodes: dict[str, Node], edges: list[Edge]) -> Iterator[Backward]:
     for edge, contribution in passing:
         upstream, before = nodes[edge.target].gradient, received.get(edge.source)
         assert upstream is not None  # whoever passes a gradient on has one
-        received[edge.source] = contribution if before is None else total(before, contribution)
+        received[edge.source] = contribution if before is None else quiet_sum(before, contribution)
         yield Backward(
             edge,
             nodes[edge.target],
@@ -88,7 +88,7 @@ def backward(nodes: dict[str, Node], edges: list[Edge]) -> Iterator[Backward]:
         )
 
 
-def total(before: Array, contribution: Array) -> Array:
+def quiet_sum(before: Array, contribution: Array) -> Array:
     """Their sum; that of opposite infinities is NaN, without a warning."""
     with np.errstate(all="ignore"):
         return np.asarray(before + contribution)

@@ -5,13 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_edu.core.engine import Array
-from tinygrad_edu.graph.expression import extent, size
-from tinygrad_edu.graph.pictures.markup import bare, escaped, label, swatch, table, td, text, tr
+from tinygrad_edu.graph.expression import greatest_magnitude, range_text
+from tinygrad_edu.graph.pictures.markup import (
+    bare_table,
+    escape_label,
+    font_markup,
+    html_label,
+    swatch,
+    table_markup,
+    td,
+    tr,
+)
 from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.pictures.themes import Theme
 from tinygrad_edu.graph.read import Node
 
-BAR = 108  # the length of a full bar, in points: that of the greatest gradient
+BAR_LENGTH = 108  # the length of a full bar, in points: that of the greatest gradient
 
 
 def number_box(node: Node, sheet: Sheet) -> str:
@@ -19,7 +28,7 @@ def number_box(node: Node, sheet: Sheet) -> str:
     theme, soft = sheet.theme, sheet.theme.roles[node.role][1]
     equation = f" = {sheet.expression(node)}" if node.operation else ""
     rows = [
-        header(
+        header_row(
             sheet.name(node),
             equation,
             node.role if not node.operation or node.role == "output" else "",
@@ -28,17 +37,19 @@ def number_box(node: Node, sheet: Sheet) -> str:
         )
     ]
     if sheet.values:
-        rows.append(row("value", number(node.value, theme.ink), theme, soft))
+        rows.append(number_row("value", number_markup(node.value, theme.ink), theme, soft))
     g = node.gradient
     if sheet.gradients:
         rows.append(
-            row(
+            number_row(
                 "grad",
-                text("not required", 9, theme.muted) if g is None else number(g, signed(g, theme)),
+                font_markup("not required", 9, theme.muted)
+                if g is None
+                else number_markup(g, sign_colour(g, theme)),
                 theme,
             )
         )
-    last = bar(g, sheet.greatest, theme) if sheet.gradients else ""
+    last = gradient_bar(g, sheet.greatest, theme) if sheet.gradients else ""
     rows.append(
         tr(
             td(
@@ -47,63 +58,67 @@ def number_box(node: Node, sheet: Sheet) -> str:
             )
         )
     )
-    return framed(rows, node, theme)
+    return frame_rows(rows, node, theme)
 
 
-def framed(rows: list[str], node: Node, theme: Theme, padding: int = 4) -> str:
+def frame_rows(rows: list[str], node: Node, theme: Theme, padding: int = 4) -> str:
     """Rows in a frame of the role's colour."""
     strong = theme.roles[node.role][0]
-    return label(
-        table(
+    return html_label(
+        table_markup(
             "".join(rows),
             f'CELLBORDER="1" CELLPADDING="{padding}" COLOR="{strong}" BGCOLOR="{theme.panel}"',
         )
     )
 
 
-def header(name: str, equation: str, beside: str, node: Node, theme: Theme, points: int = 8) -> str:
+def header_row(
+    name: str, equation: str, beside: str, node: Node, theme: Theme, points: int = 8
+) -> str:
     """p1 = w1 × x1, the name in bold; what stands beside it is flush right."""
     title = (
         f'<FONT COLOR="{theme.header}" '
-        f'POINT-SIZE="11"><B>{escaped(name)}</B>{escaped(equation)}</FONT>'
+        f'POINT-SIZE="11"><B>{escape_label(name)}</B>{escape_label(equation)}</FONT>'
     )
     cells = [td(title)] + (
-        [td(text(beside, points, theme.header), 'ALIGN="RIGHT"')] if beside else []
+        [td(font_markup(beside, points, theme.header), 'ALIGN="RIGHT"')] if beside else []
     )
     return tr(
         td(
-            bare(tr(*cells), 4),
+            bare_table(tr(*cells), 4),
             f'COLSPAN="2" CELLPADDING="0" BGCOLOR="{theme.roles[node.role][0]}"',
         )
     )
 
 
-def number(value: Array, colour: str) -> str:
-    return text(
-        extent(value).replace("…", "..."), 12, colour
+def number_markup(value: Array, colour: str) -> str:
+    return font_markup(
+        range_text(value).replace("…", "..."), 12, colour
     )  # three dots, for layout, as with the minus
 
 
-def row(name: str, content: str, theme: Theme, colour: str | None = None) -> str:
+def number_row(name: str, content: str, theme: Theme, colour: str | None = None) -> str:
     fill = f' BGCOLOR="{colour}"' if colour else ""
     return tr(
-        td(text(name, 9, theme.muted), f'ALIGN="LEFT" SIDES="L" WIDTH="46"{fill}'),
+        td(font_markup(name, 9, theme.muted), f'ALIGN="LEFT" SIDES="L" WIDTH="46"{fill}'),
         td(content, f'ALIGN="RIGHT" SIDES="R" WIDTH="72"{fill}'),
     )
 
 
-def bar(gradient: Array | None, greatest: float, theme: Theme) -> str:
+def gradient_bar(gradient: Array | None, greatest: float, theme: Theme) -> str:
     """All bars of a picture have one scale; a gradient that is not required has none."""
     if gradient is None:
         return ""
-    filled = round(BAR * min(size(gradient) / (greatest or 1.0), 1.0))  # an infinite one is full
-    pieces = [(filled, signed(gradient, theme)), (BAR - filled, theme.track)]
+    filled = round(
+        BAR_LENGTH * min(greatest_magnitude(gradient) / (greatest or 1.0), 1.0)
+    )  # an infinite one is full
+    pieces = [(filled, sign_colour(gradient, theme)), (BAR_LENGTH - filled, theme.track)]
     cells = "".join(swatch(length, 4, colour) for length, colour in pieces if length)
-    fixed = f'ALIGN="LEFT" FIXEDSIZE="TRUE" WIDTH="{BAR}" HEIGHT="4"'
-    return table(tr(cells), f'{fixed} CELLBORDER="0" CELLPADDING="0"')
+    fixed = f'ALIGN="LEFT" FIXEDSIZE="TRUE" WIDTH="{BAR_LENGTH}" HEIGHT="4"'
+    return table_markup(tr(cells), f'{fixed} CELLBORDER="0" CELLPADDING="0"')
 
 
-def signed(number: Array, theme: Theme) -> str:
+def sign_colour(number: Array, theme: Theme) -> str:
     """Blue for a positive number, orange for a negative one."""
     if np.isnan(number):
         return theme.ink

@@ -11,21 +11,21 @@ from collections.abc import Callable
 
 import graphviz
 
-from tinygrad_edu.graph.expression import counted, figures, many, sized
-from tinygrad_edu.graph.fold import chain
-from tinygrad_edu.graph.modules import Module
+from tinygrad_edu.graph.expression import count_text, number_text, shape_text, short_count
+from tinygrad_edu.graph.fold import enclosing
+from tinygrad_edu.graph.modules import ModuleCall
 from tinygrad_edu.graph.pictures.arrays import array_box, operation_box
 from tinygrad_edu.graph.pictures.boxes import number_box
-from tinygrad_edu.graph.pictures.folded import circle, module_box, sparkline
+from tinygrad_edu.graph.pictures.folded import addition_circle, module_box, sparkline
 from tinygrad_edu.graph.pictures.legend import legend
-from tinygrad_edu.graph.pictures.markup import bare, label, td, text, tr
+from tinygrad_edu.graph.pictures.markup import bare_table, font_markup, html_label, td, tr
 from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.read import Edge, Node
 
 Look = Callable[[Node, Sheet], dict[str, str]]  # the attributes that make a node what it looks like
 
 
-def dot(sheet: Sheet, direction: str, note: str = "") -> str:
+def dot_source(sheet: Sheet, direction: str, note: str = "") -> str:
     """The DOT source of a picture; direction is LR or TB, the note stands below."""
     theme, apart = sheet.theme, "0.32" if sheet.folded else "0.4" if sheet.arrays else "0.55"
     picture = graphviz.Digraph(
@@ -45,14 +45,14 @@ def dot(sheet: Sheet, direction: str, note: str = "") -> str:
             "fontsize": "9.5",
         },
     )
-    fill(picture, None, sheet, drawn)
+    fill_frame(picture, None, sheet, node_look)
     for edge in sheet.graph.edges:
-        connect(picture, edge, sheet)
+        connect_nodes(picture, edge, sheet)
     picture.attr(labelloc="b", label=legend(sheet, direction, note))
     return str(picture.source)
 
 
-def fill(
+def fill_frame(
     picture: graphviz.Digraph, around: str | None, sheet: Sheet, look: Look, margin: str = "14"
 ) -> None:
     """Put into a frame the frames and the boxes that are directly in it, a leaf beside what alone
@@ -61,8 +61,8 @@ def fill(
         if module.id not in sheet.clusters or sheet.cluster(module) != around:
             continue
         with picture.subgraph(name=f"cluster_{module.id}") as inner:
-            inner.attr(**frame(module, sheet), margin=margin)
-            fill(inner, module.id, sheet, look, margin)
+            inner.attr(**frame_look(module, sheet), margin=margin)
+            fill_frame(inner, module.id, sheet, look, margin)
     inside = [node for node in sheet.graph.nodes if sheet.cluster(node) == around]
     for node in inside:
         picture.node(node.id, id=node.id, **{"class": node.role}, **look(node, sheet))
@@ -75,7 +75,7 @@ def fill(
                 row.node(name)
 
 
-def drawn(node: Node, sheet: Sheet) -> dict[str, str]:
+def node_look(node: Node, sheet: Sheet) -> dict[str, str]:
     """The attributes that make a node what it looks like."""
     if node.members:
         return {"label": module_box(node, sheet)}
@@ -89,31 +89,31 @@ def drawn(node: Node, sheet: Sheet) -> dict[str, str]:
         and node.role == "operation"
         and len(sheet.inputs[node.id]) == 2
     ):
-        return circle(node, sheet)
+        return addition_circle(node, sheet)
     return {"label": operation_box(node, sheet)}
 
 
-def frame(module: Module, sheet: Sheet) -> dict[str, str]:
+def frame_look(module: ModuleCall, sheet: Sheet) -> dict[str, str]:
     """A Module's frame: its path, kind and number of parameters; dashed if it stands for many."""
     theme = sheet.theme
     name, kind = (
-        text(sheet.name(module), 10, theme.ink, bold=True),
+        font_markup(sheet.name(module), 10, theme.ink, bold=True),
         module.kind if module.kind != module.path else "",
     )
     words = (
-        many(module.parameters, "parameter")
+        count_text(module.parameters, "parameter")
         if module.times == 1
-        else f"{counted(module.parameters)} parameters"
+        else f"{short_count(module.parameters)} parameters"
     )
-    count = text(f"   {words}", 9, theme.muted) if module.parameters else ""
+    count = font_markup(f"   {words}", 9, theme.muted) if module.parameters else ""
     if module.times > 1:
-        times = text(f" × {module.times}", 11, theme.backward, bold=True)
-        title = tr(td(name)) + tr(td(text(kind, 10, theme.muted) + times + count))
+        times = font_markup(f" × {module.times}", 11, theme.backward, bold=True)
+        title = tr(td(name)) + tr(td(font_markup(kind, 10, theme.muted) + times + count))
         last = sheet.clusters[module.id][-1]
         if sheet.gradients and last in sheet.sparkling and not last.members:
             title += tr(td(sparkline(last, sheet)))
     else:
-        title = tr(td(name + text(f"   {kind}", 10, theme.muted) + count))
+        title = tr(td(name + font_markup(f"   {kind}", 10, theme.muted) + count))
     dashed = (
         {"style": "filled,rounded,dashed", "penwidth": "1.4", "color": theme.muted}
         if module.times > 1
@@ -122,7 +122,7 @@ def frame(module: Module, sheet: Sheet) -> dict[str, str]:
     return {
         "id": module.id,
         "class": "module",
-        "label": label(bare(title, 2)),
+        "label": html_label(bare_table(title, 2)),
         "labeljust": "l",
         "labelloc": "t",
         "style": "filled,rounded",
@@ -131,12 +131,12 @@ def frame(module: Module, sheet: Sheet) -> dict[str, str]:
     } | dashed
 
 
-def connect(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
+def connect_nodes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
     """An edge; of what stands beside an operation, the second comes from the right."""
     theme, source, target = sheet.theme, sheet.nodes[edge.source], sheet.nodes[edge.target]
     look = {
         "id": edge.id,
-        "penwidth": width(source),
+        "penwidth": edge_width(source),
         "fontcolor": theme.muted if edge.local is None else theme.backward,
     }
     row = sheet.beside.get(target.id, [])
@@ -154,27 +154,33 @@ def connect(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
         look["weight"] = "20"
     if not sheet.arrays and not source.operation and sheet.cluster(source) != sheet.cluster(target):
         look["minlen"] = "2"
-    picture.edge(source.id, target.id, caption(edge, sheet), **look)
+    picture.edge(source.id, target.id, edge_caption(edge, sheet), **look)
 
 
-def caption(edge: Edge, sheet: Sheet) -> str:
+def edge_caption(edge: Edge, sheet: Sheet) -> str:
     """The local derivative between numbers, the shape where arrays flow; a folded graph has the
     shapes in its boxes."""
     source, target = sheet.nodes[edge.source], sheet.nodes[edge.target]
     if edge.local is not None:
-        return f" × {figures(edge.local, 3)} "
-    if repeating(source, sheet) - repeating(target, sheet):
+        return f" × {number_text(edge.local, 3)} "
+    if repeated_frames(source, sheet) - repeated_frames(target, sheet):
         return " to the next block / out "
-    return f" {sized(source.shape)} " if (source.shape or target.shape) and not sheet.folded else ""
+    return (
+        f" {shape_text(source.shape)} "
+        if (source.shape or target.shape) and not sheet.folded
+        else ""
+    )
 
 
-def repeating(node: Node, sheet: Sheet) -> set[str]:
+def repeated_frames(node: Node, sheet: Sheet) -> set[str]:
     """The frames around a node that stand for blocks in a row."""
     return {
-        module for module in chain(node.module, sheet.modules) if sheet.modules[module].times > 1
+        module
+        for module in enclosing(node.module, sheet.modules)
+        if sheet.modules[module].times > 1
     }
 
 
-def width(node: Node) -> str:
+def edge_width(node: Node) -> str:
     """An edge is wider the larger the array, by its logarithm."""
     return f"{1.2 + 0.4 * math.log10(max(node.value.size, 1)):.2f}"

@@ -7,15 +7,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from tinygrad_edu.graph.expression import expression, readable, size
-from tinygrad_edu.graph.fold import chain, residuals
-from tinygrad_edu.graph.modules import Module
-from tinygrad_edu.graph.pictures.heat import Thumbnail, images
+from tinygrad_edu.graph.expression import expression, greatest_magnitude, name_text
+from tinygrad_edu.graph.fold import enclosing, residual_edges
+from tinygrad_edu.graph.modules import ModuleCall
+from tinygrad_edu.graph.pictures.heat import Thumbnail, image_stack
 from tinygrad_edu.graph.pictures.markup import swatch
 from tinygrad_edu.graph.pictures.themes import Theme
 from tinygrad_edu.graph.read import Edge, Graph, Node
 
-LEAVES = ("parameter", "input", "constant")
+LEAF_ROLES = ("parameter", "input", "constant")
 # the colour of the cell in which a thumbnail is placed after layout, by the thumbnail's number
 SENTINEL = "#ac{:04x}"
 
@@ -36,12 +36,12 @@ class Sheet:
         return {node.id: node for node in self.graph.nodes}
 
     @cached_property
-    def modules(self) -> dict[str, Module]:
+    def modules(self) -> dict[str, ModuleCall]:
         return {module.id: module for module in self.graph.modules}
 
     @cached_property
     def residuals(self) -> frozenset[str]:
-        return residuals(self.graph)
+        return residual_edges(self.graph)
 
     @cached_property
     def arrays(self) -> bool:
@@ -63,7 +63,8 @@ class Sheet:
     def greatest(self) -> float:
         """The greatest |gradient| that is finite: the full bar."""
         return max(
-            filter(math.isfinite, [size(node.gradient) for node in self.graph.nodes]), default=0.0
+            filter(math.isfinite, [greatest_magnitude(node.gradient) for node in self.graph.nodes]),
+            default=0.0,
         )
 
     @cached_property
@@ -92,7 +93,7 @@ class Sheet:
             for node in self.graph.nodes
             if node.role in ("input", "constant") and node.value.ndim == 2
         ]
-        return frozenset(x.shape[1] for x in leaves if images(x) is not None)
+        return frozenset(x.shape[1] for x in leaves if image_stack(x) is not None)
 
     @cached_property
     def spine(self) -> dict[str, Edge]:
@@ -103,7 +104,7 @@ class Sheet:
             target: max(
                 edges,
                 key=lambda edge: (
-                    at[edge.source] if self.nodes[edge.source].role not in LEAVES else -1,
+                    at[edge.source] if self.nodes[edge.source].role not in LEAF_ROLES else -1,
                     -edge.argument,
                 ),
             )
@@ -119,7 +120,7 @@ class Sheet:
         for edge in self.graph.edges if self.arrays else ():
             source, target = self.nodes[edge.source], self.nodes[edge.target]
             near = (
-                source.role in LEAVES
+                source.role in LEAF_ROLES
                 and uses[source.id] == 1
                 and self.cluster(source) == self.cluster(target)
             )
@@ -132,7 +133,7 @@ class Sheet:
         """What is in each Module that is more than one value, itself or further in."""
         inside: dict[str, list[Node]] = {}
         for node in self.graph.nodes:
-            for module in chain(node.module, self.modules):
+            for module in enclosing(node.module, self.modules):
                 inside.setdefault(module, []).append(node)
         return {
             module.id: inside[module.id]
@@ -140,9 +141,9 @@ class Sheet:
             if len(inside.get(module.id, [])) > 1
         }
 
-    def cluster(self, thing: Node | Module) -> str | None:
+    def cluster(self, thing: Node | ModuleCall) -> str | None:
         """The innermost Module with a frame of its own that a value or a Module is in."""
-        around = chain(thing.module if isinstance(thing, Node) else thing.parent, self.modules)
+        around = enclosing(thing.module if isinstance(thing, Node) else thing.parent, self.modules)
         return next((module for module in around if module in self.clusters), None)
 
     def expression(self, node: Node) -> str:
@@ -155,7 +156,7 @@ class Sheet:
             },
         )
 
-    def name(self, thing: Node | Module, reader: Node | None = None) -> str:
+    def name(self, thing: Node | ModuleCall, reader: Node | None = None) -> str:
         """The name without what the frame around it, or around a reader, says already: weight,
         mlp.0."""
         name, around = (
@@ -163,10 +164,10 @@ class Sheet:
             self.cluster(reader or thing),
         )
         if around is None:
-            return readable(name)
+            return name_text(name)
         path = self.modules[around].path
         short = name.removeprefix(f"{path}.")
-        return readable(f"{path.rpartition('.')[2]}.{short}" if short[:1].isdecimal() else short)
+        return name_text(f"{path.rpartition('.')[2]}.{short}" if short[:1].isdecimal() else short)
 
     def reserve(self, thumbnail: Thumbnail) -> str:
         """A cell of a thumbnail's size, in a colour by which render.py finds it."""

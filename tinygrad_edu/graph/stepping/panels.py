@@ -14,55 +14,55 @@ import numpy as np
 
 from tinygrad_edu.core.engine import Array
 from tinygrad_edu.graph.expression import (
+    count_text,
     equations,
     expression,
-    extent,
-    many,
-    readable,
-    sized,
+    name_text,
+    range_text,
+    shape_text,
     true_minus,
 )
-from tinygrad_edu.graph.pictures.arrays import mapped
+from tinygrad_edu.graph.pictures.arrays import node_thumbnail
 from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.pictures.themes import THEMES
 from tinygrad_edu.graph.read import Graph, Node
-from tinygrad_edu.graph.stepping.layout import shown
+from tinygrad_edu.graph.stepping.layout import value_or_scale
 from tinygrad_edu.graph.stepping.pieces import (
+    code_listing,
     figure,
-    formula,
-    image,
-    listing,
-    math,
-    note,
-    number,
-    panel,
+    formula_line,
+    image_place,
+    math_block,
+    note_line,
+    number_span,
     paragraph,
-    row,
-    ruled,
-    scale,
-    then,
+    ruled_box,
+    scale_span,
+    sign_and_tile,
+    step_article,
+    tile_row,
 )
 from tinygrad_edu.graph.steps import Backward, Forward, steps
 from tinygrad_edu.graph.text.calculus import (
-    computed,
     contribution_formula,
     derivative_formula,
-    names_of,
+    name_formulas,
+    right_side,
     upstream_formula,
 )
 from tinygrad_edu.graph.text.formula import Formula
 from tinygrad_edu.graph.text.paths import paths_to
 
-ENLARGED = 1.15  # CSS pixels for a point of a thumbnail
-FEW = 4  # inputs of which a panel shows heat maps
-SHORT = 12  # nodes of a graph that is written out as one expression
+TILE_ZOOM = 1.15  # CSS pixels for a point of a thumbnail
+MOST_INPUTS = 4  # inputs of which a panel shows heat maps
+SHORT_GRAPH = 12  # nodes of a graph that is written out as one expression
 COMMA = '<mo>,</mo><mspace width="0.6em"></mspace>'
 START = (
     "Forward: each value is computed from its inputs. Backward: the gradient of the output is "
     "sent back along the "
     "same edges; where a value is used twice, what arrives is added up."
 )
-Step = tuple[dict[str, Any], str]  # the page's data, and the panel
+PanelStep = tuple[dict[str, Any], str]  # the page's data, and the panel
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +78,13 @@ class Panels:
 
     @cached_property
     def names(self) -> dict[str, Formula]:
-        return names_of(self.graph)
+        return name_formulas(self.graph)
 
     @cached_property
     def equations(self) -> dict[str, str]:
         return equations(self.graph)
 
-    def all(self) -> list[Step]:
+    def all(self) -> list[PanelStep]:
         """Before the first; forward; the gradient that backward begins with; backward."""
         walk = steps(self.graph)
         seed = (
@@ -93,7 +93,10 @@ class Panels:
             else [self.seed(self.graph.output, self.graph.output.gradient)]
         )
         return [
-            (data("start", START), panel("start", "Before the first step", paragraph(START))),
+            (
+                step_data("start", START),
+                step_article("start", "Before the first step", paragraph(START)),
+            ),
             *[self.forward(step) for step in walk if isinstance(step, Forward)],
             *seed,
             *[self.backward(step) for step in walk if isinstance(step, Backward)],
@@ -102,7 +105,7 @@ class Panels:
     def heading(self) -> str:
         """What is computed: a value that is used once is written where it is used, if there are
         few."""
-        if len(self.graph.nodes) > SHORT:
+        if len(self.graph.nodes) > SHORT_GRAPH:
             return f"<math>{self.equation(self.graph.output)}</math>"
         uses, names, named = (
             Counter(edge.source for edge in self.graph.edges),
@@ -113,66 +116,72 @@ class Panels:
             if node.operation and uses[node.id] > 1:
                 named.append(node)
             elif node.operation:
-                names[node.id] = computed(self.graph, node, names)
-        return math(COMMA.join(self.equation(node, names) for node in named))
+                names[node.id] = right_side(self.graph, node, names)
+        return math_block(COMMA.join(self.equation(node, names) for node in named))
 
     # Forward
 
-    def forward(self, step: Forward) -> Step:
+    def forward(self, step: Forward) -> PanelStep:
         """A value is given or computed."""
         node, between = step.node, [edge.id for edge in self.sheet.inputs[step.node.id]]
-        title = f"{readable(node.name)} is {'computed' if node.operation else 'given'}"
+        title = f"{name_text(node.name)} is {'computed' if node.operation else 'given'}"
         body, words = (
             self.arrays if node.shape or any(x.shape for x in step.inputs) else self.numbers
         )(step)
         if node.members:
             body += paragraph(
-                f"{node.operation}, folded to one box: {many(len(node.members), 'operation')}, "
-                f"{many(node.parameters, 'parameter')}."
+                f"{node.operation}, folded to one box: {count_text(len(node.members), 'operation')}, "
+                f"{count_text(node.parameters, 'parameter')}."
             )
-        found = data(
+        found = step_data(
             "forward", f"{title}: {words}", node, dict.fromkeys(x.id for x in step.inputs), between
         )
         return found | {
-            "value": true_minus(shown(node.value)),
-            "numbers": {"value": plain(node.value)},
-        }, panel("forward", title, body)
+            "value": true_minus(value_or_scale(node.value)),
+            "numbers": {"value": number_json(node.value)},
+        }, step_article("forward", title, body)
 
     def numbers(self, step: Forward) -> tuple[str, str]:
         """s = a + b, and the same with numbers in place of the names."""
         node, inputs = step.node, zip(self.sheet.inputs[step.node.id], step.inputs, strict=True)
         if not node.operation:
-            return ruled(formula(f"{readable(node.name)} = {extent(node.value)}")), extent(
-                node.value
-            )
-        plugged = expression(node, {edge.argument: bracketed(x.value) for edge, x in inputs})
+            return ruled_box(
+                formula_line(f"{name_text(node.name)} = {range_text(node.value)}")
+            ), range_text(node.value)
+        plugged = expression(node, {edge.argument: bracket_negative(x.value) for edge, x in inputs})
         return (
-            ruled(math(self.equation(node)) + formula(f"= {plugged} = {extent(node.value)}")),
-            f"{self.equations[node.id]} = {plugged} = {extent(node.value)}",
+            ruled_box(
+                math_block(self.equation(node))
+                + formula_line(f"= {plugged} = {range_text(node.value)}")
+            ),
+            f"{self.equations[node.id]} = {plugged} = {range_text(node.value)}",
         )
 
     def arrays(self, step: Forward) -> tuple[str, str]:
         """Heat maps of the inputs and of the result."""
         node, inputs = step.node, list(dict.fromkeys(step.inputs))
         if not node.operation:
-            return row([self.tile(node.role, self.symbol(node), node)]), sized(node.shape)
-        tiles = [self.tile("" if x.operation else x.role, self.symbol(x), x) for x in inputs[:FEW]]
-        if len(inputs) > FEW:
-            tiles.append(then(f"and {len(inputs) - FEW} more"))
+            return tile_row([self.tile(node.role, self.symbol(node), node)]), shape_text(node.shape)
+        tiles = [
+            self.tile("" if x.operation else x.role, self.symbol(x), x)
+            for x in inputs[:MOST_INPUTS]
+        ]
+        if len(inputs) > MOST_INPUTS:
+            tiles.append(sign_and_tile(f"and {len(inputs) - MOST_INPUTS} more"))
         words = (
-            f"{self.equations[node.id]}, {' and '.join(sized(x.shape) for x in inputs)} → "
-            f"{sized(node.shape)}"
+            f"{self.equations[node.id]}, {' and '.join(shape_text(x.shape) for x in inputs)} → "
+            f"{shape_text(node.shape)}"
         )
-        return ruled(math(self.equation(node))) + row(
-            [*tiles, then("→", self.tile("result", self.symbol(node), node))]
+        return ruled_box(math_block(self.equation(node))) + tile_row(
+            [*tiles, sign_and_tile("→", self.tile("result", self.symbol(node), node))]
         ), words
 
     # Backward
 
-    def seed(self, node: Node, gradient: Array) -> Step:
+    def seed(self, node: Node, gradient: Array) -> PanelStep:
         """The gradient of the output with respect to itself."""
         title, why = (
-            f"Backward begins at {readable(node.name)}",
+            f"Backward begins at {name_text(node.name)}",
             "A change of the output changes the output as much.",
         )
         if node.shape:
@@ -180,17 +189,20 @@ class Panels:
                 "The output is more than one number: it is seeded with ones, as if its sum had "
                 "been taken."
             )
-        body = ruled(math(f"{self.slope(node)}<mo>=</mo><mn>1</mn>")) + paragraph(why)
-        found = data("backward", f"{title}: its gradient with respect to itself is 1. {why}", node)
-        return found | {"gradient": shown(gradient), "numbers": {"after": plain(gradient)}}, panel(
-            "backward", title, body
+        body = ruled_box(math_block(f"{self.slope(node)}<mo>=</mo><mn>1</mn>")) + paragraph(why)
+        found = step_data(
+            "backward", f"{title}: its gradient with respect to itself is 1. {why}", node
         )
+        return found | {
+            "gradient": value_or_scale(gradient),
+            "numbers": {"after": number_json(gradient)},
+        }, step_article("backward", title, body)
 
-    def backward(self, step: Backward) -> Step:
+    def backward(self, step: Backward) -> PanelStep:
         """upstream × local = contribution, which is added to what was there."""
         title, reason = (
-            f"{readable(step.target.name)} passes its gradient to {readable(step.source.name)}",
-            summed(step),
+            f"{name_text(step.target.name)} passes its gradient to {name_text(step.source.name)}",
+            why_summed(step),
         )
         body = (
             self.rule(step)
@@ -206,18 +218,20 @@ class Panels:
             "before": step.before,
             "after": step.after,
         }
-        found = data(
+        found = step_data(
             "backward",
-            f"{title}: {in_words(step)}. {reason}".rstrip(),
+            f"{title}: {step_words(step)}. {reason}".rstrip(),
             step.source,
             [step.target.id],
             [step.edge.id],
         )
         return found | {
-            "gradient": true_minus(shown(step.after)),
+            "gradient": true_minus(value_or_scale(step.after)),
             "ways": ways,
-            "numbers": {name: plain(np.asarray(x)) for name, x in numbers.items() if x is not None},
-        }, panel("backward", title, body, origin(step) + listed)
+            "numbers": {
+                name: number_json(np.asarray(x)) for name, x in numbers.items() if x is not None
+            },
+        }, step_article("backward", title, body, origin_note(step) + listed)
 
     def rule(self, step: Backward) -> str:
         """∂L/∂s += ∂L/∂t · ∂t/∂s = ∂L/∂t · (1 − t²), as far as there is a formula."""
@@ -233,7 +247,9 @@ class Panels:
             else [chain, passed.mathml]
         )
         plus = "=" if step.before is None and step.complete else "+="
-        return ruled(math(f"{self.slope(step.source)}<mo>{plus}</mo>{'<mo>=</mo>'.join(right)}"))
+        return ruled_box(
+            math_block(f"{self.slope(step.source)}<mo>{plus}</mo>{'<mo>=</mo>'.join(right)}")
+        )
 
     def product(self, step: Backward) -> str:
         """upstream × local = contribution as numbers or as heat maps; for matrices what upstream
@@ -244,28 +260,32 @@ class Panels:
             self.local(step),
         )
         if local is not None:
-            return row(
+            return tile_row(
                 [
                     upstream,
-                    then("×", self.tile("local", self.partial(step), step.source, local)),
-                    then("=", result),
+                    sign_and_tile("×", self.tile("local", self.partial(step), step.source, local)),
+                    sign_and_tile("=", result),
                 ]
             )
-        factors = [then("with", self.tile("", self.symbol(x), x)) for x in self.factors(step)]
-        return row([upstream, *factors, then("→", result)])
+        factors = [
+            sign_and_tile("with", self.tile("", self.symbol(x), x)) for x in self.factors(step)
+        ]
+        return tile_row([upstream, *factors, sign_and_tile("→", result)])
 
     def addition(self, step: Backward) -> str:
         """What the source had received before, and has now."""
         if step.before is None:
             return ""
         if not step.after.shape:
-            total = f"{extent(step.before)} + {bracketed(step.contribution)} = {extent(step.after)}"
+            total = f"{range_text(step.before)} + {bracket_negative(step.contribution)} = {range_text(step.after)}"
             return f"<p><b>Added to what was there:</b> {true_minus(total)}</p>"
-        return "<p><b>Added to what was there:</b></p>" + row(
+        return "<p><b>Added to what was there:</b></p>" + tile_row(
             [
                 self.tile("was there", "", step.source, step.before),
-                then("+", self.tile("contribution", "", step.source, step.contribution)),
-                then("=", self.tile("total", self.slope(step.source), step.source, step.after)),
+                sign_and_tile("+", self.tile("contribution", "", step.source, step.contribution)),
+                sign_and_tile(
+                    "=", self.tile("total", self.slope(step.source), step.source, step.after)
+                ),
             ]
         )
 
@@ -289,7 +309,7 @@ class Panels:
     def factors(self, step: Backward) -> list[Node]:
         """The arrays beside upstream in the formula of a contribution."""
         passed = self.passed(step)
-        values = [] if passed is None else [name.value for name in names_in(passed)]
+        values = [] if passed is None else [name.value for name in names_in_formula(passed)]
         return [
             node
             for node in self.graph.nodes
@@ -306,7 +326,7 @@ class Panels:
         ):
             return "", []
         found = paths_to(self.graph, step.source)
-        table = note("the gradient is complete: the sum over all paths") + listing(
+        table = note_line("the gradient is complete: the sum over all paths") + code_listing(
             str(found).splitlines(), "table"
         )
         return table, list(dict.fromkeys(edge for path in found.paths for edge in path.edges))
@@ -315,9 +335,7 @@ class Panels:
 
     def equation(self, node: Node, names: dict[str, Formula] | None = None) -> str:
         """s = a + b"""
-        return (
-            f"{self.symbol(node)}<mo>=</mo>{computed(self.graph, node, names or self.names).mathml}"
-        )
+        return f"{self.symbol(node)}<mo>=</mo>{right_side(self.graph, node, names or self.names).mathml}"
 
     def symbol(self, node: Node) -> str:
         return self.names[node.id].mathml
@@ -341,35 +359,37 @@ class Panels:
         if x.ndim:
             return figure(word, symbol, self.heat(word, node, gradient))
         way = "positive" if x > 0 else "negative" if x < 0 else ""
-        return figure(word, symbol, number(extent(x), "" if gradient is None else way))
+        return figure(word, symbol, number_span(range_text(x), "" if gradient is None else way))
 
     def heat(self, word: str, node: Node, gradient: Array | None) -> str:
         """An image, with its shape and scale below it."""
         x = node.value if gradient is None else gradient
-        picture = mapped(
+        picture = node_thumbnail(
             node if gradient is None else replace(node, gradient=gradient),
             self.sheet,
             gradient is not None,
         )
         if picture is None:
-            return scale(f"{sized(x.shape)}, empty")
+            return scale_span(f"{shape_text(x.shape)}, empty")
         key, words = (
             self.images.setdefault(picture.png, f"i{len(self.images)}"),
-            f"{sized(x.shape)}  {picture.caption}",
+            f"{shape_text(x.shape)}  {picture.caption}",
         )
         spoken, size = (
-            f"{word} {readable(node.name)}, heat map, {words}",
-            (picture.width * ENLARGED, picture.height * ENLARGED),
+            f"{word} {name_text(node.name)}, heat map, {words}",
+            (picture.width * TILE_ZOOM, picture.height * TILE_ZOOM),
         )
         return (
-            image(key, *size, spoken) + scale(words) + (scale(picture.note) if picture.note else "")
+            image_place(key, *size, spoken)
+            + scale_span(words)
+            + (scale_span(picture.note) if picture.note else "")
         )
 
 
 # Words
 
 
-def data(
+def step_data(
     phase: str,
     text: str,
     node: Node | None = None,
@@ -387,36 +407,36 @@ def data(
     }
 
 
-def plain(x: Array) -> Any:
+def number_json(x: Array) -> Any:
     """An array as JSON has it: a number as it is; of more the shape, the smallest and the
     greatest."""
     if not x.ndim:
         return float(x) if isfinite(x) else str(x)
     ends = (
-        {"least": plain(np.asarray(x.min())), "greatest": plain(np.asarray(x.max()))}
+        {"least": number_json(np.asarray(x.min())), "greatest": number_json(np.asarray(x.max()))}
         if x.size
         else {}
     )
     return {"shape": [*x.shape], **ends}
 
 
-def in_words(step: Backward) -> str:
+def step_words(step: Backward) -> str:
     """0.3122 × 0.6347 = 0.1981, added to what was there: 0.2698 + 0.1981 = 0.4680"""
     if step.edge.local is None:
-        return f"{sized(step.upstream.shape)} → {sized(step.contribution.shape)}"
+        return f"{shape_text(step.upstream.shape)} → {shape_text(step.contribution.shape)}"
     words = (
-        f"{extent(step.upstream)} × {bracketed(np.asarray(step.edge.local))} = "
-        f"{extent(step.contribution)}"
+        f"{range_text(step.upstream)} × {bracket_negative(np.asarray(step.edge.local))} = "
+        f"{range_text(step.contribution)}"
     )
     if step.before is None:
         return words
     return (
-        f"{words}, added to what was there: {extent(step.before)} + "
-        f"{bracketed(step.contribution)} = {extent(step.after)}"
+        f"{words}, added to what was there: {range_text(step.before)} + "
+        f"{bracket_negative(step.contribution)} = {range_text(step.after)}"
     )
 
 
-def summed(step: Backward) -> str:
+def why_summed(step: Backward) -> str:
     """Why axes of a contribution were summed: the value had been repeated along them."""
     before, shape = step.edge.before, step.source.shape
     if before is None:
@@ -437,32 +457,32 @@ def summed(step: Backward) -> str:
         along, them = f"{before[axes[0]]} {('rows', 'columns')[axes[0]]}", "them"
     word = "for" if them == "them" and len(axes) == 1 else "along"
     return (
-        f"{readable(step.source.name)} {sized(shape)} was repeated {word} {along}, so its "
+        f"{name_text(step.source.name)} {shape_text(shape)} was repeated {word} {along}, so its "
         f"gradient is summed over {them}."
     )
 
 
-def origin(step: Backward) -> str:
+def origin_note(step: Backward) -> str:
     """The line of source that computed a contribution."""
     partial, place, inside = step.edge.partial, step.edge.place, step.target.members
     if partial is not None:
-        return note("computed by", str(place)) + listing(partial.splitlines())
+        return note_line("computed by", str(place)) + code_listing(partial.splitlines())
     several = (
-        f"{many(len(inside), 'operation')} inside {readable(step.target.name)}"
+        f"{count_text(len(inside), 'operation')} inside {name_text(step.target.name)}"
         if inside
         else "Several operations"
     )
-    return note(f"{several} computed it: a stepper of a smaller graph goes through each.")
+    return note_line(f"{several} computed it: a stepper of a smaller graph goes through each.")
 
 
-def names_in(f: Formula) -> Iterator[Formula]:
+def names_in_formula(f: Formula) -> Iterator[Formula]:
     """The names in a formula, but for those of derivatives."""
     if f.kind == "name":
         yield f
     for part in f.parts if f.kind != "derivative" else ():
         if isinstance(part, Formula):
-            yield from names_in(part)
+            yield from names_in_formula(part)
 
 
-def bracketed(x: Array) -> str:
-    return f"({extent(x)})" if x < 0 else extent(x)
+def bracket_negative(x: Array) -> str:
+    return f"({range_text(x)})" if x < 0 else range_text(x)

@@ -13,78 +13,78 @@ import numpy as np
 
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.engine import Array, Operation, no_grad, unbroadcast
-from tinygrad_edu.graph.expression import indices, setting, shortened
-from tinygrad_edu.graph.read import Edge, Graph, Node, source
+from tinygrad_edu.graph.expression import index_text, setting_text, shorten
+from tinygrad_edu.graph.read import Edge, Graph, Node, source_of_partial
 from tinygrad_edu.graph.text.formula import (
-    DOTS,
-    LEAVES,
+    DOTS_FORMULA,
+    LEAF_KINDS,
     NOTATIONS,
     Formula,
-    formula,
+    as_formula,
     is_factor,
-    is_number,
+    is_the_number,
 )
 
-Names = Mapping[
+Symbols = Mapping[
     str, Formula
 ]  # what stands for each value, by the node's id: its name, or what it was computed from
 
 
-def names_of(graph: Graph) -> dict[str, Formula]:
+def name_formulas(graph: Graph) -> dict[str, Formula]:
     return {node.id: Formula("name", (node.name, node.id), node.value) for node in graph.nodes}
 
 
-def computed(graph: Graph, node: Node, names: Names) -> Formula:
+def right_side(graph: Graph, node: Node, names: Symbols) -> Formula:
     """The right side of a value's equation: w x + b."""
     if node.operation is None:
-        return DOTS if node.shape else formula(node.value[()])
+        return DOTS_FORMULA if node.shape else as_formula(node.value[()])
     index = node.operation == "getitem"
     constants = {
-        number: text(shortened(indices(x), 24)) if index else constant(x)
+        number: text_formula(shorten(index_text(x), 24)) if index else constant_formula(x)
         for number, x in node.constants
     }
-    parts = [part for _, part in sorted((constants | operands(graph, node, names)).items())]
-    options = [text(f"{key}={setting(x)}") for key, x in node.options]
+    parts = [part for _, part in sorted((constants | operand_formulas(graph, node, names)).items())]
+    options = [text_formula(f"{key}={setting_text(x)}") for key, x in node.options]
     return Formula(node.operation, (*parts, *options), node.value)
 
 
-def derivative_formula(graph: Graph, edge: Edge, names: Names | None = None) -> Formula | None:
+def derivative_formula(graph: Graph, edge: Edge, names: Symbols | None = None) -> Formula | None:
     """∂target/∂source along an edge, of an operation on numbers, or on arrays element by element;
     None if it has no formula.
 
     >>> from tinygrad_edu import Tensor
-    >>> from tinygrad_edu.graph import trace
-    >>> graph = trace(np.tanh(Tensor(3.0, requires_grad=True, name="s")))
+    >>> from tinygrad_edu.graph import read
+    >>> graph = read(np.tanh(Tensor(3.0, requires_grad=True, name="s")))
     >>> derivative_formula(graph, graph.edges[0]).latex
     '1 - z_{1}^{2}'
     """
-    names, target = names or names_of(graph), by_id(graph, edge.target)
+    names, target = names or name_formulas(graph), node_by_id(graph, edge.target)
     g = upstream_formula(graph, target)
     passed = contribution_formula(graph, edge, g, names)
     if passed is not None and passed.kind == "sum" and edge.before is not None:
         passed = passed.parts[0]  # it was broadcast
-    if passed is None or not (is_factor(g, passed) or is_number(passed, 0)):
+    if passed is None or not (is_factor(g, passed) or is_the_number(passed, 0)):
         return None
-    return applied(
+    return apply_partial(
         graph, edge, Formula("number", (1.0,), np.ones(target.shape, target.dtype)), names
     )
 
 
 def contribution_formula(
-    graph: Graph, edge: Edge, g: Formula, names: Names | None = None
+    graph: Graph, edge: Edge, g: Formula, names: Symbols | None = None
 ) -> Formula | None:
     """What an edge passes back of g: g · (1 − t²), or for Z = X Y the product of g and Yᵀ; None if
     it has no formula.
 
     It has one only if that computes what the engine did.
     """
-    passed = applied(graph, edge, g, names or names_of(graph))
-    if passed is None or edge.contribution is None or not fits(passed.value, edge.contribution):
+    passed = apply_partial(graph, edge, g, names or name_formulas(graph))
+    if passed is None or edge.contribution is None or not comes_to(passed.value, edge.contribution):
         return None
     return passed if edge.before is None else Formula("sum", (passed,), edge.contribution)
 
 
-def fits(found: Array, contribution: Array) -> bool:
+def comes_to(found: Array, contribution: Array) -> bool:
     """Whether they are the same, once broadcasting is undone."""
     with np.errstate(all="ignore"):
         try:
@@ -95,7 +95,7 @@ def fits(found: Array, contribution: Array) -> bool:
 
 def upstream_formula(graph: Graph, node: Node) -> Formula:
     """∂C/∂node, C being the output, or the sum of its elements if they are many."""
-    names = names_of(graph)
+    names = name_formulas(graph)
     output = names[graph.output.id]
     gradient = np.zeros(node.shape) if node.gradient is None else node.gradient
     return Formula(
@@ -103,22 +103,25 @@ def upstream_formula(graph: Graph, node: Node) -> Formula:
     )
 
 
-def applied(graph: Graph, edge: Edge, g: Formula, names: Names) -> Formula | None:
+def apply_partial(graph: Graph, edge: Edge, g: Formula, names: Symbols) -> Formula | None:
     """The partial of an edge, of formulas: what arrives is g."""
-    target = by_id(graph, edge.target)
+    target = node_by_id(graph, edge.target)
     partial = partial_of(target, edge)
     if partial is None:
         return None
     arguments = [
-        x for _, x in sorted((dict(target.constants) | operands(graph, target, names)).items())
+        x
+        for _, x in sorted(
+            (dict(target.constants) | operand_formulas(graph, target, names)).items()
+        )
     ]
     try:
         with np.errstate(all="ignore"), no_grad():
-            found = formula(partial(g, names[target.id], *arguments, **dict(target.options)))
+            found = as_formula(partial(g, names[target.id], *arguments, **dict(target.options)))
     except Exception:
         # it may do anything with its arguments, and not all of it can be done with formulas
         return None
-    return found if is_readable(found) else None
+    return found if has_notation(found) else None
 
 
 def partial_of(target: Node, edge: Edge) -> Any:
@@ -128,31 +131,35 @@ def partial_of(target: Node, edge: Edge) -> Any:
             continue
         if run.partials.each is None and edge.argument not in run.partials:
             continue
-        if source(partial := run.partials[edge.argument]) == (edge.partial, edge.place):
+        if source_of_partial(partial := run.partials[edge.argument]) == (edge.partial, edge.place):
             return partial
     return None
 
 
-def is_readable(f: Formula) -> bool:
+def has_notation(f: Formula) -> bool:
     """Whether truth values in it are comparisons, which have a notation."""
-    if f.kind in LEAVES:
+    if f.kind in LEAF_KINDS:
         return True
-    return (f.value.dtype.kind != "b" or f.kind in NOTATIONS) and all(map(is_readable, f.parts))
+    return (f.value.dtype.kind != "b" or f.kind in NOTATIONS) and all(map(has_notation, f.parts))
 
 
-def by_id(graph: Graph, node: str) -> Node:
+def node_by_id(graph: Graph, node: str) -> Node:
     return next(found for found in graph.nodes if found.id == node)
 
 
-def operands(graph: Graph, node: Node, names: Names) -> dict[int, Formula]:
+def operand_formulas(graph: Graph, node: Node, names: Symbols) -> dict[int, Formula]:
     """The arguments that have an edge, by their numbers."""
     return {edge.argument: names[edge.source] for edge in graph.edges if edge.target == node.id}
 
 
-def text(words: str) -> Formula:
+def text_formula(words: str) -> Formula:
     return Formula("text", (words,), np.empty(()))
 
 
-def constant(x: Any) -> Formula:
+def constant_formula(x: Any) -> Formula:
     """An argument without an edge."""
-    return formula(x) if np.ndim(x) == 0 and np.asarray(x).dtype.kind in "iuf" else text(setting(x))
+    return (
+        as_formula(x)
+        if np.ndim(x) == 0 and np.asarray(x).dtype.kind in "iuf"
+        else text_formula(setting_text(x))
+    )

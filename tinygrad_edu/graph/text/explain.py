@@ -5,22 +5,29 @@ from __future__ import annotations
 import sys
 
 from tinygrad_edu.core.engine import Array, Tensor
-from tinygrad_edu.graph.expression import equations, extent, figures, readable, sized, true_minus
-from tinygrad_edu.graph.read import Graph, trace
+from tinygrad_edu.graph.expression import (
+    equations,
+    name_text,
+    number_text,
+    range_text,
+    shape_text,
+    true_minus,
+)
+from tinygrad_edu.graph.read import Graph, read
 from tinygrad_edu.graph.steps import Backward, Forward, steps
-from tinygrad_edu.graph.text.table import Table, columns
+from tinygrad_edu.graph.text.table import TextTable, table_lines
 
-FORWARD = ("step", "forward", "inputs", "value")
-BACKWARD = ("step", "backward", "upstream", "local derivative", "contribution", "total")
+FORWARD_HEAD = ("step", "forward", "inputs", "value")
+BACKWARD_HEAD = ("step", "backward", "upstream", "local derivative", "contribution", "total")
 
 
-class Explanation(Table):
+class Explanation(TextTable):
     """The table; `sentences()` says the same for a screen reader."""
 
     graph: Graph
 
     def __new__(cls, graph: Graph) -> Explanation:
-        made = super().__new__(cls, table(graph))
+        made = super().__new__(cls, walk_table(graph))
         made.graph = graph
         return made
 
@@ -28,7 +35,7 @@ class Explanation(Table):
         """One line for each step, in words."""
         equation, walk = equations(self.graph), steps(self.graph)
         return "\n".join(
-            true_minus(f"Step {number}: {said(step, equation)}")
+            true_minus(f"Step {number}: {sentence(step, equation)}")
             for number, step in enumerate(walk, 1)
         )
 
@@ -49,87 +56,93 @@ def explain(output: Tensor) -> Explanation:
     """
     if not isinstance(output, Tensor):
         raise TypeError(f"explain takes a Tensor that was computed, and got {output!r:.60}")
-    return Explanation(trace(output, sys._getframe(1).f_locals))
+    return Explanation(read(output, sys._getframe(1).f_locals))
 
 
-def table(graph: Graph) -> str:
+def walk_table(graph: Graph) -> str:
     """The forward pass, and below it the backward pass, if there is one, under one numbering."""
     equation = equations(graph)
-    there, back = [FORWARD], [BACKWARD]
+    there, back = [FORWARD_HEAD], [BACKWARD_HEAD]
     for number, step in enumerate(steps(graph), 1):
         if isinstance(step, Forward):
-            there.append((str(number), *forward(step, equation)))
+            there.append((str(number), *forward_row(step, equation)))
         else:
-            back.append((str(number), *backward(step)))
+            back.append((str(number), *backward_row(step)))
     numbers = not any(node.shape for node in graph.nodes)
     passes = [
-        columns(there, right={0, 3} if numbers else {0}),
-        columns(back, right={0, 2, 3, 4} if numbers else {0}),
+        table_lines(there, right={0, 3} if numbers else {0}),
+        table_lines(back, right={0, 2, 3, 4} if numbers else {0}),
     ]
     return "\n\n".join("\n".join(lines) for lines in passes if len(lines) > 1)
 
 
-def forward(step: Forward, equation: dict[str, str]) -> tuple[str, str, str]:
+def forward_row(step: Forward, equation: dict[str, str]) -> tuple[str, str, str]:
     inputs = [
-        sized(node.shape) if step.node.shape or node.shape else figures(node.value[()])
+        shape_text(node.shape) if step.node.shape or node.shape else number_text(node.value[()])
         for node in step.inputs
     ]
-    return equation[step.node.id], ", ".join(inputs) or step.node.role, shown(step.node.value)
+    return equation[step.node.id], ", ".join(inputs) or step.node.role, value_text(step.node.value)
 
 
-def backward(step: Backward) -> tuple[str, str, str, str, str]:
-    between = f"{readable(step.target.name)} → {readable(step.source.name)}"
-    contribution = summed(step) + shown(step.contribution)
+def backward_row(step: Backward) -> tuple[str, str, str, str, str]:
+    between = f"{name_text(step.target.name)} → {name_text(step.source.name)}"
+    contribution = summed_text(step) + value_text(step.contribution)
     return (
         between,
-        shown(step.upstream),
-        local(step) or str(step.edge.place),
+        value_text(step.upstream),
+        local_text(step) or str(step.edge.place),
         contribution,
-        total(step),
+        total_text(step),
     )
 
 
-def local(step: Backward) -> str | None:
-    return None if step.edge.local is None else figures(step.edge.local)
+def local_text(step: Backward) -> str | None:
+    return None if step.edge.local is None else number_text(step.edge.local)
 
 
-def summed(step: Backward) -> str:
+def summed_text(step: Backward) -> str:
     """Of what was broadcast, the shape before its contribution was summed."""
-    return "" if step.edge.before is None else f"{sized(step.edge.before)} summed to "
+    return "" if step.edge.before is None else f"{shape_text(step.edge.before)} summed to "
 
 
-def total(step: Backward) -> str:
+def total_text(step: Backward) -> str:
     """0.270 + 0.198 = 0.468 where something was there before; of arrays, what has come together."""
     if step.before is None or step.after.shape:
-        return shown(step.after)
-    return f"{shown(step.before)} + {shown(step.contribution)} = {shown(step.after)}"
+        return value_text(step.after)
+    return f"{value_text(step.before)} + {value_text(step.contribution)} = {value_text(step.after)}"
 
 
-def shown(x: Array) -> str:
+def value_text(x: Array) -> str:
     """A number, or shape and range."""
-    return f"{sized(x.shape)} {extent(x)}" if x.shape else extent(x)
+    return f"{shape_text(x.shape)} {range_text(x)}" if x.shape else range_text(x)
 
 
-def said(step: Forward | Backward, equation: dict[str, str]) -> str:
+def sentence(step: Forward | Backward, equation: dict[str, str]) -> str:
     """A step as a sentence."""
     if isinstance(step, Forward):
         return (
             f"{equation[step.node.id]} is "
-            f"{'' if step.inputs else 'given: '}{spoken(step.node.value)}."
+            f"{'' if step.inputs else 'given: '}{spoken_value(step.node.value)}."
         )
-    product = f"{shown(step.upstream)} × {local(step)} = " if local(step) else summed(step)
+    product = (
+        f"{value_text(step.upstream)} × {local_text(step)} = "
+        if local_text(step)
+        else summed_text(step)
+    )
     added = "" if step.before is None else f", added to what was there: {spoken_total(step)}"
     return (
-        f"{readable(step.target.name)} passes {product}{spoken(step.contribution)} back to "
-        f"{readable(step.source.name)}{added}."
+        f"{name_text(step.target.name)} passes {product}{spoken_value(step.contribution)} back to "
+        f"{name_text(step.source.name)}{added}."
     )
 
 
-def spoken(x: Array) -> str:
+def spoken_value(x: Array) -> str:
     return (
-        f"an array {sized(x.shape)} of {extent(x).replace(' … ', ' to ')}" if x.shape else extent(x)
+        f"an array {shape_text(x.shape)} of {range_text(x).replace(' … ', ' to ')}"
+        if x.shape
+        else range_text(x)
     )
 
 
 def spoken_total(step: Backward) -> str:
-    return f"now {spoken(step.after)}" if step.after.shape else total(step)
+    return f"now {spoken_value(step.after)}" if step.after.shape else total_text(step)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from tinygrad_edu.core.engine import Array
-from tinygrad_edu.graph.expression import readable, setting
+from tinygrad_edu.graph.expression import name_text, setting_text
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,11 +37,11 @@ class Formula(NDArrayOperatorsMixin):
 
     @property
     def latex(self) -> str:
-        return written(self, LATEX)
+        return write_formula(self, LATEX)
 
     @property
     def mathml(self) -> str:
-        return written(self, MATHML)  # to stand within <math>
+        return write_formula(self, MATHML)  # to stand within <math>
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -64,16 +64,16 @@ class Formula(NDArrayOperatorsMixin):
         return Formula("transposed", (self,), self.value.T)
 
     def astype(self, dtype: Any) -> Formula:
-        return valued(self, self.value.astype(dtype))
+        return with_value(self, self.value.astype(dtype))
 
     def reshape(self, *shape: Any) -> Formula:
-        return valued(self, self.value.reshape(*shape))
+        return with_value(self, self.value.reshape(*shape))
 
     def __getitem__(self, index: Any) -> Formula:
         items = index if isinstance(index, tuple) else (index,)
         if any(i not in (None, Ellipsis, slice(None)) for i in items):
             raise TypeError("only new axes have a formula")
-        return valued(self, self.value[index])
+        return with_value(self, self.value[index])
 
     def sum(self, axis: Any = None, keepdims: Any = False) -> Formula:
         return Formula("sum", (self,), np.asarray(self.value.sum(axis=axis, keepdims=keepdims)))
@@ -84,12 +84,12 @@ class Formula(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
         if method != "__call__" or options:
             return NotImplemented
-        parts = tuple(map(formula, args))
+        parts = tuple(map(as_formula, args))
         with np.errstate(all="ignore"):
             value = np.asarray(ufunc(*[part.value for part in parts]))
         if value.dtype.kind == "b" and ufunc.__name__ not in NOTATIONS:
-            return truth_value(value)
-        return simplified(Formula(ufunc.__name__, parts, value))
+            return truth_formula(value)
+        return simplify(Formula(ufunc.__name__, parts, value))
 
     def __array_function__(
         self, function: Any, types: Any, args: tuple[Any, ...], options: dict[str, Any]
@@ -99,7 +99,7 @@ class Formula(NDArrayOperatorsMixin):
         return FUNCTIONS[function](*args, **options)
 
 
-def formula(x: Any) -> Formula:
+def as_formula(x: Any) -> Formula:
     """x itself, or a number as a formula."""
     if isinstance(x, Formula):
         return x
@@ -108,39 +108,39 @@ def formula(x: Any) -> Formula:
     return Formula("number", (float(x),), np.asarray(x))
 
 
-def valued(f: Formula, value: Array) -> Formula:
+def with_value(f: Formula, value: Array) -> Formula:
     """The same formula of an array in another shape or type, which formulas don't show."""
     return Formula(f.kind, f.parts, value)
 
 
-def truth_value(value: Array) -> Formula:
+def truth_formula(value: Array) -> Formula:
     """1 or 0: which case it is, of those that a partial tells apart."""
     if value.any() != value.all():
         raise TypeError("some elements are one case, some the other")
     return Formula("number", (float(value.all()),), value)
 
 
-def where(condition: Any, x: Any, y: Any) -> Formula:
+def where_formula(condition: Any, x: Any, y: Any) -> Formula:
     """The case that the numbers take."""
     chosen = condition.value if isinstance(condition, Formula) else np.asarray(condition)
     if chosen.any() != chosen.all():
         raise TypeError("some elements take one case, some the other")
-    return formula(x if chosen.all() else y)
+    return as_formula(x if chosen.all() else y)
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    np.where: where,
+    np.where: where_formula,
     np.all: lambda x: x.value.all(),
     np.sum: Formula.sum,
-    np.broadcast_to: lambda x, shape: valued(x, np.broadcast_to(x.value, shape)),
-    np.expand_dims: lambda x, axis: valued(x, np.expand_dims(x.value, axis)),
+    np.broadcast_to: lambda x, shape: with_value(x, np.broadcast_to(x.value, shape)),
+    np.expand_dims: lambda x, axis: with_value(x, np.expand_dims(x.value, axis)),
 }
 
 
 # What is written shorter: 1 x as x, x x as x²
 
 
-def simplified(f: Formula) -> Any:
+def simplify(f: Formula) -> Any:
     """The same without factors of 1, signs in front; numbers are worked out."""
     if (
         all(part.kind == "number" for part in f.parts)
@@ -151,58 +151,58 @@ def simplified(f: Formula) -> Any:
             "number", (float(f.value.flat[0]),), f.value
         )  # all its elements are the same
     if f.kind == "multiply":
-        return valued(product(*f.parts), f.value)
-    if f.kind == "add" and same(*f.parts):
+        return with_value(simplify_product(*f.parts), f.value)
+    if f.kind == "add" and same_formula(*f.parts):
         return 2 * f.parts[0]
-    if f.kind in ("divide", "power") and is_number(f.parts[1], 1):
-        return valued(f.parts[0], f.value)
-    if f.kind == "matmul" and is_number(f.parts[0], 1) and f.parts[0].value.size == 1:
-        return valued(f.parts[1], f.value)
-    if f.kind == "matmul" and is_number(f.parts[1], 1) and f.parts[1].value.size == 1:
-        return valued(f.parts[0], f.value)
+    if f.kind in ("divide", "power") and is_the_number(f.parts[1], 1):
+        return with_value(f.parts[0], f.value)
+    if f.kind == "matmul" and is_the_number(f.parts[0], 1) and f.parts[0].value.size == 1:
+        return with_value(f.parts[1], f.value)
+    if f.kind == "matmul" and is_the_number(f.parts[1], 1) and f.parts[1].value.size == 1:
+        return with_value(f.parts[0], f.value)
     if f.kind == "divide" and f.parts[0].kind == "negative":
         return -(f.parts[0].parts[0] / f.parts[1])
-    if f.kind == "divide" and is_number(f.parts[0], -1):
+    if f.kind == "divide" and is_the_number(f.parts[0], -1):
         return -(1 / f.parts[1])
     if f.kind == "negative" and f.parts[0].kind == "negative":
-        return valued(f.parts[0].parts[0], f.value)
+        return with_value(f.parts[0].parts[0], f.value)
     return f
 
 
-def product(x: Formula, y: Formula) -> Any:
-    if is_number(x, 1):
+def simplify_product(x: Formula, y: Formula) -> Any:
+    if is_the_number(x, 1):
         return y
-    if is_number(y, 1):
+    if is_the_number(y, 1):
         return x
-    if is_number(x, -1):
+    if is_the_number(x, -1):
         return -y
     if x.kind == "negative":
         return -(x.parts[0] * y)
     if y.kind == "negative":
         return -(x * y.parts[0])
-    if same(x, y):
+    if same_formula(x, y):
         return x**2
-    if y.kind == "divide" and is_number(y.parts[0], 1):
+    if y.kind == "divide" and is_the_number(y.parts[0], 1):
         return x / y.parts[1]
-    if x.kind == "multiply" and same(x.parts[1], y):
+    if x.kind == "multiply" and same_formula(x.parts[1], y):
         return x.parts[0] * y**2
     with np.errstate(all="ignore"):
         return Formula("multiply", (x, y), np.asarray(x.value * y.value))
 
 
-def is_number(x: Formula, number: float) -> bool:
+def is_the_number(x: Formula, number: float) -> bool:
     return x.kind == "number" and x.parts[0] == number
 
 
-def same(x: Formula, y: Formula) -> bool:
+def same_formula(x: Formula, y: Formula) -> bool:
     """Whether two formulas say the same of the same values."""
     if x.kind != y.kind or len(x.parts) != len(y.parts):
         return False
-    return x.parts == y.parts if x.kind in LEAVES else all(map(same, x.parts, y.parts))
+    return x.parts == y.parts if x.kind in LEAF_KINDS else all(map(same_formula, x.parts, y.parts))
 
 
-def size(f: Formula) -> int:
-    return 1 if f.kind in LEAVES else 1 + sum(map(size, f.parts))
+def count_signs(f: Formula) -> int:
+    return 1 if f.kind in LEAF_KINDS else 1 + sum(map(count_signs, f.parts))
 
 
 def is_factor(g: Formula, f: Formula) -> bool:
@@ -212,20 +212,22 @@ def is_factor(g: Formula, f: Formula) -> bool:
     if f.kind == "divide":
         return is_factor(g, f.parts[0]) and not contains(f.parts[1], g)
     if f.kind != "multiply":
-        return same(f, g)
+        return same_formula(f, g)
     x, y = f.parts
     return (is_factor(g, x) and not contains(y, g)) or (is_factor(g, y) and not contains(x, g))
 
 
 def contains(f: Formula, g: Formula) -> bool:
-    return same(f, g) or (f.kind not in LEAVES and any(contains(part, g) for part in f.parts))
+    return same_formula(f, g) or (
+        f.kind not in LEAF_KINDS and any(contains(part, g) for part in f.parts)
+    )
 
 
 # How it is written. Levels say what binds tighter: a part below the level that its place needs
 # stands in parentheses
 
 SUM, NEGATIVE, PRODUCT, MATRICES, POWER, CALL, ATOM = range(1, 8)
-LEAVES = ("name", "number", "text")
+LEAF_KINDS = ("name", "number", "text")
 
 
 @dataclass(frozen=True)
@@ -238,13 +240,13 @@ class Notation:
     mathml: str
 
 
-def infix(level: int, left: int, right: int, latex: str, mathml: str) -> Notation:
+def infix_notation(level: int, left: int, right: int, latex: str, mathml: str) -> Notation:
     return Notation(
         level, (left, right), f"{{}}{latex}{{}}", f"<mrow>{{}}<mo>{mathml}</mo>{{}}</mrow>"
     )
 
 
-def truth(latex: str, mathml: str) -> Notation:
+def truth_notation(latex: str, mathml: str) -> Notation:
     """Iverson's bracket: 1 where it is true, else 0."""
     return Notation(
         ATOM,
@@ -257,13 +259,15 @@ def truth(latex: str, mathml: str) -> Notation:
 # an invisible ·, and the width of LaTeX's thin space
 BESIDE = '<mo>&#x2062;</mo><mspace width="0.17em"/>'
 NOTATIONS = {
-    "add": infix(SUM, SUM, PRODUCT, " + ", "+"),
-    "subtract": infix(SUM, SUM, PRODUCT, " - ", "−"),
+    "add": infix_notation(SUM, SUM, PRODUCT, " + ", "+"),
+    "subtract": infix_notation(SUM, SUM, PRODUCT, " - ", "−"),
     "negative": Notation(NEGATIVE, (PRODUCT,), "-{}", "<mrow><mo>−</mo>{}</mrow>"),
     "positive": Notation(NEGATIVE, (PRODUCT,), "+{}", "<mrow><mo>+</mo>{}</mrow>"),
-    "multiply": infix(PRODUCT, NEGATIVE, PRODUCT, r" \cdot ", "·"),
-    "scale": infix(PRODUCT, NEGATIVE, PRODUCT, r"\,", "&#x2062;"),  # 2 x, with an invisible ·
-    "elementwise": infix(PRODUCT, NEGATIVE, PRODUCT, r" \odot ", "⊙"),
+    "multiply": infix_notation(PRODUCT, NEGATIVE, PRODUCT, r" \cdot ", "·"),
+    "scale": infix_notation(
+        PRODUCT, NEGATIVE, PRODUCT, r"\,", "&#x2062;"
+    ),  # 2 x, with an invisible ·
+    "elementwise": infix_notation(PRODUCT, NEGATIVE, PRODUCT, r" \odot ", "⊙"),
     "matmul": Notation(MATRICES, (MATRICES, POWER), r"{}\,{}", f"<mrow>{{}}{BESIDE}{{}}</mrow>"),
     "sum": Notation(PRODUCT, (PRODUCT,), r"\sum {}", "<mrow><mo>∑</mo>{}</mrow>"),
     "linear": Notation(
@@ -296,14 +300,14 @@ NOTATIONS = {
     "getitem": Notation(
         ATOM, (ATOM, 0), r"{}\left[{}\right]", "<mrow>{}<mo>[</mo>{}<mo>]</mo></mrow>"
     ),
-    "greater": truth(">", "&gt;"),
-    "greater_equal": truth(r"\ge", "≥"),
-    "equal": truth("=", "="),
-    "less": truth("<", "&lt;"),
-    "less_equal": truth(r"\le", "≤"),
-    "not_equal": truth(r"\ne", "≠"),
+    "greater": truth_notation(">", "&gt;"),
+    "greater_equal": truth_notation(r"\ge", "≥"),
+    "equal": truth_notation("=", "="),
+    "less": truth_notation("<", "&lt;"),
+    "less_equal": truth_notation(r"\le", "≤"),
+    "not_equal": truth_notation(r"\ne", "≠"),
 }
-DOTS = Formula("dots", (), np.zeros(()))
+DOTS_FORMULA = Formula("dots", (), np.zeros(()))
 SYMBOLS = {
     name: (rf"\{name}", name)
     for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan")
@@ -328,16 +332,16 @@ class Language:
     call: Callable[[str, list[str]], str]
 
 
-def written(f: Formula, language: Language) -> str:
+def write_formula(f: Formula, language: Language) -> str:
     """A formula as text of the language."""
-    if f.kind in LEAVES:
+    if f.kind in LEAF_KINDS:
         return getattr(language, f.kind)(f.parts[0])  # type: ignore[no-any-return]
     notation = notation_of(f)
     needs = notation.needs if notation else (0,) * len(f.parts)
     parts = [
-        text if level(part) >= need else language.enclosed(text)
+        text if binding_level(part) >= need else language.enclosed(text)
         for part, need, text in zip(
-            f.parts, needs, [written(part, language) for part in f.parts], strict=True
+            f.parts, needs, [write_formula(part, language) for part in f.parts], strict=True
         )
     ]
     return language.template(notation).format(*parts) if notation else language.call(f.kind, parts)
@@ -362,10 +366,10 @@ def begins_with_a_number(f: Formula) -> bool:
     )
 
 
-def level(f: Formula) -> int:
+def binding_level(f: Formula) -> int:
     if f.kind == "number":
-        return NEGATIVE if f.parts[0] < 0 else PRODUCT if "e" in setting(f.parts[0]) else ATOM
-    if f.kind in LEAVES:
+        return NEGATIVE if f.parts[0] < 0 else PRODUCT if "e" in setting_text(f.parts[0]) else ATOM
+    if f.kind in LEAF_KINDS:
         return ATOM
     notation = notation_of(f)
     return notation.level if notation else CALL
@@ -373,7 +377,7 @@ def level(f: Formula) -> int:
 
 # Names and numbers
 
-NAMES = [
+GREEK_NAMES = [
     "alpha",
     "beta",
     "gamma",
@@ -409,8 +413,8 @@ NAMES = [
     "Psi",
     "Omega",
 ]
-LETTERS = dict(zip(NAMES, "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", strict=True))
-GREEK = {letter: rf"\{name}" for name, letter in LETTERS.items()}
+GREEK_LETTERS = dict(zip(GREEK_NAMES, "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", strict=True))
+GREEK = {letter: rf"\{name}" for name, letter in GREEK_LETTERS.items()}
 ESCAPES = {
     "\\": r"\backslash ",
     "^": r"\wedge ",
@@ -425,25 +429,25 @@ ESCAPES |= {
 }  # in math mode, for TeX, MathJax and KaTeX alike
 
 
-def split(name: str) -> tuple[str, str]:
+def split_digits(name: str) -> tuple[str, str]:
     """w1 and w_1 as w and 1; sigma as σ."""
-    found = re.fullmatch(r"(.*[^\d\W_])_?([0-9]+)", readable(name))
-    base, digits = found.groups() if found else (readable(name), "")
-    return LETTERS.get(base, base), digits
+    found = re.fullmatch(r"(.*[^\d\W_])_?([0-9]+)", name_text(name))
+    base, digits = found.groups() if found else (name_text(name), "")
+    return GREEK_LETTERS.get(base, base), digits
 
 
 def latex_name(name: str) -> str:
-    base, digits = split(name)
+    base, digits = split_digits(name)
     letter = (
         base
         if re.fullmatch("[A-Za-z]", base)
-        else GREEK.get(base) or rf"\mathrm{{{escaped(base)}}}"
+        else GREEK.get(base) or rf"\mathrm{{{escape_latex(base)}}}"
     )
     return f"{letter}_{{{digits}}}" if digits else letter
 
 
 def mathml_name(name: str) -> str:
-    base, digits = split(name)
+    base, digits = split_digits(name)
     return (
         f"<msub><mi>{escape(base)}</mi><mn>{digits}</mn></msub>"
         if digits
@@ -451,34 +455,36 @@ def mathml_name(name: str) -> str:
     )
 
 
-def escaped(text: str) -> str:
+def escape_latex(text: str) -> str:
     return "".join(ESCAPES.get(character, character) for character in text)
 
 
-def number(x: float, power: str, infinity: str, nan: str) -> str:
+def number_in_words(x: float, power: str, infinity: str, nan: str) -> str:
     """1e-9 as a product with a power of ten."""
-    digits, _, exponent = setting(x).partition("e")
+    digits, _, exponent = setting_text(x).partition("e")
     return digits.replace("inf", infinity).replace("nan", nan) + (
         power.format(exponent) if exponent else ""
     )
 
 
 def mathml_number(x: float) -> str:
-    text = number(x, "</mn><mo>·</mo><msup><mn>10</mn><mn>{}</mn></msup>", "∞", "NaN").replace(
-        "-", "−"
-    )
+    text = number_in_words(
+        x, "</mn><mo>·</mo><msup><mn>10</mn><mn>{}</mn></msup>", "∞", "NaN"
+    ).replace("-", "−")
     return f"<mrow><mn>{text}</mrow>" if "<" in text else f"<mn>{text}</mn>"
 
 
 def latex_call(name: str, parts: list[str]) -> str:
     function = (
-        SYMBOLS[name][0] if name in SYMBOLS else rf"\operatorname{{{escaped(readable(name))}}}"
+        SYMBOLS[name][0]
+        if name in SYMBOLS
+        else rf"\operatorname{{{escape_latex(name_text(name))}}}"
     )
     return rf"{function}\left({', '.join(parts)}\right)"
 
 
 def mathml_call(name: str, parts: list[str]) -> str:
-    function = SYMBOLS[name][1] if name in SYMBOLS else escape(readable(name))
+    function = SYMBOLS[name][1] if name in SYMBOLS else escape(name_text(name))
     inside = "<mo>,</mo>".join(parts)
     return f"<mrow><mi>{function}</mi><mo>&#x2061;</mo><mrow><mo>(</mo>{inside}<mo>)</mo></mrow></mrow>"
 
@@ -487,8 +493,8 @@ LATEX = Language(
     template=lambda notation: notation.latex,
     name=latex_name,
     call=latex_call,
-    number=lambda x: number(x, r" \cdot 10^{{{}}}", r"\infty", r"\mathrm{NaN}"),
-    text=lambda text: rf"\mathtt{{{escaped(text)}}}",
+    number=lambda x: number_in_words(x, r" \cdot 10^{{{}}}", r"\infty", r"\mathrm{NaN}"),
+    text=lambda text: rf"\mathtt{{{escape_latex(text)}}}",
     enclosed=lambda text: rf"\left({text}\right)",
 )
 MATHML = Language(

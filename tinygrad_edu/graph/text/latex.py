@@ -14,20 +14,30 @@ from itertools import pairwise
 import numpy as np
 
 from tinygrad_edu.core.engine import Tensor
-from tinygrad_edu.graph.read import Edge, Graph, Node, members, trace
+from tinygrad_edu.graph.read import Edge, Graph, Node, read, values_behind
 from tinygrad_edu.graph.text.calculus import (
-    computed,
     contribution_formula,
     derivative_formula,
-    names_of,
+    name_formulas,
+    right_side,
     upstream_formula,
 )
-from tinygrad_edu.graph.text.formula import DOTS, Formula, formula, same, size, valued
+from tinygrad_edu.graph.text.formula import (
+    DOTS_FORMULA,
+    Formula,
+    as_formula,
+    count_signs,
+    same_formula,
+    with_value,
+)
 from tinygrad_edu.graph.text.paths import paths_to
 
-MOST = 400  # nodes: more would fill a book
-FEW, SHORT = 4, 12  # ways to a parameter, and values on one, that are still written out as products
-MANY = 6  # terms of a sum: of more the middle is left out
+MOST_WRITTEN = 400  # nodes: more would fill a book
+MOST_WAYS, LONGEST_WAY = (
+    4,
+    12,
+)  # ways to a parameter, and values on one, that are still written out as products
+MOST_TERMS = 6  # terms of a sum: of more the middle is left out
 ARITHMETIC = {
     "add",
     "subtract",
@@ -39,7 +49,7 @@ ARITHMETIC = {
     "square",
     "sum",
 }
-SMALL = 10  # names, numbers and signs of an expression that may stand within another
+MOST_SIGNS = 10  # names, numbers and signs of an expression that may stand within another
 
 Row = tuple[Formula, Sequence[Formula]]  # x = y = z
 Way = tuple[str, ...]  # the ids of the values on it
@@ -73,22 +83,24 @@ def latex(output: Tensor) -> Formulas:
     """
     if not isinstance(output, Tensor):
         raise TypeError(f"latex takes a Tensor that was computed, and got {output!r:.60}")
-    if (count := len(members(output))) > MOST:
+    if (count := len(values_behind(output))) > MOST_WRITTEN:
         raise ValueError(
-            f"the graph has {count} nodes, and more than {MOST} are not written out: take a "
+            f"the graph has {count} nodes, and more than {MOST_WRITTEN} are not written out: take a "
             "smaller case "
             "(fewer steps, fewer elements), or an earlier value of the same computation"
         )
     variables = sys._getframe(1).f_locals
-    graph = trace(output, variables)
-    equations = Equations(graph, unnamed(graph, output, variables))
+    graph = read(output, variables)
+    equations = Equations(graph, unnamed_values(graph, output, variables))
     rows = [
-        row for row in (*equations.forward(), *equations.backward()) if not same(row[0], row[1][0])
+        row
+        for row in (*equations.forward(), *equations.backward())
+        if not same_formula(row[0], row[1][0])
     ]
-    return Formulas(aligned(rows), tabulated(rows))
+    return Formulas(aligned_latex(rows), table_mathml(rows))
 
 
-def aligned(rows: Sequence[Row]) -> str:
+def aligned_latex(rows: Sequence[Row]) -> str:
     lines = [
         f"  {start.latex if i == 0 else ''} &= {right.latex}"
         for start, rights in rows
@@ -97,7 +109,7 @@ def aligned(rows: Sequence[Row]) -> str:
     return "\\begin{aligned}\n" + " \\\\[4pt]\n".join(lines) + "\n\\end{aligned}"
 
 
-def tabulated(rows: Sequence[Row]) -> str:
+def table_mathml(rows: Sequence[Row]) -> str:
     def cell(side: str, inside: str) -> str:
         return f'<mtd style="text-align: -webkit-{side}; padding: 0.3em 0.1em">{inside}</mtd>'
 
@@ -114,11 +126,11 @@ def tabulated(rows: Sequence[Row]) -> str:
     )
 
 
-def unnamed(graph: Graph, output: Tensor, variables: Mapping[str, object]) -> set[str]:
+def unnamed_values(graph: Graph, output: Tensor, variables: Mapping[str, object]) -> set[str]:
     """The ids of the values whose names are the graph's own, z1, z2 …"""
     return {
         node.id
-        for node, x in zip(graph.nodes, members(output), strict=True)
+        for node, x in zip(graph.nodes, values_behind(output), strict=True)
         if re.fullmatch(r"z\d+", node.name)
         and node.name != getattr(x, "name", None)
         and variables.get(node.name) is not x
@@ -135,7 +147,7 @@ class Equations:
             [edge for edge in graph.edges if edge.contribution is not None],
         )
         self.symbols = {node.id: upstream_formula(graph, node) for node in graph.nodes}
-        self.names = names_of(graph)
+        self.names = name_formulas(graph)
         opaque = {
             end
             for edge in self.edges
@@ -151,8 +163,8 @@ class Equations:
                 or node.operation not in ARITHMETIC
             ):
                 continue
-            expression = computed(graph, node, self.names)
-            if size(expression) <= SMALL:
+            expression = right_side(graph, node, self.names)
+            if count_signs(expression) <= MOST_SIGNS:
                 self.names[node.id] = expression
 
     def inlined(self, node: str) -> bool:
@@ -162,7 +174,7 @@ class Equations:
         """The equation of every value that was computed; an output that was not is given."""
         for node in self.graph.nodes:
             if not self.inlined(node.id) and (node.operation or node is self.graph.output):
-                yield self.names[node.id], [computed(self.graph, node, self.names)]
+                yield self.names[node.id], [right_side(self.graph, node, self.names)]
 
     def backward(self) -> Iterator[Row]:
         """The chain rule: as products for each parameter if they are few and short, else one step
@@ -192,8 +204,8 @@ class Equations:
                 continue
             terms = [
                 self.step(edge, arriving) for edge in self.edges if edge.source == node.id
-            ] or [formula(1.0)]
-            total = valued(added(terms), node.gradient)
+            ] or [as_formula(1.0)]
+            total = with_value(sum_of(terms), node.gradient)
             hidden = self.inlined(node.id) or (
                 node is self.graph.output and not node.shape
             )  # ∂C/∂C, which is 1
@@ -222,7 +234,7 @@ class Equations:
         """∂z/∂w · ∂a/∂z · ∂C/∂a, summed over the ways from w to C, then worked out; None if they
         are many, or long."""
         ways = [path.nodes[::-1] for path in paths_to(self.graph, node).paths]
-        if not ways or max(map(len, ways)) > SHORT:
+        if not ways or max(map(len, ways)) > LONGEST_WAY:
             return None
         stretches: dict[
             tuple[str, str], list[Way]
@@ -230,7 +242,7 @@ class Equations:
         for stretch in dict.fromkeys(stretch for way in ways for stretch in self.stretches(way)):
             stretches.setdefault((stretch[0], stretch[-1]), []).append(stretch)
         shown = dict.fromkeys(tuple(node for node in way if not self.inlined(node)) for way in ways)
-        if len(shown) > FEW:
+        if len(shown) > MOST_WAYS:
             return None
         symbols = {pair: self.local(*pair) for pair in stretches}
         worked = {pair: self.worked_out(found, symbols[pair]) for pair, found in stretches.items()}
@@ -241,10 +253,10 @@ class Equations:
         if len(shown) > 1 and direct in symbols:
             symbols[direct] = worked[direct]
         sums = [
-            added([multiplied([table[pair] for pair in pairwise(way)]) for way in shown])
+            sum_of([product_of([table[pair] for pair in pairwise(way)]) for way in shown])
             for table in (symbols, worked)
         ]
-        return sums[1:] if same(*sums) or len(symbols) == 1 else sums
+        return sums[1:] if same_formula(*sums) or len(symbols) == 1 else sums
 
     def stretches(self, way: Way) -> list[Way]:
         """A way, cut at the values that are named."""
@@ -256,7 +268,7 @@ class Equations:
         terms = [[self.link(*pair) for pair in pairwise(stretch)] for stretch in stretches]
         known = [[factor for factor in term if factor is not None] for term in terms]
         return (
-            added(list(map(multiplied, known)))
+            sum_of(list(map(product_of, known)))
             if list(map(len, known)) == list(map(len, terms))
             else symbol
         )
@@ -266,15 +278,15 @@ class Equations:
         edges = [edge for edge in self.edges if (edge.source, edge.target) == (start, end)]
         found = [derivative_formula(self.graph, edge, self.names) for edge in edges]
         known = [f for f in found if f is not None]
-        return added(known) if len(known) == len(found) else None
+        return sum_of(known) if len(known) == len(found) else None
 
 
-def multiplied(factors: Sequence[Formula]) -> Formula:
+def product_of(factors: Sequence[Formula]) -> Formula:
     return functools.reduce(operator.mul, factors)
 
 
-def added(terms: Sequence[Formula]) -> Formula:
+def sum_of(terms: Sequence[Formula]) -> Formula:
     """Their sum; of many the first and the last."""
     return functools.reduce(
-        operator.add, terms if len(terms) <= MANY else [*terms[:3], DOTS, terms[-1]]
+        operator.add, terms if len(terms) <= MOST_TERMS else [*terms[:3], DOTS_FORMULA, terms[-1]]
     )

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tinygrad_edu.core.engine import Tensor
-from tinygrad_edu.graph.expression import figures, many, readable, sized, true_minus
-from tinygrad_edu.graph.read import Edge, Graph, Node, members, trace
+from tinygrad_edu.graph.expression import count_text, name_text, number_text, shape_text, true_minus
+from tinygrad_edu.graph.read import Edge, Graph, Node, read, values_behind
 from tinygrad_edu.graph.steps import incoming
-from tinygrad_edu.graph.text.table import columns
+from tinygrad_edu.graph.text.table import table_lines
 
-MOST = 200  # paths: more are not listed
-LONG = 12  # names on one line; of a longer path the middle is left out
+MOST_LISTED = 200  # paths: more are not listed
+LONGEST_LISTED = 12  # names on one line; of a longer path the middle is left out
 
 
 @dataclass(frozen=True)
@@ -48,24 +48,26 @@ class Paths:
 
     def __repr__(self) -> str:
         title = (
-            f"∂{readable(self.graph.output.name)}/∂{readable(self.leaf.name)} = "
-            f"{figures(self.gradient)}"
+            f"∂{name_text(self.graph.output.name)}/∂{name_text(self.leaf.name)} = "
+            f"{number_text(self.gradient)}"
         )
-        found = many(self.count, "path")
+        found = count_text(self.count, "path")
         if not self.paths:
-            return true_minus(f"{title}, the sum over {found}: more than {MOST} are not listed")
-        names = {node.id: readable(node.name) for node in self.graph.nodes}
+            return true_minus(
+                f"{title}, the sum over {found}: more than {MOST_LISTED} are not listed"
+            )
+        names = {node.id: name_text(node.name) for node in self.graph.nodes}
         rows = [
             (
-                f"  {shortened(' ← ', [names[node] for node in path.nodes])}",
-                shortened(" × ", [figures(x, 3) for x in path.locals] or ["1"]),
-                f"= {figures(path.product)}",
+                f"  {join_abridged(' ← ', [names[node] for node in path.nodes])}",
+                join_abridged(" × ", [number_text(x, 3) for x in path.locals] or ["1"]),
+                f"= {number_text(path.product)}",
             )
             for path in self.paths
         ]
-        added = true_minus(shortened(" + ", [figures(path.product) for path in self.paths]))
-        total = [] if self.count == 1 else [f"  {added} = {true_minus(figures(self.gradient))}"]
-        return "\n".join([true_minus(f"{title}, over {found}"), *columns(rows), *total])
+        added = true_minus(join_abridged(" + ", [number_text(path.product) for path in self.paths]))
+        total = [] if self.count == 1 else [f"  {added} = {true_minus(number_text(self.gradient))}"]
+        return "\n".join([true_minus(f"{title}, over {found}"), *table_lines(rows), *total])
 
 
 def paths(output: Tensor, leaf: Tensor) -> Paths:
@@ -85,18 +87,18 @@ def paths(output: Tensor, leaf: Tensor) -> Paths:
     for name, x in (("output", output), ("leaf", leaf)):
         if not isinstance(x, Tensor):
             raise TypeError(f"paths takes two Tensors, and got {x!r:.60} as {name}")
-    graph = trace(output, sys._getframe(1).f_locals)
-    number = next((number for number, x in enumerate(members(output)) if x is leaf), None)
+    graph = read(output, sys._getframe(1).f_locals)
+    number = next((number for number, x in enumerate(values_behind(output)) if x is leaf), None)
     if number is None:
         raise ValueError(
-            f"{called(leaf)} is not among the {len(graph.nodes)} values that "
+            f"{tensor_name(leaf)} is not among the {len(graph.nodes)} values that "
             f"{graph.output.name!r:.60} was "
             "computed from: take a Tensor that took part, the very same one and not a copy"
         )
     return paths_to(graph, graph.nodes[number])
 
 
-def called(x: Tensor) -> str:
+def tensor_name(x: Tensor) -> str:
     return f"{x.name!r:.60}" if x.name else f"{x!r:.60}"
 
 
@@ -112,16 +114,16 @@ def paths_to(graph: Graph, leaf: Node) -> Paths:
         if edge.source not in ways or edge.contribution is None:
             continue
         if edge.local is None:
-            raise arrays(edge, graph)
+            raise array_on_edge(edge, graph)
         ways[edge.target] = ways.get(edge.target, 0) + ways[edge.source]
     if leaf.shape:
-        raise arrays_at(leaf)
+        raise array_refused(leaf)
     count = ways[graph.output.id]
-    found = tuple(walked(graph, leaf.id, set(ways))) if count <= MOST else ()
+    found = tuple(walk_paths(graph, leaf.id, set(ways))) if count <= MOST_LISTED else ()
     return Paths(graph, leaf, count, found, float(leaf.gradient))
 
 
-def walked(graph: Graph, leaf: str, ways: set[str]) -> Iterator[Path]:
+def walk_paths(graph: Graph, leaf: str, ways: set[str]) -> Iterator[Path]:
     """The paths themselves, through nodes that lead to the leaf; first arguments first."""
     into = incoming(graph)
     pending: list[tuple[str, tuple[Edge, ...]]] = [(graph.output.id, ())]
@@ -141,23 +143,27 @@ def walked(graph: Graph, leaf: str, ways: set[str]) -> Iterator[Path]:
             ]
 
 
-def arrays(edge: Edge, graph: Graph) -> ValueError:
+def array_on_edge(edge: Edge, graph: Graph) -> ValueError:
     """The first node of the edge that is no number, in an error."""
     nodes = {node.id: node for node in graph.nodes}
-    return arrays_at(next(node for node in (nodes[edge.source], nodes[edge.target]) if node.shape))
+    return array_refused(
+        next(node for node in (nodes[edge.source], nodes[edge.target]) if node.shape)
+    )
 
 
-def arrays_at(node: Node) -> ValueError:
+def array_refused(node: Node) -> ValueError:
     return ValueError(
-        f"{node.name!r:.60} has the shape {sized(node.shape)}, and paths multiplies numbers, not "
+        f"{node.name!r:.60} has the shape {shape_text(node.shape)}, and paths multiplies numbers, not "
         "arrays: compute "
         "with numbers, w1 * x1 + w2 * x2 in place of w @ x, or use explain(output), which shows "
         "arrays"
     )
 
 
-def shortened(between: str, words: list[str]) -> str:
+def join_abridged(between: str, words: list[str]) -> str:
     """All of them, or the first and the last."""
     return between.join(
-        words if len(words) <= LONG else [*words[: LONG // 2], "…", *words[1 - LONG // 2 :]]
+        words
+        if len(words) <= LONGEST_LISTED
+        else [*words[: LONGEST_LISTED // 2], "…", *words[1 - LONGEST_LISTED // 2 :]]
     )
