@@ -1,8 +1,9 @@
 """The recorded graph as data, and what reads it: pictures, a stepper, words and formulas.
 
-Reading order: modules.py → model.py → expression.py → steps.py; fold.py and scalars.py make smaller
-and larger graphs of one, data.py makes JSON. Then pictures/ draws it, words/ explains it and writes
-its formulas, stepping/ goes through it."""
+Reading order: modules.py → read.py → expression.py → steps.py; fold.py and scalars.py make smaller
+and larger graphs of one, data.py makes JSON. Then pictures/ draws it, text/ explains it and writes
+its formulas, stepping/ goes through it.
+"""
 
 from tinygrad_edu.graph.data import as_json
 from tinygrad_edu.graph.pictures.picture import Picture, draw

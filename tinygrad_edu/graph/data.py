@@ -1,4 +1,4 @@
-"""A graph as plain data, for JSON."""
+"""as_json: a graph as dicts, lists, texts and numbers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.core.engine import Array
 from tinygrad_edu.graph.expression import index_text
 from tinygrad_edu.graph.read import Edge, Graph, Node
 
 
 def as_json(graph: Graph) -> dict[str, Any]:
-    """Dicts, lists, text and finite numbers, the same in every run; NaN and infinities are text,
-    arrays have shape and dtype.
+    """A graph as dicts, lists, text and finite numbers: the same in every run.
+
+    NaN and the infinities are text; an array is its shape, its dtype and its numbers in lists.
 
     >>> import json
     >>> from tinygrad_edu import Tensor
@@ -36,7 +38,7 @@ def node_json(node: Node) -> dict[str, Any]:
         "name": node.name,
         "role": node.role,
         "module": node.module,
-        "operation": node.operation,
+        "operation": node.kind,
         "constants": {str(number): value_json(x) for number, x in node.constants},
         "options": {key: value_json(x) for key, x in node.options},
         "value": array_json(node.value),
@@ -53,27 +55,23 @@ def edge_json(edge: Edge) -> dict[str, Any]:
         "local": value_json(edge.local),
         "contribution": array_json(edge.contribution),
         "before": value_json(edge.before),
-        "partial": edge.partial,
+        "partial": edge.partial_text,
         "place": edge.place,
     }
 
 
-def array_json(x: Any) -> dict[str, Any] | None:
-    return (
-        None
-        if x is None
-        else {"shape": list(x.shape), "dtype": str(x.dtype), "data": value_json(x.tolist())}
-    )
+def array_json(x: Array | None) -> dict[str, Any] | None:
+    if x is None:
+        return None
+    return {"shape": list(x.shape), "dtype": str(x.dtype), "data": value_json(x.tolist())}
 
 
 def value_json(x: Any) -> Any:
-    """What JSON has; of other things text that is the same in every run: no address in memory."""
+    """A value as JSON has it; anything else as text without an address in memory."""
     if x is None or isinstance(x, bool | int | str):
         return x
-    if isinstance(x, float) and math.isfinite(x):
-        return float(x)
     if isinstance(x, float):
-        return "NaN" if math.isnan(x) else "Infinity" if x > 0 else "-Infinity"
+        return float(x) if math.isfinite(x) else infinity_json(x)
     if isinstance(x, np.generic):
         return value_json(x.item())
     if isinstance(x, np.ndarray):
@@ -82,10 +80,13 @@ def value_json(x: Any) -> Any:
         return [value_json(item) for item in x]
     if isinstance(x, slice) or x is Ellipsis:
         return index_text(x)
-    return (
-        x.__name__
-        if isinstance(x, type)
-        else str(x)
-        if isinstance(x, np.dtype)
-        else f"<{type(x).__name__}>"
-    )
+    if isinstance(x, type):
+        return x.__name__
+    return str(x) if isinstance(x, np.dtype) else f"<{type(x).__name__}>"
+
+
+def infinity_json(x: float) -> str:
+    """What is no finite number, by JavaScript's names."""
+    if math.isnan(x):
+        return "NaN"
+    return "Infinity" if x > 0 else "-Infinity"

@@ -1,10 +1,11 @@
-"""How an operation is written, p1 = w1 × x1, and how numbers and names are: shared by all that
-shows a graph."""
+"""How an operation is written, p1 = w1 × x1, and how numbers and names are, in all that shows a
+graph.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ import numpy as np
 from tinygrad_edu.core.engine import Array
 from tinygrad_edu.graph.read import Graph, Node
 
-INFIX = {"add": "+", "subtract": "−", "multiply": "×", "divide": "/", "power": "**", "matmul": "@"}
-PREFIX = {"negative": "−", "positive": "+"}
+# The symbols that have a meaning beyond their text
+PLUS, TIMES, TO_THE_POWER = "{} + {}", "{} × {}", "{} ** {}"
+IN_BRACKETS = "[{}]"  # within a symbol: what stands here is an index
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-LONGEST_NAME = 32  # characters of one name
+LONGEST_NAME, LONGEST_CALL = 32, 60  # characters
 MINUS = re.compile(r"(?<![^\s(±])-(?=[\di])|(?<=\de)-(?=\d)")  # a number's sign, or its exponent's
 
 
@@ -32,7 +34,7 @@ def expressions(graph: Graph) -> dict[str, str]:
     operands: dict[str, dict[int, str]] = {node.id: {} for node in graph.nodes}
     for edge in graph.edges:
         operands[edge.target][edge.argument] = names[edge.source]
-    return {node.id: expression(node, operands[node.id]) for node in graph.nodes if node.operation}
+    return {node.id: expression(node, operands[node.id]) for node in graph.nodes if node.kind}
 
 
 def equations(graph: Graph) -> dict[str, str]:
@@ -44,41 +46,44 @@ def equations(graph: Graph) -> dict[str, str]:
     }
 
 
-def expression(node: Node, operands: dict[int, str]) -> str:
+def expression(node: Node, operands: Mapping[int, str]) -> str:
+    """The operation with its operands, which are texts by their argument's number: w1 × x1."""
     constants = dict(node.constants)
-    texts = [
-        text
-        for _, text in sorted(
-            (operands | {number: setting_text(x) for number, x in constants.items()}).items()
-        )
-    ]
-    name = str(node.operation)
-    if name == "power" and is_whole_number(constants.get(1)):
+    is_index = IN_BRACKETS in node.symbol
+    settings = {
+        number: index_text(x) if is_index else setting_text(x) for number, x in constants.items()
+    }
+    texts = in_order_of_arguments(operands, settings)
+    if node.symbol == TO_THE_POWER and is_whole_number(constants.get(1)):
         return texts[0] + texts[1].translate(RAISED)
-    if name == "square":
-        return texts[0] + "²"
-    if name == "absolute":
-        return f"|{texts[0]}|"
-    if name == "getitem":
-        return shorten(
-            f"{texts[0]}[{index_text(constants[1]) if 1 in constants else texts[1]}]", 60
-        )
-    if name in PREFIX:
-        return PREFIX[name] + texts[0]
-    if name in INFIX and len(texts) == 2:
-        return f" {INFIX[name]} ".join(texts)
-    return shorten(
-        f"{name_text(name)}({', '.join(texts + [f'{key}={setting_text(x)}' for key, x in node.options])})",
-        60,
-    )
+    if is_index and has_blanks(node, len(texts)):
+        return shorten(node.symbol.format(*texts), LONGEST_CALL)
+    if has_blanks(node, len(texts)):
+        return node.symbol.format(*texts)
+    texts += [f"{key}={setting_text(x)}" for key, x in node.options]
+    return shorten(f"{name_text(str(node.kind))}({', '.join(texts)})", LONGEST_CALL)
+
+
+def in_order_of_arguments(operands: Mapping[int, Any], settings: Mapping[int, Any]) -> list[Any]:
+    """What has an edge and what has none, by the arguments' numbers, as one list."""
+    return [x for _, x in sorted({**operands, **settings}.items())]
+
+
+def has_blanks(node: Node, count: int) -> bool:
+    """Whether its symbol has a place for each of so many arguments, and options are not lost."""
+    return node.symbol.count("{}") == count and not node.options
 
 
 def is_whole_number(x: Any) -> bool:
+    """Whether it can be written as a small raised number."""
     return x is not None and np.ndim(x) == 0 and 0 <= x < 1000 and x == int(x)
 
 
+# Arguments that are no node
+
+
 def setting_text(x: Any) -> str:
-    """An argument that is no node: a number with 4 digits, anything else as Python writes it."""
+    """A number with 4 digits; anything else as Python writes it."""
     if isinstance(x, np.ndarray | np.generic) and x.ndim == 0:
         x = x.item()
     return short_exponent(f"{x:.4g}") if isinstance(x, float) else name_text(str(x))
@@ -94,11 +99,16 @@ def index_text(index: Any) -> str:
     return ":".join("" if end is None else str(end) for end in ends)
 
 
+# Numbers
+
+
 def number_text(x: Any, digits: int = 4) -> str:
     """A number with so many significant digits; whole numbers and truth values as they are.
 
-    >>> number_text(2.0), number_text(0.0), number_text(-1234.5), number_text(0.00001), number_text(0.5, 3), number_text(7)
-    ('2.000', '0', '-1234', '1.000e-5', '0.500', '7')
+    >>> number_text(2.0), number_text(0.0), number_text(-1234.5), number_text(0.00001)
+    ('2.000', '0', '-1234', '1.000e-5')
+    >>> number_text(0.5, 3), number_text(7)
+    ('0.500', '7')
     """
     if np.asarray(x).dtype.kind != "f":
         return str(x)
@@ -109,19 +119,16 @@ def range_text(x: Any) -> str:
     """The one number, or the smallest and the greatest."""
     if x.size == 0:
         return "empty"
-    least, greatest = (
-        number_text(extreme[()], 3 if x.ndim else 4) for extreme in (x.min(), x.max())
-    )
+    digits = 3 if x.ndim else 4
+    least, greatest = (number_text(extreme[()], digits) for extreme in (x.min(), x.max()))
     return least if least == greatest else f"{least} … {greatest}"
 
 
 def greatest_magnitude(gradient: Array | None) -> float:
-    """The greatest magnitude; NaN counts as 0."""
-    return (
-        0.0
-        if gradient is None
-        else float(np.nan_to_num(np.abs(gradient), posinf=np.inf).max(initial=0.0))
-    )
+    """The greatest |number|; NaN counts as 0, and so does no gradient."""
+    if gradient is None:
+        return 0.0
+    return float(np.nan_to_num(np.abs(gradient), posinf=np.inf).max(initial=0.0))
 
 
 def scale_text(x: Array) -> str:
@@ -130,9 +137,9 @@ def scale_text(x: Array) -> str:
         return "empty"
     if not x.ndim:
         return brief_number(x[()])
-    return (f"±{brief_number(greatest_magnitude(x))}" if greatest_magnitude(x) else "0") + (
-        ", NaN" if np.isnan(x).any() else ""
-    )
+    greatest = greatest_magnitude(x)
+    scale = f"±{brief_number(greatest)}" if greatest else "0"
+    return scale + (", NaN" if np.isnan(x).any() else "")
 
 
 def brief_number(x: Any) -> str:
@@ -146,6 +153,7 @@ def true_minus(text: str) -> str:
 
 
 def short_exponent(number: str) -> str:
+    """1e5 for Python's 1e+05."""
     return number.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
 
 
@@ -153,22 +161,8 @@ def shape_text(shape: Sequence[int]) -> str:
     return str(tuple(shape))
 
 
-def name_text(name: str) -> str:
-    """A name as it can be shown: printable, on one line, not endless."""
-    return (
-        shorten(
-            " ".join("".join(c if c.isprintable() else " " for c in name[:1000]).split()),
-            LONGEST_NAME,
-        )
-        or "?"
-    )
-
-
-def shorten(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
 def count_text(count: int, noun: str) -> str:
+    """1 value, 1,200 values"""
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
@@ -182,3 +176,16 @@ def short_count(n: int) -> str:
         return f"{n:,}"
     power = (len(str(n)) - 1) // 3
     return f"{n / 1000**power:.3g}{' KMBT'[power]}"
+
+
+# Names
+
+
+def name_text(name: str) -> str:
+    """A name as it can be shown: printable, on one line, not endless."""
+    printable = "".join(c if c.isprintable() else " " for c in name[:1000])
+    return shorten(" ".join(printable.split()), LONGEST_NAME) or "?"
+
+
+def shorten(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,8 +1,9 @@
 """The two passes, one step after the other: what a table tells and a stepper shows.
 
-Forward, every value is given or computed, each after those that it needs. Backward, in the order of
-the engine's chain_rule: the youngest value's gradient is complete, and it passes a contribution
-along each of its edges."""
+Forward, every value is given or computed, each after those that it needs. Backward is in the order
+of the engine's chain_rule: the youngest value's gradient is complete, and the value passes a
+contribution along each of its edges.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +26,10 @@ class Forward:
 
 @dataclass(frozen=True, eq=False)
 class Backward:
-    """A value passes a contribution, upstream × local, along one edge back to an input, where
-    contributions add up."""
+    """A value passes a contribution, upstream × local, along one edge back to an input.
+
+    There it is added to what the input has received before.
+    """
 
     edge: Edge  # edge.local is the local derivative, between numbers
     target: Node  # what passes it on: its gradient is complete
@@ -39,8 +42,7 @@ class Backward:
 
 
 def steps(graph: Graph) -> list[Forward | Backward]:
-    """Both passes, all of the forward one first. What requires no gradient takes no part in the
-    backward one.
+    """Both passes, the forward one first; what requires no gradient is in that one only.
 
     >>> from tinygrad_edu import Tensor
     >>> from tinygrad_edu.graph import read
@@ -60,7 +62,7 @@ def steps(graph: Graph) -> list[Forward | Backward]:
 
 
 def incoming(graph: Graph) -> dict[str, list[Edge]]:
-    """The edges that end at each node, in the order of its arguments, by its id."""
+    """The edges that end at each node, in the order of its arguments, by the node's id."""
     into: dict[str, list[Edge]] = {node.id: [] for node in graph.nodes}
     for edge in graph.edges:
         into[edge.target].append(edge)
@@ -68,7 +70,7 @@ def incoming(graph: Graph) -> dict[str, list[Edge]]:
 
 
 def backward_steps(nodes: dict[str, Node], edges: list[Edge]) -> Iterator[Backward]:
-    """The steps along these edges, adding up what each source receives."""
+    """One step for each edge that passes something on; what a source receives is added up."""
     passing = [(edge, edge.contribution) for edge in edges if edge.contribution is not None]
     last = {edge.source: edge for edge, _ in passing}
     received: dict[str, Array] = {}
@@ -89,6 +91,6 @@ def backward_steps(nodes: dict[str, Node], edges: list[Edge]) -> Iterator[Backwa
 
 
 def quiet_sum(before: Array, contribution: Array) -> Array:
-    """Their sum; that of opposite infinities is NaN, without a warning."""
+    """Their sum, without a warning where opposite infinities make NaN."""
     with np.errstate(all="ignore"):
         return np.asarray(before + contribution)

@@ -1,7 +1,7 @@
-"""Arrays as small pictures: heat maps, tiles of images, strips. Blue is positive, orange negative,
-white zero.
+"""Arrays as small pictures: heat maps, tiles of images, strips.
 
-A PNG with a palette takes a few lines with zlib, so that no library of images is needed.
+Blue is positive, orange negative, white zero. A PNG with a palette takes a few lines with zlib: no
+library of images is needed.
 """
 
 from __future__ import annotations
@@ -17,15 +17,8 @@ import numpy as np
 from tinygrad_edu.core.engine import Array
 from tinygrad_edu.graph.expression import greatest_magnitude, range_text, scale_text
 
-DIVERGING = (
-    "#7f3b08",
-    "#e08214",
-    "#fdc98c",
-    "#f7f7f7",
-    "#9ecae1",
-    "#3b8bc2",
-    "#084594",
-)  # −max … zero … +max
+# −max … zero … +max
+DIVERGING = ["#7f3b08", "#e08214", "#fdc98c", "#f7f7f7", "#9ecae1", "#3b8bc2", "#084594"]
 GREY = ("#ffffff", "#1b2733")  # 0 … max
 HALF = 126  # the colours 0 to 252 are the scale, so that zero has one of its own, in the middle
 GAP, NAN = 255, 254  # colours: between tiles, and for what is not a number
@@ -34,7 +27,7 @@ SIDE = 64  # rows and columns shown at most
 LONGEST, SHORTEST = 116, 44  # points, of a side of a heat map
 CELL, TILE, STRIP = 14, 33, 12  # points of one number and of one image, at most, and of one row
 SMALLEST = 8  # rows of a flattened array that may be an image
-PIXELS_PER_POINT = 2  # pixels for one point
+PIXELS_PER_POINT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,17 +42,18 @@ class Thumbnail:
 
 
 def make_thumbnail(x: Array, stack: Array | None = None, grey: bool = False) -> Thumbnail:
-    """An array as a heat map, or as tiles if its images are given too; in grey if that is
-    wanted."""
+    """An array as a heat map, or as tiles if its images are given too; in colours or in grey."""
+    note = ""
     if stack is None:
         small, note = reduce_matrix(x.reshape(-1, x.shape[-1]) if x.ndim else x.reshape(1, 1))
     else:
-        small, note = stack[:TILES], f"{TILES} of {len(stack)} shown" if len(stack) > TILES else ""
-    colours = (
-        grey_colours(small, x)
-        if grey
-        else diverging_colours(small, greatest_magnitude(x[np.isfinite(x)]))
-    )
+        small = stack[:TILES]
+        if len(stack) > TILES:
+            note = f"{TILES} of {len(stack)} shown"
+    if grey:
+        colours = grey_colours(small, x)
+    else:
+        colours = diverging_colours(small, greatest_magnitude(x[np.isfinite(x)]))
     pixels = enlarge_cells(colours) if stack is None else mosaic(colours)
     height, width = pixels.shape
     return Thumbnail(
@@ -73,27 +67,23 @@ def make_thumbnail(x: Array, stack: Array | None = None, grey: bool = False) -> 
 
 def scale_thumbnail() -> Thumbnail:
     """The colours from −max to +max, for the legend."""
-    line = (
-        np.linspace(0, 2 * HALF, 2 * HALF + 1)
-        .astype(np.uint8)[None]
-        .repeat(PIXELS_PER_POINT * 9, 0)
-    )
+    colours = np.linspace(0, 2 * HALF, 2 * HALF + 1).astype(np.uint8)
+    line = colours[None].repeat(PIXELS_PER_POINT * 9, 0)
     return Thumbnail(palette_png(line, DIVERGING), 72, 9, "")
 
 
 def reduce_matrix(matrix: Array) -> tuple[Array, str]:
-    """At most SIDE rows and columns, and how: of a block of numbers the one that is farthest from
-    zero stands for all."""
+    """The matrix in at most SIDE rows and columns, and how it was reduced.
+
+    Of a block of numbers the one that is farthest from zero stands for all.
+    """
     rows, columns = (math.ceil(length / SIDE) for length in matrix.shape)
     if rows == columns == 1:
         return matrix, ""
-    greatest, least = (
-        reduce_blocks(np.fmax, matrix, rows, columns),
-        reduce_blocks(np.fmin, matrix, rows, columns),
-    )
-    return np.where(
-        greatest > -least, greatest, least
-    ), f"a cell: the greatest of {rows} × {columns}"
+    greatest = reduce_blocks(np.fmax, matrix, rows, columns)
+    least = reduce_blocks(np.fmin, matrix, rows, columns)
+    farthest = np.where(greatest > -least, greatest, least)
+    return farthest, f"a cell: the greatest of {rows} × {columns}"
 
 
 def reduce_blocks(f: np.ufunc, matrix: Array, rows: int, columns: int) -> Array:
@@ -111,9 +101,8 @@ def diverging_colours(x: Array, greatest: float) -> Array:
 def grey_colours(x: Array, whole: Array) -> Array:
     """Numbers as greys: 0, or what is smallest below it, is white, and the greatest black."""
     least, greatest = min(float(whole.min()), 0.0), float(whole.max())
-    return np.rint(2 * HALF * (x.astype(float) - least) / ((greatest - least) or 1.0)).astype(
-        np.uint8
-    )
+    shares = (x.astype(float) - least) / ((greatest - least) or 1.0)
+    return np.rint(2 * HALF * shares).astype(np.uint8)
 
 
 def enlarge_cells(colours: Array) -> Array:
@@ -142,10 +131,9 @@ def palette(stops: Sequence[str]) -> bytes:
     """256 colours: those between the stops, and at the end the two special ones."""
     known = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops])
     places, scale = np.linspace(0, 2 * HALF, len(stops)), np.arange(2 * HALF + 1)
+    channels = [np.interp(scale, places, channel) for channel in known.T]
     colours = np.zeros((256, 3), np.uint8)
-    colours[: len(scale)] = np.rint(
-        np.stack([np.interp(scale, places, channel) for channel in known.T], axis=1)
-    )
+    colours[: len(scale)] = np.rint(np.stack(channels, axis=1))
     colours[NAN], colours[GAP] = (208, 0, 208), (255, 255, 255)
     return colours.tobytes()
 
@@ -154,20 +142,17 @@ def palette_png(pixels: Array, stops: Sequence[str]) -> bytes:
     """Colours by their number as a PNG."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
+        checksum = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
 
     height, width = pixels.shape
-    lines = np.pad(
-        pixels, ((0, 0), (1, 0))
-    ).tobytes()  # each begins with the number of its filter: none
+    rows = np.pad(pixels, ((0, 0), (1, 0))).tobytes()  # each begins with its filter's number: none
     return b"".join(
         [
             b"\x89PNG\r\n\x1a\n",
             chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 3, 0, 0, 0)),
             chunk(b"PLTE", palette(stops)),
-            chunk(b"IDAT", zlib.compress(lines, 9)),
+            chunk(b"IDAT", zlib.compress(rows, 9)),
             chunk(b"IEND", b""),
         ]
     )
@@ -177,7 +162,7 @@ def palette_png(pixels: Array, stops: Sequence[str]) -> bytes:
 
 
 def image_stack(x: Array) -> Array | None:
-    """`(n, h, w)` if an array is a batch of images: with channels, or square, also flattened."""
+    """`(n, h, w)` if an array is a batch of images, flattened or not, or with channels; else None."""
     if x.size == 0 or x.dtype.kind not in "fiu":
         return None
     if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[2] == x.shape[3] >= SMALLEST:
@@ -198,7 +183,6 @@ def square_images(x: Array, pixels: int) -> Array | None:
 
 
 def is_smooth(stack: Array) -> bool:
-    """Whether pixels above each other are alike, as in images and nowhere else: their correlation
-    is above ½."""
+    """Whether pixels above each other are alike, as in images only: correlated above ½."""
     centred = stack.astype(float) - stack.mean()
     return bool((centred[:, 1:] * centred[:, :-1]).mean() > (centred**2).mean() / 2)

@@ -26,6 +26,7 @@ def legend(sheet: Sheet, direction: str, note: str) -> str:
 
 
 def role_entries(sheet: Sheet) -> str:
+    """The colours of the roles that the picture has."""
     colours: dict[str, list[str]] = {}  # some roles share one
     for role, (strong, _) in sheet.theme.roles.items():
         if any(node.role == role for node in sheet.graph.nodes):
@@ -40,14 +41,10 @@ def number_entries(sheet: Sheet) -> str:
     """What stands on edges and in boxes of numbers."""
     notes = ""
     if any(edge.local is not None for edge in sheet.graph.edges):
-        notes += td(font_markup("× 2.00", 9, sheet.theme.backward)) + legend_entry(
-            "local derivative of the edge   ", sheet
-        )
-    if (
-        not sheet.arrays
-        and sheet.gradients
-        and any(node.gradient is not None for node in sheet.graph.nodes)
-    ):
+        notes += td(font_markup("× 2.00", 9, sheet.theme.backward))
+        notes += legend_entry("local derivative of the edge   ", sheet)
+    has_gradients = any(node.gradient is not None for node in sheet.graph.nodes)
+    if has_gradients and sheet.gradients and not sheet.arrays:
         notes += swatch(11, 11, sheet.theme.positive) + swatch(11, 11, sheet.theme.negative)
         notes += legend_entry("bar: size of a positive / negative gradient", sheet)
     return notes
@@ -57,18 +54,13 @@ def map_entries(sheet: Sheet) -> str:
     """The scale of the heat maps, if there are any, and what else arrays have."""
     notes = ""
     if sheet.thumbnails:
-        notes = (
-            legend_entry("heat map: −max", sheet)
-            + sheet.reserve(scale_thumbnail())
-            + legend_entry("+max   ", sheet)
-        )
+        notes += legend_entry("heat map: −max", sheet) + sheet.reserve(scale_thumbnail())
+        notes += legend_entry("+max   ", sheet)
         if sheet.values and sheet.gradients:
             notes += legend_entry("left: value, right: gradient   ", sheet)
-    return notes + (
-        legend_entry("thicker edge: larger array", sheet)
-        if sheet.arrays and not sheet.folded
-        else ""
-    )
+    if sheet.arrays and not sheet.folded:
+        notes += legend_entry("thicker edge: larger array", sheet)
+    return notes
 
 
 def block_entries(sheet: Sheet) -> str:
@@ -82,9 +74,8 @@ def block_entries(sheet: Sheet) -> str:
             sheet,
         )
     if sheet.residuals:
-        notes += td(bare_table(tr(swatch(18, 3, sheet.theme.residual)))) + legend_entry(
-            "residual path", sheet
-        )
+        notes += td(bare_table(tr(swatch(18, 3, sheet.theme.residual))))
+        notes += legend_entry("residual path", sheet)
     return notes
 
 
@@ -93,14 +84,12 @@ def legend_entry(words: str, sheet: Sheet) -> str:
 
 
 def centre_line(line: str, longest: float) -> str:
-    """A line of the legend between empty cells, or Graphviz would stretch the gaps of the shorter
-    one."""
+    """A line between empty cells: Graphviz would else stretch the gaps of a shorter one."""
     margin = f'<TD WIDTH="{max(round((longest - line_length(line)) / 2) - 8, 0)}"></TD>'
     return bare_table(tr(margin, line, margin), 2, 2)
 
 
 def line_length(line: str) -> float:
-    """About how long a line of the legend is, in points: swatches, cells, and 4.3 points for a
-    character."""
+    """About how long a line is, in points: swatches, cells, and 4.3 points for a character."""
     swatches = sum(map(float, re.findall(r'FIXEDSIZE="TRUE" WIDTH="([\d.]+)"', line)))
     return swatches + 6 * line.count("<TD") + 4.3 * len(re.sub("<[^>]*>", "", line))

@@ -1,7 +1,8 @@
 """The pieces of Graphviz's HTML-like labels: tables, cells, texts.
 
 Numbers keep an ASCII minus here, because layout takes U+2212 to be wider than it is; render.py
-swaps it in afterwards."""
+swaps it in afterwards.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +41,5 @@ def font_markup(words: str, points: int, colour: str, bold: bool = False) -> str
 
 
 def escape_label(words: str) -> str:
-    """Text within an HTML-like label: Graphviz expands what follows a backslash, so it is
-    doubled."""
+    """Text within a label: Graphviz expands what follows a backslash, so it is doubled."""
     return html.escape(words).replace("\\", "\\\\")

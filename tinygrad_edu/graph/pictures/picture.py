@@ -16,17 +16,13 @@ from tinygrad_edu.graph.pictures.themes import THEMES
 from tinygrad_edu.graph.read import Graph, read, values_behind
 from tinygrad_edu.graph.scalars import open_arrays
 
-MOST_NODES = 400  # nodes: with more, nothing can be made out
-NODES_TO_FOLD, BOXES_AIMED_AT = (
-    60,
-    30,
-)  # nodes: with more, Modules are folded; and so many boxes are aimed at, as these are larger
+MOST_NODES = 400  # with more, nothing can be made out
+NODES_TO_FOLD, BOXES_AIMED_AT = 60, 30  # with more nodes, Modules are folded: to so many boxes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Picture:
-    """A drawn graph: its data, and its DOT source. A notebook shows it; `svg()` and `save(path)`
-    give it away."""
+    """A drawn graph, and its DOT source. A notebook shows it; `svg()` and `save(path)` keep it."""
 
     graph: Graph
     source: str
@@ -61,8 +57,7 @@ class Picture:
         return f"<{render.picture_summary(self.graph)}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: the SVG, or how to get a renderer, with the source in the
-        meantime."""
+        """What a notebook shows: the SVG; without a renderer, how to get one, and the source."""
         from tinygrad_edu.graph.pictures import render
 
         try:
@@ -81,15 +76,13 @@ def draw(
     direction: str | None = None,
     scalars: bool = False,
 ) -> Picture:
-    """Draw all that a Tensor was computed from: every value with its gradient ∂output/∂value; no
-    `grad` is touched.
+    """Draw all that a Tensor was computed from: each value with its gradient ∂output/∂value.
 
-    `theme` is light or dark. `depth` folds Modules at that level to one box each, and draws blocks
-    that repeat once; graphs of more than 60 nodes are folded anyway. `scalars` draws small arrays
-    number by number. Without `values` or `gradients` those rows are left out. `direction` is LR or
-    TB: left out, numbers flow to the right and arrays down.
+    Names are read off the caller's variables; no `grad` is touched. `theme` is light or dark,
+    `direction` LR or TB. `depth` folds Modules at that level to a box each and draws repeated
+    blocks once, as happens anyway beyond 60 nodes; `scalars` draws small arrays number by number.
 
-    >>> x = Tensor(3.0, requires_grad=True, name="x")
+    >>> x = Tensor(3.0, requires_grad=True)
     >>> draw(x * x + x)  # a notebook shows the picture; .save("graph.svg") keeps it
     <Computation graph of z2 = z1 + x: 3 values, 4 edges>
     """
@@ -102,7 +95,7 @@ def draw(
     if scalars and depth is not None:
         raise ValueError("depth folds a graph and scalars unfolds it: draw with one of them")
     found = values_behind(output)
-    if len(found) > MOST_NODES and not any(getattr(x, "calls", ()) for x in found):
+    if len(found) > MOST_NODES and not any(getattr(x, "notes", ()) for x in found):
         raise too_many_nodes(len(found))
     graph = read(output, sys._getframe(1).f_locals)
     shown, note = (open_arrays(graph), "") if scalars else fold_if_large(graph, depth)
@@ -122,11 +115,8 @@ def make_picture(
     from tinygrad_edu.graph.pictures.sheet import Sheet
 
     sheet = Sheet(graph, THEMES[theme], values, gradients)
-    return Picture(
-        graph,
-        dot_source(sheet, direction or ("TB" if sheet.arrays else "LR"), note),
-        sheet.thumbnails,
-    )
+    direction = direction or ("TB" if sheet.arrays else "LR")
+    return Picture(graph, dot_source(sheet, direction, note), sheet.thumbnails)
 
 
 def fold_if_large(graph: Graph, depth: int | None) -> tuple[Graph, str]:
@@ -137,9 +127,8 @@ def fold_if_large(graph: Graph, depth: int | None) -> tuple[Graph, str]:
     level = fitting_depth(distinct, BOXES_AIMED_AT) if depth is None else depth
     shown = fold(distinct, level)
     if len(shown.nodes) > MOST_NODES:
-        raise too_many_nodes(
-            len(shown.nodes), fitting_depth(distinct, BOXES_AIMED_AT) if graph.modules else None
-        )
+        enough = fitting_depth(distinct, BOXES_AIMED_AT) if graph.modules else None
+        raise too_many_nodes(len(shown.nodes), enough)
     notes = [f"{len(graph.nodes):,} values"]
     if any(node.members for node in shown.nodes):
         notes.append(f"Modules at level {level} folded to one box each")
@@ -152,12 +141,12 @@ def fold_if_large(graph: Graph, depth: int | None) -> tuple[Graph, str]:
 
 def too_many_nodes(count: int, depth: int | None = None) -> ValueError:
     way = (
-        f"draw(…, depth={depth}) folds the Modules at that level to one box each"
-        if depth
-        else "draw a smaller case (fewer steps, fewer elements), or an earlier value of the same "
-        "computation, or write parts of "
-        "it as nn.Modules, which can be folded"
+        "draw a smaller case (fewer steps, fewer elements), or an earlier value of the same "
+        "computation, or write parts of it as nn.Modules, which can be folded"
     )
+    if depth:
+        way = f"draw(…, depth={depth}) folds the Modules at that level to one box each"
     return ValueError(
-        f"the graph has {count:,} nodes, and with more than {MOST_NODES} nothing could be made out: {way}"
+        f"the graph has {count:,} nodes, and with more than {MOST_NODES} nothing could be made "
+        f"out: {way}"
     )

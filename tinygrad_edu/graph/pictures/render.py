@@ -1,5 +1,4 @@
-"""From DOT source to SVG, PNG or PDF: finds a program that lays graphs out, runs it, and finishes
-its SVG."""
+"""From DOT source to SVG, PNG or PDF: find a program that lays graphs out, run it, finish its SVG."""
 
 from __future__ import annotations
 
@@ -38,14 +37,12 @@ NUMBER_SIZE = "12.00"  # numbers, and nothing else, have this size and are right
 WIDER = {"−": 0.251, "…": 0.166}  # than layout took them to be, in units of the font's size
 
 INSTALL = (
-    "no program was found that lays graphs out: pip install graphviz-pure, or install Graphviz "
-    "so that dot is "
-    "on the PATH, or name a program in the environment variable TINYGRAD_EDU_DOT"
+    "no program was found that lays graphs out: pip install graphviz-pure, or install Graphviz so "
+    "that dot is on the PATH, or name a program in the environment variable TINYGRAD_EDU_DOT"
 )
 NO_PDF = (
     "PDF needs Graphviz's own dot, which was not found: install Graphviz so that dot is on the "
-    "PATH, or name it "
-    "in the environment variable TINYGRAD_EDU_DOT, or save as .svg"
+    "PATH, or name it in the environment variable TINYGRAD_EDU_DOT, or save as .svg"
 )
 NO_PNG = "PNG needs two packages: pip install resvg-py fontpkg-arimo, or save as .svg"
 
@@ -55,21 +52,19 @@ class RendererError(RuntimeError):
 
 
 def find_renderer(kind: str) -> str:
-    """The program for a kind of output: the one that TINYGRAD_EDU_DOT names, graphviz-pure, or a
-    dot on the PATH."""
-    found = (
-        os.environ.get("TINYGRAD_EDU_DOT")
-        or (kind != "pdf" and packaged_program())
-        or shutil.which("dot")
-    )
+    """The program that TINYGRAD_EDU_DOT names, or graphviz-pure's, or a dot on the PATH.
+
+    graphviz-pure makes no PDF.
+    """
+    named = os.environ.get("TINYGRAD_EDU_DOT")
+    found = named or (kind != "pdf" and packaged_program()) or shutil.which("dot")
     if not found:
         raise RendererError(NO_PDF if kind == "pdf" else INSTALL)
     return found
 
 
 def packaged_program() -> str | None:
-    """graphviz-pure's program, found through its package: a notebook's PATH often lacks the
-    environment's bin."""
+    """graphviz-pure's program, found by its package: a notebook's PATH often lacks its folder."""
     try:
         files = importlib.metadata.files("graphviz-pure") or []
     except importlib.metadata.PackageNotFoundError:
@@ -107,8 +102,7 @@ def to_pdf(source: str, thumbnails: Sequence[Thumbnail]) -> bytes:
 
 
 def svg_to_png(svg: str) -> bytes:
-    """An SVG as a PNG with two pixels for a point, fewer in a huge picture, its texts in a font
-    from a package."""
+    """An SVG as a PNG: two pixels for a point, fewer if it is huge, texts in a package's font."""
     try:
         import fontpkg_arimo
         import resvg_py
@@ -131,8 +125,7 @@ def svg_to_png(svg: str) -> bytes:
 
 
 def finished_svg(source: str, graph: Graph, thumbnails: Sequence[Thumbnail] = ()) -> str:
-    """The SVG, finished: fonts that a browser has, true minus signs, thumbnails, and words for a
-    screen reader."""
+    """The source laid out as SVG, with thumbnails, true minus signs and words for a screen reader."""
     ET.register_namespace("", SVG)
     ET.register_namespace("xlink", XLINK)
     root = ET.fromstring(lay_out(source, "svg"))
@@ -150,18 +143,22 @@ def finished_svg(source: str, graph: Graph, thumbnails: Sequence[Thumbnail] = ()
         else:
             group.remove(title)
     lift_titles(root)
+    title_and_background(root, picture_summary(graph))
+    return ET.tostring(root, encoding="unicode") + "\n"
+
+
+def title_and_background(root: ET.Element, summary: str) -> None:
+    """Say what the picture shows, and fill it: Graphviz's background ends a fraction too early."""
     background = root.find(f".//{{{SVG}}}polygon")
-    root.insert(0, svg_element("title", picture_summary(graph)))
-    if background is not None:  # Graphviz's own ends a fraction of a point before the picture does
-        root.insert(
-            1, svg_element("rect", width="100%", height="100%", fill=background.get("fill", "none"))
-        )
+    root.insert(0, svg_element("title", summary))
+    if background is not None:
+        fill = background.get("fill", "none")
+        root.insert(1, svg_element("rect", width="100%", height="100%", fill=fill))
     root.attrib |= {
         "role": "img",
-        "aria-label": picture_summary(graph),
+        "aria-label": summary,
         "style": "max-width: 100%; height: auto",
     }
-    return ET.tostring(root, encoding="unicode") + "\n"
 
 
 def svg_element(tag: str, text: str | None = None, **attributes: str) -> ET.Element:
@@ -171,37 +168,37 @@ def svg_element(tag: str, text: str | None = None, **attributes: str) -> ET.Elem
 
 
 def place_thumbnail(cell: ET.Element, group: ET.Element, thumbnails: Sequence[Thumbnail]) -> None:
-    """A thumbnail with a thin line around it, in the place of the cell that was reserved for it."""
+    """Put a thumbnail, with a thin line around it, in the place of the cell reserved for it."""
     number = RESERVED_COLOUR.fullmatch(cell.get("fill", ""))
     if not number:
         return
     data = base64.b64encode(thumbnails[int(number[1], 16)].png).decode()
-    xs, ys = zip(
-        *(map(float, point.split(",")) for point in cell.get("points", "").split()), strict=True
-    )
+    xs, ys = corners(cell)
     frame = {
         "x": f"{min(xs):g}",
         "y": f"{min(ys):g}",
         "width": f"{max(xs) - min(xs):g}",
         "height": f"{max(ys) - min(ys):g}",
     }
-    line = svg_element(
-        "rect", **frame, **{"fill": "none", "stroke": "#7b8794", "stroke-width": "0.5"}
-    )
-    group.insert([*group].index(cell) + 1, line)
-    cell.tag, cell.attrib = (
-        f"{{{SVG}}}image",
-        frame
-        | {
-            "preserveAspectRatio": "none",
-            "image-rendering": "pixelated",
-            "href": f"data:image/png;base64,{data}",
-        },
-    )
+    outline = {"fill": "none", "stroke": "#7b8794", "stroke-width": "0.5"}
+    group.insert([*group].index(cell) + 1, svg_element("rect", **frame, **outline))
+    cell.tag = f"{{{SVG}}}image"
+    cell.attrib = frame | {
+        "preserveAspectRatio": "none",
+        "image-rendering": "pixelated",
+        "href": f"data:image/png;base64,{data}",
+    }
+
+
+def corners(polygon: ET.Element | None) -> tuple[list[float], list[float]]:
+    """The x and the y of a polygon's corners."""
+    points = "" if polygon is None else polygon.get("points", "")
+    pairs = [point.split(",") for point in points.split()]
+    return [float(x) for x, _ in pairs], [float(y) for _, y in pairs]
 
 
 def lift_titles(root: ET.Element) -> None:
-    """The titles of frames above all edges, each with a halo in its frame's colour."""
+    """Put the titles of frames above all edges, each with a halo in its frame's colour."""
     drawing = root.find(f"{{{SVG}}}g")
     if drawing is None:
         return
@@ -219,8 +216,7 @@ def lift_titles(root: ET.Element) -> None:
 
 
 def finish_text(text: ET.Element) -> None:
-    """A font stack in place of one font, true minus signs, and numbers flush right in spite of
-    them."""
+    """Give a text the fonts of a browser and true minus signs; numbers stay flush right."""
     text.set("font-family", FONTS)
     text.text = true_minus(text.text or "")
     if text.get("font-size") == NUMBER_SIZE:
@@ -231,16 +227,12 @@ def finish_text(text: ET.Element) -> None:
 
 def picture_summary(graph: Graph) -> str:
     """One line that says what the picture shows."""
-    return (
-        f"Computation graph of {equations(graph)[graph.output.id]}: "
-        f"{count_text(len(graph.nodes), 'value')}, "
-        f"{count_text(len(graph.edges), 'edge')}"
-    )
+    values, edges = count_text(len(graph.nodes), "value"), count_text(len(graph.edges), "edge")
+    return f"Computation graph of {equations(graph)[graph.output.id]}: {values}, {edges}"
 
 
 def spoken_descriptions(graph: Graph) -> dict[str, str]:
-    """What a screen reader says, and a browser shows under the pointer, by the id of a node or an
-    edge."""
+    """What a screen reader says, and a browser shows under the pointer, by a node's or edge's id."""
     names, words = {node.id: name_text(node.name) for node in graph.nodes}, {}
     for node, equation in zip(graph.nodes, equations(graph).values(), strict=True):
         parts = [equation, node.role]

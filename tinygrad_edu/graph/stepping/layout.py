@@ -1,7 +1,7 @@
-"""The stepper's picture: boxes with room for a value and a gradient, laid out once, coloured and
-filled by the page.
+"""The stepper's picture: boxes with room for a value and a gradient, laid out once.
 
-It is an SVG whose colours are CSS variables, and whose nodes and edges are found by their ids.
+It is an SVG whose colours are CSS variables, and whose nodes and edges are found by their ids: the
+page colours and fills them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tinygrad_edu.graph.expression import (
 )
 from tinygrad_edu.graph.pictures import render
 from tinygrad_edu.graph.pictures.boxes import frame_rows, header_row, number_row
-from tinygrad_edu.graph.pictures.dot import edge_caption, edge_width, fill_frame
+from tinygrad_edu.graph.pictures.dot import edge_caption, edge_width, fill_frame, new_digraph
 from tinygrad_edu.graph.pictures.markup import font_markup
 from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.pictures.themes import THEMES, Theme
@@ -59,56 +59,39 @@ def stepper_svg(graph: Graph) -> str:
 
 def stepper_dot(sheet: Sheet) -> str:
     """Its DOT source: numbers flow to the right, arrays down."""
-    drawn = graphviz.Digraph(
-        graph_attr={
-            "rankdir": "TB" if sheet.arrays else "LR",
-            "bgcolor": "transparent",
-            "nodesep": "0.24",
-            "pad": "0.1",
-            "ranksep": "0.3" if sheet.arrays else "0.6",
-            "fontname": "Helvetica",
-        },
-        node_attr={"shape": "plain", "fontname": "Helvetica"},
-        edge_attr={
-            "color": sheet.theme.line,
-            "arrowsize": "0.65",
-            "fontname": "Helvetica",
-            "fontsize": "9.5",
-        },
-    )
-    fill_frame(
-        drawn, None, sheet, lambda node, sheet: {"label": stepper_box(node, sheet)}, margin="10"
-    )
+    look = {
+        "rankdir": "TB" if sheet.arrays else "LR",
+        "bgcolor": "transparent",
+        "nodesep": "0.24",
+        "pad": "0.1",
+        "ranksep": "0.3" if sheet.arrays else "0.6",
+    }
+    picture = new_digraph(sheet, look)
+    fill_frame(picture, None, sheet, stepper_look, margin="10")
     for edge in sheet.graph.edges:
-        connect_boxes(drawn, edge, sheet)
-    return str(drawn.source)
+        connect_boxes(picture, edge, sheet)
+    return str(picture.source)
 
 
-def stepper_box(node: Node, sheet: Sheet) -> str:
+def stepper_look(node: Node, sheet: Sheet) -> dict[str, str]:
     """A header above the two numbers that the page shows when they are there."""
     theme = sheet.theme
-    equation = f" = {sheet.expression(node)}" if node.operation else ""
-    beside = shape_text(node.shape) if node.shape else node.role if node.role != "operation" else ""
-    value, gradient = (
-        font_markup(value_or_scale(node.value), 12, theme.ink),
-        font_markup("not required", 9, theme.muted),
-    )
+    equation = f" = {sheet.expression(node)}" if node.kind else ""
+    beside = node.role if node.role != "operation" else ""
+    if node.shape:
+        beside = shape_text(node.shape)
+    value = font_markup(value_or_scale(node.value), 12, theme.ink)
+    gradient = font_markup("not required", 9, theme.muted)
     if node.gradient is not None:
         gradient = font_markup(value_or_scale(node.gradient), 12, theme.backward)
-    last = (
-        number_row("grad", gradient, theme)
-        .replace('SIDES="L"', 'SIDES="LB"')
-        .replace('SIDES="R"', 'SIDES="RB"')
-    )
-    return frame_rows(
-        [
-            header_row(sheet.name(node), equation, beside, node, theme),
-            number_row("value", value, theme, theme.roles[node.role][1]),
-            last,
-        ],
-        node,
-        theme,
-    )
+    last = number_row("grad", gradient, theme)
+    last = last.replace('SIDES="L"', 'SIDES="LB"').replace('SIDES="R"', 'SIDES="RB"')
+    rows = [
+        header_row(sheet.name(node), equation, beside, node, theme),
+        number_row("value", value, theme, theme.roles[node.role][1]),
+        last,
+    ]
+    return {"label": frame_rows(rows, node, theme)}
 
 
 def value_or_scale(x: Array) -> str:
@@ -116,24 +99,20 @@ def value_or_scale(x: Array) -> str:
     return scale_text(x) if x.ndim else range_text(x)
 
 
-def connect_boxes(drawn: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
-    """An edge; of what stands beside an operation, the second comes from the right."""
+def connect_boxes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
+    """Add an edge; of what stands beside an operation, the second comes from the right."""
     source, target = sheet.nodes[edge.source], sheet.nodes[edge.target]
     look = {"id": edge.id, "penwidth": edge_width(source), "fontcolor": sheet.theme.muted}
     beside = sheet.beside.get(target.id, [])
     if source.id in beside[1:]:
-        drawn.edge(target.id, source.id, dir="back", **look | {"class": "flipped"})
+        picture.edge(target.id, source.id, dir="back", **look | {"class": "flipped"})
     elif source.id in beside:
-        drawn.edge(source.id, target.id, **look)
+        picture.edge(source.id, target.id, **look)
     else:
         if sheet.arrays and edge is sheet.spine[target.id]:
             look["weight"] = "20"
-        drawn.edge(
-            source.id,
-            target.id,
-            stepper_caption(edge, sheet),
-            **look | {"class": "" if edge.local is None else "numbers"},
-        )
+        look["class"] = "" if edge.local is None else "numbers"
+        picture.edge(source.id, target.id, stepper_caption(edge, sheet), **look)
 
 
 def stepper_caption(edge: Edge, sheet: Sheet) -> str:
@@ -158,37 +137,25 @@ CSS_COLOURS = {colour: f"var({name})" for name, colour in css_variables(THEMES["
 
 
 def finish_node(group: ET.Element, node: Node, equation: str) -> None:
-    """A node can be chosen, with mouse or keyboard; its numbers are flush right, however long they
-    become."""
-    shape = group.find(f"{NAMESPACE}polygon")
-    xs, ys = zip(
-        *(
-            map(float, point.split(","))
-            for point in (shape.get("points", "") if shape is not None else "").split()
-        ),
-        strict=True,
-    )
+    """Let a node be chosen, by mouse or keyboard; its numbers stay flush right as they change."""
+    xs, ys = render.corners(group.find(f"{NAMESPACE}polygon"))
     *_, value, _, gradient = group.findall(f"{NAMESPACE}text")
     for number, kind in ((value, "value"), (gradient, "" if node.gradient is None else "gradient")):
         number.attrib |= {"class": kind, "text-anchor": "end", "x": f"{max(xs) - PADDING:g}"}
     group.attrib |= {"role": "button", "tabindex": "0", "aria-label": f"go to a step of {equation}"}
-    group.append(
-        render.svg_element(
-            "rect",
-            **{
-                "class": "halo",
-                "x": f"{min(xs) - OUTSET:g}",
-                "y": f"{min(ys) - OUTSET:g}",
-                "rx": "3",
-                "width": f"{max(xs) - min(xs) + 2 * OUTSET:g}",
-                "height": f"{max(ys) - min(ys) + 2 * OUTSET:g}",
-            },
-        )
-    )
+    halo = {
+        "class": "halo",
+        "x": f"{min(xs) - OUTSET:g}",
+        "y": f"{min(ys) - OUTSET:g}",
+        "rx": "3",
+        "width": f"{max(xs) - min(xs) + 2 * OUTSET:g}",
+        "height": f"{max(ys) - min(ys) + 2 * OUTSET:g}",
+    }
+    group.append(render.svg_element("rect", **halo))
 
 
 def finish_element(element: ET.Element) -> None:
-    """Colours as CSS variables, fonts that a browser has, true minus signs."""
+    """Make colours CSS variables, leave the font to the page, and write true minus signs."""
     for attribute in {"fill", "stroke"} & element.attrib.keys():
         element.set(
             attribute, CSS_COLOURS.get(element.attrib[attribute], element.attrib[attribute])

@@ -1,7 +1,8 @@
 """The pieces of HTML that the stepper's panels are made of, and its data as JSON.
 
 Names come from users: `escape` stands between them and the page. MathML is escaped where it is
-made, in formula.py."""
+made, in typeset.py.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +22,8 @@ def step_article(phase: str, title: str, body: str, aside: str = "") -> str:
     """What is shown at one step: hidden, until the page comes to it."""
     chip = "" if phase == "start" else f'<p class="phase">{phase}</p>'
     beside = f"<aside>{aside}</aside>" if aside else ""
-    return (
-        "<article "
-        f"hidden><section>{chip}<h2>{escape(title)}</h2>{body}</section>{beside}</article>\n"
-    )
+    section = f"<section>{chip}<h2>{escape(title)}</h2>{body}</section>"
+    return f"<article hidden>{section}{beside}</article>\n"
 
 
 def code_listing(lines: Sequence[str], kind: str = "code") -> str:
@@ -36,7 +35,8 @@ def code_listing(lines: Sequence[str], kind: str = "code") -> str:
 
 def figure(word: str, symbol: str, content: str) -> str:
     """A number or an image, with a word and a formula above it."""
-    return f"<figure><figcaption>{escape(word)}{f'<math>{symbol}</math>' * bool(symbol)}</figcaption>{content}</figure>"
+    formula = f"<math>{symbol}</math>" if symbol else ""
+    return f"<figure><figcaption>{escape(word)}{formula}</figcaption>{content}</figure>"
 
 
 def escape_minus(text: str) -> str:
@@ -81,12 +81,12 @@ def scale_span(text: str) -> str:
 
 def image_place(key: str, width: float, height: float, words: str) -> str:
     """A place for one of the page's images."""
-    return f'<img data-image="{key}" width="{width:.0f}" height="{height:.0f}" alt="{escape_minus(words)}">'
+    size = f'width="{width:.0f}" height="{height:.0f}"'
+    return f'<img data-image="{key}" {size} alt="{escape_minus(words)}">'
 
 
 def page_json(content: Any) -> str:
     """JSON that can stand in a page, whatever is in its texts."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.translate(
-        {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
-    )
+    dangerous = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+    return text.translate(dangerous)

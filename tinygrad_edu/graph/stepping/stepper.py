@@ -2,7 +2,8 @@
 
 layout.py lays the graph out, panels.py says what happens at each step; here both are put into the
 template stepper.html, with stepper.css and stepper.js. The page asks for nothing from outside, and
-runs no script but its own."""
+runs no script but its own.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +32,7 @@ FRAME_HEIGHT = 780  # CSS pixels of the frame in a notebook
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Stepper:
-    """A graph that can be stepped through. A notebook shows it; `html` is the page and `save(path)`
-    keeps it."""
+    """A graph to step through. A notebook shows it; `html` is the page, `save(path)` keeps it."""
 
     graph: Graph
 
@@ -57,8 +57,9 @@ class Stepper:
         return f"<Stepper of {equations(self.graph)[self.graph.output.id]}: {values}, {edges}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: the page in a frame of its own, or how to get a program that lays
-        graphs out."""
+        """What a notebook shows: the page in a frame of its own; without a renderer, how to get
+        one.
+        """
         from tinygrad_edu.graph.pictures.render import RendererError
 
         try:
@@ -73,14 +74,12 @@ class Stepper:
 
 
 def stepper(output: Tensor) -> Stepper:
-    """A page that goes through what a Tensor was computed from: forward value by value, then
-    backward edge by edge.
+    """Make a page that goes through both passes: forward value by value, backward edge by edge.
 
-    Each step shows upstream × local = contribution, and the line of source that computed it.
-    Gradients are ∂output/∂value, as in `draw`; no `grad` is touched. Graphs of more than 40 values
-    go Module by Module.
+    Each step shows upstream × local = contribution, and the line of source that computed it. Names
+    are read off the caller's variables; no `grad` is touched. More than 40 values go by Modules.
 
-    >>> x = Tensor(3.0, requires_grad=True, name="x")
+    >>> x = Tensor(3.0, requires_grad=True)
     >>> stepper(x * x + x)  # a notebook shows the page; .save("steps.html") keeps it
     <Stepper of z2 = z1 + x: 3 values, 4 edges>
     """
@@ -97,17 +96,15 @@ def fold_to_fit(graph: Graph) -> Graph:
         if len((folded := fold(graph, depth)).nodes) <= MOST_STEPPED:
             return folded
     raise ValueError(
-        f"the graph has {len(graph.nodes):,} values, and a stepper goes through at most {MOST_STEPPED}, "
-        "or through as many Modules: "
-        "take a smaller case (fewer steps, fewer elements), or an earlier value of the same "
-        "computation, or write parts of it "
-        "as nn.Modules, which are folded to one box each"
+        f"the graph has {len(graph.nodes):,} values, and a stepper goes through at most "
+        f"{MOST_STEPPED}, or through as many Modules: take a smaller case (fewer steps, fewer "
+        "elements), or an earlier value of the same computation, or write parts of it as "
+        "nn.Modules, which are folded to one box each"
     )
 
 
 def page_html(graph: Graph) -> str:
-    """The template, filled in one pass: what is put in is not looked at again, whatever names are
-    in it."""
+    """The template, filled in one pass: what is put in is not looked at again, whatever it is."""
     from tinygrad_edu.graph.stepping.layout import stepper_svg
     from tinygrad_edu.graph.stepping.panels import Panels
     from tinygrad_edu.graph.stepping.pieces import page_json

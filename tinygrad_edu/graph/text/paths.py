@@ -3,22 +3,29 @@ the local derivatives.
 
 It is what backpropagation computes, without its economy: a value used twice in each of 60 steps has
 2⁶⁰ paths, which the engine adds up in 60 steps. So are they counted here; they are listed if they
-are few."""
+are few.
+"""
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tinygrad_edu.core.engine import Tensor
-from tinygrad_edu.graph.expression import count_text, name_text, number_text, shape_text, true_minus
+from tinygrad_edu.graph.expression import (
+    count_text,
+    name_text,
+    number_text,
+    shape_text,
+    true_minus,
+)
 from tinygrad_edu.graph.read import Edge, Graph, Node, read, values_behind
 from tinygrad_edu.graph.steps import incoming
 from tinygrad_edu.graph.text.table import table_lines
 
-MOST_LISTED = 200  # paths: more are not listed
+MOST_LISTED = 200  # paths: more are counted only
 LONGEST_LISTED = 12  # names on one line; of a longer path the middle is left out
 
 
@@ -37,8 +44,7 @@ class Path:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Paths:
-    """All paths to a value: their number, themselves unless they are more than 200, and the
-    gradient that they add up to."""
+    """All paths to a value, and the gradient that they add up to; more than 200 are counted only."""
 
     graph: Graph
     leaf: Node
@@ -47,37 +53,32 @@ class Paths:
     gradient: float
 
     def __repr__(self) -> str:
-        title = (
-            f"∂{name_text(self.graph.output.name)}/∂{name_text(self.leaf.name)} = "
-            f"{number_text(self.gradient)}"
-        )
+        gradient = number_text(self.gradient)
+        title = f"∂{name_text(self.graph.output.name)}/∂{name_text(self.leaf.name)} = {gradient}"
         found = count_text(self.count, "path")
         if not self.paths:
             return true_minus(
                 f"{title}, the sum over {found}: more than {MOST_LISTED} are not listed"
             )
         names = {node.id: name_text(node.name) for node in self.graph.nodes}
-        rows = [
-            (
-                f"  {join_abridged(' ← ', [names[node] for node in path.nodes])}",
-                join_abridged(" × ", [number_text(x, 3) for x in path.locals] or ["1"]),
-                f"= {number_text(path.product)}",
-            )
-            for path in self.paths
-        ]
-        added = true_minus(join_abridged(" + ", [number_text(path.product) for path in self.paths]))
-        total = [] if self.count == 1 else [f"  {added} = {true_minus(number_text(self.gradient))}"]
-        return "\n".join([true_minus(f"{title}, over {found}"), *table_lines(rows), *total])
+        rows = []
+        for path in self.paths:
+            ways = join_abridged(" ← ", [names[node] for node in path.nodes])
+            factors = join_abridged(" × ", [number_text(x, 3) for x in path.locals] or ["1"])
+            rows.append((f"  {ways}", factors, f"= {number_text(path.product)}"))
+        lines = [true_minus(f"{title}, over {found}"), *table_lines(rows)]
+        if self.count > 1:
+            terms = join_abridged(" + ", [number_text(path.product) for path in self.paths])
+            lines.append(f"  {true_minus(terms)} = {true_minus(gradient)}")
+        return "\n".join(lines)
 
 
 def paths(output: Tensor, leaf: Tensor) -> Paths:
-    """Every path from the output back to a Tensor of the graph; the products of the local
-    derivatives add up to the gradient.
+    """Find every path from the output back to a value: the gradient is the sum of their products.
 
-    For numbers. `.count`, `.paths`, with ids of `.graph`, and `.gradient` are the data; more than
-    200 are counted, not listed.
+    For numbers. Names are read off the caller's variables.
 
-    >>> x = Tensor(3.0, requires_grad=True, name="x")
+    >>> x = Tensor(3.0, requires_grad=True)
     >>> paths(np.exp(x) * x, x)
     ∂z2/∂x = 80.34, over 2 paths
       z2 ← z1 ← x  3.00 × 20.1  = 60.26
@@ -92,8 +93,8 @@ def paths(output: Tensor, leaf: Tensor) -> Paths:
     if number is None:
         raise ValueError(
             f"{tensor_name(leaf)} is not among the {len(graph.nodes)} values that "
-            f"{graph.output.name!r:.60} was "
-            "computed from: take a Tensor that took part, the very same one and not a copy"
+            f"{graph.output.name!r:.60} was computed from: take a Tensor that took part, the very "
+            "same one and not a copy"
         )
     return paths_to(graph, graph.nodes[number])
 
@@ -135,35 +136,29 @@ def walk_paths(graph: Graph, leaf: str, ways: set[str]) -> Iterator[Path]:
                 tuple(edge.id for edge in edges),
                 tuple(edge.local for edge in edges if edge.local is not None),
             )
-        else:
-            pending += [
-                (edge.source, (*edges, edge))
-                for edge in reversed(into[node])
-                if edge.source in ways and edge.local is not None
-            ]
+            continue
+        for edge in reversed(into[node]):
+            if edge.source in ways and edge.local is not None:
+                pending.append((edge.source, (*edges, edge)))
 
 
 def array_on_edge(edge: Edge, graph: Graph) -> ValueError:
     """The first node of the edge that is no number, in an error."""
     nodes = {node.id: node for node in graph.nodes}
-    return array_refused(
-        next(node for node in (nodes[edge.source], nodes[edge.target]) if node.shape)
-    )
+    ends = (nodes[edge.source], nodes[edge.target])
+    return array_refused(next(node for node in ends if node.shape))
 
 
 def array_refused(node: Node) -> ValueError:
     return ValueError(
-        f"{node.name!r:.60} has the shape {shape_text(node.shape)}, and paths multiplies numbers, not "
-        "arrays: compute "
-        "with numbers, w1 * x1 + w2 * x2 in place of w @ x, or use explain(output), which shows "
-        "arrays"
+        f"{node.name!r:.60} has the shape {shape_text(node.shape)}, and paths multiplies numbers, "
+        "not arrays: compute with numbers, w1 * x1 + w2 * x2 in place of w @ x, or use "
+        "explain(output), which shows arrays"
     )
 
 
-def join_abridged(between: str, words: list[str]) -> str:
-    """All of them, or the first and the last."""
-    return between.join(
-        words
-        if len(words) <= LONGEST_LISTED
-        else [*words[: LONGEST_LISTED // 2], "…", *words[1 - LONGEST_LISTED // 2 :]]
-    )
+def join_abridged(between: str, words: Sequence[str]) -> str:
+    """All words, or the first and the last."""
+    if len(words) > LONGEST_LISTED:
+        words = [*words[: LONGEST_LISTED // 2], "…", *words[1 - LONGEST_LISTED // 2 :]]
+    return between.join(words)
