@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from test_graph import HOSTILE, network, neuron, parameter
 
 from tinygrad_edu import Tensor, derivative, explain, latex, nn, operation, paths, special
-from tinygrad_edu.core.engine import unbroadcast
+from tinygrad_edu.core.arraylike import REGISTRY
+from tinygrad_edu.core.engine import Operation, unbroadcast
 from tinygrad_edu.graph import read
 from tinygrad_edu.graph.data import as_json
 from tinygrad_edu.graph.read import Edge, Graph
@@ -29,7 +30,8 @@ from tinygrad_edu.graph.text.calculus import (
     name_formulas,
     upstream_formula,
 )
-from tinygrad_edu.graph.text.formula import Formula, latex_name
+from tinygrad_edu.graph.text.formula import TRUTHS, Formula, operation_template
+from tinygrad_edu.graph.text.typeset import DERIVATIVE, TRANSPOSED, latex_name
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 GRAPHS = [
@@ -286,22 +288,24 @@ def test_what_has_no_paths_is_refused(made: Callable[[], Any], message: str) -> 
 # Formulas
 
 
+WRITTEN: dict[str, Any] = {  # each function by how it is written
+    operation_template(run, max(run.partials) + 1): function
+    for function, run in REGISTRY.items()
+    if isinstance(run, Operation) and run.partials
+} | {truth: function for function, truth in TRUTHS.items()}
+WRITTEN[TRANSPOSED] = np.matrix_transpose
+
+
 def evaluated(f: Formula, values: dict[str, Any]) -> Any:
     """What a formula comes to, from its tree alone."""
     if f.kind == "number":
         return f.parts[0]
     if f.kind == "name":
         return values[f.parts[1]]
-    if f.kind == "derivative":
+    if f.kind == DERIVATIVE:
         return values["g"]
-    parts = [evaluated(part, values) for part in f.parts]
-    if f.kind == "transposed":
-        return np.matrix_transpose(parts[0])
-    return (
-        getattr(special, f.kind)(*parts)
-        if hasattr(special, f.kind)
-        else getattr(np, f.kind)(*parts) * 1.0
-    )
+    function = WRITTEN.get(f.kind) or getattr(np, f.kind.partition("(")[0])
+    return function(*[evaluated(part, values) for part in f.parts]) * 1.0
 
 
 def meant(python: str, values: dict[str, float]) -> float:
@@ -442,7 +446,7 @@ def test_a_formula_of_arrays_gives_what_the_engine_passes_back(function: Any) ->
         nodes = {node.id: node for node in graph.nodes}
         values = {node.id: node.value for node in graph.nodes}
         for edge in graph.edges:
-            if nodes[edge.target].operation != function.__name__ or edge.contribution is None:
+            if nodes[edge.target].kind != function.__name__ or edge.contribution is None:
                 continue
             f = passed(graph, edge)
             assert f is not None
@@ -613,7 +617,7 @@ def test_the_products_of_a_parameter_come_to_its_gradient(made: tuple[Any, list[
     for unnamed in ([], [node.id for node in graph.nodes]):
         equations = Equations(graph, unnamed)
         for node in graph.nodes:
-            if node.role != "parameter" or (chain := equations.chain(node)) is None:
+            if node.role != "parameter" or (chain := equations.products(node)) is None:
                 continue
             assert evaluated(chain[-1], ids) == pytest.approx(
                 float(node.gradient), rel=1e-9, abs=1e-12

@@ -70,7 +70,7 @@ def layer(seed: int = 0, out: int = 4) -> nn.Linear:
 
 def shown(graph: Graph) -> list[tuple[str, str | None]]:
     """The names and operations of what is not a leaf."""
-    return [(node.name, node.operation) for node in graph.nodes if node.operation]
+    return [(node.name, node.kind) for node in graph.nodes if node.kind]
 
 
 def adds_up(graph: Graph) -> None:
@@ -137,8 +137,8 @@ def test_modules_that_contain_no_other_are_folded_above_the_depth_too() -> None:
 def test_blocks_that_repeat_are_drawn_once_with_the_gradient_of_each() -> None:
     graph = chained(*[nn.Residual(layer(seed), nn.Tanh()) for seed in range(5)])
     block = fold(collapse_repeats(graph), 2).nodes[-2]
-    additions = [node for node in graph.nodes if node.operation == "add"]
-    assert (block.name, block.operation, block.parameters) == ("model[0:5]", "Residual", 100)
+    additions = [node for node in graph.nodes if node.kind == "add"]
+    assert (block.name, block.kind, block.parameters) == ("model[0:5]", "Residual", 100)
     assert block.series == tuple(
         np.abs(node.gradient).max() for node in additions if node.gradient is not None
     )
@@ -257,7 +257,7 @@ def test_a_residual_path_skips_over_modules_into_an_addition(
     graph = make()
     targets = {edge.target for edge in graph.edges if edge.id in residual_edges(graph)}
     assert len(residual_edges(graph)) == count
-    assert all(node.operation == "add" for node in graph.nodes if node.id in targets)
+    assert all(node.kind == "add" for node in graph.nodes if node.id in targets)
 
 
 def test_more_than_60_nodes_fold_by_themselves_and_the_picture_says_so() -> None:

@@ -17,7 +17,7 @@ from tinygrad_edu.graph.read import Graph, Node
 PLUS, TIMES, TO_THE_POWER = "{} + {}", "{} × {}", "{} ** {}"
 IN_BRACKETS = "[{}]"  # within a symbol: what stands here is an index
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-LONGEST_NAME, LONGEST_CALL = 32, 60  # characters
+LONGEST_NAME, LONGEST_INDEX, LONGEST_CALL = 32, 24, 60  # characters
 MINUS = re.compile(r"(?<![^\s(±])-(?=[\di])|(?<=\de)-(?=\d)")  # a number's sign, or its exponent's
 
 
@@ -70,8 +70,8 @@ def in_order_of_arguments(operands: Mapping[int, Any], settings: Mapping[int, An
 
 
 def has_blanks(node: Node, count: int) -> bool:
-    """Whether its symbol has a place for each of so many arguments, and options are not lost."""
-    return node.symbol.count("{}") == count and not node.options
+    """Whether it has a symbol with a place for each argument, and no option would be lost."""
+    return bool(node.symbol) and node.symbol.count("{}") == count and not node.options
 
 
 def is_whole_number(x: Any) -> bool:

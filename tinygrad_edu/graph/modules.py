@@ -33,7 +33,7 @@ class Region:
 Arguments = Callable[[Any], list[tuple[int, Any]]]  # a value ↦ (number, argument) of each edge
 
 
-def regions(values: Sequence[Any], arguments: Arguments) -> list[Region]:
+def module_regions(values: Sequence[Any], arguments: Arguments) -> list[Region]:
     """The calls that computed some of the values, inner ones before those that contain them."""
     results: dict[int, tuple[tuple[Any, Any, Any], list[Any]]] = {}
     for z in values:

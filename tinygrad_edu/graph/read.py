@@ -28,9 +28,9 @@ from tinygrad_edu.graph.modules import (
     Region,
     innermost_region,
     module_paths,
+    module_regions,
     module_tree,
     nested_values,
-    regions,
 )
 
 
@@ -126,7 +126,7 @@ def read(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
     ids = {id(x): f"n{number}" for number, x in enumerate(values)}
     # a picture of an infinite gradient is wanted, not a warning or an error
     with np.errstate(all="ignore"), no_grad():
-        gradients, passed = backward_pass(output)
+        gradients, passed = gradients_along_edges(output)
         edges = [
             Edge(
                 ids[id(x)],
@@ -138,7 +138,7 @@ def read(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
             for z in values
             for number, x in edge_arguments(z)
         ]
-    found, held = regions(values, edge_arguments), variable_names(variables or {})
+    found, held = module_regions(values, edge_arguments), variable_names(variables or {})
     paths = module_paths(found, held)
     given = {id(x) for region in found for x in nested_values(region.arguments)}
     names, recorded = choose_names(values, paths, held, given), first_values(values)
@@ -186,7 +186,7 @@ def edge_arguments(z: Any) -> list[tuple[int, Any]]:
 # The backward pass
 
 
-def backward_pass(
+def gradients_along_edges(
     output: Tensor,
 ) -> tuple[dict[int, Array], dict[tuple[int, int], tuple[Any, ...]]]:
     """Gradients by a Tensor's id, and what passed along each edge by (id of z, argument).

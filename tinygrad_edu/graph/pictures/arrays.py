@@ -6,6 +6,7 @@ import numpy as np
 
 from tinygrad_edu.graph.expression import (
     IN_BRACKETS,
+    LONGEST_INDEX,
     has_blanks,
     in_order_of_arguments,
     index_text,
@@ -29,7 +30,6 @@ from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.read import Node
 
 MOST_FILTER_ROWS = 16  # a kernel with more is no tile
-LONGEST_INDEX = 24  # characters
 
 
 def array_box(node: Node, sheet: Sheet) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_edu.core.engine import Array, no_grad, unbroadcast
 from tinygrad_edu.graph.expression import (
     IN_BRACKETS,
+    LONGEST_INDEX,
     in_order_of_arguments,
     index_text,
     setting_text,
@@ -24,16 +25,14 @@ from tinygrad_edu.graph.read import Edge, Graph, Node
 from tinygrad_edu.graph.text.formula import (
     DOTS_FORMULA,
     Formula,
-    as_formula,
     call_template,
     has_notation,
     is_factor,
     is_the_number,
     operation_template,
+    to_formula,
 )
 from tinygrad_edu.graph.text.typeset import DERIVATIVE, SUMMED
-
-LONGEST_INDEX = 24  # characters
 
 # what stands for each value, by the node's id: its name, or what it was computed from
 Symbols = Mapping[str, Formula]
@@ -47,7 +46,7 @@ def name_formulas(graph: Graph) -> dict[str, Formula]:
 def right_side(graph: Graph, node: Node, symbols: Symbols) -> Formula:
     """The right side of a value's equation: w x + b."""
     if node.kind is None:
-        return DOTS_FORMULA if node.shape else as_formula(node.value[()])
+        return DOTS_FORMULA if node.shape else to_formula(node.value[()])
     is_index = IN_BRACKETS in node.symbol
     constants = {
         number: index_formula(x) if is_index else constant_formula(x)
@@ -69,7 +68,7 @@ def operand_formulas(graph: Graph, node: Node, symbols: Symbols) -> dict[int, Fo
 def constant_formula(x: Any) -> Formula:
     """An argument without an edge."""
     is_number = np.ndim(x) == 0 and np.asarray(x).dtype.kind in "iuf"
-    return as_formula(x) if is_number else text_formula(setting_text(x))
+    return to_formula(x) if is_number else text_formula(setting_text(x))
 
 
 def index_formula(x: Any) -> Formula:
@@ -150,7 +149,7 @@ def apply_partial(graph: Graph, edge: Edge, g: Formula, symbols: Symbols) -> For
     try:
         with np.errstate(all="ignore"), no_grad():
             found = edge.partial(g, symbols[target.id], *arguments, **dict(target.options))
-            passed = as_formula(found)
+            passed = to_formula(found)
     except Exception:
         # it may do anything with its arguments, and not all of it can be done with formulas
         return None

@@ -95,10 +95,10 @@ class Formula(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
         if method != "__call__" or options:
             return NotImplemented
-        parts = tuple(map(as_formula, args))
+        parts = tuple(map(to_formula, args))
         with np.errstate(all="ignore"):
             value = np.asarray(ufunc(*[part.value for part in parts]))
-        if value.dtype.kind == "b" and ufunc not in COMPARISONS:
+        if value.dtype.kind == "b" and ufunc not in TRUTHS:
             return truth_formula(value)
         return simplify(Formula(ufunc_template(ufunc, len(parts)), parts, value))
 
@@ -135,7 +135,7 @@ def call_template(name: str, count: int) -> str:
     return f"{name}({', '.join(['{}'] * count)})"
 
 
-COMPARISONS = {
+TRUTHS = {
     np.greater: "[{} > {}]",
     np.greater_equal: "[{} ≥ {}]",
     np.equal: "[{} = {}]",
@@ -150,13 +150,13 @@ def ufunc_template(ufunc: np.ufunc, count: int) -> str:
     known = REGISTRY.get(ufunc)
     if isinstance(known, Operation):
         return operation_template(known, count)
-    return COMPARISONS.get(ufunc) or call_template(ufunc.__name__, count)
+    return TRUTHS.get(ufunc) or call_template(ufunc.__name__, count)
 
 
 # What stands in for NumPy's functions
 
 
-def as_formula(x: Any) -> Formula:
+def to_formula(x: Any) -> Formula:
     """x itself, or a number as a formula."""
     if isinstance(x, Formula):
         return x
@@ -182,7 +182,7 @@ def where_formula(condition: Any, x: Any, y: Any) -> Formula:
     chosen = condition.value if isinstance(condition, Formula) else np.asarray(condition)
     if chosen.any() != chosen.all():
         raise TypeError("some elements take one case, some the other")
-    return as_formula(x if chosen.all() else y)
+    return to_formula(x if chosen.all() else y)
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
@@ -218,11 +218,11 @@ def simplify_product(x: Formula, y: Formula) -> Formula:
     if y.kind == NEGATIVE:
         return negated(x * y.parts[0])
     if same_formula(x, y):
-        return as_formula(x**2)
+        return to_formula(x**2)
     if y.kind == DIVIDED and is_the_number(y.parts[0], 1):
-        return as_formula(x / y.parts[1])
+        return to_formula(x / y.parts[1])
     if x.kind == TIMES and same_formula(x.parts[1], y):
-        return as_formula(x.parts[0] * y**2)
+        return to_formula(x.parts[0] * y**2)
     with np.errstate(all="ignore"):
         return Formula(TIMES, (x, y), np.asarray(x.value * y.value))
 
@@ -243,7 +243,7 @@ def simplify_matrix_product(x: Formula, y: Formula) -> Formula | None:
 
 SIMPLER: dict[str, Callable[..., Formula | None]] = {
     TIMES: simplify_product,
-    PLUS: lambda x, y: as_formula(2 * x) if same_formula(x, y) else None,
+    PLUS: lambda x, y: to_formula(2 * x) if same_formula(x, y) else None,
     DIVIDED: simplify_quotient,
     TO_THE_POWER: lambda x, y: x if is_the_number(y, 1) else None,
     MATRIX_PRODUCT: simplify_matrix_product,
@@ -252,7 +252,7 @@ SIMPLER: dict[str, Callable[..., Formula | None]] = {
 
 
 def negated(f: Any) -> Formula:
-    return as_formula(-f)
+    return to_formula(-f)
 
 
 def is_the_number(x: Formula, number: float) -> bool:

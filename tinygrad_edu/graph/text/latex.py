@@ -25,10 +25,10 @@ from tinygrad_edu.graph.text.calculus import (
 from tinygrad_edu.graph.text.formula import (
     DOTS_FORMULA,
     Formula,
-    as_formula,
     count_signs,
     same_formula,
     textbook_symbol,
+    to_formula,
     with_value,
 )
 from tinygrad_edu.graph.text.paths import paths_to
@@ -180,8 +180,8 @@ class Equations:
             if node.gradient is None:
                 continue
             received = [edge for edge in self.edges if edge.source == node.id]
-            terms = [self.step(edge, arriving) for edge in received] or [as_formula(1.0)]
-            total = with_value(sum_of(terms), node.gradient)
+            terms = [self.step(edge, arriving) for edge in received] or [to_formula(1.0)]
+            total = with_value(total_of(terms), node.gradient)
             is_one = node is self.graph.output and not node.shape  # ∂C/∂C
             if is_one or self.is_inlined(node.id):
                 arriving[node.id] = total
@@ -194,7 +194,7 @@ class Equations:
         passed = self.passed(edge, arriving)
         if passed is not None:
             return passed
-        return as_formula(arriving[edge.target] * self.local(edge.source, edge.target))
+        return to_formula(arriving[edge.target] * self.local(edge.source, edge.target))
 
     def passed(self, edge: Edge, arriving: Mapping[str, Formula]) -> Formula | None:
         return contribution_formula(self.graph, edge, arriving[edge.target], self.symbols)
@@ -223,7 +223,7 @@ class Equations:
         if len(named) > 1 and direct in symbols:
             symbols[direct] = worked[direct]
         sums = [
-            sum_of([product_of([factors[pair] for pair in pairwise(way)]) for way in named])
+            total_of([product_of([factors[pair] for pair in pairwise(way)]) for way in named])
             for factors in (symbols, worked)
         ]
         return sums[1:] if same_formula(*sums) or len(symbols) == 1 else sums
@@ -253,14 +253,14 @@ class Equations:
             if len(known) < len(links):
                 return symbol
             terms.append(product_of(known))
-        return sum_of(terms)
+        return total_of(terms)
 
     def link(self, start: str, end: str) -> Formula | None:
         """∂end/∂start, computed directly: x × x, which has two edges from x, has 2 x."""
         edges = [edge for edge in self.edges if (edge.source, edge.target) == (start, end)]
         found = [derivative_formula(self.graph, edge, self.symbols) for edge in edges]
         known = [f for f in found if f is not None]
-        return sum_of(known) if len(known) == len(found) else None
+        return total_of(known) if len(known) == len(found) else None
 
 
 def is_arithmetic(node: Node) -> bool:
@@ -273,7 +273,7 @@ def product_of(factors: Sequence[Formula]) -> Formula:
     return functools.reduce(operator.mul, factors)
 
 
-def sum_of(terms: Sequence[Formula]) -> Formula:
+def total_of(terms: Sequence[Formula]) -> Formula:
     """Their sum; of many the first and the last."""
     shown = terms if len(terms) <= MOST_TERMS else [*terms[:3], DOTS_FORMULA, terms[-1]]
     return functools.reduce(operator.add, shown)
