@@ -412,8 +412,13 @@ def product(x, y):
     return x @ y
 
 
+def inner_products(z, x, *_):
+    """The multiply-adds of a product: one for each number of z and each term of its sum."""
+    return z.size * x.shape[-1]
+
+
 derivative(np.matmul, left_factor_vjp, right_factor_vjp, forward=product, symbol="{} @ {}",
-           on_numbers=product)
+           on_numbers=product, multiply_adds=inner_products)
 
 # Steps: the derivative is 0 wherever there is one
 

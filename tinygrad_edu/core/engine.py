@@ -46,8 +46,9 @@ WATCHER: ContextVar[Callable[..., None] | None] = ContextVar("WATCHER", default=
 
 ORDER = itertools.count()  # a Tensor is younger than its inputs: their numbers sort the graph
 # What others may want to know of an operation: how it is written with its arguments, "{} + {}", and
-# in textbooks, "√{}"; which arguments must not be 0; a function that does the same to arrays of Tensors
-FACTS = {"symbol", "notation", "poles", "on_numbers"}
+# in textbooks, "√{}"; the arguments that must not be 0; what does the same to arrays of Tensors; how
+# many multiply-adds it takes, of (z, x, y, …)
+FACTS = {"symbol", "notation", "poles", "on_numbers", "multiply_adds"}
 NOTHING: dict[str, Any] = {}
 
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
+from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.graph.read import Graph, Node
 
+T = TypeVar("T")
 # The symbols that have a meaning beyond their text
 PLUS, TIMES, TO_THE_POWER = "{} + {}", "{} × {}", "{} ** {}"
 IN_BRACKETS = "[{}]"  # within a symbol: what stands here is an index
@@ -64,7 +65,7 @@ def expression(node: Node, operands: Mapping[int, str]) -> str:
     return shorten(f"{name_text(str(node.kind))}({', '.join(texts)})", LONGEST_CALL)
 
 
-def in_order_of_arguments(operands: Mapping[int, Any], settings: Mapping[int, Any]) -> list[Any]:
+def in_order_of_arguments(operands: Mapping[int, T], settings: Mapping[int, T]) -> list[T]:
     """What has an edge and what has none, by the arguments' numbers, as one list."""
     return [x for _, x in sorted({**operands, **settings}.items())]
 

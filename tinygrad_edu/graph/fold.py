@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
+from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.graph.expression import PLUS, greatest_magnitude
 from tinygrad_edu.graph.modules import ModuleCall
 from tinygrad_edu.graph.read import Edge, Graph, Node

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.engine import Array, Operation, Tensor, chain_rule, no_grad
+from tinygrad_edu.core.arraylike import REGISTRY, Array
+from tinygrad_edu.core.engine import Operation, Tensor, chain_rule, no_grad
 from tinygrad_edu.core.sparse import dense
 from tinygrad_edu.graph.modules import (
     ModuleCall,

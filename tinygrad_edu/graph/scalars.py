@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array, Operation, Tensor
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.core.engine import Operation, Tensor
 from tinygrad_edu.graph.expression import PLUS, TIMES
 from tinygrad_edu.graph.read import Edge, Graph, Node, read, values_behind
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
+from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.graph.read import Edge, Graph, Node
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import as_array
-from tinygrad_edu.core.derivatives import product, unreduced
+from tinygrad_edu.core.derivatives import inner_products, product, unreduced
 from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.operations.convolution import avg_pool2d, conv2d, max_pool2d
@@ -184,7 +184,8 @@ def log_softmax_on_numbers(x: Any, axis: Any = -1) -> Any:
 # fmt: off
 derivative(linear, lambda g, z, x, weight, bias: product(g, weight),  # (batch, out) @ (out, in)
                    lambda g, z, x, weight, bias: product(as_rows(g).T, as_rows(x)),  # (out, batch) @ (batch, in)
-                   lambda g, z, x, weight, bias: g, notation="{} {}ᵀ + {}", on_numbers=linear)
+                   lambda g, z, x, weight, bias: g, notation="{} {}ᵀ + {}", on_numbers=linear,
+           multiply_adds=inner_products)
 derivative(nll, lambda g, z, log_p, target: -g * (target[:, None] == np.arange(log_p.shape[1])), on_numbers=nll)
 derivative(squared_error, lambda g, z, x, y: g * 2 * (x - y), lambda g, z, x, y: g * 2 * (y - x), on_numbers=squared_error)
 derivative(sigmoid, lambda g, z, x: g * (z * (1 - z)), elementwise=True, notation="σ({})")  # σ′ = σ (1 − σ)

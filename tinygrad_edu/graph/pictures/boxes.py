@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
+from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.graph.expression import greatest_magnitude, range_text
 from tinygrad_edu.graph.pictures.markup import (
     bare_table,

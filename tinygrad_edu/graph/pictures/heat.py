@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
+from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.graph.expression import greatest_magnitude, range_text, scale_text
 
 # −max … zero … +max

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 
 import graphviz
 
-from tinygrad_edu.core.engine import Array
+from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.graph.expression import (
     equations,
     number_text,

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
+from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.graph.expression import (
     count_text,
     equations,

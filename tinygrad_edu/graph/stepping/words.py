@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
+from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.graph.expression import name_text, range_text, shape_text, true_minus
 from tinygrad_edu.graph.read import Node
 from tinygrad_edu.graph.steps import Backward

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from tinygrad_edu.core.engine import Array, Tensor
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.graph.expression import (
     equations,
     name_text,

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.engine import Array, Operation
+from tinygrad_edu.core.arraylike import REGISTRY, Array
+from tinygrad_edu.core.engine import Operation
 from tinygrad_edu.graph.expression import PLUS, TIMES, TO_THE_POWER
 from tinygrad_edu.graph.text.typeset import (
     DIVIDED,
@@ -135,7 +135,7 @@ def call_template(name: str, count: int) -> str:
     return f"{name}({', '.join(['{}'] * count)})"
 
 
-TRUTHS = {
+TRUTHS: dict[np.ufunc, str] = {
     np.greater: "[{} > {}]",
     np.greater_equal: "[{} ≥ {}]",
     np.equal: "[{} = {}]",
