@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib.metadata
 import re
 import sys
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +18,7 @@ from golden_pictures import FOLDER, PICTURES, images, pixels, residual, small, u
 from test_graph import HOSTILE, parameter, stand_in, texts
 
 from tinygrad_edu import nn, special
+from tinygrad_edu.core.engine import Operation
 from tinygrad_edu.graph import Graph, Picture, draw, read
 from tinygrad_edu.graph.expression import equations
 from tinygrad_edu.graph.fold import (
@@ -307,13 +307,32 @@ def test_a_depth_that_means_nothing_is_refused(options: dict[str, Any], message:
         draw(parameter(1.0) * 2, **options)
 
 
-def test_two_thousand_nodes_are_drawn_in_less_than_3_seconds() -> None:
-    output = transformer(35)
-    start = time.perf_counter()
+def test_of_two_thousand_nodes_each_partial_runs_once_and_few_boxes_are_laid_out_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    output, partial, lay_out = transformer(35), Operation.partial, render.lay_out
+    runs, layouts = [], []
+
+    def counted_partial(self: Operation, number: int) -> Callable[..., Any]:
+        def run(*args: Any, **options: Any) -> Any:
+            runs.append(number)
+            return partial(self, number)(*args, **options)
+
+        return run
+
+    def counted_layout(source: str, kind: str) -> bytes:
+        layouts.append(source.count("<TABLE"))
+        return lay_out(source, kind)
+
+    monkeypatch.setattr(Operation, "partial", counted_partial)
+    monkeypatch.setattr(render, "lay_out", counted_layout)
     picture = draw(output)
     picture.svg()
-    assert len(read(output).nodes) > 2000 and len(picture.graph.nodes) < 60
-    assert time.perf_counter() - start < 3
+    once = len(runs)
+    graph = read(output)
+    assert len(graph.nodes) > 2000 and len(picture.graph.nodes) < 60
+    assert once == sum(edge.contribution is not None for edge in graph.edges)
+    assert len(layouts) == 1 and layouts[0] < 10 * 60  # tables: a box has at most ten
 
 
 # Numbers
