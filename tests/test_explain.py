@@ -596,11 +596,12 @@ def test_one_neuron_is_written_as_in_the_video() -> None:
         r"  z &= w \cdot a_{0} + b \\[4pt]",
         r"  a_{1} &= \sigma\left(z\right) \\[4pt]",
         r"  C &= \left(a_{1} - y\right)^{2} \\[4pt]",
-        r"  \frac{\partial C}{\partial w} &= \frac{\partial z}{\partial w} \cdot \frac{\partial a_{1}}{\partial z} "
-        r"\cdot \frac{\partial C}{\partial a_{1}} \\[4pt]",
-        r"   &= a_{0} \cdot a_{1} \cdot \left(1 - a_{1}\right) \cdot 2\,\left(a_{1} - y\right) \\[4pt]",
-        r"  \frac{\partial C}{\partial b} &= \frac{\partial z}{\partial b} \cdot \frac{\partial a_{1}}{\partial z} "
-        r"\cdot \frac{\partial C}{\partial a_{1}} \\[4pt]",
+        r"  \frac{\partial C}{\partial w} &= \frac{\partial z}{\partial w} "
+        r"\cdot \frac{\partial a_{1}}{\partial z} \cdot \frac{\partial C}{\partial a_{1}} \\[4pt]",
+        r"   &= a_{0} \cdot a_{1} \cdot \left(1 - a_{1}\right) "
+        r"\cdot 2\,\left(a_{1} - y\right) \\[4pt]",
+        r"  \frac{\partial C}{\partial b} &= \frac{\partial z}{\partial b} "
+        r"\cdot \frac{\partial a_{1}}{\partial z} \cdot \frac{\partial C}{\partial a_{1}} \\[4pt]",
         r"   &= a_{1} \cdot \left(1 - a_{1}\right) \cdot 2\,\left(a_{1} - y\right)",
         r"\end{aligned}",
     ]
@@ -636,7 +637,8 @@ def test_layers_have_the_equations_of_backpropagation() -> None:
     assert {line.strip().removesuffix(r" \\[4pt]") for line in latex(C).latex.splitlines()} >= {
         r"Z &= X\,W + b",
         r"\frac{\partial C}{\partial W} &= X^{\mathsf{T}}\,\frac{\partial C}{\partial Z}",
-        r"\frac{\partial C}{\partial Z} &= \frac{\partial C}{\partial A} \odot A \odot \left(1 - A\right)",
+        r"\frac{\partial C}{\partial Z} &= \frac{\partial C}{\partial A} "
+        r"\odot A \odot \left(1 - A\right)",
         r"\frac{\partial C}{\partial b} &= \sum \frac{\partial C}{\partial Z}",
     }
 
@@ -673,8 +675,8 @@ def test_a_derivative_with_other_inputs_held_fixed_is_not_mistaken_for_the_one_t
     x = parameter(3.0, "x")
     y = np.exp(x)
     assert latex(y * x).latex.splitlines()[-3:-1] == [
-        r"  \frac{\partial z_{1}}{\partial x} &= \frac{\partial y}{\partial x} \cdot \frac{\partial z_{1}}{\partial y} + y "
-        r"\\[4pt]",
+        r"  \frac{\partial z_{1}}{\partial x} &= \frac{\partial y}{\partial x} "
+        r"\cdot \frac{\partial z_{1}}{\partial y} + y \\[4pt]",
         r"   &= y \cdot x + y",
     ]
 

@@ -1,4 +1,4 @@
-"""An operation of a user's own is drawn, spelled and set as well as ours, by what it says of itself."""
+"""An operation of a user's own is drawn, spelled and set by what it says of itself, as ours is."""
 
 from __future__ import annotations
 

@@ -18,12 +18,10 @@ def as_json(graph: Graph) -> dict[str, Any]:
 
     NaN and the infinities are text; an array is its shape, its dtype and its numbers in lists.
 
-    >>> import json
     >>> from tinygrad_edu import Tensor
     >>> from tinygrad_edu.graph import read
-    >>> graph = as_json(read(np.log(Tensor(0.5, requires_grad=True, name="x")) * np.inf))
-    >>> graph["nodes"][-1]["value"], json.loads(json.dumps(graph, allow_nan=False)) == graph
-    ({'shape': [], 'dtype': 'float64', 'data': '-Infinity'}, True)
+    >>> as_json(read(Tensor([0.5, np.inf])))["nodes"][0]["value"]
+    {'shape': [2], 'dtype': 'float64', 'data': [0.5, 'Infinity']}
     """
     return {
         "nodes": [node_json(node) for node in graph.nodes],

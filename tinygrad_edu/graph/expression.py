@@ -1,6 +1,4 @@
-"""How an operation is written, p1 = w1 × x1, and how numbers and names are, in all that shows a
-graph.
-"""
+"""How an operation, a number, a shape and a name are written: p1 = w1 × x1, 1.000e-5, (4, 3)."""
 
 from __future__ import annotations
 

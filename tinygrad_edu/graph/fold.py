@@ -41,15 +41,14 @@ def deepest_level(graph: Graph) -> int:
 def fold(graph: Graph, depth: int) -> Graph:
     """Each Module call at level `depth`, and each above that contains no other, as one node.
 
-    It has the Module's path as its name, the Module's type as its kind, and the value that leaves
-    the Module last. A depth below the innermost Modules folds nothing.
+    Its name is the Module's path, its kind the Module's type, its value the last that leaves it. A
+    depth below the innermost Modules folds nothing.
 
-    >>> from tinygrad_edu import nn
-    >>> from tinygrad_edu.graph import read
+    >>> from tinygrad_edu import graph, nn
     >>> model = nn.Sequential(nn.Linear(3, 2), nn.Tanh())
-    >>> graph = read(model(np.ones((4, 3))), {"model": model})
-    >>> [(node.name, node.kind) for node in fold(graph, 2).nodes]
-    [('x1', None), ('model.0', 'Linear'), ('model.1', 'Tanh')]
+    >>> nodes = fold(graph.read(model(np.ones((4, 3)))), 2).nodes
+    >>> [(node.name, node.kind) for node in nodes]
+    [('x1', None), ('0', 'Linear'), ('1', 'Tanh')]
     """
     if depth < 1:
         raise ValueError(
@@ -385,8 +384,9 @@ def module_for_run(module: ModuleCall, run: Sequence[Block]) -> ModuleCall:
 
 
 def residual_edges(graph: Graph) -> frozenset[str]:
-    """The ids of edges that skip over Modules into an addition, to meet what the Modules made of
-    the same value.
+    """The ids of the edges that skip over Modules into an addition.
+
+    There they meet what the Modules made of the same value.
     """
     at = {node.id: number for number, node in enumerate(graph.nodes)}
     before = [1 << number for number in range(len(at))]  # what leads to each node, itself too: bits

@@ -127,35 +127,23 @@ def read(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
     # a picture of an infinite gradient is wanted, not a warning or an error
     with np.errstate(all="ignore"), no_grad():
         gradients, passed = gradients_along_edges(output)
-        edges = [
-            Edge(
-                ids[id(x)],
-                ids[id(z)],
-                number,
-                local_derivative(z, number, x),
-                *passed.get((id(z), number), ()),
-            )
+        edges = tuple(
+            Edge(ids[id(x)], ids[id(z)], number, local_derivative(z, number, x), *passing)
             for z in values
             for number, x in edge_arguments(z)
-        ]
+            for passing in [passed.get((id(z), number), ())]
+        )
     found, held = module_regions(values, edge_arguments), variable_names(variables or {})
     paths = module_paths(found, held)
     given = {id(x) for region in found for x in nested_values(region.arguments)}
-    names, recorded = choose_names(values, paths, held, given), first_values(values)
+    names, data = choose_names(values, paths, held, given), first_values(values)
     homes = modules_of_values(values, found)
-    nodes = [
-        Node(
-            ids[id(x)],
-            names[id(x)],
-            role_of(x, output, given),
-            recorded[id(x)],
-            gradients.get(id(x)),
-            homes[id(x)],
-            *operation_of(x),
-        )
-        for x in values
-    ]
-    return Graph(tuple(nodes), tuple(edges), tuple(module_tree(found, paths)))
+    nodes = []
+    for x in values:
+        i, role = id(x), role_of(x, output, given)
+        node = Node(ids[i], names[i], role, data[i], gradients.get(i), homes[i], *operation_of(x))
+        nodes.append(node)
+    return Graph(tuple(nodes), edges, tuple(module_tree(found, paths)))
 
 
 def values_behind(output: Tensor) -> list[Any]:

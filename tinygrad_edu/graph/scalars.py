@@ -1,9 +1,8 @@
-"""A graph of small arrays as one of numbers: each element a node, each operation what it does to
-the elements.
+"""A graph of small arrays as one of numbers: each element is a node.
 
-The numbers are Tensors again, on which the same operations run: values, gradients and local
-derivatives are the engine's. NumPy does the rest: its reshape, matmul and sum work on arrays of
-objects too.
+An operation becomes what it does to the elements. The numbers are Tensors again, on which the same
+operations run: values, gradients and local derivatives are the engine's. NumPy does the rest: its
+reshape, matmul and sum work on arrays of objects too.
 """
 
 from __future__ import annotations
@@ -27,9 +26,8 @@ INITIALS = {TIMES: "p", PLUS: "s"}  # of the names of products and sums; of anyt
 def open_arrays(graph: Graph) -> Graph:
     """The graph of the numbers in a graph of arrays, at most 200.
 
-    A matrix product becomes products and sums: an element is called w[0, 1], and what is in between
-    p1 (product), s1 (sum) or t1. ValueError if the numbers are more, or if an operation is not
-    known to work number by number.
+    An element is called w[0, 1], what is in between p1 (product), s1 (sum) or t1. ValueError if the
+    numbers are more, or if an operation does not say how it works number by number.
 
     >>> from tinygrad_edu.graph.expression import expressions
     >>> x, w = Tensor([2.0, 3.0], name="x"), Tensor([0.5, -1.0], requires_grad=True, name="w")

@@ -162,7 +162,7 @@ def palette_png(pixels: Array, stops: Sequence[str]) -> bytes:
 
 
 def image_stack(x: Array) -> Array | None:
-    """`(n, h, w)` if an array is a batch of images, flattened or not, or with channels; else None."""
+    """`(n, h, w)` of a batch of images, flattened or with channels or neither; else None."""
     if x.size == 0 or x.dtype.kind not in "fiu":
         return None
     if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[2] == x.shape[3] >= SMALLEST:

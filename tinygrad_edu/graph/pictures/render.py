@@ -1,4 +1,4 @@
-"""From DOT source to SVG, PNG or PDF: find a program that lays graphs out, run it, finish its SVG."""
+"""From DOT source to SVG, PNG or PDF: find a program that lays graphs out, finish its SVG."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def svg_to_png(svg: str) -> bytes:
 
 
 def finished_svg(source: str, graph: Graph, thumbnails: Sequence[Thumbnail] = ()) -> str:
-    """The source laid out as SVG, with thumbnails, true minus signs and words for a screen reader."""
+    """The source laid out as SVG, with thumbnails, true minus signs and a screen reader's words."""
     ET.register_namespace("", SVG)
     ET.register_namespace("xlink", XLINK)
     root = ET.fromstring(lay_out(source, "svg"))
@@ -232,7 +232,7 @@ def picture_summary(graph: Graph) -> str:
 
 
 def spoken_descriptions(graph: Graph) -> dict[str, str]:
-    """What a screen reader says, and a browser shows under the pointer, by a node's or edge's id."""
+    """What a screen reader says, and a browser shows under the pointer, by node and by edge."""
     names, words = {node.id: name_text(node.name) for node in graph.nodes}, {}
     for node, equation in zip(graph.nodes, equations(graph).values(), strict=True):
         parts = [equation, node.role]

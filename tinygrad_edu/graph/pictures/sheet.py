@@ -67,8 +67,9 @@ class Sheet:
 
     @cached_property
     def sparkling(self) -> list[Node]:
-        """What has a sparkline: folded Modules that repeat, and of a frame without such its last
-        value.
+        """What has a sparkline: folded Modules that repeat.
+
+        Of a frame that repeats, and has no such Module in it, the last value has it.
         """
         repeated = [self.clusters[module.id] for module in self.graph.modules if module.times > 1]
         last = [inside[-1] for inside in repeated if not any(node.members for node in inside)]

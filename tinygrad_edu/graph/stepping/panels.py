@@ -1,6 +1,4 @@
-"""What the stepper shows at each step: the formula, its numbers or heat maps, the source; and the
-same in words.
-"""
+"""What the stepper shows at each step: a formula, its numbers or heat maps, its line of source."""
 
 from __future__ import annotations
 

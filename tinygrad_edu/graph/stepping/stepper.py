@@ -57,9 +57,7 @@ class Stepper:
         return f"<Stepper of {equations(self.graph)[self.graph.output.id]}: {values}, {edges}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: the page in a frame of its own; without a renderer, how to get
-        one.
-        """
+        """What a notebook shows: the page in a frame; without a renderer, how to get one."""
         from tinygrad_edu.graph.pictures.render import RendererError
 
         try:

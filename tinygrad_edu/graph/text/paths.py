@@ -1,5 +1,4 @@
-"""paths: the gradient as a sum over all paths from the output back to a value, each the product of
-the local derivatives.
+"""paths: a gradient as a sum over paths, each the product of its local derivatives.
 
 It is what backpropagation computes, without its economy: a value used twice in each of 60 steps has
 2⁶⁰ paths, which the engine adds up in 60 steps. So are they counted here; they are listed if they
@@ -44,7 +43,10 @@ class Path:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Paths:
-    """All paths to a value, and the gradient that they add up to; more than 200 are counted only."""
+    """All paths to a value, and the gradient that they add up to.
+
+    More than 200 paths are counted, not listed.
+    """
 
     graph: Graph
     leaf: Node
@@ -76,7 +78,7 @@ class Paths:
 def paths(output: Tensor, leaf: Tensor) -> Paths:
     """Find every path from the output back to a value: the gradient is the sum of their products.
 
-    For numbers. Names are read off the caller's variables.
+    Values are numbers; names are read off the caller's variables. Raises ValueError for arrays.
 
     >>> x = Tensor(3.0, requires_grad=True)
     >>> paths(np.exp(x) * x, x)
