@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from tinygrad_edu.core import errors
 Array = np.ndarray[Any, Any]
 Method = Callable[..., Any]
 
+WITHIN_TRANSFORM: ContextVar[bool] = ContextVar("WITHIN_TRANSFORM", default=False)
 REGISTRY: dict[Callable[..., Any], Any] = {}  # NumPy's function ↦ what runs when it meets a Tensor
 
 
@@ -162,21 +164,27 @@ class ArrayLike:
 
     def item(self) -> float:
         """The one number that it holds."""
+        if self.requires_grad and WITHIN_TRANSFORM.get():
+            raise errors.number_leaves(self)
+        return self.only()
+
+    def only(self) -> Any:
+        """The one number, to decide on or to print."""
         if self.size != 1:
             raise errors.not_one_number(self)
-        return self.data.item()  # type: ignore[no-any-return]
+        return self.data.item()
 
     def __bool__(self) -> bool:
-        return bool(self.item())
+        return bool(self.only())
 
     def __float__(self) -> float:
         return float(self.item())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self.only())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else repr(self)
+        return format(self.only(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
         numbers = str(self.data[()])

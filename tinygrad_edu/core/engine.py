@@ -2,11 +2,11 @@
 
 Reading order: **engine.py** → derivatives.py → functional.py → gradcheck.py.
 
-An operation *is* a NumPy function. This file knows none of them: `x * y` is `apply(np.multiply, x, y)`,
-a look-up in `REGISTRY`, which derivatives.py fills with what calculus knows. Four ideas:
+An operation *is* a NumPy function. This file knows none of them: `x * y` looks np.multiply up in
+`REGISTRY`, which derivatives.py fills with what calculus knows. Four ideas:
 
 1. A `Tensor` is one number or array in the graph. The graph is made of Tensors, of nothing else.
-2. An `Operation` runs a function on arrays and records the call; `derivative` registers its partials.
+2. An `Operation` runs a function on arrays and records it; `derivative` registers its partials.
 3. `chain_rule` is the whole of backpropagation: one walk, from the result back to the leaves.
 4. `unbroadcast` undoes broadcasting, once, at the edge, so that no partial has to think of it.
 
@@ -34,7 +34,7 @@ import numpy as np
 
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import REGISTRY, Array, ArrayLike, as_array, real_numbers
-from tinygrad_edu.core.sparse import add, dense
+from tinygrad_edu.core.sparse import SparseGradient, add, dense
 
 # (g, z, x, y, …) ↦ ∂L/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived
 Partial = Callable[..., Any]
@@ -115,7 +115,11 @@ class Tensor(ArrayLike):
         for x in inputs:
             if not x.requires_grad:
                 raise errors.requires_no_gradient(x)
-        gradients = tuple(map(as_tensor, gradients_of(self, inputs, None, create_graph)))
+        found: dict[Tensor, Any] = {x: np.zeros(x.shape, x.dtype) for x in inputs}
+        for x, g in chain_rule(self, None, create_graph):
+            if x in found:
+                found[x] = g if create_graph else np.copy(g)
+        gradients = tuple([as_tensor(found[x]) for x in inputs])
         return gradients[0] if len(inputs) == 1 else gradients
 
     def zero_grad(self) -> None:
@@ -290,7 +294,9 @@ def chain_rule(
     pending = [(-root.order, root)]  # a heap: the youngest comes first
     while pending:
         z = heappop(pending)[1]
-        g = dense(gradients.pop(z))
+        g = gradients.pop(z)
+        if isinstance(g, SparseGradient):
+            g = dense(g)
         yield z, g
         values = recorded(z) if create_graph else z.values
         for number, x in enumerate(z.args):
@@ -305,15 +311,6 @@ def chain_rule(
             else:
                 heappush(pending, (-x.order, x))
             gradients[x] = share
-
-
-def gradients_of(
-    root: Tensor, inputs: tuple[Tensor, ...], gradient: Any = None, create_graph: bool = False
-) -> list[Any]:
-    """∂root/∂input for each input; zeros for one that root does not depend on."""
-    wanted = set(inputs)
-    found = {x: g for x, g in chain_rule(root, gradient, create_graph) if x in wanted}
-    return [found[x] if x in found else np.zeros(x.shape, x.dtype) for x in inputs]
 
 
 def own(g: Any, taken: set[int]) -> Array:

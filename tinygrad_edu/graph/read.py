@@ -127,12 +127,11 @@ def read(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
     # a picture of an infinite gradient is wanted, not a warning or an error
     with np.errstate(all="ignore"), no_grad():
         gradients, passed = gradients_along_edges(output)
-        edges = tuple(
-            Edge(ids[id(x)], ids[id(z)], number, local_derivative(z, number, x), *passing)
-            for z in values
-            for number, x in edge_arguments(z)
-            for passing in [passed.get((id(z), number), ())]
-        )
+        edges = []
+        for z in values:
+            for number, x in edge_arguments(z):
+                local, share = local_derivative(z, number, x), passed.get((id(z), number), ())
+                edges.append(Edge(ids[id(x)], ids[id(z)], number, local, *share))
     found, held = module_regions(values, edge_arguments), variable_names(variables or {})
     paths = module_paths(found, held)
     given = {id(x) for region in found for x in nested_values(region.arguments)}
@@ -143,7 +142,7 @@ def read(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
         i, role = id(x), role_of(x, output, given)
         node = Node(ids[i], names[i], role, data[i], gradients.get(i), homes[i], *operation_of(x))
         nodes.append(node)
-    return Graph(tuple(nodes), edges, tuple(module_tree(found, paths)))
+    return Graph(tuple(nodes), tuple(edges), tuple(module_tree(found, paths)))
 
 
 def values_behind(output: Tensor) -> list[Any]:
