@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from tinygrad_edu.core.engine import Tensor
+
 
 @dataclass(frozen=True)
 class ModuleCall:
@@ -37,7 +39,7 @@ def module_regions(values: Sequence[Any], arguments: Arguments) -> list[Region]:
     """The calls that computed some of the values, inner ones before those that contain them."""
     results: dict[int, tuple[tuple[Any, Any, Any], list[Any]]] = {}
     for z in values:
-        for call in getattr(z, "notes", ()):
+        for call in z.notes if isinstance(z, Tensor) else ():
             results.setdefault(id(call), (call, []))[1].append(z)
     found = []
     for (module, args, options), outputs in results.values():

@@ -278,18 +278,9 @@ def variable_names(variables: Mapping[str, Any]) -> dict[int, str]:
 
     Variables that begin with _ are not meant.
     """
-    named = [
-        (name, x)
-        for name, x in variables.items()
-        if name.isidentifier() and name[0] != "_" and can_be_named(x)
-    ]
-    holders = Counter(id(x) for _, x in named)
-    return {id(x): name for name, x in named if holders[id(x)] == 1}
-
-
-def can_be_named(x: Any) -> bool:
-    """Whether it is a Tensor, an array, or a Module."""
-    return isinstance(x, Tensor | np.ndarray) or hasattr(x, "named_modules")
+    meant = {name: x for name, x in variables.items() if name.isidentifier() and name[0] != "_"}
+    holders = Counter(map(id, meant.values()))
+    return {id(x): name for name, x in meant.items() if holders[id(x)] == 1}
 
 
 def choose_names(
@@ -299,10 +290,10 @@ def choose_names(
 
     Where there is none of them, what was computed is z1, z2 …, an input x1, a constant c1.
     """
-    own = Counter(x.name for x in values if getattr(x, "name", None))
+    own = Counter(filter(None, map(own_name, values)))
     names = {}
     for x in values:
-        name = getattr(x, "name", None)
+        name = own_name(x)
         if name and own[name] > 1:
             name = paths.get(id(x), name)
         if name := name or paths.get(id(x)) or held.get(id(x)):
@@ -313,6 +304,11 @@ def choose_names(
         if id(x) not in names:
             names[id(x)] = next(free[letter_of(x, given)])
     return names
+
+
+def own_name(x: Any) -> str | None:
+    """The name that a Tensor was given; a plain array has none."""
+    return x.name if isinstance(x, Tensor) else None
 
 
 def letter_of(x: Any, given: set[int]) -> str:

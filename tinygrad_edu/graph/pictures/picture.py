@@ -95,7 +95,7 @@ def draw(
     if scalars and depth is not None:
         raise ValueError("depth folds a graph and scalars unfolds it: draw with one of them")
     found = values_behind(output)
-    if len(found) > MOST_NODES and not any(getattr(x, "notes", ()) for x in found):
+    if len(found) > MOST_NODES and not any(isinstance(x, Tensor) and x.notes for x in found):
         raise too_many_nodes(len(found))
     graph = read(output, sys._getframe(1).f_locals)
     shown, note = (open_arrays(graph), "") if scalars else fold_if_large(graph, depth)

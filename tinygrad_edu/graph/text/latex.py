@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from tinygrad_edu.core.engine import Tensor
-from tinygrad_edu.graph.read import Edge, Graph, Node, read, values_behind
+from tinygrad_edu.graph.read import Edge, Graph, Node, own_name, read, values_behind
 from tinygrad_edu.graph.text.calculus import (
     contribution_formula,
     derivative_formula,
@@ -115,7 +115,7 @@ def unnamed_values(graph: Graph, output: Tensor, variables: Mapping[str, object]
         node.id
         for node, x in zip(graph.nodes, values_behind(output), strict=True)
         if re.fullmatch(r"z\d+", node.name)
-        and node.name != getattr(x, "name", None)
+        and node.name != own_name(x)
         and variables.get(node.name) is not x
     }
 
