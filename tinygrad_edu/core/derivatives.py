@@ -418,8 +418,15 @@ def inner_products(z, x, *_):
     return z.size * x.shape[-1]
 
 
-derivative(np.matmul, left_factor_vjp, right_factor_vjp, forward=product, symbol="{} @ {}",
-           on_numbers=product, multiply_adds=inner_products)
+derivative(
+    np.matmul,
+    left_factor_vjp,
+    right_factor_vjp,
+    forward=product,
+    symbol="{} @ {}",
+    on_numbers=product,
+    multiply_adds=inner_products,
+)
 
 # Steps: the derivative is 0 wherever there is one
 
