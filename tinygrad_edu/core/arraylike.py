@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core import errors
+from tinygrad_edu.core.switches import TRANSFORMING
 
 Array = np.ndarray[Any, Any]
 Method = Callable[..., Any]
 
-WITHIN_TRANSFORM: ContextVar[bool] = ContextVar("WITHIN_TRANSFORM", default=False)
 REGISTRY: dict[Callable[..., Any], Any] = {}  # NumPy's function ↦ what runs when it meets a Tensor
 
 
@@ -164,7 +163,7 @@ class ArrayLike:
 
     def item(self) -> float:
         """The one number that it holds."""
-        if self.requires_grad and WITHIN_TRANSFORM.get():
+        if self.requires_grad and TRANSFORMING.get():
             raise errors.number_leaves(self)
         return self.only()
 

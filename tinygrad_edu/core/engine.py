@@ -24,9 +24,8 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from heapq import heappop, heappush
 from typing import Any
 
@@ -35,15 +34,13 @@ import numpy as np
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import REGISTRY, Array, ArrayLike, as_array, real_numbers
 from tinygrad_edu.core.sparse import SparseGradient, add, dense
+from tinygrad_edu.core.switches import RECORDING, WATCHER
 
 # (g, z, x, y, …) ↦ ∂L/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived
 Partial = Callable[..., Any]
 Values = tuple[Any, ...]
 
-# Whether calls are recorded, and who is told of each that is: apart in every thread
-RECORDING: ContextVar[bool] = ContextVar("RECORDING", default=True)
-WATCHER: ContextVar[Callable[..., None] | None] = ContextVar("WATCHER", default=None)
-
+ADDING = threading.Lock()  # whoever adds to the gradients of leaves
 ORDER = itertools.count()  # a Tensor is younger than its inputs: their numbers sort the graph
 # What others may want to know of an operation: how it is written with its arguments, "{} + {}", and
 # in textbooks, "√{}"; the arguments that must not be 0; what does the same to arrays of Tensors; how
@@ -96,9 +93,10 @@ class Tensor(ArrayLike):
 
     def backward(self, gradient: Any = None) -> None:
         """Add ∂self/∂leaf to the `grad` of every leaf; `gradient` is ∂L/∂self, 1 if left out."""
+        leaves = [(x, g) for x, g in chain_rule(self, gradient) if x.operation is None]
         taken: set[int] = set()
-        for x, g in chain_rule(self, gradient):
-            if x.operation is None:
+        with ADDING:
+            for x, g in leaves:
                 x.grad = own(g, taken) if x.grad is None else x.grad + g
 
     def gradient(self, *inputs: Tensor, create_graph: bool = False) -> Any:
@@ -257,21 +255,6 @@ def derivative(
         elementwise = isinstance(function, np.ufunc)
     name = function.__name__
     REGISTRY[function] = Operation(name, forward, partials, each, domain, elementwise, facts)
-
-
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Within it nothing is recorded: results don't require a gradient. Also a decorator.
-
-    >>> x = Tensor(2.0, requires_grad=True)
-    >>> with no_grad(): x * x
-    Tensor(4.0)
-    """
-    token = RECORDING.set(False)
-    try:
-        yield
-    finally:
-        RECORDING.reset(token)
 
 
 # 3. The walk back

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core import errors
-from tinygrad_edu.core.arraylike import WITHIN_TRANSFORM, Array
-from tinygrad_edu.core.engine import RECORDING, Tensor, as_tensor, chain_rule, own
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.core.engine import Tensor, as_tensor, chain_rule, own
+from tinygrad_edu.core.switches import RECORDING, TRANSFORMING
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
@@ -52,11 +53,11 @@ def applied(f: Function, inputs: Iterable[Any]) -> tuple[Tensor, tuple[Tensor, .
     if not RECORDING.get():
         raise errors.within_no_grad()
     variables = tuple([variable(x) for x in inputs])
-    token = WITHIN_TRANSFORM.set(True)
+    token = TRANSFORMING.set(True)
     try:
         z = f(*variables)
     finally:
-        WITHIN_TRANSFORM.reset(token)
+        TRANSFORMING.reset(token)
     if isinstance(z, np.ndarray | np.generic):
         z = Tensor(z)
     if not isinstance(z, Tensor):

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.arraylike import REGISTRY, Array
-from tinygrad_edu.core.engine import Operation, Tensor, chain_rule, no_grad
+from tinygrad_edu.core.engine import Operation, Tensor, chain_rule
 from tinygrad_edu.core.sparse import dense
+from tinygrad_edu.core.switches import no_grad
 from tinygrad_edu.graph.modules import (
     ModuleCall,
     Region,

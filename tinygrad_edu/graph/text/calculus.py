@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.arraylike import Array
-from tinygrad_edu.core.engine import no_grad, unbroadcast
+from tinygrad_edu.core.engine import unbroadcast
+from tinygrad_edu.core.switches import no_grad
 from tinygrad_edu.graph.expression import (
     IN_BRACKETS,
     LONGEST_INDEX,
