@@ -84,7 +84,7 @@ def value_json(x: Any) -> Any:
 
 
 def infinity_json(x: float) -> str:
-    """What is no finite number, by JavaScript's names."""
+    """NaN, Infinity or -Infinity, as JavaScript writes them."""
     if math.isnan(x):
         return "NaN"
     return "Infinity" if x > 0 else "-Infinity"

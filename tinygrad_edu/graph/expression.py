@@ -64,12 +64,12 @@ def expression(node: Node, operands: Mapping[int, str]) -> str:
 
 
 def in_order_of_arguments(operands: Mapping[int, T], settings: Mapping[int, T]) -> list[T]:
-    """What has an edge and what has none, by the arguments' numbers, as one list."""
+    """The arguments with an edge and those without, merged in the order of their numbers."""
     return [x for _, x in sorted({**operands, **settings}.items())]
 
 
 def has_blanks(node: Node, count: int) -> bool:
-    """Whether it has a symbol with a place for each argument, and no option would be lost."""
+    """Whether its symbol has a blank for each argument; options have no place in a symbol."""
     return bool(node.symbol) and node.symbol.count("{}") == count and not node.options
 
 

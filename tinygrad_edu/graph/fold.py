@@ -39,7 +39,7 @@ def deepest_level(graph: Graph) -> int:
 
 
 def fold(graph: Graph, depth: int) -> Graph:
-    """Each Module call at level `depth`, and each above that contains no other, as one node.
+    """Fold each Module call at level `depth`, and each above that contains no other, to a node.
 
     Its name is the Module's path, its kind the Module's type, its value the last that leaves it. A
     depth below the innermost Modules folds nothing.
@@ -224,10 +224,10 @@ class Block:
 
 
 def collapse_repeats(graph: Graph) -> Graph:
-    """Each run of three or more blocks built alike, one leading to the next, as its last block.
+    """Draw each run of three or more blocks, built alike and one leading to the next, once.
 
-    `Node.series` has the greatest |gradient| of each block; `ModuleCall.times` says how many there
-    are.
+    The last block stands for all: `Node.series` has the greatest |gradient| of each block,
+    `ModuleCall.times` their number.
     """
     while run := next(repeated_runs(graph), None):
         graph = collapse_run(graph, run)
@@ -249,7 +249,7 @@ def repeated_runs(graph: Graph) -> Iterator[list[Block]]:
 
 
 def continues_run(run: list[Block], block: Block) -> bool:
-    """Whether a block is built as those of a run, and follows as they follow each other."""
+    """Whether a block is built like those of a run, and takes values where they take them."""
     last = run[-1]
     if last.structure != block.structure or not last.leads_to(block):
         return False
@@ -291,7 +291,7 @@ def make_block(module: ModuleCall, nodes: Sequence[Node], edges: Sequence[Edge])
 
 
 def collapse_run(graph: Graph, run: Sequence[Block]) -> Graph:
-    """The last block of a run in the place of all: what entered the first enters it."""
+    """Put the last block of a run in the place of all: what entered the first enters it."""
     modules, last = {module.id: module for module in graph.modules}, run[-1]
     gone = {block.module.id for block in run[:-1]}
     gone |= {node.id for block in run[:-1] for node in block.nodes}

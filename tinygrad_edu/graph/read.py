@@ -177,9 +177,10 @@ def edge_arguments(z: Any) -> list[tuple[int, Any]]:
 def gradients_along_edges(
     output: Tensor,
 ) -> tuple[dict[int, Array], dict[tuple[int, int], tuple[Any, ...]]]:
-    """Gradients by a Tensor's id, and what passed along each edge by (id of z, argument).
+    """Walk back once: the gradient of each Tensor, and what passed along each edge.
 
-    Of an edge: the contribution, its shape if broadcast axes were summed, and the partial.
+    The gradients are by the Tensor's id. By the id of z and the argument's number there are: the
+    contribution, its shape before broadcast axes were summed, if they were, and the partial.
     """
     if not output.requires_grad:
         return {}, {}
@@ -236,7 +237,7 @@ def first_values(values: list[Any]) -> dict[int, Array]:
 
 
 def role_of(x: Any, output: Tensor, given: set[int]) -> str:
-    """An array that a Module was called with is an input; any other is a constant."""
+    """What a value is for. Of plain arrays, an input is what a Module was called with."""
     if not isinstance(x, Tensor):
         return "input" if id(x) in given else "constant"
     if x is output:
@@ -287,9 +288,9 @@ def variable_names(variables: Mapping[str, Any]) -> dict[int, str]:
 def choose_names(
     values: list[Any], paths: Mapping[int, str], held: Mapping[int, str], given: set[int]
 ) -> dict[int, str]:
-    """Its own name if no other has it, its path in a Module, its variable's, or the next free z1.
+    """The name of each value: its own, its path in a Module, its variable's, or z1, z2 …
 
-    Where there is none of them, what was computed is z1, z2 …, an input x1, a constant c1.
+    Its own counts if no other value has it. An input without a name is x1, a constant c1.
     """
     own = Counter(filter(None, map(own_name, values)))
     names = {}

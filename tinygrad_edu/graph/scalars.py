@@ -92,7 +92,7 @@ def leaf_numbers(node: Node) -> Array:
 
 
 def number_function(operation: Operation) -> Callable[..., Any]:
-    """An operation for arrays of Tensors."""
+    """The function that does to arrays of Tensors what an operation does to arrays."""
     if "on_numbers" in operation.facts:
         return operation.facts["on_numbers"]  # type: ignore[no-any-return]
     if operation.elementwise:
@@ -105,7 +105,7 @@ def number_function(operation: Operation) -> Callable[..., Any]:
 
 
 def map_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of numbers, for arrays of Tensors."""
+    """A function that applies a function of numbers to each element of arrays of Tensors."""
 
     def mapped(*args: Any, **options: Any) -> Any:
         each = np.frompyfunc(lambda *numbers: function(*numbers, **options), len(args), 1)
@@ -151,7 +151,7 @@ def name_intermediates(values: list[Any]) -> None:
 
 
 def place_number(node: Node, owner: Node) -> Node:
-    """A number in the Module, and in the role, of the array that it is part of."""
+    """A number's node, with the Module and the role of the array that it is part of."""
     return replace(node, module=owner.module, role=node.role if node.kind else owner.role)
 
 

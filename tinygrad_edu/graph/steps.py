@@ -42,7 +42,9 @@ class Backward:
 
 
 def steps(graph: Graph) -> list[Forward | Backward]:
-    """Both passes, the forward one first; what requires no gradient is in that one only.
+    """Both passes as steps, the forward pass first.
+
+    What requires no gradient has no step in the backward pass.
 
     >>> from tinygrad_edu import Tensor
     >>> from tinygrad_edu.graph import read
@@ -55,10 +57,8 @@ def steps(graph: Graph) -> list[Forward | Backward]:
     forward = [
         Forward(node, tuple(nodes[edge.source] for edge in into[node.id])) for node in graph.nodes
     ]
-    return [
-        *forward,
-        *backward_steps(nodes, [edge for node in reversed(graph.nodes) for edge in into[node.id]]),
-    ]
+    youngest_first = [edge for node in reversed(graph.nodes) for edge in into[node.id]]
+    return [*forward, *backward_steps(nodes, youngest_first)]
 
 
 def incoming(graph: Graph) -> dict[str, list[Edge]]:

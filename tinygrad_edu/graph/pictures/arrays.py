@@ -73,9 +73,9 @@ def map_caption(word: str, picture: Thumbnail, sheet: Sheet) -> str:
 
 
 def node_thumbnail(node: Node, sheet: Sheet, gradient: bool = False) -> Thumbnail | None:
-    """The thumbnail of a value or of its gradient: as images where it is such, or weights of such.
+    """The heat map of a value or of its gradient; None if there is nothing to show.
 
-    None if there is nothing to show.
+    Images, and the weights of their pixels, are shown as tiles.
     """
     x = node.gradient if gradient else node.value
     if x is None or not x.size:

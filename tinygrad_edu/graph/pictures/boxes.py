@@ -67,7 +67,7 @@ def number_markup(value: Array, colour: str) -> str:
 
 
 def number_row(name: str, content: str, theme: Theme, colour: str | None = None) -> str:
-    """A name at the left, and at the right what is called so."""
+    """A name at the left, its number at the right."""
     fill = f' BGCOLOR="{colour}"' if colour else ""
     return tr(
         td(font_markup(name, 9, theme.muted), f'ALIGN="LEFT" SIDES="L" WIDTH="46"{fill}'),

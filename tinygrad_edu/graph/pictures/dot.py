@@ -193,5 +193,5 @@ def repeated_frames(node: Node, sheet: Sheet) -> set[str]:
 
 
 def edge_width(node: Node) -> str:
-    """An edge is wider the larger the array, by its logarithm."""
+    """The width of an edge: it grows with the logarithm of the array's size."""
     return f"{1.2 + 0.4 * math.log10(max(node.value.size, 1)):.2f}"

@@ -41,7 +41,7 @@ def module_box(node: Node, sheet: Sheet) -> str:
 
 
 def text_row(word: str, content: str, sheet: Sheet, colour: str, bold: bool = False) -> str:
-    """A word at the left, and at the right what is called so."""
+    """A word at the left, what it names at the right."""
     return tr(
         td(font_markup(word, 9, sheet.theme.muted), 'ALIGN="LEFT" SIDES="L"'),
         td(font_markup(content, 10, colour, bold), 'ALIGN="RIGHT" SIDES="R"'),
@@ -69,7 +69,7 @@ def sparkline(node: Node, sheet: Sheet) -> str:
 
 
 def bar_rows(x: float, width: int, sheet: Sheet) -> str:
-    """An empty cell, if the bar is not full, above the bar."""
+    """One bar of a sparkline, below an empty cell if the bar is not full."""
     least, greatest = sheet.decades
     share = (math.log10(x) - least) / (greatest - least) if 0 < x < math.inf else float(x > 0)
     filled = max(round(SPARKLINE_HEIGHT * share), 1)

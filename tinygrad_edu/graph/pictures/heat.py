@@ -139,7 +139,7 @@ def palette(stops: Sequence[str]) -> bytes:
 
 
 def palette_png(pixels: Array, stops: Sequence[str]) -> bytes:
-    """Colours by their number as a PNG."""
+    """A PNG whose pixels are the numbers of the palette's colours."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         checksum = zlib.crc32(kind + data)
@@ -162,7 +162,7 @@ def palette_png(pixels: Array, stops: Sequence[str]) -> bytes:
 
 
 def image_stack(x: Array) -> Array | None:
-    """`(n, h, w)` of a batch of images, flattened or with channels or neither; else None."""
+    """A batch of images as `(n, h, w)`, be it flattened or with channels; None if it is none."""
     if x.size == 0 or x.dtype.kind not in "fiu":
         return None
     if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[2] == x.shape[3] >= SMALLEST:

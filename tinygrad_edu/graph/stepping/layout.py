@@ -167,7 +167,7 @@ def finish_element(element: ET.Element) -> None:
 
 
 def arrowhead() -> ET.Element:
-    """What an edge wears at its start while a gradient runs back along it."""
+    """The arrowhead at an edge's start, while a gradient runs back along it."""
     definitions = render.svg_element("defs")
     marker = render.svg_element(
         "marker",

@@ -102,7 +102,7 @@ def fold_to_fit(graph: Graph) -> Graph:
 
 
 def page_html(graph: Graph) -> str:
-    """The template, filled in one pass: what is put in is not looked at again, whatever it is."""
+    """The template, filled in one pass: places in what is put in are not filled."""
     from tinygrad_edu.graph.stepping.layout import stepper_svg
     from tinygrad_edu.graph.stepping.panels import Panels
     from tinygrad_edu.graph.stepping.pieces import page_json
@@ -138,7 +138,7 @@ def page_asset(suffix: str) -> str:
 
 
 def policy_hash(content: str) -> str:
-    """What a Content-Security-Policy calls a script or style by."""
+    """The hash by which a Content-Security-Policy allows a script or a style."""
     return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
 
 

@@ -124,7 +124,7 @@ def contribution_formula(
 
 
 def comes_to(found: Array, contribution: Array) -> bool:
-    """Whether they are the same, once broadcasting is undone."""
+    """Whether a formula's value is the contribution, once broadcasting is undone."""
     with np.errstate(all="ignore"):
         try:
             return np.allclose(unbroadcast(found, contribution.shape), contribution, equal_nan=True)

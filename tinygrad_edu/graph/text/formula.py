@@ -157,7 +157,7 @@ def ufunc_template(ufunc: np.ufunc, count: int) -> str:
 
 
 def to_formula(x: Any) -> Formula:
-    """x itself, or a number as a formula."""
+    """x itself if it is a formula, else the number x as one."""
     if isinstance(x, Formula):
         return x
     if np.ndim(x):
@@ -293,7 +293,7 @@ def contains(f: Formula, g: Formula) -> bool:
 
 
 def has_notation(f: Formula) -> bool:
-    """Whether truth values in it are comparisons, which can be written."""
+    """Whether all truth values in it are comparisons: no others can be written."""
     if f.kind in LEAF_KINDS:
         return True
     is_written = f.value.dtype.kind != "b" or is_in_table(f.kind)
