@@ -510,3 +510,20 @@ def test_an_error_says_what_came_what_was_expected_and_what_to_write(mistake, ki
         mistake()
     said = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
     assert [word for word in words if word not in said] == []
+
+
+def test_steps_take_tensors_by_name():
+    assert np.argmax(a=Tensor([1.0, 3.0])) == 1
+    assert np.isclose(1.0, b=Tensor(1.0))
+
+
+def test_an_operation_or_a_partial_that_gives_no_array_is_named():
+    def gives(z):
+        return lambda x: z
+
+    with pytest.raises(TypeError, match=r"gave 2\.0, and an array was expected"):
+        operation(gives(2.0))(variable(1.0))
+    square = operation(lambda x: x * x)
+    derivative(square, lambda g, z, x: 1.0)
+    with pytest.raises(TypeError, match=r"the partial of .* for argument 0 gave 1\.0"):
+        square(variable(1.0)).backward()

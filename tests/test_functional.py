@@ -239,3 +239,38 @@ def test_gradients_are_arrays_of_their_own():
         g += 1.0  # none is read-only
     assert v.tolist() == [1, 1, 1]
     assert gx.tolist() == gy.tolist() == first.tolist() == [2, 2, 2]
+
+
+# What a reader of the code found
+
+
+def test_what_an_array_is_filled_with_receives_the_gradient():
+    assert grad(lambda w: np.full_like(w, w).sum())(2.0) == 1.0
+    assert grad(lambda w: (w * np.full_like(np.zeros(3), w)).sum())(2.0) == 12.0
+
+
+@pytest.mark.parametrize("argnums", [(0, 0), (1, -1)])
+def test_an_argument_is_named_once(argnums):
+    with pytest.raises(ValueError, match="names an argument twice"):
+        grad(lambda a, b: a * b, argnums)(3.0, 2.0)
+
+
+def test_a_tensor_may_be_an_index_to_any_order():
+    def f(a):
+        return (a[Tensor(np.array([0, 0]))] ** 2).sum()
+
+    assert hessian(f)(np.array([1.0, 2.0])).tolist() == [[4, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("y", [False, np.array([True]), np.array([0, 3], np.uint8)])
+def test_exponents_may_be_of_any_type(y):
+    slope = np.asarray(y, float) * 1e3 ** (np.asarray(y, float) - 1.0)
+    np.testing.assert_allclose(grad(lambda x: (x**y).sum())(1e3), slope.sum())
+
+
+def test_the_remainder_has_the_slope_of_its_own_quotient():
+    assert grad(np.remainder, 1)(1.0, 0.1) == -9.0
+
+
+def test_jvp_of_a_constant_is_zero():
+    assert jvp(np.argmax, (np.array([1.0, 2.0]),), (np.ones(2),))[1] == 0.0

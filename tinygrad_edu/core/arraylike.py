@@ -137,9 +137,9 @@ class ArrayLike:
     # Items
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, tuple):
-            index = tuple([i.data if isinstance(i, ArrayLike) else i for i in index])
-        return apply(operator.getitem, self, index)
+        parts = index if isinstance(index, tuple) else (index,)
+        parts = tuple([i.data if isinstance(i, ArrayLike) else i for i in parts])
+        return apply(operator.getitem, self, parts if isinstance(index, tuple) else parts[0])
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise errors.item_assignment(self)

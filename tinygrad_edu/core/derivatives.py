@@ -4,9 +4,9 @@
 
 `g` is the gradient that has arrived, ∂L/∂z; `z` the result, z = f(x, y); a partial gives ∂L/∂x or
 ∂L/∂y. Broadcasting, dtypes and adding up are the engine's: in a partial shapes are as if nothing
-had been broadcast. Every partial is itself made of functions of this table, so it can be
-differentiated again. At kinks the values are PyTorch's. What has no types here takes arrays,
-Tensors, or whatever else NumPy's functions take.
+had been broadcast: the engine sums what was repeated. Every partial is itself made of functions of
+this table, so it can be differentiated again. At kinks the values are PyTorch's. Arguments without
+types are arrays, or Tensors where a partial is differentiated again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ for power, run in ((np.power, operator.pow), (np.float_power, np.float_power)):
                       lambda g, z, x, y: g * z * np.log(np.where(x == 0, 1.0, x)),
                domain=(POSITIVE, REAL), forward=run, symbol="{} ** {}")  # ∂xʸ/∂y = xʸ ln x, 0 at 0
 derivative(np.remainder, lambda g, z, x, y: g,                        # x mod y = x − y ⌊x/y⌋
-                         lambda g, z, x, y: -g * np.floor(x / y))
+                         lambda g, z, x, y: -g * np.floor_divide(x, y))
 derivative(np.fmod,      lambda g, z, x, y: g,                        # the same, rounded towards 0
                          lambda g, z, x, y: -g * np.trunc(x / y))
 derivative(np.negative, lambda g, z, x: -g, symbol="−{}")
@@ -63,7 +63,9 @@ derivative(np.hypot, lambda g, z, x, y: g * x * inverse(z),  # ∂√(x² + y²)
 
 def exponent_minus_one(x, y):
     """y − 1, but 0 where x and y are both 0, so that 0 · 0⁻¹ is 0."""
-    return y - 1 if isinstance(y, int | float) and y else y - ((x != 0) | (y != 0))
+    if isinstance(y, int | float) and y:
+        return y - 1
+    return y - 1.0 * ((x != 0) | (y != 0))
 
 
 def inverse(x, bound=0.0):
@@ -106,7 +108,7 @@ derivative(np.arctanh, lambda g, z, x: g / (1 - x * x), domain=(UNIT,))  # (arta
 for to_radians in (np.deg2rad, np.radians): derivative(to_radians, lambda g, z, x: g * DEGREE)
 for to_degrees in (np.rad2deg, np.degrees): derivative(to_degrees, lambda g, z, x: g / DEGREE)
 
-# Kinks: where two pieces meet, the two slopes' mean
+# Kinks: a tie is shared equally; clip passes the gradient on at its bounds
 
 for absolute in (np.absolute, np.fabs):
     derivative(absolute, lambda g, z, x: g * np.sign(x), symbol="|{}|")  # |x|′ = ±1, and 0 at 0
@@ -126,7 +128,7 @@ derivative(np.nan_to_num, lambda g, z, x, *, nan=0.0, posinf=None, neginf=None:
 
 
 def winner_share(ahead, tie):
-    """1 where ahead, ½ at a tie, 0 elsewhere: a number wins against NaN."""
+    """1 where ahead, ½ at a tie, 0 elsewhere."""
     return np.where(tie, 0.5, ahead)
 
 
@@ -137,7 +139,7 @@ def clip(x, low, high):
 
 
 def regions(x, low, high):
-    """Where min(max(x, low), high) is low, where x, and where high; x has its bounds."""
+    """Where min(max(x, low), high) is low, where x, and where high; at a bound x itself."""
     low, high = -inf if low is None else low, inf if high is None else high
     is_high = (x > high) | (low > high)
     is_low = (x < low) & ~is_high
@@ -168,9 +170,9 @@ def sum_vjp(g, z, x, axis=None, *, keepdims=False):
     """Every summand receives the gradient of the sum."""
     if g.ndim or not isinstance(g, np.ndarray | np.generic):
         return np.broadcast_to(unreduced(g, axis, keepdims), x.shape)
-    z = np.empty(x.shape, g.dtype)  # of one number this is five times as fast
-    z.fill(g)
-    return z
+    gradient = np.empty(x.shape, g.dtype)  # of one number this is five times as fast
+    gradient.fill(g)
+    return gradient
 
 
 def extreme_vjp(g, z, x, axis=None, *, keepdims=False):
@@ -193,7 +195,7 @@ def prod_vjp(g, z, x, axis=None, *, keepdims=False):
 
 
 def sum_of(x, axis=None, *, keepdims=False):
-    """np.sum by ndarray's method, which starts in a third of the time."""
+    """np.sum by ndarray's method, which has a third of the overhead."""
     return x.sum(axis=axis, keepdims=keepdims)
 
 
@@ -224,9 +226,9 @@ def axis_slice(axis, ndim, start, stop):
 
 def shifted(x, axis, fill, steps=1):
     """x moved `steps` places along an axis, `fill` coming in: xᵢ becomes xᵢ₋₁."""
-    lost = x[axis_slice(axis, x.ndim, None, steps)]
+    head = x[axis_slice(axis, x.ndim, None, steps)]  # of the shape of what comes in
     kept = x[axis_slice(axis, x.ndim, None, max(x.shape[axis] - steps, 0))]
-    return concatenate(np.full_like(lost, fill), kept, axis=axis)
+    return concatenate(np.full_like(head, fill), kept, axis=axis)
 
 
 def products_before(running, axis):
@@ -295,7 +297,7 @@ def way_back(axes):
 
 
 def split_gradient(number, g, z, *arrays, axis=0):
-    """The part of g where the array of this number went."""
+    """The slice of g that belongs to the array of this number."""
     start = sum(array.shape[axis] for array in arrays[:number])
     return g[axis_slice(axis, g.ndim, start, start + arrays[number].shape[axis])]
 
@@ -319,8 +321,8 @@ def stack(*arrays, axis=0):
 
 @operation
 def scatter(*pieces, indices, shape):
-    """Zeros of a shape, with each piece added at its index, as often as that names a place."""
-    z = np.empty_like(pieces[0], shape=shape)  # np.zeros_like of a number takes thrice as long
+    """Zeros of a shape, with each piece added at its index. A place named twice receives both."""
+    z = np.empty_like(pieces[0], shape=shape)  # np.zeros_like is three times slower for a scalar
     z[...] = 0
     for piece, index in zip(pieces, indices, strict=True):
         if is_basic(index):
@@ -387,7 +389,7 @@ def as_matrices(g, x, y):
 
 
 def is_transposed(y):
-    """Whether it is an array whose columns, not its rows, lie in memory one after the other."""
+    """Whether y lies in memory column by column, in Fortran's order."""
     flags = getattr(y, "flags", None)  # a Tensor has none
     return flags is not None and flags.f_contiguous and not flags.c_contiguous
 
@@ -395,19 +397,19 @@ def is_transposed(y):
 def left_factor_vjp(g, z, x, y):
     """∂L/∂X = G Yᵀ"""
     g, _, y = as_matrices(g, x, y)
-    return product(g, y.mT)
+    return product(g, y.mT)  # of a vector X a row: the engine sums the axis that was added
 
 
 def right_factor_vjp(g, z, x, y):
     """∂L/∂Y = Xᵀ G, laid out in memory as Y is."""
-    g, x, columns = as_matrices(g, x, y)
-    if columns is not y:
+    g, x, matrix = as_matrices(g, x, y)
+    if matrix is not y:  # a vector
         return (x.mT @ g)[..., 0]
     return product(g.mT, x).mT if is_transposed(y) else product(x.mT, g)
 
 
 def product(x, y):
-    """x @ y. For matrices and vectors ndarray.dot is the same, and starts in half of the time."""
+    """x @ y. For matrices and vectors ndarray.dot is the same, with half of the overhead."""
     if type(x) is type(y) is np.ndarray and 0 < x.ndim < 3 and 0 < y.ndim < 3:
         return x.dot(y)
     return x @ y
@@ -435,6 +437,7 @@ def piecewise_constant(*functions: Callable[..., Any]) -> None:
     """Register functions whose derivative is zero wherever there is one: they give plain arrays."""
 
     def on_arrays(function, *args, **options):
+        options = {name: plain(x) for name, x in options.items()}
         return function(*map(plain, args), **options)
 
     for function in functions:
@@ -448,5 +451,5 @@ piecewise_constant(np.equal, np.not_equal, np.less, np.less_equal, np.greater, n
 piecewise_constant(np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.any, np.all)
 piecewise_constant(np.argmax, np.argmin, np.argsort, np.searchsorted, np.nonzero, np.flatnonzero)
 piecewise_constant(np.argwhere, np.count_nonzero, np.shape, np.ndim, np.size, np.array_equal)
-piecewise_constant(np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.heaviside)
+piecewise_constant(np.zeros_like, np.ones_like, np.empty_like, np.heaviside)
 # fmt: on

@@ -55,9 +55,9 @@ NOTHING: dict[str, Any] = {}
 class Tensor(ArrayLike):
     """A number or array that remembers how it was computed.
 
-    `data` is array-like; floating point if `requires_grad`. `backward()` adds ∂self/∂leaf to the
-    `grad` of every leaf, an array of the leaf's shape and dtype. NumPy's functions and operators
-    work on it: `np.exp(t)`, `t @ u`, `t[0]`, `t.sum(axis=0)`.
+    `data` is a number, an array or lists of numbers; floating point if `requires_grad`.
+    `backward()` adds ∂self/∂leaf to the `grad` of every leaf, an array of the leaf's shape and
+    dtype. NumPy's functions and operators work on it: `np.exp(t)`, `t @ u`, `t[0]`, `t.sum(axis=0)`.
 
     >>> w = Tensor([1.0, 2.0], requires_grad=True, name="w")
     >>> (w * w).sum().backward()
@@ -75,7 +75,7 @@ class Tensor(ArrayLike):
     args: Values  # (x, y, …), what the operation was called with: the Tensors are the graph's edges
     values: Values  # (z, x, y, …), the arrays as they were when the operation ran
     options: dict[str, Any]
-    notes: Values  # what others remember about this Tensor
+    notes: Values  # for others to write on; the engine does not read it
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor):
@@ -155,10 +155,11 @@ class Operation:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """z = f(x, y, …): a Tensor that remembers this call, if an argument requires a gradient."""
-        arrays, met, wanted = [], False, False
+        arrays, met_tensor, wants_gradient = [], False, False
         for x in args:
             if isinstance(x, Tensor):
-                met, wanted, x = True, wanted or x.requires_grad, x.data
+                met_tensor, wants_gradient = True, wants_gradient or x.requires_grad
+                x = x.data
             elif isinstance(x, list) and self.elementwise:
                 x = np.asarray(x)
             arrays.append(x)
@@ -169,14 +170,17 @@ class Operation:
         except (ValueError, TypeError, IndexError) as error:
             error.add_note(errors.function_failed(self, error, args))
             raise
-        if not met:
+        if not met_tensor:
             return data
-        kind = data.dtype.kind
+        try:
+            kind = data.dtype.kind
+        except AttributeError:
+            raise errors.not_an_array(data, f"{self.name} gave") from None
         if kind not in "fiub":
             raise errors.not_real_numbers(data, data.dtype, self.name)
         z = new_tensor(data)
         if RECORDING.get():
-            if wanted and kind == "f":
+            if wants_gradient and kind == "f":
                 z.requires_grad, z.operation, z.args = True, self, args
                 z.values, z.options = (data, *arrays), options
             if watcher := WATCHER.get():
@@ -199,10 +203,10 @@ class Operation:
     def options(self) -> frozenset[str]:
         """The names that the partials know: no other option may be given."""
         names = {name for f in self.every() for name in inspect.signature(f).parameters}
-        return frozenset(names - {"out"})
+        return frozenset(names - {"out"})  # which np.take has, whose signature its partial shows
 
     def check(self, options: dict[str, Any]) -> None:
-        """Options are settings that the partials know; what is differentiated has no name."""
+        """Options are settings that the partials know; a Tensor is given in its place, not by name."""
         if not self.options.issuperset(options):
             raise errors.unknown_options(self.name, options, self.options)
         for key, value in options.items():
@@ -281,7 +285,7 @@ def chain_rule(
         if isinstance(g, SparseGradient):
             g = dense(g)
         yield z, g
-        values = recorded(z) if create_graph else z.values
+        values = values_as_tensors(z) if create_graph else z.values
         for number, x in enumerate(z.args):
             if not isinstance(x, Tensor) or not x.requires_grad:
                 continue
@@ -319,7 +323,7 @@ def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
     return as_tensor(gradient) if create_graph else gradient
 
 
-def recorded(z: Tensor) -> Values:
+def values_as_tensors(z: Tensor) -> Values:
     """z and its arguments as Tensors, to be differentiated again, with the values they had."""
     if not z.values:
         return ()
@@ -332,7 +336,7 @@ def as_it_was(x: Tensor, value: Any) -> Tensor:
     if x.data is value:
         return x
     then: Tensor = +x
-    then.data, then.values = value, (value, value)
+    then.data, then.values = value, (value, value)  # what +x gave, and what it was given
     return then
 
 
@@ -341,11 +345,14 @@ def as_it_was(x: Tensor, value: Any) -> Tensor:
 
 def fitted(gradient: Any, x: Any, z: Tensor, number: int) -> Any:
     """A gradient in the shape and dtype of the array x that it belongs to, z's argument."""
-    if gradient.shape != x.shape:
-        try:
+    try:
+        if gradient.shape != x.shape:
             gradient = unbroadcast(gradient, x.shape)
-        except (ValueError, IndexError) as error:
-            raise errors.partial_does_not_fit(z.operation, number, gradient, x) from error
+    except AttributeError:
+        what = f"the partial of {z.operation.name} for argument {number} gave"  # type: ignore[union-attr]
+        raise errors.not_an_array(gradient, what) from None
+    except ValueError as error:
+        raise errors.partial_does_not_fit(z.operation, number, gradient, x) from error
     return gradient if gradient.dtype is x.dtype else gradient.astype(x.dtype)
 
 
@@ -361,10 +368,10 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
         ones = np.empty(len(g), g.dtype)
         ones.fill(1)
         return ones.dot(g)  # the sum of the rows, in a third of the time
-    new = g.ndim - len(shape)
-    repeated = [axis for axis in range(g.ndim) if axis < new or shape[axis - new] == 1]
+    added = max(g.ndim - len(shape), 0)  # axes that broadcasting put in front
+    repeated = [axis for axis in range(g.ndim) if axis < added or shape[axis - added] == 1]
     g = g.sum(axis=tuple(repeated), keepdims=True)
-    if g.shape[max(new, 0) :] != shape:
+    if g.shape[added:] != shape:
         raise ValueError(f"{g.shape} is not {shape} after broadcasting")
     return g.reshape(shape)
 

@@ -41,6 +41,13 @@ def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> 
     return f"in {said}: {hint}{see('shapes')}" if hint else f"in {said}"
 
 
+def not_an_array(data: Any, what: str) -> TypeError:
+    return TypeError(
+        f"{what} {data!r:.60}, and an array was expected: compute with NumPy's functions, and let "
+        "an operation give one array; np.asarray(…) makes one of a number"
+    )
+
+
 def unknown_facts(function: Any, facts: Iterable[str], known: Iterable[str]) -> TypeError:
     unknown = ", ".join(f"{key}=" for key in facts if key not in known)
     return TypeError(
@@ -170,6 +177,10 @@ def no_such_argument(argnums: Any, count: int) -> ValueError:
         f"to {count - 1} "
         "were expected"
     )
+
+
+def argument_twice(argnums: Any) -> ValueError:
+    return ValueError(f"argnums={argnums!r} names an argument twice: name each once")
 
 
 def not_one_number(x: Any) -> ValueError:

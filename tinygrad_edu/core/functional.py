@@ -2,9 +2,9 @@
 
 3 of 4; before: derivatives.py; next: gradcheck.py.
 
-Arrays in, arrays out. Tensors in, Tensors out, recorded; so too where f uses a Tensor from outside
-that requires a gradient: it is a variable like any other. So all of these nest: `grad(grad(f))` is
-f″. `argnums` says which arguments are differentiated, a number or a tuple of numbers. Why reverse
+Arrays in, arrays out. If an input is a Tensor, or f uses a Tensor from outside that requires a
+gradient, the results are recorded Tensors: what comes from outside is a variable like any other. So
+all of these nest: `grad(grad(f))` is f″. `argnums` says which arguments are differentiated, a number or a tuple of numbers. Why reverse
 mode: one backward pass gives the gradient of one number with respect to any number of weights;
 forward mode needs a pass for each weight.
 """
@@ -80,8 +80,7 @@ def pulled_back(
 ) -> tuple[tuple[Any, ...], bool]:
     """vᵀ ∂z/∂x for each variable x, and whether they are recorded: then they are Tensors.
 
-    They are if this is asked for, or if the walk comes to what is older than the variables: z was
-    computed from it too.
+    They are recorded if asked, or if z also depends on Tensors older than the variables.
     """
     if v is not None and np.shape(v) != z.shape:
         raise errors.gradient_does_not_fit(z, v)
@@ -93,7 +92,7 @@ def pulled_back(
         if x.order < oldest and not recorded:
             return pulled_back(z, variables, v, True)
         if x.order < oldest:
-            break
+            break  # so is all that is left
         if x in found:
             found[x] = g
     gradients = [np.zeros(x.shape, x.dtype) if g is None else g for x, g in found.items()]
@@ -143,16 +142,19 @@ def chosen(argnums: Argnums, args: tuple[Any, ...]) -> tuple[int, ...]:
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     if not all(-len(args) <= number < len(args) for number in numbers):
         raise errors.no_such_argument(argnums, len(args))
-    return tuple([number % len(args) for number in numbers])
+    places = tuple([number % len(args) for number in numbers])
+    if len(set(places)) < len(places):
+        raise errors.argument_twice(argnums)
+    return places
 
 
 def of_chosen(
-    f: Function, chosen: tuple[int, ...], args: tuple[Any, ...], **options: Any
+    f: Function, numbers: tuple[int, ...], args: tuple[Any, ...], **options: Any
 ) -> Function:
     """f as a function of the chosen arguments, the others and the options fixed."""
 
     def of_these(*values: Any) -> Any:
-        merged = dict(enumerate(args)) | dict(zip(chosen, values, strict=True))
+        merged = dict(enumerate(args)) | dict(zip(numbers, values, strict=True))
         return f(*merged.values(), **options)
 
     return of_these
@@ -183,10 +185,11 @@ def jvp(f: Function, inputs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tupl
         raise errors.not_in_a_tuple(inputs, tangents)
     check_directions(inputs, tangents)
     z, variables, recorded = applied(f, inputs)
-    u = Tensor(np.zeros_like(z.data), requires_grad=True)
+    u = Tensor(np.zeros(z.shape, np.result_type(z.dtype, np.float16)), requires_grad=True)
     paired = inner(pulled_back(z, variables, u, True)[0], tangents)
     recorded = recorded or reaches_outside(paired, {u, *variables})
-    along = pulled_back(paired, (u, *variables), None, recorded)[0][0]
+    gradients, _ = pulled_back(paired, (u, *variables), None, recorded)
+    along = gradients[0]
     return (z, along) if recorded else (z.numpy(), along)
 
 
@@ -222,7 +225,8 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
         directions: Array = np.eye(z.size, dtype=z.dtype).reshape(z.size, *z.shape)
         rows = [pullback(v) for v in directions]
         shapes = [z.shape + np.shape(x) for x in inputs]
-        columns = [[row[i] for row in rows] or [np.zeros(0)] for i in range(len(inputs))]
+        none = [np.zeros(0)]  # in place of rows, if f returns no numbers
+        columns = [[row[i] for row in rows] or none for i in range(len(inputs))]
         matrices = [np.stack(c).reshape(shape) for c, shape in zip(columns, shapes, strict=True)]
         return matrices[0] if isinstance(argnums, int) else tuple(matrices)
 
@@ -242,7 +246,8 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
     if isinstance(argnums, int):
         return jacobian(grad(f, argnums), argnums)
     rows = [jacobian(grad(f, number), argnums) for number in argnums]
-    return lambda *args, **options: tuple([row(*args, **options) for row in rows])
+    every = lambda *args, **options: tuple([row(*args, **options) for row in rows])  # noqa: E731
+    return functools.wraps(f)(every)
 
 
 def hvp(f: Function, x: Any, v: Any) -> Any:

@@ -31,7 +31,7 @@ from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.core.functional import of_chosen, vjp
 
-STEP = 1e-4  # h = STEP · max(1, |x|): the error of h⁴, and rounding over h, are far below 1e-8
+STEP = 1e-4  # h = STEP · max(1, |x|): an error of order h⁴, and ε/h, are far below 1e-8
 LOST = 1e3 * np.finfo(np.float64).eps  # what a function of some steps may lose by rounding
 ORDINALS = {1: "first", 2: "second", 3: "third"}
 
@@ -70,8 +70,8 @@ def check_gradients(
 
     `f` maps Tensors to a Tensor of any shape; floating-point inputs are differentiated, in float64,
     all others passed as they are. The next order checks the gradient as a function of the inputs
-    *and* of the gradient v that arrives. The error says which element differs, in which operation,
-    and why as far as numbers show it.
+    *and* of the gradient v that arrives. The error says which element differs; what debugging makes
+    of it, in which operation and why.
 
     >>> check_gradients(np.sin, 0.5)
     >>> check_gradients(lambda x, w: x @ w, np.ones((3, 2)), np.ones(2))

@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.derivatives import axes_of, axis_slice, clip, concatenate, norm, pad, stack
-from tinygrad_edu.core.engine import Tensor
+from tinygrad_edu.core.engine import Tensor, plain
 
 
 def composed(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -61,6 +61,15 @@ def sinc(x: Any) -> Any:
     for k in range(9, 0, -1):
         series = 1 - square / (2 * k * (2 * k + 1)) * series  # Σ (−y²)ᵏ / (2k + 1)!
     return np.where(near, series, np.sin(away) / away)
+
+
+@composed(np.full_like)
+def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """A number, or what broadcasts, in the shape and dtype of an array; it receives the gradient."""
+    like = np.empty_like(plain(a), dtype, shape=shape)
+    if not isinstance(fill_value, Tensor):
+        return np.full_like(like, fill_value)
+    return np.broadcast_to(fill_value, like.shape).astype(like.dtype)
 
 
 # Reductions
