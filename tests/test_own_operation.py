@@ -88,6 +88,7 @@ def test_its_arithmetic_stands_within_a_longer_expression() -> None:
     [
         ("‖{} − {}‖", "‖a − b‖"),
         ("{} mod {}", "a mod b"),
+        ("{{}, {}}", r"\{a, b\}"),
         ("<{}, {}>", "{<}a, b{>}"),
         ("max₂({}, {})", r"\operatorname{max₂}\left(a, b\right)"),
         ("{} + {}", "a + b"),
@@ -96,6 +97,13 @@ def test_its_arithmetic_stands_within_a_longer_expression() -> None:
 def test_any_symbol_can_be_set(symbol: str, written: str) -> None:
     a, b = parameter(1.0, "a"), parameter(2.0, "b")
     assert f" &= {written} \\\\" in latex(smooth_maximum(symbol=symbol)(a, b)).latex
+
+
+def test_a_symbol_is_text_and_nothing_else() -> None:
+    a, b = parameter(1.0, "a"), parameter(2.0, "b")
+    z = smooth_maximum(symbol="{{}, {}} <b>&\\N")(a, b)
+    assert r"= {a, b} <b>&\N" in texts(draw(z))
+    assert "<mo>} &lt;b&gt;&amp;\\N</mo>" in latex(z).mathml
 
 
 def test_a_notation_is_for_textbooks_and_a_symbol_for_pictures() -> None:

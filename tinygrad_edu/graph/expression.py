@@ -55,10 +55,9 @@ def expression(node: Node, operands: Mapping[int, str]) -> str:
     texts = in_order_of_arguments(operands, settings)
     if node.symbol == TO_THE_POWER and is_whole_number(constants.get(1)):
         return texts[0] + texts[1].translate(RAISED)
-    if is_index and has_blanks(node, len(texts)):
-        return shorten(node.symbol.format(*texts), LONGEST_CALL)
     if has_blanks(node, len(texts)):
-        return node.symbol.format(*texts)
+        written = fill_blanks(node.symbol, texts)
+        return shorten(written, LONGEST_CALL) if is_index else written
     texts += [f"{key}={setting_text(x)}" for key, x in node.options]
     return shorten(f"{name_text(str(node.kind))}({', '.join(texts)})", LONGEST_CALL)
 
@@ -71,6 +70,12 @@ def in_order_of_arguments(operands: Mapping[int, T], settings: Mapping[int, T]) 
 def has_blanks(node: Node, count: int) -> bool:
     """Whether its symbol has a blank for each argument; options have no place in a symbol."""
     return bool(node.symbol) and node.symbol.count("{}") == count and not node.options
+
+
+def fill_blanks(symbol: str, texts: Sequence[str]) -> str:
+    """A symbol with a text in each blank; other braces in it stay as they are."""
+    first, *others = symbol.split("{}")
+    return first + "".join(text + after for text, after in zip(texts, others, strict=True))
 
 
 def is_whole_number(x: Any) -> bool:

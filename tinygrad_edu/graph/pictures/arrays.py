@@ -7,6 +7,7 @@ import numpy as np
 from tinygrad_edu.graph.expression import (
     IN_BRACKETS,
     LONGEST_INDEX,
+    fill_blanks,
     has_blanks,
     in_order_of_arguments,
     index_text,
@@ -123,10 +124,10 @@ def shapes_text(node: Node, sheet: Sheet) -> str:
     }
     if IN_BRACKETS in node.symbol:
         index = shorten(index_text(dict(node.constants).get(1, ...)), LONGEST_INDEX)
-        return node.symbol.format(shapes[0], index)
+        return fill_blanks(node.symbol, [shapes[0], index])
     settings = {number: setting_text(x) for number, x in node.constants}
     texts = in_order_of_arguments(shapes, settings)
     if len(texts) == 2 and has_blanks(node, 2):
-        return node.symbol.format(*texts)
+        return fill_blanks(node.symbol, texts)
     own = shape_text(node.shape)
     return own if {*shapes.values()} <= {own} else f"{next(iter(shapes.values()))} → {own}"
