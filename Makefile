@@ -80,7 +80,7 @@ build/peers/installed: pyproject.toml
 
 docs: $(VENV)/installed ## build the course and the other pages, and run the gallery: docs/_build/html/index.html
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
-	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -b html docs docs/_build/html
+	PYTHONPATH=docs $(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -b html docs docs/_build/html
 	@$(BIN)/linkchecker --no-status --no-robots --no-warnings --output failures docs/_build/html/index.html
 
 docs-test: $(VENV)/installed ## run every block of code of the README, the docs and the docstrings
