@@ -164,9 +164,10 @@ def test_a_nan_that_reaches_no_result_is_no_anomaly():
         np.where([True, True, True], x, np.array([nan, 1.0, -inf])).sum().backward()
 
 
-WITH_DOMAIN = [f for f, run in OPERATIONS.items() if np.isfinite(run.domain).any()] + [
-    np.divide,
-    np.reciprocal,
+WITH_DOMAIN = [
+    f
+    for f, run in OPERATIONS.items()
+    if np.isfinite(run.domain).any() or run.facts.get("poles", ())
 ]
 
 
@@ -176,7 +177,7 @@ def test_the_remedy_that_a_message_suggests_works(function):
         variable(np.array([-9.0, -1.0, 0.0, 0.5, 1.0, 9.0])),
         variable(np.array([0.5, 0.0, 2.0, 1.0, 1.0, 0.0])),
     )
-    arguments = (x, y)[: 2 if function in (np.divide, np.power, np.float_power) else 1]
+    arguments = (x, y)[: len(OPERATIONS[function].partials)]
     said = complaint(lambda: apply(function, *arguments).sum().backward())
     written = said.rpartition("of its own: ")[2].partition(". See")[0]
     with detect_anomaly():
@@ -448,6 +449,39 @@ def test_the_remedy_of_a_users_operation_follows_its_domain(interval, condition,
     derivative(f, lambda g, z, x: g, domain=(interval,))
     assert f"np.where({condition}, logit(np.where({condition}, x, {inside})), 0.0)" in complaint(
         lambda: f(variable(7.0))
+    )
+
+
+@pytest.mark.parametrize(
+    ("distance", "focus", "safe"),
+    [(variable(0.0, "d"), 2.0, "d"), (2.0, variable(0.0, "f"), "f")],
+)
+def test_the_remedy_of_a_users_operation_follows_its_poles(distance, focus, safe):
+    @operation
+    def lens(distance, focus):
+        return 1 / np.asarray(focus) - 1 / np.asarray(distance)
+
+    derivative(
+        lens,
+        lambda g, z, d, f: g / (d * d),
+        lambda g, z, d, f: -g / (f * f),
+        poles=(0, 1),
+    )
+    arguments = [f"np.where({safe} != 0, {safe}, 1.0)", "2"]
+    if safe == "f":
+        arguments.reverse()
+    said = complaint(lambda: lens(distance, focus))
+    assert f"np.where({safe} != 0, lens({', '.join(arguments)}), 0.0)" in said
+
+
+def test_a_users_operation_of_the_name_of_numpys_is_not_taken_for_it():
+    @operation
+    def log(x):
+        return np.log(x)
+
+    derivative(log, lambda g, z, x: g / x, domain=((0.0, inf),))
+    assert "np.where(x > 0, log(np.where(x > 0, x, 1.0)), 0.0)" in complaint(
+        lambda: log(variable(0.0))
     )
 
 

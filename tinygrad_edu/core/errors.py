@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 TRANSPOSE = (
-    "The last axis of the left factor must be as long as the second last of the right: "
-    "transpose one"
+    "The last axis of the left factor must be as long "
+    "as the second last of the right: transpose one"
 )
 HINTS = {  # words of NumPy's own message ↦ what to do about it
     "broadcast": (
@@ -142,9 +142,10 @@ def directions_do_not_fit(shapes: Any, theirs: Any) -> ValueError:
 
 def number_leaves(x: Any) -> TypeError:
     return TypeError(
-        f"{described(x)} would leave the graph as a number, and the derivative that is being taken "
-        "would miss it: use NumPy's functions, np.tanh in place of math.tanh, or x.detach().item() "
-        "if no derivative is wanted" + see("a-number-leaves-the-graph")
+        f"{described(x)} would leave the graph as a number, and the derivative "
+        "that is being taken would miss it: use NumPy's functions, np.tanh in "
+        "place of math.tanh, or x.detach().item() if no derivative is wanted"
+        + see("a-number-leaves-the-graph")
     )
 
 
