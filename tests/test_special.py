@@ -294,7 +294,8 @@ MISTAKES = [
     (
         lambda: special.conv2d(Tensor(IMAGES, name="digits"), FILTERS, dilation=(3, 1)),
         ValueError,
-        r"a kernel of \(3, 3\) reaches over 7 × 3 pixels, and digits \(2, 4, 5, 5\) has 5 × 5, its padding included",
+        r"a kernel of \(3, 3\) reaches over 7 × 3 pixels, "
+        r"and digits \(2, 4, 5, 5\) has 5 × 5, its padding included",
     ),
     (
         lambda: special.conv2d(IMAGES, FILTERS, stride=0),

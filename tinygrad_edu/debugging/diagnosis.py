@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core import gradcheck
-from tinygrad_edu.core.engine import Array, Operation, Tensor, chain_rule, plain
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.core.engine import Operation, Tensor, chain_rule, plain
 from tinygrad_edu.core.functional import of_chosen, vjp
 from tinygrad_edu.core.gradcheck import (
     Comparison,

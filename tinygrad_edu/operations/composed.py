@@ -60,7 +60,7 @@ def sinc(x):
     """sin πx / πx. Near 0 its Taylor series, so that every derivative is right there too."""
     y, near = math.pi * x, np.absolute(x) < 0.25
     square, away = np.where(near, y, 0.0) ** 2, np.where(near, 1.0, y)
-    series = 1.0
+    series: Any = 1.0
     for k in range(9, 0, -1):
         series = 1 - square / (2 * k * (2 * k + 1)) * series  # Σ (−y²)ᵏ / (2k + 1)!
     return np.where(near, series, np.sin(away) / away)

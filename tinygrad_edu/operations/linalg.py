@@ -101,10 +101,11 @@ def einsum_vjp(number, g, z, *args, optimize=False):
 
 def axis_sizes(terms, operands):
     """Every (letter, size) that an operand has: of two sizes one is 1, and broadcasts."""
-    sizes = set()
-    for term, x in zip(terms, operands, strict=True):
-        sizes.update(zip(term, np.shape(x), strict=True))
-    return sizes
+    return {
+        letter_and_size
+        for term, x in zip(terms, operands, strict=True)
+        for letter_and_size in zip(term, np.shape(x), strict=True)
+    }
 
 
 def axis_factors(letters, shape, taken):

@@ -263,7 +263,7 @@ def elu(x: Same, alpha: float = 1.0) -> Same:
     array([-1.,  2.])
     """
     below = np.where(x > 0, 0.0, x)  # for x > 0 eˣ could overflow
-    return np.where(x > 0, x, alpha * np.expm1(below))
+    return np.where(x > 0, x, alpha * np.expm1(below))  # type: ignore[return-value]
 
 
 def gelu(x: Same, approximate: str = "none") -> Same:
@@ -298,7 +298,8 @@ def dropout(x: Same, p: float = 0.5, *, rng: np.random.Generator) -> Same:
     if not isinstance(rng, np.random.Generator):
         raise errors.not_a_generator(rng)
     dropped = at_replay(lambda: rng.random(np.shape(x)) < p)
-    return np.where(dropped, 0.0, x * (1 / (1 - p) if p < 1 else 1.0))
+    scale = 1 / (1 - p) if p < 1 else 1.0
+    return np.where(dropped, 0.0, x * scale)  # type: ignore[return-value]
 
 
 def embedding(indices, weight: Same) -> Same:
