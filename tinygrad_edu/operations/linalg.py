@@ -358,8 +358,7 @@ derivative(slogdet, lambda g, z, x:                             # ∂ ln |det X|
            g[1][..., None, None] * np.linalg.inv(x).mT)
 # fmt: on
 
-# Decompositions: an operation has one result, whose first row are the values, and below each value
-# its vector
+# Decompositions: an operation has one result, the values in its first row, their vectors below
 
 
 def cholesky_forward(x, *, upper=False):
