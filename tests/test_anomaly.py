@@ -1,5 +1,7 @@
-"""detect_anomaly: the first NaN or infinity and every array that changed too early are named, with
-the user's line."""
+"""detect_anomaly names the first NaN or infinity, and every array that changed too early.
+
+Each error shows the user's line.
+"""
 
 import gc
 import threading
@@ -38,8 +40,7 @@ def complaint(f, error=FloatingPointError):
 
 
 def without_source(message):
-    """What a message says itself: the line of source that it shows is a line of this file, in which
-    the words stand too."""
+    """A message without the line of source that it shows: the words stand in that line too."""
     first, _, last = message.split("\n")
     return f"{first}\n{last}"
 
@@ -173,10 +174,8 @@ WITH_DOMAIN = [
 
 @pytest.mark.parametrize("function", WITH_DOMAIN, ids=lambda f: f.__name__)
 def test_the_remedy_that_a_message_suggests_works(function):
-    x, y = (
-        variable(np.array([-9.0, -1.0, 0.0, 0.5, 1.0, 9.0])),
-        variable(np.array([0.5, 0.0, 2.0, 1.0, 1.0, 0.0])),
-    )
+    x = variable([-9.0, -1.0, 0.0, 0.5, 1.0, 9.0])
+    y = variable([0.5, 0.0, 2.0, 1.0, 1.0, 0.0])
     arguments = (x, y)[: len(OPERATIONS[function].partials)]
     said = complaint(lambda: apply(function, *arguments).sum().backward())
     written = said.rpartition("of its own: ")[2].partition(". See")[0]
@@ -230,22 +229,14 @@ def test_without_a_source_the_line_has_its_number_only():
     assert "\n  <prompt>:3\n" in complaint(
         lambda: exec(code, {"np": np, "x": x, "__name__": "__main__"})
     )
-    in_a_docstring = {
-        "np": np,
-        "x": x,
-        "__name__": "tinygrad_edu.debugging.anomaly",
-    }  # as doctest runs it
-    assert "\n  <prompt>:3\n" in complaint(lambda: exec(code, in_a_docstring))
+    name = "tinygrad_edu.debugging.anomaly"  # as doctest runs its docstrings
+    assert "\n  <prompt>:3\n" in complaint(lambda: exec(code, {"np": np, "x": x, "__name__": name}))
 
 
 # 3. Arrays that change between forward and backward
 
-w, p, a, rows = (
-    variable([1.0, 2.0], "w"),
-    variable(3.0, "p"),
-    np.array([1.0, 2.0]),
-    np.array([0, 1]),
-)
+w, p = variable([1.0, 2.0], "w"), variable(3.0, "p")
+a, rows = np.array([1.0, 2.0]), np.array([0, 1])
 
 CHANGES = [  # what is computed, the array that then becomes 7, what the message must say
     (

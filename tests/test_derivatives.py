@@ -1,5 +1,4 @@
-"""Every entry of the table against numerical derivatives, to second order; and the check itself
-against broken entries."""
+"""Every entry of the table against numerical derivatives; and the check against broken entries."""
 
 import functools
 import itertools
@@ -26,8 +25,10 @@ QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(Heal
 
 
 def check_many(function, how_many):
-    """The gradients of sin ∘ f, so that a partial that forgets to differentiate g is caught, for
-    many arguments."""
+    """The gradients of sin ∘ f for many arguments.
+
+    The sine makes g depend on x: so a partial that forgets to differentiate g is caught.
+    """
 
     @how_many
     @given(case(function))

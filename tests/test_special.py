@@ -1,5 +1,4 @@
-"""Our own functions, beyond test_derivatives.py: values against slow formulas, stability, kinks,
-dtypes, errors."""
+"""Our own functions beyond test_derivatives.py: values, stability, kinks, dtypes, errors."""
 
 import math
 
