@@ -158,7 +158,7 @@ def tensordot_right_vjp(g, z, x, y, axes=2):
     return np.einsum(x, of_x, g, of_z, of_y, optimize=True)
 
 
-derivative(np.tensordot, tensordot_left_vjp, tensordot_right_vjp)
+derivative(np.tensordot, tensordot_left_vjp, tensordot_right_vjp, on_numbers=np.tensordot)
 
 
 @composed(np.dot)
@@ -240,7 +240,7 @@ def trace_vjp(g, z, x, offset=0, axis1=0, axis2=1):
     return move_axes(g[..., None, None] * identity, (-2, -1), (axis1, axis2))
 
 
-derivative(np.trace, trace_vjp)
+derivative(np.trace, trace_vjp, on_numbers=np.trace)
 
 # fmt: off
 for numpys, new in ((np.tensordot, np.linalg.tensordot), (np.vecdot, np.linalg.vecdot),

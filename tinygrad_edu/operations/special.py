@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinygrad_edu.core.arraylike import as_array
-from tinygrad_edu.core.derivatives import product, unreduced
+from tinygrad_edu.core.derivatives import inner_products, product, unreduced
 from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.operations import errors
@@ -179,6 +179,22 @@ def cdf_of_each(x):
     return math.erfc(-x * math.sqrt(0.5)) * 0.5
 
 
+def softmax_on_numbers(x, axis=-1):
+    """eˣ / Σ eˣ as it is written, without care for overflow: what a picture of numbers shows."""
+    powers = np.exp(x)
+    return powers / powers.sum(axis=axis, keepdims=True)
+
+
+def logsumexp_on_numbers(x, axis=None, *, keepdims=False):
+    """ln Σ eˣ as it is written."""
+    return np.log(np.exp(x).sum(axis=axis, keepdims=keepdims))
+
+
+def log_softmax_on_numbers(x, axis=-1):
+    """x − ln Σ eˣ as it is written."""
+    return x - logsumexp_on_numbers(x, axis, keepdims=True)
+
+
 def as_rows(x):
     """(…, n) as (batch, n)."""
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
@@ -193,17 +209,21 @@ def logsumexp_vjp(g, z, x, axis=None, *, keepdims=False):
 # fmt: off
 derivative(linear,        lambda g, z, x, weight, bias: product(g, weight),
                           lambda g, z, x, weight, bias: product(as_rows(g).T, as_rows(x)),
-                          lambda g, z, x, weight, bias: g)  # (batch, out), summed at the edge
+                          lambda g, z, x, weight, bias: g,  # (batch, out), summed at the edge
+           notation="{} {}ᵀ + {}", on_numbers=linear, multiply_adds=inner_products)
 derivative(nll,           lambda g, z, log_p, target:
-                          -g * (target[:, None] == np.arange(log_p.shape[1])))
+                          -g * (target[:, None] == np.arange(log_p.shape[1])), on_numbers=nll)
 derivative(squared_error, lambda g, z, x, y: g * 2 * (x - y),
-                          lambda g, z, x, y: g * 2 * (y - x))
-derivative(logsumexp,     logsumexp_vjp)
+                          lambda g, z, x, y: g * 2 * (y - x), on_numbers=squared_error)
+derivative(logsumexp,     logsumexp_vjp, on_numbers=logsumexp_on_numbers)
 derivative(softmax,       lambda g, z, x, axis=-1:                  # ∂zᵢ/∂xⱼ = zᵢ (δᵢⱼ − zⱼ)
-                          z * (g - (g * z).sum(axis=axis, keepdims=True)))
+                          z * (g - (g * z).sum(axis=axis, keepdims=True)),
+           on_numbers=softmax_on_numbers)
 derivative(log_softmax,   lambda g, z, x, axis=-1:                  # ∂zᵢ/∂xⱼ = δᵢⱼ − eᶻʲ
-                          g - np.exp(z) * g.sum(axis=axis, keepdims=True))
-derivative(sigmoid,    lambda g, z, x: g * (z * (1 - z)), elementwise=True)     # σ′ = σ (1 − σ)
+                          g - np.exp(z) * g.sum(axis=axis, keepdims=True),
+           on_numbers=log_softmax_on_numbers)
+derivative(sigmoid,    lambda g, z, x: g * (z * (1 - z)),           # σ′ = σ (1 − σ)
+           elementwise=True, notation="σ({})")
 derivative(relu,       lambda g, z, x: g * (x > 0), elementwise=True)           # 1 or 0
 derivative(normal_cdf, lambda g, z, x: g * normal_pdf(x), elementwise=True)     # Φ′ = φ
 derivative(normal_pdf, lambda g, z, x: g * (z * -x), elementwise=True)          # φ′ = −x φ
