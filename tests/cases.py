@@ -1,5 +1,7 @@
-"""A case for every entry of the registry: how to draw arguments for it. Data; the tests are in
-test_derivatives.py."""
+"""A case for every entry of the registry: how to draw arguments for it.
+
+Data only; the tests are in test_derivatives.py.
+"""
 
 import functools
 import operator
@@ -49,16 +51,14 @@ def together(results):
 
 
 def call(function, *args, **options):
-    """function(*args), all that it returns in one array; where NumPy wants a list of arrays it gets
-    one."""
+    """function(*args), all that it returns in one array; with a list where NumPy wants one."""
     run = REGISTRY.get(function, function)
     return together(run(*([list(args)] if function in TAKE_A_LIST else args), **options))
 
 
 @st.composite
 def apart(draw):
-    """Two arrays that broadcast and have no number in common: off the kink of maximum and
-    minimum."""
+    """Two arrays that broadcast and have no number in common: off the kink of maximum, minimum."""
     (x, y), options = draw(elementwise(2))
     return [x, y + GRID / 2], options
 
@@ -336,8 +336,7 @@ CASES = (
 )
 
 
-# Of each pair of numbers (one of each argument) a result: these are checked to third order, on
-# single numbers
+# Functions of single numbers, one of each argument: these are checked to third order
 ELEMENTWISE = [f for f in ENTRIES if isinstance(f, np.ufunc) and not f.signature] + [
     np.where,
     np.clip,
@@ -355,8 +354,10 @@ ELEMENTWISE = [f for f in ENTRIES if isinstance(f, np.ufunc) and not f.signature
 
 
 def case(function):
-    """How to draw (arguments, options) for an entry of the registry; a ufunc off its kinks and
-    poles draws from its domain."""
+    """How to draw (arguments, options) for an entry of the registry.
+
+    Without a case, a ufunc draws from its domain.
+    """
     if function in CASES:
         return CASES[function]
     if isinstance(function, np.ufunc):

@@ -247,7 +247,8 @@ DOUBTFUL = [
     (r"not finite: v·f is nan .* -?0 at it", np.sqrt, 0.0, 0.5),
     (r"not finite: v·f is nan .* -?inf at it", np.log, 0.0, 0.5),
     (
-        r"rounding: .* least for h = 0\.0?01, by \de-0[67]; by 0\.000\d* for h = 0\.1 and by 0\.\d* for h = 1e-8",
+        r"rounding: .* least for h = 0\.0?01, by \de-0[67]; "
+        r"by 0\.000\d* for h = 0\.1 and by 0\.\d* for h = 1e-8",
         of(in_float32, lambda g, z, x: g * np.cos(x)),
         0.3,
         None,
@@ -310,7 +311,8 @@ def test_the_element_the_numbers_and_how_many_differ_are_named():
     f = of(lambda x: x * np.array([1.0, 2.0, 3.0]), lambda g, z, x: g * np.array([1.0, 2.0, 3.1]))
     said = message(lambda n, x: f(x) * n, 3, X)
     assert re.match(
-        r"first order: input 1, element \(2,\): the derivative is \S+ by .*; 1 of 3 elements differ",
+        r"first order: input 1, element \(2,\): "
+        r"the derivative is \S+ by .*; 1 of 3 elements differ",
         said,
     ), said
     by_partials, by_differences = map(float, re.findall(r"(\S+) by ", said)[:2])

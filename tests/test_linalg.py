@@ -1,5 +1,7 @@
-"""Linear algebra, beyond test_derivatives.py: types, dtypes, forms; what holds where matrices are
-singular or values equal."""
+"""Linear algebra beyond test_derivatives.py: types, dtypes, forms.
+
+And what holds where matrices are singular or values equal.
+"""
 
 import numpy as np
 import pytest

@@ -1,8 +1,9 @@
-"""What the engine says when it cannot go on: what came, what was expected, what to write instead.
+"""What the core says when it cannot go on: what came, what was expected, what to write instead.
 
-Each function makes one error; the engine raises it. So engine.py stays about what works, and every
-sentence is here. The longer ones name a section of docs/errors.md, which shows code that fails so,
-why, and code that works."""
+Each function makes one error, and the core raises it: so its files stay about what works. The
+longer ones name a section of docs/errors.md, which shows code that fails so, why, and code that
+works.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +12,17 @@ from typing import Any
 
 import numpy as np
 
+TRANSPOSE = (
+    "The last axis of the left factor must be as long "
+    "as the second last of the right: transpose one"
+)
 HINTS = {  # words of NumPy's own message ↦ what to do about it
-    "broadcast": "Shapes broadcast when, read from the right, each pair of sizes is equal or one "
-    "of them is 1.",
-    "core dimension": "The last axis of the left factor must be as long as the second last of "
-    "the right: transpose one",
-    "not aligned": "The last axis of the left factor must be as long as the second last of the "
-    "right: transpose one",
+    "broadcast": (
+        "Shapes broadcast when, read from the right, "
+        "each pair of sizes is equal or one of them is 1."
+    ),
+    "core dimension": TRANSPOSE,
+    "not aligned": TRANSPOSE,
 }
 
 
@@ -27,11 +32,15 @@ def see(section: str) -> str:
 
 
 def described(x: Any) -> str:
-    """A value as messages name it: a Tensor by its name and shape, an array by its shape, else as
-    it prints."""
-    if not hasattr(x, "shape"):
+    """A value as messages name it: `w (2, 3)`, `Tensor (2, 3)`, `array (2, 3)`, else as it prints.
+
+    A name is the Tensor's own.
+    """
+    shape = getattr(x, "shape", None)
+    if shape is None:
         return repr(x)
-    return f"{getattr(x, 'name', None) or ('Tensor' if hasattr(x, 'requires_grad') else 'array')} {x.shape}"
+    kind = "array" if isinstance(x, np.ndarray | np.generic) else type(x).__name__
+    return f"{getattr(x, 'name', None) or kind} {shape}"
 
 
 def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> str:
@@ -51,29 +60,24 @@ def not_an_array(data: Any, what: str) -> TypeError:
 def unknown_facts(function: Any, facts: Iterable[str], known: Iterable[str]) -> TypeError:
     unknown = ", ".join(f"{key}=" for key in facts if key not in known)
     return TypeError(
-        f"derivative({function.__name__}, …) takes no {unknown}: known are forward=, domain=, "
-        f"each=, elementwise=, {', '.join(f'{key}=' for key in sorted(known))}"
+        f"derivative({function.__name__}, …) takes no {unknown}: known are forward=, "
+        f"domain=, each=, elementwise=, {', '.join(f'{key}=' for key in sorted(known))}"
     )
 
 
 def unknown_options(name: str, options: Iterable[str], known: Iterable[str]) -> TypeError:
     unknown = ", ".join(f"{key}=" for key in options if key not in known)
     return TypeError(
-        f"{name} on a Tensor takes no {unknown}: its derivative is known for other options only. "
-        "A result is "
-        "always a new Tensor of NumPy's dtype, of all elements: select with np.where, convert "
-        "with astype"
+        f"{name} on a Tensor takes no {unknown}: its derivative is known for "
+        "other options only. A result is always a new Tensor of NumPy's "
+        "dtype, of all elements: select with np.where, convert with astype"
     )
-
-
-def unknown_mode(name: str, mode: Any, known: Iterable[str]) -> ValueError:
-    return ValueError(f"{name} on a Tensor knows the modes {', '.join(known)}, and {mode!r} came")
 
 
 def tensor_by_name(name: str, key: str) -> TypeError:
     return TypeError(
-        f"{name} was given a Tensor by name, {key}=: give what is differentiated in its place, "
-        "without the name"
+        f"{name} was given a Tensor by name, {key}=: give what "
+        "is differentiated in its place, without the name"
     )
 
 
@@ -81,41 +85,41 @@ def no_derivative(function: Callable[..., Any]) -> TypeError:
     name = getattr(function, "__name__", str(function))
     return TypeError(
         f"{name} has no derivative here. If none is needed, give it the array: "
-        f"{name}(tensor.data). "
-        f"If you know it, register it: derivative({name}, lambda g, z, x: …)" + see("no-derivative")
+        f"{name}(tensor.data). If you know it, register it: derivative({name}, lambda g, z, x: …)"
+        + see("no-derivative")
     )
 
 
 def no_partial(name: str, number: int) -> TypeError:
     return TypeError(
-        f"{name} has no derivative with respect to its argument {number}. Give it the array, "
-        f"tensor.data, or register the partial: derivative({name}, …)" + see("no-derivative")
+        f"{name} has no derivative with respect to its argument {number}. Give it "
+        f"the array, tensor.data, or register the partial: derivative({name}, …)"
+        + see("no-derivative")
     )
 
 
 def partial_does_not_fit(operation: Any, number: int, gradient: Any, x: Any) -> ValueError:
     return ValueError(
         f"the partial of {operation.name} for argument {number} gave shape {gradient.shape}, "
-        "which does not fit "
-        f"the argument's own, {x.shape}: sum or broadcast it within the partial"
+        f"which does not fit the argument's own, {x.shape}: sum or broadcast it within the partial"
         + see("a-partial-of-the-wrong-shape")
     )
 
 
 def nothing_to_differentiate(root: Any) -> ValueError:
     return ValueError(
-        f"{described(root)} does not depend on a Tensor with requires_grad=True, so there is "
-        "nothing to "
-        "differentiate: create the parameters with Tensor(…, requires_grad=True), and compute "
-        "outside no_grad" + see("nothing-to-differentiate")
+        f"{described(root)} does not depend on a Tensor with requires_grad=True, "
+        "so there is nothing to differentiate: create the parameters with "
+        "Tensor(…, requires_grad=True), and compute outside no_grad"
+        + see("nothing-to-differentiate")
     )
 
 
 def backward_from_many(root: Any) -> ValueError:
     return ValueError(
-        f"backward starts from one number, and {described(root)} holds {root.size}: reduce it "
-        "first, "
-        "loss = z.sum() or z.mean(), or pass ∂L/∂z as gradient=" + see("one-number")
+        f"backward starts from one number, and {described(root)} holds {root.size}: "
+        "reduce it first, loss = z.sum() or z.mean(), or pass ∂L/∂z as gradient="
+        + see("one-number")
     )
 
 
@@ -133,9 +137,9 @@ def requires_no_gradient(x: Any) -> ValueError:
 
 def not_in_a_tuple(inputs: Any, tangents: Any) -> TypeError:
     return TypeError(
-        "jvp(f, inputs, tangents) takes a tuple of f's arguments and a tuple of as many "
-        "directions, jvp(f, (x,), "
-        f"(t,)); {type(inputs).__name__} and {type(tangents).__name__} came"
+        "jvp(f, inputs, tangents) takes a tuple of f's arguments "
+        "and a tuple of as many directions, jvp(f, (x,), (t,)); "
+        f"{type(inputs).__name__} and {type(tangents).__name__} came"
     )
 
 
@@ -145,17 +149,17 @@ def directions_do_not_fit(shapes: Any, theirs: Any) -> ValueError:
 
 def number_leaves(x: Any) -> TypeError:
     return TypeError(
-        f"{described(x)} would leave the graph as a number, and the derivative that is being taken "
-        "would miss it: use NumPy's functions, np.tanh in place of math.tanh, or x.detach().item() "
-        "if no derivative is wanted" + see("a-number-leaves-the-graph")
+        f"{described(x)} would leave the graph as a number, and the derivative "
+        "that is being taken would miss it: use NumPy's functions, np.tanh in "
+        "place of math.tanh, or x.detach().item() if no derivative is wanted"
+        + see("a-number-leaves-the-graph")
     )
 
 
 def nothing_to_check(inputs: Any) -> ValueError:
     return ValueError(
-        "check_gradients differentiates floating-point inputs, and there is none among "
-        f"{described(inputs)}: "
-        "write 3.0 in place of 3"
+        "check_gradients differentiates floating-point inputs, and there "
+        f"is none among {described(inputs)}: write 3.0 in place of 3"
     )
 
 
@@ -173,9 +177,8 @@ def within_no_grad() -> ValueError:
 
 def no_such_argument(argnums: Any, count: int) -> ValueError:
     return ValueError(
-        f"argnums={argnums!r} names arguments by their place, and f was called with {count}: 0 "
-        f"to {count - 1} "
-        "were expected"
+        f"argnums={argnums!r} names arguments by their place, and "
+        f"f was called with {count}: 0 to {count - 1} were expected"
     )
 
 
@@ -185,9 +188,8 @@ def argument_twice(argnums: Any) -> ValueError:
 
 def not_one_number(x: Any) -> ValueError:
     return ValueError(
-        f"{described(x)} holds {x.size} numbers, and one was expected: reduce it, for example "
-        "with .sum(), "
-        "or take all of them with .numpy()" + see("one-number")
+        f"{described(x)} holds {x.size} numbers, and one was expected: reduce "
+        "it, for example with .sum(), or take all of them with .numpy()" + see("one-number")
     )
 
 
@@ -200,166 +202,55 @@ def tensor_of_tensor(x: Any) -> TypeError:
 def not_real_numbers(data: Any, dtype: Any, name: str = "") -> TypeError:
     what = f"{name} gave" if name else f"{str(data)[:60]!r} has"
     return TypeError(
-        f"a Tensor holds real numbers, and {what} dtype {dtype}. Complex numbers, text, ragged "
-        "lists and arrays "
-        "of objects are out of scope: np.stack joins Tensors, array.astype(float) makes numbers "
-        "of objects" + see("real-numbers")
+        f"a Tensor holds real numbers, and {what} dtype {dtype}. Complex "
+        "numbers, text, ragged lists and arrays of objects are out of scope: "
+        "np.stack joins Tensors, array.astype(float) makes numbers of objects" + see("real-numbers")
     )
 
 
 def integer_gradient(name: str | None, dtype: Any) -> TypeError:
     return TypeError(
-        f"only floating-point Tensors have gradients, and {name or 'this one'} has dtype {dtype}: "
-        "write 2.0 in place of 2, or array.astype(float)" + see("integers")
+        f"only floating-point Tensors have gradients, and {name or 'this one'} "
+        f"has dtype {dtype}: write 2.0 in place of 2, or array.astype(float)" + see("integers")
     )
 
 
 def in_place_on_leaf(function: Callable[..., Any], x: Any) -> TypeError:
     return TypeError(
-        f"an in-place {function.__name__} would bind your variable to a new Tensor and leave the "
-        "parameter "
-        f"{described(x)} as it was: write p.data -= step, or p = p - step if you want a new Tensor"
-        + see("in-place")
+        f"an in-place {function.__name__} would bind your variable to a "
+        f"new Tensor and leave the parameter {described(x)} as it was: "
+        "write p.data -= step, or p = p - step if you want a new Tensor" + see("in-place")
     )
 
 
 def item_assignment(x: Any) -> TypeError:
     return TypeError(
-        f"{described(x)} cannot be assigned to in part, or what was computed from it would be "
-        "wrong: build a new "
-        "Tensor with np.where or np.concatenate, or change tensor.data[…] before it is used"
-        + see("assignment")
+        f"{described(x)} cannot be assigned to in part, or what was "
+        "computed from it would be wrong: build a new Tensor with np.where "
+        "or np.concatenate, or change tensor.data[…] before it is used" + see("assignment")
     )
 
 
 def not_iterable(x: Any) -> TypeError:
     return TypeError(
-        f"{described(x)} is one number and cannot be iterated over: write .item(), or give it an "
-        "axis, x[None]"
+        f"{described(x)} is one number and cannot be iterated "
+        "over: write .item(), or give it an axis, x[None]"
     )
 
 
 def array_of_tensor(x: Any) -> TypeError:
     return TypeError(
         f"an array of {described(x)} would forget how it was computed: write .numpy() if that is "
-        "meant, or use "
-        "NumPy's functions on the Tensor itself (np.stack for a list of Tensors)"
+        "meant, or use NumPy's functions on the Tensor itself (np.stack for a list of Tensors)"
         + see("an-array-of-a-tensor")
     )
 
 
 def out_or_reduce(ufunc: np.ufunc, method: str, x: Any) -> TypeError:
-    call = f"np.{ufunc.__name__}" + (
-        f".{method}" if method != "__call__" else "(…, out=…), or array op= tensor,"
-    )
+    how = "(…, out=…), or array op= tensor," if method == "__call__" else f".{method}"
+    call = f"np.{ufunc.__name__}{how}"
     return TypeError(
-        f"{call} has no derivative on {described(x)}: a Tensor's result is always a new Tensor. "
-        "Write z = x + y "
-        "in place of x += y, and np.sum in place of np.add.reduce" + see("in-place")
-    )
-
-
-def images_expected(x: Any) -> ValueError:
-    return ValueError(
-        f"images of shape (batch, channels, height, width) were expected, and {described(x)} "
-        "came: give a single "
-        "image a batch of one, x[None], and gray images their one channel, x[:, None]"
-    )
-
-
-def filters_do_not_fit(x: Any, weight: Any, bias: Any, groups: int) -> ValueError:
-    got = (
-        f"x {np.shape(x)}, weight {np.shape(weight)}, bias "
-        f"{bias if bias is None else np.shape(bias)}"
-    )
-    return ValueError(
-        "conv2d takes x (batch, in, height, width), weight (out, in/groups, rows, columns), and "
-        "bias (out,) or "
-        f"None, where groups divides in and out; found {got}, groups={groups}"
-    )
-
-
-def kernel_too_large(x: Any, kernel: Any, reach: Any, images: Any) -> ValueError:
-    return ValueError(
-        f"a kernel of {kernel} reaches over {reach[0]} × {reach[1]} pixels, and {described(x)} has "
-        f"{images.shape[2]} × {images.shape[3]}, its padding included: take a smaller kernel, or "
-        "more padding"
-    )
-
-
-def not_a_pair(what: str, value: Any, least: int) -> ValueError:
-    return ValueError(
-        f"{what} is a whole number of at least {least}, or a pair of them for rows and columns; "
-        f"found {value!r}"
-    )
-
-
-def not_a_probability(p: Any) -> ValueError:
-    return ValueError(f"p is the probability that a number is dropped, from 0 to 1; found {p!r}")
-
-
-def not_a_generator(rng: Any) -> TypeError:
-    return TypeError(
-        "rng is a NumPy generator, rng = np.random.default_rng(seed), made once and passed to "
-        "every call; "
-        f"found {rng!r}"
-    )
-
-
-def not_indices(indices: Any, weight: Any) -> TypeError:
-    return TypeError(
-        f"embedding(indices, weight) takes integers as indices, and {indices.dtype} of shape "
-        f"{indices.shape} came "
-        f"with {described(weight)}: indices come first; write indices.astype(int) if they are "
-        "whole numbers"
-    )
-
-
-def index_out_of_range(indices: Any, weight: Any) -> IndexError:
-    return IndexError(
-        f"the rows of {described(weight)} are numbered 0 to {len(weight) - 1}, and the indices, "
-        "of shape "
-        f"{indices.shape}, reach from {indices.min()} to {indices.max()}"
-    )
-
-
-def unknown_approximation(approximate: Any) -> ValueError:
-    return ValueError(
-        'approximate is "none", with the exact normal distribution, or "tanh"; found '
-        f"{approximate!r}"
-    )
-
-
-def not_three_numbers(x: Any, y: Any) -> ValueError:
-    return ValueError(
-        f"cross({described(x)}, {described(y)}): vectors of three numbers were expected along "
-        "the last axis, or "
-        "along axis=. In the plane, write x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0]"
-    )
-
-
-def no_such_norm(ord: Any, axes: tuple[int, ...], known: Any) -> ValueError:
-    return ValueError(
-        f"norm with ord={ord!r} over the axes {axes}: along one axis ord is a number, along two "
-        "it is one of "
-        f"{', '.join(map(repr, known))}. Choose the axes with axis="
-    )
-
-
-def no_vectors(values: Any) -> ValueError:
-    return ValueError(
-        f"the vectors of the values {values} were asked for a gradient and have none: another "
-        "value is the "
-        "same, or it is 0 and the matrix is not square, and they are arbitrary up to a rotation. "
-        "Differentiate "
-        "the values only, and once; or make them distinct: add np.diag of small distinct numbers "
-        "to the matrix" + see("vectors-of-equal-values")
-    )
-
-
-def full_matrices(x: Any) -> ValueError:
-    return ValueError(
-        f"svd of {described(x)} with full_matrices=True: the vectors beyond the values are "
-        "arbitrary up to a "
-        "rotation and have no gradient. Write np.linalg.svd(x, full_matrices=False)"
+        f"{call} has no derivative on {described(x)}: a Tensor's result is always a new "
+        "Tensor. Write z = x + y in place of x += y, and np.sum in place of np.add.reduce"
+        + see("in-place")
     )
