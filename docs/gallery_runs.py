@@ -36,14 +36,14 @@ ALT = {
 
 
 class Order:
-    """The order of the README: of the examples, and of the ten questions."""
+    """The order of the studies' page: of the examples, and of the ten questions."""
 
     def __init__(self, folder):
-        self.readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        self.page = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
 
     def __call__(self, name):
-        return [found.start() for found in re.finditer(f"[`/]{name}`", self.readme)] or [
-            len(self.readme)
+        return [found.start() for found in re.finditer(f"[`/]{name}`", self.page)] or [
+            len(self.page)
         ]
 
 
