@@ -49,6 +49,13 @@ def names(page):
     return test.globs
 
 
+def readme():
+    """The README's first picture: what `draw(y)` draws there."""
+    shown = names(DOCS.parent / "README.md")
+    exec("picture = draw(y)", shown)
+    return shown["picture"]
+
+
 def draw_costs(axes, page):
     """A lab's two trainings: both costs, from 0 up; on a logarithmic scale if they are of very
     different sizes."""
@@ -135,3 +142,7 @@ def write(folder):
         for axes, page in zip(figure.subplots(3, 2).flat, LABS, strict=True):
             draw_costs(axes, page)
         save(figure, Path(folder, "labs", "curves.svg"))
+
+
+if __name__ == "__main__":
+    readme().save(DOCS / "pictures" / "first.svg")

@@ -39,7 +39,7 @@ def purpose(value: object) -> str:
     return next(title for place, title in GROUPS.items() if home.startswith(place))
 
 
-def listing(rows: dict[str, object]) -> list[str]:
+def name_table(rows: dict[str, object]) -> list[str]:
     """A line each: the name, and the first sentence about it."""
     left = max(map(len, rows)) + 2
     return [f"  {name:<{left}}{first_line(value, 96 - left)}" for name, value in rows.items()]
@@ -78,9 +78,9 @@ def overview() -> str:
     """What `python -m tinygrad_edu` prints."""
     title = first_line(tinygrad_edu, 200)
     lines = [f"tinygrad_edu {tinygrad_edu.__version__}: {title}", ""]
-    lines += [f"Read it, in this order, in {HOME}", *listing(reading_order()), ""]
+    lines += [f"Read it, in this order, in {HOME}", *name_table(reading_order()), ""]
     for heading, names in public_names().items():
-        lines += [heading, *listing(names), ""]
+        lines += [heading, *name_table(names), ""]
     return "\n".join([*lines, "And then", *other_places()])
 
 
