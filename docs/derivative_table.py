@@ -21,7 +21,7 @@ from tinygrad_edu.core.engine import REGISTRY, Operation
 from tinygrad_edu.core.functional import vjp
 from tinygrad_edu.graph.read import source
 
-PACKAGE = Path(engine.__file__).parent
+PACKAGE = Path(engine.__file__).parents[1]
 sys.path.append(str(PACKAGE.parent / "tests"))
 title = importlib.import_module(
     "table"
@@ -104,7 +104,7 @@ def place(run):
 def section(run):
     """The heading comment above the partials: one line of its own between empty ones."""
     file, line = place(run)
-    above = ["", *(PACKAGE / file).read_text().splitlines()[:line]]
+    above = ["", *next(PACKAGE.rglob(file)).read_text().splitlines()[:line]]
     titles = [
         text
         for before, text, after in zip(above, above[1:], above[2:], strict=False)
