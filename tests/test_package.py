@@ -263,6 +263,22 @@ def test_the_readme_is_short_and_has_two_commands():
     assert re.findall(r"^make ([a-z-]+)", text, re.M) == ["mnist", "test"]
 
 
+def test_the_readme_quotes_three_lines_of_the_table():
+    def lines(path):
+        found = re.findall(r"^derivative\(.*\)  +# .*", (ROOT / path).read_text("utf-8"), re.M)
+        return {" ".join(line.split()) for line in found}
+
+    quoted = lines("README.md")
+    assert len(quoted) == 3
+    assert quoted <= lines("tinygrad_edu/core/derivatives.py")
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / page).read_text("utf-8"))
+    assert not [link for link in links if "://" not in link and not (ROOT / link).exists()]
+
+
 def test_the_first_picture_is_what_the_code_above_it_draws():
     above, _, below = (ROOT / "README.md").read_text("utf-8").partition("\n![")
     shown = ROOT / re.search(r"\]\((\S+)\)", below)[1]
