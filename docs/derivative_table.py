@@ -25,7 +25,7 @@ PACKAGE = Path(engine.__file__).parents[1]
 sys.path.append(str(PACKAGE.parent / "tests"))
 title = importlib.import_module(
     "table"
-).title  # np.tanh, np.linalg.inv, special.sigmoid; (length) for a building block
+).title  # np.tanh, np.linalg.inv, special.sigmoid; (norm) for a building block
 
 HEAD = """# The derivative table
 
@@ -45,7 +45,7 @@ FORMULAS, KINKS = (
 
 def names_of(run):
     """What the partials call the arguments: x, y."""
-    return list(inspect.signature(run.partials.every()[0]).parameters)[2:]
+    return list(inspect.signature(run.every()[0]).parameters)[2:]
 
 
 def formula(run):
@@ -93,7 +93,7 @@ def bounds(name, interval):
 
 def lines_of(run):
     """The source of the partials, and file:line of each."""
-    return dict(map(source, run.partials.every()))
+    return dict(map(source, run.every()))
 
 
 def place(run):

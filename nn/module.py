@@ -43,11 +43,11 @@ class Module:
         )  # from which a graph's picture knows its Modules
         if isinstance(result, Tensor):
             if result.operation:
-                result.calls += (call,)
+                result.notes += (call,)
         else:
             for _, z in held(result, ""):
                 if isinstance(z, Tensor) and z.operation:
-                    z.calls += (call,)
+                    z.notes += (call,)
         return result
 
     def members(self) -> Iterator[tuple[str, Module | Tensor]]:

@@ -253,7 +253,7 @@ CASES = (
         np.std: reduction(
             unique=True, shapes=hnp.array_shapes(min_dims=1, max_dims=2, min_side=2, max_side=3)
         ),
-        derivatives.length: reduction(prepare=without_zero).filter(lambda case: case[0][0].size),
+        derivatives.norm: reduction(prepare=without_zero).filter(lambda case: case[0][0].size),
         np.average: weighted(),
         np.diff: differences(),
         np.trapezoid: integrand(),
@@ -309,7 +309,7 @@ CASES = (
         np.tril: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
         np.triu: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
         np.sort: with_shape(array(FULL, unique=True), lambda x: st.none() | axis_of(x)),
-        derivatives.padded: padding(["constant", "edge", "reflect", "symmetric", "wrap"]),
+        derivatives.pad: padding(["constant", "edge", "reflect", "symmetric", "wrap"]),
         np.pad: padding(["constant", "edge", "reflect"]),
         np.append: alike().map(lambda case: ([case[0][0], case[0][-1]], {})),
         np.concatenate: joined(),
@@ -327,8 +327,8 @@ CASES = (
         np.hsplit: divided(axis=1, even=True),
         operator.getitem: indexed(),
         derivatives.scatter: scattered(),
-        derivatives.join: joined(),
-        derivatives.pile: alike(axis=True),
+        derivatives.concatenate: joined(),
+        derivatives.stack: alike(axis=True),
         np.matmul: products(),
     }
     | cases_linalg.CASES

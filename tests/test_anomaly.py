@@ -22,7 +22,7 @@ from tinygrad_edu import (
     operation,
     special,
 )
-from tinygrad_edu.core.engine import REGISTRY, apply
+from tinygrad_edu.core.arraylike import REGISTRY, apply
 
 inf, nan = np.inf, np.nan
 
@@ -153,7 +153,8 @@ def test_a_derivative_of_what_was_recorded_within_is_watched_outside_too():
         z = (x**1.5).sum()
     slope = z.gradient(x, create_graph=True)
     with pytest.raises(
-        FloatingPointError, match=r"within the derivative of power.*\n.*: with .*: z = "
+        FloatingPointError,
+        match=r"within the derivative of power.*\n.*: z = \(x\*\*1\.5\)\.sum\(\)",
     ):
         slope.sum().backward()
 
@@ -194,7 +195,7 @@ def of(x):
 
 
 def test_the_line_is_the_users(lines=of.__code__.co_firstlineno):
-    assert f"\n  {__file__}:{lines}: def of(x): return x / (x - x)\n" in complaint(lambda: of(x))
+    assert f"\n  {__file__}:{lines + 1}: return x / (x - x)\n" in complaint(lambda: of(x))
 
 
 @pytest.mark.parametrize(
@@ -295,7 +296,7 @@ def test_an_array_that_was_changed_in_place_is_named_with_the_operation_that_use
     assert [
         word for word in [*words, "p.data = p.data - step"] if word not in without_source(message)
     ] == []
-    assert f"\n  {__file__}:{f.__code__.co_firstlineno}: (lambda: " in message
+    assert f"\n  {__file__}:{f.__code__.co_firstlineno}: lambda: " in message
 
 
 def test_a_result_that_was_changed_in_place_is_named():

@@ -11,9 +11,10 @@ from cases import ELEMENTWISE, ENTRIES, OPERATIONS, STEPS, TAKE_A_LIST, call, ca
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tinygrad_edu import Tensor, check_gradients, grad, hessian, jvp, operation, special, vjp
-from tinygrad_edu.core.engine import REGISTRY, Operation, Placed
+from tinygrad_edu.core.engine import REGISTRY, Operation
 from tinygrad_edu.core.functional import of_chosen
 from tinygrad_edu.core.gradcheck import is_real
+from tinygrad_edu.core.sparse import dense
 
 
 def name(function):
@@ -169,10 +170,6 @@ def numpys(function, *arguments, **options):
 # everywhere cannot be scaled.
 
 
-def dense(g):
-    return g.written_out() if isinstance(g, Placed) else g
-
-
 def scaled(partial):
     return lambda *args, **options: dense(partial(*args, **options)) * 1.001
 
@@ -224,7 +221,7 @@ MUTANTS = list(itertools.product(PARTIALS, BREAKS))
 def test_every_broken_partial_is_caught(entry, how, monkeypatch):
     function, number = entry
     run = OPERATIONS[function]
-    each = run.partials.each
+    each = run.each
     broken = Operation(run.name, run.forward, each=each and BREAKS[how](1)(each), domain=run.domain)
     broken.options = run.options
     if not each:

@@ -28,8 +28,8 @@ from tinygrad_edu.operations import special as special
 
 if TYPE_CHECKING:
     from tinygrad_edu import nn
-    from tinygrad_edu.core.gradcheck import check_gradients
     from tinygrad_edu.debugging.anomaly import detect_anomaly
+    from tinygrad_edu.debugging.diagnosis import check_gradients
     from tinygrad_edu.graph import draw, explain, latex, paths, stepper
     from tinygrad_edu.programs.replay import replay
 
@@ -80,7 +80,7 @@ if not os.path.isdir(os.path.join(HERE, "nn")):
 # What many programs never ask for, and the module that it comes with when it is first asked for:
 # importing stays quick
 LATER = {
-    "check_gradients": "core.gradcheck",
+    "check_gradients": "debugging.diagnosis",
     "detect_anomaly": "debugging.anomaly",
     "replay": "programs.replay",
     "draw": "graph",

@@ -34,15 +34,19 @@ def described(x: Any) -> str:
     return f"{getattr(x, 'name', None) or ('Tensor' if hasattr(x, 'requires_grad') else 'array')} {x.shape}"
 
 
-def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> Exception:
-    kind = next(
-        kind
-        for kind in (np.linalg.LinAlgError, ValueError, IndexError, TypeError)
-        if isinstance(error, kind)
-    )
+def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> str:
+    """What is added to the error of a function: the call, and what to do about it."""
     hint = next((hint for words, hint in HINTS.items() if words in str(error)), "")
-    said = f"{operation.name}({', '.join(map(described, args))}): {str(error).rstrip('.')}"
-    return kind(f"{said}. {hint.rstrip('.')}{see('shapes')}" if hint else said)
+    said = f"{operation.name}({', '.join(map(described, args))})"
+    return f"in {said}: {hint}{see('shapes')}" if hint else f"in {said}"
+
+
+def unknown_facts(function: Any, facts: Iterable[str], known: Iterable[str]) -> TypeError:
+    unknown = ", ".join(f"{key}=" for key in facts if key not in known)
+    return TypeError(
+        f"derivative({function.__name__}, …) takes no {unknown}: known are forward=, domain=, "
+        f"each=, elementwise=, {', '.join(f'{key}=' for key in sorted(known))}"
+    )
 
 
 def unknown_options(name: str, options: Iterable[str], known: Iterable[str]) -> TypeError:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core import errors
+from tinygrad_edu.core.arraylike import as_array
 from tinygrad_edu.core.engine import RECORDING, Array, Tensor, as_tensor, gradients_of
-from tinygrad_edu.programs.tracing import as_array
 
 Function = Callable[..., Any]
 

@@ -1,9 +1,8 @@
-"""Where a number went wrong: the first NaN or infinity, and arrays that changed too early, traced
-to a line of source.
+"""Where a number went wrong: the first NaN or infinity, or an array that changed too early.
 
-The engine knows nothing of this. RECORDING says whether operations are recorded; in place of True
-it may hold a watcher, which sees every operation and leaves a `Watched` one in the graph. The chain
-rule asks that for its partials, and gets checked ones."""
+The engine knows nothing of this. WATCHER is told of every recorded call, and leaves a `Watched`
+operation in the graph. The chain rule asks that for its partials, and gets checked ones.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.engine import RECORDING, Operation, Partial, Partials, Tensor, plain
+from tinygrad_edu.core.engine import RECORDING, WATCHER, Operation, Partial, Tensor, Values, plain
 from tinygrad_edu.core.errors import described, see
 from tinygrad_edu.debugging.caller import line_of_the_user, source
-
-Values = tuple[Any, ...]
-
-POLES = {"reciprocal": 0, "divide": 1}  # operation ↦ the number of its argument that must not be 0
 
 
 @contextmanager
@@ -37,30 +32,32 @@ def detect_anomaly() -> Iterator[None]:
     FloatingPointError: forward pass: the result of log(x (2,)) is -inf at element (1,); 1 of 2 elements not finite
       ...
     """
-    with watching(watch):
+    with watching(check_and_watch):
         yield
 
 
 @contextmanager
-def watching(watcher: Callable[..., Tensor]) -> Iterator[None]:
-    token = RECORDING.set(RECORDING.get() and watcher)  # within no_grad it stays off
+def watching(watcher: Callable[..., None]) -> Iterator[None]:
+    """Within it the watcher is told of every recorded call."""
+    token = WATCHER.set(watcher)
     try:
         with np.errstate(all="ignore"):
             yield  # NumPy's warnings would come first and say less
     finally:
-        RECORDING.reset(token)
+        WATCHER.reset(token)
 
 
-def watch(
+def check_and_watch(
     z: Tensor, run: Operation, args: Values, arrays: Values, within: Watched | None = None
-) -> Tensor:
-    """Check what an operation gave, and watch it if it was recorded. Of the steps within a partial
-    only the last counts."""
-    if not within and not finite(z.data):
-        raise not_finite(Watched(run, args), "forward pass: the result of", z.data, arrays)
+) -> None:
+    """Check what an operation gave, and watch it if it was recorded.
+
+    Of the steps within a partial only the last counts.
+    """
+    if not within and not is_finite(z.data):
+        raise not_finite_error(Watched(run, args), "forward pass: the result of", z.data, arrays)
     if z.requires_grad:
         z.operation = Watched(run, args, z.values, within)
-    return z
 
 
 class Watched(Operation):
@@ -77,9 +74,10 @@ class Watched(Operation):
         self.within = f" within the derivative of {within}" if within else ""
         self.copies = [(number, x, x.copy()) for number, x in arrays_in(values)]
 
-    @property
-    def partials(self) -> Partials:
-        return CheckedPartials(self, vars(self)["partials"])  # type: ignore[override]
+    def partial(self, number: int) -> Partial:
+        """The partial with its checks; without them where nothing is recorded."""
+        known = super().partial(number)
+        return functools.partial(self.checked, known, number) if RECORDING.get() else known
 
     def checked(self, known: Partial, number: int, g: Any, *values: Any, **options: Any) -> Any:
         """What the partial gives: from arrays that are as they were, and finite."""
@@ -88,51 +86,44 @@ class Watched(Operation):
             id(x) for _, x in arrays_in(arrays)
         }  # where data was replaced since, another array stands in
         for place, x, copy in self.copies:
-            if id(x) in used and differs(x, copy).any():
+            if id(x) in used and changes(x, copy).any():
                 raise changed_in_place(self, place, x, copy)
-        with watching(functools.partial(watch, within=self)):
+        with watching(functools.partial(check_and_watch, within=self)):
             gradient = known(g, *values, **options)
-        if finite(plain(gradient)):
+        if is_finite(plain(gradient)):
             return gradient
         what = f"backward pass: the gradient for {self.argument(number)}, of"
-        raise not_finite(self, what, plain(gradient), arrays[1:], plain(g))
+        raise not_finite_error(self, what, plain(gradient), arrays[1:], plain(g))
 
     def argument(self, number: int) -> str:
-        return f"argument {number}, {shown(self.args[number])}"
+        return f"argument {number}, {argument_text(self.args[number])}"
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(map(shown, self.args))}){self.within}"
-
-
-class CheckedPartials(Partials):
-    """The partials of a watched call, each with its checks; without them where nothing is recorded,
-    as for a picture."""
-
-    def __init__(self, call: Watched, known: Partials) -> None:
-        self.call, self.known = call, known
-
-    def __missing__(self, number: int) -> Partial:
-        known = self.known[number]
-        return functools.partial(self.call.checked, known, number) if RECORDING.get() else known
+        return f"{self.name}({', '.join(map(argument_text, self.args))}){self.within}"
 
 
 # What the errors say
 
 
-def not_finite(
+def not_finite_error(
     call: Watched, what: str, result: Any, arrays: Values, g: Any = None
 ) -> FloatingPointError:
     came = {"the gradient that arrived": g} | {
         call.argument(number): x for number, x in enumerate(arrays)
     }
-    already = [f"It came in: {name}, is {bad_in(x)}" for name, x in came.items() if not finite(x)]
+    already = [
+        f"It came in: {name}, is {bad_in(x)}" for name, x in came.items() if not is_finite(x)
+    ]
     why = already[0] if already else f"All that came in is finite. {remedy(call, arrays)}".rstrip()
     return FloatingPointError(f"{what} {call} is {bad_in(result)}\n  {source(*call.line)}\n  {why}")
 
 
 def changed_in_place(call: Watched, place: int, x: Any, copy: Any) -> RuntimeError:
-    different = differs(x, copy)
-    at, what = first(different), f"{call.argument(place - 1)}, of" if place else "the result of"
+    different = changes(x, copy)
+    at, what = (
+        first_index(different),
+        f"{call.argument(place - 1)}, of" if place else "the result of",
+    )
     change = (
         f"{f'element {at}' if at else 'it'} was {copy[at]} and is {x[at]}; "
         f"{different.sum()} of {x.size} elements differ"
@@ -146,7 +137,7 @@ def changed_in_place(call: Watched, place: int, x: Any, copy: Any) -> RuntimeErr
 
 def remedy(call: Watched, arrays: Values) -> str:
     """How to keep an operation from what lies outside its domain, if that is what came."""
-    names = list(map(written, call.args, "xyzw"))
+    names = list(map(argument_name, call.args, "xyzw"))
     for number, (x, (low, high)) in enumerate(zip(arrays, call.domain, strict=False)):
         if np.all((low < x) & (x < high)):
             continue
@@ -158,13 +149,13 @@ def remedy(call: Watched, arrays: Values) -> str:
         condition = f"({') & ('.join(bounds)})" if len(bounds) > 1 else bounds[0]
         inside = low + 1 if np.isinf(high) else (max(low, high - 2) + high) / 2
         return where_in_where(call, names, number, condition, inside)
-    pole = POLES.get(call.name)
-    if pole is None or np.all(arrays[pole]):
-        return ""
-    return where_in_where(call, names, pole, f"{names[pole]} != 0", 1.0)
+    for pole in call.facts.get("poles", ()):
+        if not np.all(arrays[pole]):
+            return where_in_where(call, names, pole, f"{names[pole]} != 0", 1.0)
+    return ""
 
 
-def written(x: Any, letter: str) -> str:
+def argument_name(x: Any, letter: str) -> str:
     """An argument as the user has it: a number, or a name; else a letter."""
     return f"{x:g}" if isinstance(x, int | float) else getattr(x, "name", None) or letter
 
@@ -181,17 +172,19 @@ def where_in_where(
     )
 
 
-def shown(x: Any) -> str:
+def argument_text(x: Any) -> str:
     """An argument as `w (2, 3)`; an index that is a tuple, by its parts."""
-    return f"({', '.join(map(shown, x))})" if isinstance(x, tuple) else f"{described(x):.60}"
+    return (
+        f"({', '.join(map(argument_text, x))})" if isinstance(x, tuple) else f"{described(x):.60}"
+    )
 
 
 def bad_in(x: Any) -> str:
     """`nan at element (0, 1); 3 of 12 elements not finite`, or only `nan` for one number."""
     bad = ~np.isfinite(x)
-    value = np.asarray(x)[first(bad)]
+    value = np.asarray(x)[first_index(bad)]
     return (
-        f"{value} at element {first(bad)}; {bad.sum()} of {bad.size} elements not finite"
+        f"{value} at element {first_index(bad)}; {bad.sum()} of {bad.size} elements not finite"
         if np.ndim(x)
         else f"{value}"
     )
@@ -208,16 +201,16 @@ def arrays_in(values: Values) -> Iterator[tuple[int, Any]]:
                 yield number, x
 
 
-def finite(x: Any) -> bool:
+def is_finite(x: Any) -> bool:
     """False for an array or number with a NaN or an infinity in it; True for whatever else an
     argument may be."""
     real = isinstance(x, float | np.floating) or (isinstance(x, np.ndarray) and x.dtype.kind == "f")
     return not real or bool(np.isfinite(x).all())
 
 
-def differs(x: Any, then: Any) -> Any:
+def changes(x: Any, then: Any) -> Any:
     return (x != then) & ((x == x) | (then == then))  # a NaN is still the NaN that it was
 
 
-def first(mask: Any) -> tuple[int, ...]:
+def first_index(mask: Any) -> tuple[int, ...]:
     return tuple([int(i) for i in np.argwhere(mask)[0]])

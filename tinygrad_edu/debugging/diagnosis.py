@@ -1,77 +1,67 @@
-"""Why a gradient and differences disagree: each known cause is looked for, and named only with its
-evidence in numbers.
+"""Why a gradient and differences disagree: each known cause is looked for, and named with evidence.
 
-A `Comparison` holds the two gradients and what they are of. A cause is a function of it that
-returns a sentence, or nothing if the numbers don't support it. First come those that make the
-differences themselves doubtful, then what breaks a partial."""
+A cause is a function of a `Suspect` that returns a sentence, or nothing if the numbers don't
+support it. First come those that make the differences themselves doubtful, then what breaks a
+partial.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array, Tensor
-from tinygrad_edu.core.functional import vjp
+from tinygrad_edu.core import gradcheck
+from tinygrad_edu.core.engine import Array, Operation, Tensor, chain_rule
+from tinygrad_edu.core.functional import of_chosen, vjp
+from tinygrad_edu.core.gradcheck import (
+    Comparison,
+    WrongGradient,
+    differ,
+    disagreement,
+    numerical_gradient,
+    weighted,
+)
 
 STEPS = [10.0**-k for k in range(1, 9)]  # for the V-curve
 SHRINKING = STEPS[3:6]  # the step of the check, and two smaller ones
-ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
-def weighted(f: Callable[..., Any], inputs: list[Array], number: int, v: Array, x: Array) -> float:
-    """v·f as a function of one of its inputs."""
-    return float((f(*map(Tensor, [*inputs[:number], x, *inputs[number + 1 :]])).data * v).sum())
+def diagnosed(check: Callable[..., None]) -> Callable[..., None]:
+    """A check of gradients that adds to its error why they differ."""
+
+    @functools.wraps(check)
+    def checked(*args: Any, **options: Any) -> None:
+        try:
+            check(*args, **options)
+        except WrongGradient as error:
+            suspect = Suspect.of(error.found)
+            error.args = (explained(suspect, error.f, error.inputs),)
+            raise
+
+    return checked
 
 
-def differ(a: Array, b: Array, tolerance: float) -> Array:
-    """Where a is not b up to `tolerance`, relative to b's largest element or to 1; NaN differs from
-    everything."""
-    different: Array = ~(np.abs(a - b) <= tolerance * max(1.0, float(np.abs(b).max(initial=0.0))))
-    return different
+check_gradients = diagnosed(gradcheck.check_gradients)
 
 
 @dataclass
-class Comparison:
-    """The gradient of v·f with respect to one input: `analytic` by the partials, `numeric` by
-    differences."""
+class Suspect(Comparison):
+    """A gradient that differs, and what can be asked about it."""
 
-    what: str
-    f: Callable[..., Any]
-    inputs: list[Array]
-    number: int  # of the input
-    v: Array
-    analytic: Array
-    numeric: Array
-    by: str  # how `numeric` was found: "differences"
-    tolerance: float
-    order: int
-    differences: Callable[..., Array]  # (function of an array, array) ↦ its numerical gradient
     passed: int = 0  # of so many operations is f made, each right when it is checked alone
 
-    def __str__(self) -> str:
-        a, n = self.analytic[self.place] + 0.0, self.numeric[self.place]
-        return (
-            f"{ORDINALS.get(self.order, f'{self.order}th')} order: {self.what}, element "
-            f"{self.place}: the derivative is "
-            f"{a:.9g} by the partials and {n:.9g} by {self.by}; {self.wrong.sum()} of "
-            f"{self.wrong.size} elements differ"
-        )
+    @classmethod
+    def of(cls, found: Comparison) -> Suspect:
+        """The same, to be asked about."""
+        return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
 
     @property
     def x(self) -> Array:
         return self.inputs[self.number]
-
-    @cached_property
-    def wrong(self) -> Array:
-        return differ(self.analytic, self.numeric, self.tolerance)
-
-    @cached_property
-    def place(self) -> tuple[int, ...]:
-        return tuple(int(i) for i in np.argwhere(self.wrong)[0])
 
     @property
     def error(self) -> float:
@@ -98,12 +88,63 @@ class Comparison:
 
     def numbers(self, v: Array, inputs: list[Array]) -> Array:
         """The numerical gradient for another v or at other inputs."""
-        return self.differences(
+        return numerical_gradient(
             lambda x: weighted(self.f, inputs, self.number, v, x), inputs[self.number]
         )
 
 
-def why(c: Comparison) -> str:
+def explained(
+    wrong: Suspect, f: Callable[..., Any], inputs: list[Array], alone: bool = False
+) -> str:
+    """What differs, and beneath it why."""
+    with np.errstate(all="ignore"):
+        try:
+            found = reasons(wrong, f, inputs, alone)
+        except (ValueError, ArithmeticError) as error:
+            said = ", ".join([str(error), *getattr(error, "__notes__", [])])
+            found = [f"cause unknown: f refuses a point nearby: {said}"]
+        return "\n".join([str(wrong), *found]).replace("\n", "\n  ")
+
+
+def reasons(wrong: Suspect, f: Callable[..., Any], inputs: list[Array], alone: bool) -> list[str]:
+    """The operations of f that are wrong alone, or else those of its gradient, or else a cause."""
+    steps = [] if alone else operations_of(f, inputs)
+    found = culprits(steps, wrong.order, wrong.tolerance)
+    if not found:
+        wrong.passed = len(steps)
+    if len(steps) == 1 and len(steps[0][1].inputs) == len(inputs):
+        found = []  # f is that operation: don't say it twice
+    if wrong.order > 1:
+        found = found or culprits(
+            operations_of(wrong.f, wrong.inputs), wrong.order - 1, wrong.tolerance
+        )
+    return found or [why(wrong)]
+
+
+def operations_of(f: Callable[..., Any], inputs: list[Array]) -> list[tuple[Operation, Tensor]]:
+    """The operations that f is made of, with the Tensors that they gave."""
+    root = f(*[Tensor(x, requires_grad=True) for x in inputs])
+    if not root.requires_grad:
+        return []
+    return [(z.operation, z) for z, _ in chain_rule(root, np.ones(root.shape)) if z.operation]
+
+
+def culprits(steps: list[tuple[Operation, Tensor]], order: int, tolerance: float) -> list[str]:
+    """The operations that fail alone, with the arguments that they had: each with its causes, none
+    twice."""
+    found: dict[Operation, str] = {}
+    for operation, z in steps:
+        numbers = tuple(sorted({number for number, x in z.inputs if x.requires_grad}))
+        f = of_chosen(functools.partial(operation, **z.options), numbers, z.values[1:])
+        inputs = [np.asarray(z.values[1 + n], np.float64) for n in numbers]
+        names = [f"argument {n} of {operation.name}" for n in numbers]
+        if wrong := disagreement(f, inputs, names, order, tolerance):
+            suspect = Suspect.of(wrong)
+            found[operation] = f"checked alone, {explained(suspect, f, inputs, alone=True)}"
+    return list(found.values())
+
+
+def why(c: Suspect) -> str:
     """The first cause whose evidence is there."""
     return next(
         filter(None, (cause(c) for cause in CAUSES)),
@@ -114,7 +155,7 @@ def why(c: Comparison) -> str:
 # The differences are not to be trusted
 
 
-def other_on_tensors(c: Comparison) -> str:
+def other_on_tensors(c: Suspect) -> str:
     if c.by == "differences":
         return ""
     return (
@@ -123,7 +164,7 @@ def other_on_tensors(c: Comparison) -> str:
     )
 
 
-def not_finite(c: Comparison) -> str:
+def not_finite(c: Suspect) -> str:
     below, here, above = c.at(-SHRINKING[0]), c.at(0.0), c.at(SHRINKING[0])
     if not np.isfinite([below, here, above]).all():
         return (
@@ -138,7 +179,7 @@ def not_finite(c: Comparison) -> str:
     )
 
 
-def jump(c: Comparison) -> str:
+def jump(c: Suspect) -> str:
     """Across a jump the difference stays, however near the two points are; on both sides of it f is
     smooth."""
     across = [c.at(h) - c.at(-h) for h in SHRINKING]
@@ -151,7 +192,7 @@ def jump(c: Comparison) -> str:
     )
 
 
-def kink(c: Comparison) -> str:
+def kink(c: Suspect) -> str:
     """At a kink the one-sided slopes stay apart, by as much as is to be explained; elsewhere they
     meet."""
     right = [(c.at(h) - c.at(0.0)) / (h * c.unit) for h in SHRINKING]
@@ -165,7 +206,7 @@ def kink(c: Comparison) -> str:
     )
 
 
-def wrong_step(c: Comparison) -> str:
+def wrong_step(c: Suspect) -> str:
     """The quotient changes with the step by as much as is to be explained: growing for smaller
     steps, it is rounding."""
     smaller = [c.quotient(h) for h in SHRINKING[1:]]
@@ -191,7 +232,7 @@ def wrong_step(c: Comparison) -> str:
 # A partial is not right
 
 
-def not_recorded(c: Comparison) -> str:
+def not_recorded(c: Suspect) -> str:
     """The record lacks a way by which f, or its gradient, depends on the input."""
     lacks = f"lacks {c.numeric[c.place] - c.analytic[c.place]:.6g} of {c.numeric[c.place]:.6g}"
     hint = "was x.data or np.asarray(x) used for x?"
@@ -213,7 +254,7 @@ def not_recorded(c: Comparison) -> str:
     )
 
 
-def forgets_g(c: Comparison) -> str:
+def forgets_g(c: Suspect) -> str:
     """A pullback is linear in the gradient that arrives: of 0 it makes 0."""
     left = c.partials(0 * c.v, c.inputs)
     if c.same(left, np.zeros_like(left)):
@@ -225,7 +266,7 @@ def forgets_g(c: Comparison) -> str:
     )
 
 
-def transposed(c: Comparison) -> str:
+def transposed(c: Suspect) -> str:
     if is_square(c.numeric) and c.same(c.analytic, c.numeric.mT):
         return "transposed: the partials give the transpose of what differences give"
     if is_square(c.v) and c.same(c.analytic, c.numbers(c.v.mT, c.inputs)):
@@ -240,7 +281,7 @@ def is_square(x: Array) -> bool:
     return x.ndim > 1 and x.shape[-1] == x.shape[-2] > 1
 
 
-def one_summand(c: Comparison) -> str:
+def one_summand(c: Suspect) -> str:
     """What was used several times gets the sum of as many gradients; here one of them is left."""
     if not c.analytic[c.wrong].any():
         return ""
@@ -259,7 +300,7 @@ def one_summand(c: Comparison) -> str:
     return ""
 
 
-def factor(c: Comparison) -> str:
+def factor(c: Suspect) -> str:
     """The ratio here is the ratio in every element nearby: of a single number there is always a
     ratio."""
     near = [np.asarray(x + 0.01) for x in c.inputs]

@@ -1,5 +1,5 @@
 """Which Module computed what, as a tree: read from the calls that Tensors remember
-(`Tensor.calls`)."""
+(`Tensor.notes`)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def calls(values: Sequence[Any], arguments: Any) -> list[Call]:
     them."""
     results: dict[int, tuple[tuple[Any, Any, Any], list[Any]]] = {}
     for z in values:
-        for call in getattr(z, "calls", ()):
+        for call in getattr(z, "notes", ()):
             results.setdefault(id(call), (call, []))[1].append(z)
     found = [
         Call(

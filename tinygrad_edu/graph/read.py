@@ -21,7 +21,7 @@ import numpy as np
 
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.engine import Array, Tensor, chain_rule, fitted, no_grad
-from tinygrad_edu.core.sparse import Placed
+from tinygrad_edu.core.sparse import dense
 from tinygrad_edu.graph.modules import Call, Module, calls, flat, home, paths, tree
 
 
@@ -177,7 +177,7 @@ def local(z: Tensor, number: int, x: Any) -> float | None:
         return None
     if not isinstance(x, Tensor) or not x.requires_grad:
         return None
-    return float(z.operation.partials[number](np.ones((), z.dtype)[()], *z.values, **z.options))
+    return float(z.operation.partial(number)(np.ones((), z.dtype)[()], *z.values, **z.options))
 
 
 def passes(z: Tensor, number: int, x: Any, gradients: Mapping[Tensor, Any]) -> tuple[Any, ...]:
@@ -185,11 +185,10 @@ def passes(z: Tensor, number: int, x: Any, gradients: Mapping[Tensor, Any]) -> t
     source and place."""
     if z.operation is None or not isinstance(x, Tensor) or x not in gradients:
         return ()
-    partial = z.operation.partials[number]
+    partial = z.operation.partial(number)
     whole = partial(gradients[z], *z.values, **z.options)
     contribution = fitted(whole, z, number)
-    if isinstance(contribution, Placed):
-        contribution = contribution.written_out()
+    contribution = dense(contribution)
     return (
         np.asarray(contribution),
         None if whole.shape == contribution.shape else tuple(whole.shape),

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.derivatives import along, axes_of, clip, join, length, padded, pile
+from tinygrad_edu.core.derivatives import axes_of, axis_slice, clip, concatenate, norm, pad, stack
 from tinygrad_edu.core.engine import Tensor
 
 
@@ -25,9 +25,10 @@ def composed(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], C
         def run(*args: Any, **options: Any) -> Any:
             known = inspect.signature(composition).parameters if options else {}
             if not options.keys() <= known.keys():
-                raise errors.unknown_options(composition.__name__, options, known)
+                raise errors.unknown_options(run.__name__, options, known)
             return composition(*args, **options)
 
+        run.__name__ = functions[0].__name__
         for function in functions:
             REGISTRY[function] = run
         return composition
@@ -123,7 +124,7 @@ def std(
     keepdims: Any = False,
 ) -> Any:
     """√var, as the length of what deviates from the mean: where all are equal its slope is 0."""
-    deviation = length(x - np.mean(x, axis=axis, keepdims=True), axis=axis, keepdims=keepdims)
+    deviation = norm(x - np.mean(x, axis=axis, keepdims=True), axis=axis, keepdims=keepdims)
     return deviation / math.sqrt(count(x, axis) - (ddof if correction is None else correction))
 
 
@@ -186,7 +187,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     if append is not None:
         x = np.concatenate([x, ends.pop(0)], axis)
     for _ in range(n):
-        x = x[along(axis, x.ndim, 1, None)] - x[along(axis, x.ndim, None, -1)]
+        x = x[axis_slice(axis, x.ndim, 1, None)] - x[axis_slice(axis, x.ndim, None, -1)]
     return x
 
 
@@ -198,7 +199,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
         dx = np.diff(x, axis=axis if np.ndim(x) > 1 else -1)
         if dx.ndim == 1:
             dx = dx.reshape([-1 if a == axis % y.ndim else 1 for a in range(y.ndim)])
-    heights = y[along(axis, y.ndim, 1, None)] + y[along(axis, y.ndim, None, -1)]
+    heights = y[axis_slice(axis, y.ndim, 1, None)] + y[axis_slice(axis, y.ndim, None, -1)]
     return np.sum(heights * dx / 2.0, axis=axis)
 
 
@@ -217,23 +218,23 @@ def sort(x: Any, axis: int | None = -1, *, kind: Any = None, stable: bool | None
 
 
 @composed(np.concatenate)
-def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
+def concatenate_list(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     """One after the other along an axis; all of them flat if axis is None."""
     if axis is None:
-        return join(*[np.ravel(x) for x in arrays])
-    return join(*as_arrays(*arrays), axis=axis)
+        return concatenate(*[np.ravel(x) for x in arrays])
+    return concatenate(*as_arrays(*arrays), axis=axis)
 
 
 @composed(np.stack)
-def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
+def stack_list(arrays: Sequence[Any], axis: int = 0) -> Any:
     """Side by side along a new axis."""
-    return pile(*as_arrays(*arrays), axis=axis)
+    return stack(*as_arrays(*arrays), axis=axis)
 
 
 @composed(np.append)
 def append(x: Any, values: Any, axis: int | None = None) -> Any:
     """x and then the values."""
-    return concatenate([x, values], axis)
+    return concatenate_list([x, values], axis)
 
 
 @composed(np.atleast_1d)
@@ -265,35 +266,35 @@ def at_least(arrays: tuple[Any, ...], wider: Callable[[tuple[int, ...]], tuple[i
 @composed(np.vstack)
 def vstack(arrays: Sequence[Any]) -> Any:
     """One below the other."""
-    return concatenate([atleast_2d(x) for x in arrays], 0)
+    return concatenate_list([atleast_2d(x) for x in arrays], 0)
 
 
 @composed(np.hstack)
 def hstack(arrays: Sequence[Any]) -> Any:
     """One beside the other."""
     wide = [atleast_1d(x) for x in arrays]
-    return concatenate(wide, 0 if wide[0].ndim == 1 else 1)
+    return concatenate_list(wide, 0 if wide[0].ndim == 1 else 1)
 
 
 @composed(np.dstack)
 def dstack(arrays: Sequence[Any]) -> Any:
     """One behind the other."""
-    return concatenate([atleast_3d(x) for x in arrays], 2)
+    return concatenate_list([atleast_3d(x) for x in arrays], 2)
 
 
 @composed(np.column_stack)
 def column_stack(arrays: Sequence[Any]) -> Any:
     """Vectors as the columns of a matrix."""
-    return concatenate([x if np.ndim(x) == 2 else np.reshape(x, (-1, 1)) for x in arrays], 1)
+    return concatenate_list([x if np.ndim(x) == 2 else np.reshape(x, (-1, 1)) for x in arrays], 1)
 
 
 @composed(np.pad)
-def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Any:
+def pad_with(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Any:
     """Elements of x, or a constant, around x; of NumPy's modes those that compute nothing."""
     known = ("constant", "edge", "reflect", "symmetric", "wrap")
     if mode not in known:
         raise errors.unknown_mode("pad", mode, known)
-    z = padded(x, pad_width, mode)
+    z = pad(x, pad_width, mode)
     if np.array_equal(constant_values, 0):
         return z
     return z + np.pad(np.zeros(x.shape, x.dtype), pad_width, constant_values=constant_values)
@@ -308,9 +309,9 @@ def cut(split: Callable[..., Any]) -> Callable[..., Any]:
         positions = split(np.arange(x.shape[axis]), indices_or_sections)
         return [
             x[
-                along(axis, x.ndim, int(p[0]), int(p[-1]) + 1)
+                axis_slice(axis, x.ndim, int(p[0]), int(p[-1]) + 1)
                 if p.size
-                else along(axis, x.ndim, 0, 0)
+                else axis_slice(axis, x.ndim, 0, 0)
             ]
             for p in positions
         ]

@@ -15,7 +15,6 @@ import numpy as np
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.derivatives import scatter
 from tinygrad_edu.core.engine import derivative, operation
-from tinygrad_edu.core.marks import opaque
 
 Pair = tuple[int, int]  # one for the rows, one for the columns
 
@@ -83,24 +82,21 @@ def avg_pool2d(x: Any, kernel_size: int | Pair, stride: int | Pair | None = None
 
 
 @operation
-@opaque
 def windows(x: Any, kernel: Pair, stride: Pair, dilation: Pair) -> Any:
     """z[…, i, j, p, q] = x[…, p·stride + i·dilation, q·stride + j·dilation]: what the kernel sees
     at p, q."""
-    z = np.empty(
-        (*x.shape[:-2], *kernel, *how_many(x.shape[-2:], kernel, stride, dilation)), x.dtype
-    )
+    shape = (*x.shape[:-2], *kernel, *how_many(x.shape[-2:], kernel, stride, dilation))
+    z = np.empty_like(x, shape=shape)
     for offset, pixels in meetings(z.shape[-4:], stride, dilation):
         z[offset] = x[pixels]
     return z
 
 
 @operation
-@opaque
 def overlap_add(x: Any, shape: Pair, stride: Pair, dilation: Pair) -> Any:
     """Windows laid back into an image of this height and width, adding up where they overlap: the
     transpose of windows."""
-    z = np.zeros((*x.shape[:-4], *shape), x.dtype)
+    z = np.zeros_like(x, shape=(*x.shape[:-4], *shape))
     apart = all(
         s >= extent for s, extent in zip(stride, extents(x.shape[-4:-2], dilation), strict=True)
     )

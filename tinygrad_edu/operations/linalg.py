@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.derivatives import axes_of, inverse, length, scatter
+from tinygrad_edu.core.derivatives import axes_of, inverse, norm, scatter
 from tinygrad_edu.core.engine import RECORDING, Tensor, derivative, operation, plain
 from tinygrad_edu.operations.composed import as_arrays, composed
 
@@ -224,7 +224,7 @@ for name in (
 
 
 MATRIX_NORMS: dict[Any, Callable[[Any], Any]] = {  # of the last two axes
-    "fro": lambda x: length(x, axis=(-2, -1)),
+    "fro": lambda x: norm(x, axis=(-2, -1)),
     "nuc": lambda x: np.linalg.svdvals(x).sum(axis=-1),
     2: lambda x: np.linalg.svdvals(x).max(axis=-1),
     -2: lambda x: np.linalg.svdvals(x).min(axis=-1),
@@ -236,10 +236,10 @@ MATRIX_NORMS: dict[Any, Callable[[Any], Any]] = {  # of the last two axes
 
 
 @composed(np.linalg.norm)
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
+def any_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
     """√Σx², unless ord names another norm: of vectors along one axis, of matrices along two."""
     if ord is None:
-        return length(x, axis=axis, keepdims=keepdims)
+        return norm(x, axis=axis, keepdims=keepdims)
     axes = axes_of(axis, x.ndim)
     if len(axes) == 1 and not isinstance(ord, str):
         return vector_norm(x, ord, axes[0], keepdims)
@@ -253,7 +253,7 @@ def vector_norm(x: Any, p: float, axis: int, keepdims: Any) -> Any:
     """(Σ|x|ᵖ)^(1/p), with gradient 0 where it is 0; the greatest or smallest |x| for p = ±∞, how
     many are not 0 for p = 0."""
     if p == 2:
-        return length(x, axis=axis, keepdims=keepdims)
+        return norm(x, axis=axis, keepdims=keepdims)
     if p == 0:
         return (x != 0).astype(x.dtype).sum(axis=axis, keepdims=keepdims)
     if np.isinf(p):

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core import errors
-from tinygrad_edu.core.arraylike import OURS
+from tinygrad_edu.core.arraylike import as_array
 from tinygrad_edu.core.derivatives import product, unreduced
-from tinygrad_edu.core.engine import derivative, operation, plain
+from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.operations.convolution import avg_pool2d, conv2d, max_pool2d
-from tinygrad_edu.programs.tracing import as_array
 
 __all__ = [
     "avg_pool2d",
@@ -188,9 +187,9 @@ def as_rows(x: Any) -> Any:
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
-OURS |= {
-    function.__name__: function for function in (relu, sigmoid, softmax, log_softmax)
-}  # t.relu() …
+# Methods too: x.relu()
+Tensor.relu, Tensor.sigmoid = relu, sigmoid
+Tensor.softmax, Tensor.log_softmax = softmax, log_softmax
 
 # Derived from them in one line
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_edu.core import errors
-from tinygrad_edu.core.engine import RECORDING
+from tinygrad_edu.core.engine import RECORDING, WATCHER
 from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.programs.guards import MISS, Compiled
 from tinygrad_edu.programs.recording import Recording, signature_of
@@ -60,8 +60,7 @@ class Replay:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         recording = RECORDING.get()
-        watched = not isinstance(recording, bool)
-        if watched or RECORDER.get() is not None:
+        if WATCHER.get() or RECORDER.get() is not None:
             return self.function(*args, **options)  # or a part of another step
         key = (recording, len(args), *options)
         with self.lock:

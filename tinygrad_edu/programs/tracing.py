@@ -59,13 +59,6 @@ METADATA = {
 }
 
 
-def as_array(x: Any, dtype: Any = None) -> Any:
-    """np.asarray, which leaves a traced array in its trace."""
-    if not isinstance(x, Traced) or dtype not in (None, x.dtype):
-        return np.asarray(x, dtype)
-    return x if isinstance(x.value, np.ndarray) else np.copy(x)
-
-
 class Call:
     """A call as it was made: what it gave, what it wrote to, and the user's line that led to it."""
 

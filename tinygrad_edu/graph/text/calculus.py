@@ -126,9 +126,9 @@ def partial_of(target: Node, edge: Edge) -> Any:
     for run in REGISTRY.values():
         if not isinstance(run, Operation) or run.name != target.operation:
             continue
-        if run.partials.each is None and edge.argument not in run.partials:
+        if run.each is None and edge.argument not in run.partials:
             continue
-        if source(partial := run.partials[edge.argument]) == (edge.partial, edge.place):
+        if source(partial := run.partial(edge.argument)) == (edge.partial, edge.place):
             return partial
     return None
 
