@@ -91,7 +91,7 @@ docs: $(VENV)/installed ## build the course and the other pages, run the gallery
 	@echo "1 of 3: install Sphinx"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@echo "2 of 3: draw the pages' pictures, run the gallery's examples (a few minutes), write the pages"
-	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going -b html docs docs/_build/html
+	PYTHONPATH=docs $(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going -b html docs docs/_build/html
 	@echo "3 of 3: follow every link within the pages"
 	@$(BIN)/linkchecker --no-status --no-robots --no-warnings --output failures docs/_build/html/index.html
 	@echo "open docs/_build/html/index.html"

@@ -1,11 +1,8 @@
-"""How Sphinx builds the pages: `make docs` writes docs/_build/html."""
+"""How Sphinx builds the pages: `make docs` writes docs/_build/html, with docs/ on PYTHONPATH."""
 
 import importlib.metadata
 import re
-import sys
-from pathlib import Path
 
-sys.path.append(str(Path(__file__).parent))
 import derivative_table
 import page_pictures
 
@@ -77,7 +74,6 @@ def setup(app):
     app.connect("source-read", close_up)
     app.connect("autodoc-process-docstring", escape_bars)
     app.connect("autodoc-process-signature", short_aliases)
-    app.connect(
-        "config-inited", lambda app, _: derivative_table.write(app.srcdir)
-    )  # before an example adds an operation
+    # Before an example adds an operation
+    app.connect("config-inited", lambda app, _: derivative_table.write(app.srcdir))
     app.connect("config-inited", lambda app, _: page_pictures.write(app.srcdir))
