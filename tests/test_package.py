@@ -421,10 +421,7 @@ def test_a_function_has_forty_lines_at_most(path):
     assert not {name: lines for name, lines in function_lengths(path) if lines > 40}
 
 
-SAME_NAME = {
-    "softmax": "an exercise writes it again",
-    "unbroadcast": "an exercise writes it again",
-}  # that two modules define, and why
+SAME_NAME = {"__getattr__": "a module's own protocol"}  # what two modules may define, and why
 
 
 def homes():
@@ -440,14 +437,9 @@ HOMES = homes()
 SHARED = {name for name, files in HOMES.items() if len(files) > 1} | {*PENDING["names"]}
 
 
-@pytest.mark.parametrize("name", expected("names", sorted(SHARED - {*SAME_NAME, "__getattr__"})))
+@pytest.mark.parametrize("name", expected("names", sorted(SHARED - {*SAME_NAME})))
 def test_a_name_means_one_thing(name):
     assert len(HOMES[name]) < 2, HOMES[name]
-
-
-@pytest.mark.parametrize("name", SAME_NAME)
-def test_an_exception_is_needed(name):
-    assert len(HOMES[name]) == 2
 
 
 def test_every_target_that_is_named_is_there():
