@@ -19,9 +19,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.core import derivatives as derivatives
-from tinygrad_edu.core.engine import Tensor, derivative, no_grad, operation
+from tinygrad_edu.core.engine import Tensor, derivative, operation
 from tinygrad_edu.core.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_edu.core.marks import at_replay, opaque
+from tinygrad_edu.core.switches import no_grad
 from tinygrad_edu.operations import composed as composed
 from tinygrad_edu.operations import linalg as linalg
 from tinygrad_edu.operations import special as special

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core import errors
+from tinygrad_edu.core.switches import TRANSFORMING
 
 Array = np.ndarray[Any, Any]
 Method = Callable[..., Any]
@@ -162,21 +163,27 @@ class ArrayLike:
 
     def item(self) -> float:
         """The one number that it holds."""
+        if self.requires_grad and TRANSFORMING.get():
+            raise errors.number_leaves(self)
+        return self.only()
+
+    def only(self) -> Any:
+        """The one number, to decide on or to print."""
         if self.size != 1:
             raise errors.not_one_number(self)
-        return self.data.item()  # type: ignore[no-any-return]
+        return self.data.item()
 
     def __bool__(self) -> bool:
-        return bool(self.item())
+        return bool(self.only())
 
     def __float__(self) -> float:
         return float(self.item())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self.only())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else repr(self)
+        return format(self.only(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
         numbers = str(self.data[()])

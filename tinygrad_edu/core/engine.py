@@ -2,11 +2,11 @@
 
 Reading order: **engine.py** → derivatives.py → functional.py → gradcheck.py.
 
-An operation *is* a NumPy function. This file knows none of them: `x * y` is `apply(np.multiply, x, y)`,
-a look-up in `REGISTRY`, which derivatives.py fills with what calculus knows. Four ideas:
+An operation *is* a NumPy function. This file knows none of them: `x * y` looks np.multiply up in
+`REGISTRY`, which derivatives.py fills with what calculus knows. Four ideas:
 
 1. A `Tensor` is one number or array in the graph. The graph is made of Tensors, of nothing else.
-2. An `Operation` runs a function on arrays and records the call; `derivative` registers its partials.
+2. An `Operation` runs a function on arrays and records it; `derivative` registers its partials.
 3. `chain_rule` is the whole of backpropagation: one walk, from the result back to the leaves.
 4. `unbroadcast` undoes broadcasting, once, at the edge, so that no partial has to think of it.
 
@@ -24,9 +24,8 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from heapq import heappop, heappush
 from typing import Any
 
@@ -34,16 +33,14 @@ import numpy as np
 
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import REGISTRY, Array, ArrayLike, as_array, real_numbers
-from tinygrad_edu.core.sparse import add, dense
+from tinygrad_edu.core.sparse import SparseGradient, add, dense
+from tinygrad_edu.core.switches import RECORDING, WATCHER
 
 # (g, z, x, y, …) ↦ ∂L/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived
 Partial = Callable[..., Any]
 Values = tuple[Any, ...]
 
-# Whether calls are recorded, and who is told of each that is: apart in every thread
-RECORDING: ContextVar[bool] = ContextVar("RECORDING", default=True)
-WATCHER: ContextVar[Callable[..., None] | None] = ContextVar("WATCHER", default=None)
-
+ADDING = threading.Lock()  # whoever adds to the gradients of leaves
 ORDER = itertools.count()  # a Tensor is younger than its inputs: their numbers sort the graph
 FACTS = {"symbol", "poles", "on_numbers"}  # what others may want to know of an operation
 NOTHING: dict[str, Any] = {}
@@ -93,9 +90,10 @@ class Tensor(ArrayLike):
 
     def backward(self, gradient: Any = None) -> None:
         """Add ∂self/∂leaf to the `grad` of every leaf; `gradient` is ∂L/∂self, 1 if left out."""
+        leaves = [(x, g) for x, g in chain_rule(self, gradient) if x.operation is None]
         taken: set[int] = set()
-        for x, g in chain_rule(self, gradient):
-            if x.operation is None:
+        with ADDING:
+            for x, g in leaves:
                 x.grad = own(g, taken) if x.grad is None else x.grad + g
 
     def gradient(self, *inputs: Tensor, create_graph: bool = False) -> Any:
@@ -112,7 +110,11 @@ class Tensor(ArrayLike):
         for x in inputs:
             if not x.requires_grad:
                 raise errors.requires_no_gradient(x)
-        gradients = tuple(map(as_tensor, gradients_of(self, inputs, None, create_graph)))
+        found: dict[Tensor, Any] = {x: np.zeros(x.shape, x.dtype) for x in inputs}
+        for x, g in chain_rule(self, None, create_graph):
+            if x in found:
+                found[x] = g if create_graph else np.copy(g)
+        gradients = tuple([as_tensor(found[x]) for x in inputs])
         return gradients[0] if len(inputs) == 1 else gradients
 
     def zero_grad(self) -> None:
@@ -252,21 +254,6 @@ def derivative(
     REGISTRY[function] = Operation(name, forward, partials, each, domain, elementwise, facts)
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Within it nothing is recorded: results don't require a gradient. Also a decorator.
-
-    >>> x = Tensor(2.0, requires_grad=True)
-    >>> with no_grad(): x * x
-    Tensor(4.0)
-    """
-    token = RECORDING.set(False)
-    try:
-        yield
-    finally:
-        RECORDING.reset(token)
-
-
 # 3. The walk back
 
 
@@ -287,7 +274,9 @@ def chain_rule(
     pending = [(-root.order, root)]  # a heap: the youngest comes first
     while pending:
         z = heappop(pending)[1]
-        g = dense(gradients.pop(z))
+        g = gradients.pop(z)
+        if isinstance(g, SparseGradient):
+            g = dense(g)
         yield z, g
         values = recorded(z) if create_graph else z.values
         for number, x in enumerate(z.args):
@@ -302,15 +291,6 @@ def chain_rule(
             else:
                 heappush(pending, (-x.order, x))
             gradients[x] = share
-
-
-def gradients_of(
-    root: Tensor, inputs: tuple[Tensor, ...], gradient: Any = None, create_graph: bool = False
-) -> list[Any]:
-    """∂root/∂input for each input; zeros for one that root does not depend on."""
-    wanted = set(inputs)
-    found = {x: g for x, g in chain_rule(root, gradient, create_graph) if x in wanted}
-    return [found[x] if x in found else np.zeros(x.shape, x.dtype) for x in inputs]
 
 
 def own(g: Any, taken: set[int]) -> Array:

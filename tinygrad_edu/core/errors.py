@@ -132,6 +132,18 @@ def not_in_a_tuple(inputs: Any, tangents: Any) -> TypeError:
     )
 
 
+def directions_do_not_fit(shapes: Any, theirs: Any) -> ValueError:
+    return ValueError(f"directions of the inputs' shapes, {shapes}, were expected; {theirs} came")
+
+
+def number_leaves(x: Any) -> TypeError:
+    return TypeError(
+        f"{described(x)} would leave the graph as a number, and the derivative that is being taken "
+        "would miss it: use NumPy's functions, np.tanh in place of math.tanh, or x.detach().item() "
+        "if no derivative is wanted" + see("a-number-leaves-the-graph")
+    )
+
+
 def nothing_to_check(inputs: Any) -> ValueError:
     return ValueError(
         "check_gradients differentiates floating-point inputs, and there is none among "

@@ -92,6 +92,7 @@ def disagreement(
     v = np.random.default_rng(0).normal(size=z.shape)
     for number, (name, x, g) in enumerate(zip(names, inputs, pullback(v), strict=True)):
         numeric = numerical_gradient(partial(weighted, f, inputs, number, v), x)
+        g = plain(g)
         found = Comparison(name, f, inputs, number, v, g, numeric, "differences", tolerance, nth)
         if found.wrong.any():
             return found
@@ -107,11 +108,12 @@ def next_order(
     nth: int,
     v: Array,
 ) -> Comparison | None:
-    """The same for all gradients of f, as a function of v and f's inputs; one by one if it differs."""
+    """The same for all gradients of f at once, as a function of v and of f's inputs."""
     plainly, recorded = vjp(f, *inputs)[1](v), vjp(f, *map(Tensor, inputs))[1](Tensor(v))
     by = "the same partials without create_graph"
     for number, (a, b) in enumerate(zip(recorded, plainly, strict=True)):
-        found = Comparison(names[number], f, inputs, number, v, a.numpy(), b, by, tolerance, nth)
+        a, b = plain(a), plain(b)
+        found = Comparison(names[number], f, inputs, number, v, a, b, by, tolerance, nth)
         if found.wrong.any():
             return found
 

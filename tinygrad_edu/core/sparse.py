@@ -24,7 +24,7 @@ class SparseGradient:
 
 
 def dense(g: Any) -> Any:
-    """g with its zeros: scatter(*pieces, indices=…, shape=…), an operation. Others stay as they are."""
+    """A sparse gradient with its zeros, by the operation scatter; anything else as it is."""
     if not isinstance(g, SparseGradient):
         return g
     pieces, indices = zip(*g.pieces, strict=True)

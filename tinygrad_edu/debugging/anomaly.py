@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.engine import RECORDING, WATCHER, Operation, Partial, Tensor, Values, plain
+from tinygrad_edu.core.engine import Operation, Partial, Tensor, Values, plain
 from tinygrad_edu.core.errors import described, see
+from tinygrad_edu.core.switches import RECORDING, WATCHER
 from tinygrad_edu.debugging.caller import line_of_the_user, source
 
 

@@ -39,8 +39,7 @@ def diagnosed(check: Callable[..., None]) -> Callable[..., None]:
             check(*args, **options)
         except WrongGradient as error:
             suspect = Suspect.of(error.found)
-            error.args = (explained(suspect, error.f, error.inputs),)
-            raise
+            raise AssertionError(explained(suspect, error.f, error.inputs)) from None
 
     return checked
 

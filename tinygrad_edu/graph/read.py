@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.engine import Array, Tensor, chain_rule, fitted, no_grad
+from tinygrad_edu.core.engine import Array, Tensor, chain_rule, fitted
 from tinygrad_edu.core.sparse import dense
+from tinygrad_edu.core.switches import no_grad
 from tinygrad_edu.graph.modules import Call, Module, calls, flat, home, paths, tree
 
 
@@ -187,7 +188,7 @@ def passes(z: Tensor, number: int, x: Any, gradients: Mapping[Tensor, Any]) -> t
         return ()
     partial = z.operation.partial(number)
     whole = partial(gradients[z], *z.values, **z.options)
-    contribution = fitted(whole, z, number)
+    contribution = fitted(whole, z.values[number + 1], z, number)
     contribution = dense(contribution)
     return (
         np.asarray(contribution),

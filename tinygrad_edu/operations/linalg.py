@@ -17,7 +17,8 @@ import numpy as np
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.derivatives import axes_of, inverse, norm, scatter
-from tinygrad_edu.core.engine import RECORDING, Tensor, derivative, operation, plain
+from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
+from tinygrad_edu.core.switches import RECORDING
 from tinygrad_edu.operations.composed import as_arrays, composed
 
 LETTERS = (

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_edu.core import errors
-from tinygrad_edu.core.engine import RECORDING, WATCHER
 from tinygrad_edu.core.marks import RECORDER
+from tinygrad_edu.core.switches import RECORDING, WATCHER
 from tinygrad_edu.programs.guards import MISS, Compiled
 from tinygrad_edu.programs.recording import Recording, signature_of
 
@@ -59,7 +59,7 @@ class Replay:
         return self if instance is None else types.MethodType(self, instance)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        recording = RECORDING.get()
+        recording = bool(RECORDING.get())
         if WATCHER.get() or RECORDER.get() is not None:
             return self.function(*args, **options)  # or a part of another step
         key = (recording, len(args), *options)

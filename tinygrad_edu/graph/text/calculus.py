@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.engine import Array, Operation, no_grad, unbroadcast
+from tinygrad_edu.core.engine import Array, Operation, unbroadcast
+from tinygrad_edu.core.switches import no_grad
 from tinygrad_edu.graph.expression import indices, setting, shortened
 from tinygrad_edu.graph.read import Edge, Graph, Node, source
 from tinygrad_edu.graph.text.formula import (
