@@ -13,7 +13,7 @@ import tinygrad_edu
 
 HOME = Path(tinygrad_edu.__path__[0])
 GROUPS = {
-    "core.engine": "Record, and walk back",
+    "core": "Record, and walk back",
     "core.functional": "Take f, return f′",
     "core.gradcheck": "Ask why",
     "debugging": "Ask why",
@@ -36,7 +36,7 @@ def purpose(value: object) -> str:
     if isinstance(value, ModuleType):
         return GROUPS["module"]
     home = str(getattr(value, "__module__", "")).removeprefix("tinygrad_edu.")
-    return next(title for place, title in GROUPS.items() if home.startswith(place))
+    return GROUPS[max(filter(home.startswith, GROUPS), key=len)]
 
 
 def name_table(rows: dict[str, object]) -> list[str]:
