@@ -134,7 +134,9 @@ print(tinygrad_edu.__file__)
 
 def run(*command, **options):
     """What a command prints; what it complains about, if it fails."""
-    done = subprocess.run(command, check=False, capture_output=True, text=True, **options)
+    shown = {"check": False, "capture_output": True, "text": True, "encoding": "utf-8"}
+    where = os.environ | {"PYTHONPATH": "", "PYTHONUTF8": "1"}  # no package from elsewhere
+    done = subprocess.run(command, env=where, **shown, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -220,7 +222,7 @@ def test_every_folder_of_the_package_is_installed():
 
 
 def test_the_package_says_what_is_there():
-    printed = run(sys.executable, "-m", "tinygrad_edu", env=os.environ | {"PYTHONUTF8": "1"})
+    printed = run(sys.executable, "-m", "tinygrad_edu", cwd=ROOT)
     assert printed.startswith(f"tinygrad_edu {tinygrad_edu.__version__}: ")
     files = re.findall(r"core/\w+\.py", printed)
     assert files == [f"core/{n}.py" for n in ("engine", "derivatives", "functional", "gradcheck")]
