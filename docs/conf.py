@@ -30,11 +30,13 @@ autodoc_typehints_format = "short"
 autodoc_type_aliases = {
     name: name for name in ("Array", "ArrayLike", "DTypeLike", "Function", "Parameters", "Partial")
 }
+# of other examples
+PARTS = ["common", "gradient_maps", "memorise", "mnist_report", "page", "study", "valleys"]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py$",
-    "ignore_pattern": r"^(common|mnist_report|study|memorise|page)\.py$",  # parts of others
+    "ignore_pattern": rf"^({'|'.join(PARTS)})\.py$",
     "within_subsection_order": "gallery_runs.Order",
     "reset_argv": "gallery_runs.flags",
     "image_scrapers": ("gallery_runs.figures",),

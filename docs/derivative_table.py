@@ -33,17 +33,10 @@ at kinks were computed by the engine. `make table` checks every entry against nu
 to second order.
 """
 
-FILES = {  # in the order of the page, and the folders in which they are
-    "derivatives.py": "core",
-    "linalg.py": "operations",
-    "special.py": "operations",
-    "convolution.py": "operations",
-}
+FILES = ["derivatives.py", "linalg.py", "special.py", "convolution.py"]  # the order of the page
 TOLD = tomllib.loads(Path(__file__).with_name("formulas.toml").read_text())
-FORMULAS, KINKS = (
-    {name: told for names, told in TOLD[kind].items() for name in names.split()}
-    for kind in ("formulas", "kinks")
-)
+FORMULAS = {name: told for names, told in TOLD["formulas"].items() for name in names.split()}
+KINKS = {name: told for names, told in TOLD["kinks"].items() for name in names.split()}
 
 
 def title(function):
@@ -110,7 +103,7 @@ def place(run):
 def section(run):
     """The heading comment above the partials: one line of its own between empty ones."""
     file, line = place(run)
-    above = ["", *(PACKAGE / FILES[file] / file).read_text().splitlines()[:line]]
+    above = ["", *next(PACKAGE.rglob(file)).read_text().splitlines()[:line]]
     titles = [
         text
         for before, text, after in zip(above, above[1:], above[2:], strict=False)
@@ -129,11 +122,9 @@ def entry(functions, run):
     heading = ", ".join(dict.fromkeys(map(title, functions)))
     first, *others = lines
     column = " " * first.find("lambda")
-    code = [first] + [
-        indent(line, column) if line.startswith("lambda") else line for line in others
-    ]
+    below = [indent(line, column) if line.startswith("lambda") else line for line in others]
     places = ", ".join(f"`{place}`" for place in lines.values())
-    shown = "\n".join(["```python", *code, "```"])
+    shown = "\n".join(["```python", first, *below, "```"])
     return f"### {heading}\n\n{formula(run)}\n\n{shown}\n\n{domain}{kink}Source: {places}.\n"
 
 
@@ -145,7 +136,7 @@ def sections():
 
     def order(pair):
         file, line = place(pair[1])
-        return [*FILES].index(file), line
+        return FILES.index(file), line
 
     def same(pair):
         return lines_of(pair[1]), FORMULAS.get(pair[1].name)

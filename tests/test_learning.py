@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "examples" / "learning"
-NOT_STUDIES = {"common", "study", "memorise", "page"}
+NOT_STUDIES = {"common", "gradient_maps", "memorise", "page", "study", "valleys"}
 STUDIES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in NOT_STUDIES)
 
 

@@ -241,10 +241,9 @@ def checks_of(found: Found, quick: bool) -> dict[str, bool]:
 
     With --quick the large start has learned less, and its neurons are taken together.
     """
-    start, learned, large = (
-        each.moran.mean() for each in (found.start, found.learned, found.large)
-    )
-    small, beat = found.small.moran.mean(), min(found.small.beats, found.best.beats)
+    start, learned = found.start.moran.mean(), found.learned.moran.mean()
+    large, small = found.large.moran.mean(), found.small.moran.mean()
+    beat = min(found.small.beats, found.best.beats)
     explained = [weights.edges.mean() for weights in found.networks]
     few = max(explained) < 0.45 and found.drawn_edge > 0.5
     least = min(explained[2:])  # of the small start

@@ -21,9 +21,8 @@ from .workloads import Array, Work, affine, mix
 
 NAME = "a bare engine"
 ORDER = itertools.count()
-Partials = tuple[
-    Callable[..., Any], ...
-]  # one for each input that is a node: (g, z, …) ↦ ∂L/∂input
+# One for each input that is a node: (g, z, …) ↦ ∂L/∂input
+Partials = tuple[Callable[..., Any], ...]
 
 
 @functools.cache

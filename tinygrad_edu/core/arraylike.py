@@ -63,7 +63,7 @@ class ArrayLike:
 
     __slots__ = ()
     __hash__ = object.__hash__
-    data: Array
+    data: Any  # an array, or the number of NumPy's that a function gave
     name: str | None
     operation: Any
     requires_grad: bool
@@ -74,15 +74,16 @@ class ArrayLike:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.data.shape
+        shape: tuple[int, ...] = self.data.shape
+        return shape
 
     @property
     def ndim(self) -> int:
-        return self.data.ndim
+        return len(self.data.shape)
 
     @property
     def size(self) -> int:
-        return self.data.size
+        return int(self.data.size)
 
     @property
     def dtype(self) -> Any:
@@ -155,7 +156,8 @@ class ArrayLike:
 
     def numpy(self) -> Array:
         """The data as an array, outside the graph; the Tensor's own, not a copy."""
-        return as_array(self.data)
+        array: Array = as_array(self.data)
+        return array
 
     def tolist(self) -> Any:
         """The data as numbers in lists."""
@@ -167,11 +169,12 @@ class ArrayLike:
             raise errors.number_leaves(self)
         return self.only()
 
-    def only(self) -> Any:
+    def only(self) -> float:
         """The one number, to decide on or to print."""
         if self.size != 1:
             raise errors.not_one_number(self)
-        return self.data.item()
+        number: float = self.data.item()
+        return number
 
     def __bool__(self) -> bool:
         return bool(self.only())

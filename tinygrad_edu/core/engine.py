@@ -66,7 +66,7 @@ class Tensor(ArrayLike):
     __slots__ = ("__weakref__", "args", "data", "grad", "name", "notes", "operation", "options",
                  "order", "requires_grad", "values")
     # fmt: on
-    data: Array
+    data: Any  # an array, or the number of NumPy's that a function gave
     grad: Array | None  # ∂(what backward was called on)/∂self, for leaves
     operation: Operation | None  # None for a leaf
     args: Values  # (x, y, …), what the operation was called with: the Tensors are the graph's edges

@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core import errors
-from tinygrad_edu.core.engine import Array, Tensor, plain
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.core.functional import of_chosen, vjp
 
 STEP = 1e-4  # h = STEP · max(1, |x|): the error of h⁴, and rounding over h, are far below 1e-8

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu import grad
+from tinygrad_edu import check_gradients, grad
 from tinygrad_edu.core.engine import Operation
-from tinygrad_edu.core.gradcheck import check_gradients, numerical_gradient
+from tinygrad_edu.core.gradcheck import numerical_gradient
 from tinygrad_edu.exercises.exercise import AnyFunction, differences, exercise, some_numbers
 
 

@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
+from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.core.gradcheck import is_real, numerical_gradient
 
 AnyFunction = Callable[..., Any]
 Solution = TypeVar("Solution", bound=AnyFunction)
 
 
-def result_of(f: AnyFunction, *args: Any) -> Any:
+def plain_outcome(f: AnyFunction, *args: Any) -> Any:
     return f(*args)
 
 
@@ -38,7 +38,7 @@ class Exercise:
     hints: list[str]  # the next one comes with the next attempt
     typical: dict[str, AnyFunction]  # a hint of its own ↦ the wrong answer that it is for
     expected: AnyFunction | None = None  # what is right, found in another way than by the solution
-    outcome: AnyFunction = result_of
+    outcome: AnyFunction = plain_outcome
     tolerance: float = 1e-6
     given: AnyFunction | None = None  # whose body stands in place of the hole: it has a bug
     also: AnyFunction | None = None  # a last check, which raises AssertionError
@@ -55,7 +55,7 @@ class Exercise:
     @property
     def arguments(self) -> list[str]:
         """The names of what stands in `inputs`."""
-        if self.outcome is result_of:
+        if self.outcome is plain_outcome:
             return list(inspect.signature(self.solution).parameters)
         return list(inspect.signature(self.outcome).parameters)[1:]
 

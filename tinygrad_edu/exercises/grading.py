@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array, Tensor, plain
-from tinygrad_edu.debugging.diagnosis import differ
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.core.engine import Tensor, plain
+from tinygrad_edu.core.gradcheck import differ
 from tinygrad_edu.exercises.exercise import AnyFunction, Exercise
 from tinygrad_edu.exercises.files import TO_DO
 
@@ -63,7 +64,7 @@ def loaded(exercise: Exercise, path: Path) -> Any:
     if callable(f):
         return f
     found = exercise.name in names
-    came = f"{exercise.name} is {value_text(f)}" if found else f"no {exercise.name}"
+    came = f"{exercise.name} is {learner_text(f)}" if found else f"no {exercise.name}"
     expected = f"a function {exercise.name}, as it stood there at first"
     raise Mistake({"came": came, "expected": expected}, judged=False)
 
@@ -73,7 +74,8 @@ def guarded(path: Path, run: Callable[[], Any], judged: bool = True) -> Any:
     try:
         return run()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
-        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        said = "\n".join([message, *getattr(error, "__notes__", [])])
         hole = isinstance(error, NotImplementedError) and said == TO_DO
         came = f"{type(error).__name__}: {said}".removesuffix(": ")
         if hole:
@@ -124,12 +126,16 @@ def compare(exercise: Exercise, f: AnyFunction, number: int, path: Path) -> None
         raise
     expected = exercise.answer(*args)
     if wrong := difference(came, expected, exercise.tolerance):
-        said = at | {"came": value_text(came), "expected": value_text(expected), "differs": wrong}
+        said = at | {
+            "came": learner_text(came),
+            "expected": learner_text(expected),
+            "differs": wrong,
+        }
         raise Mistake(said, typical_hint(exercise, f), judged=wrong != NO_RESULT)
     for name, before, after in zip(exercise.arguments, args, given, strict=True):
         if repr(after) != repr(before):
             said = at | {
-                "came": f"{name} was changed, to {value_text(after)}",
+                "came": f"{name} was changed, to {learner_text(after)}",
                 "expected": f"{name} left as it was",
             }
             raise Mistake(
@@ -227,9 +233,9 @@ def difference_of_arrays(came: Any, expected: Array, tolerance: float) -> str:
     if not np.isfinite(a[place]):
         return f"element {list(place)} is not a finite number" if place else "not a finite number"
     if not place:
-        return f"by {value_text(a - expected)}"
+        return f"by {learner_text(a - expected)}"
     count = f"; {wrong.sum()} of {wrong.size} differ" if wrong.size > 1 else ""
-    one, right = value_text(a[place]), value_text(expected[place])
+    one, right = learner_text(a[place]), learner_text(expected[place])
     return f"element {list(place)}: {one} came, {right} was expected{count}"
 
 
@@ -241,10 +247,10 @@ def as_numbers(x: Any) -> Array | None:
         return None
 
 
-def value_text(x: Any) -> str:
+def learner_text(x: Any) -> str:
     """A value as it is printed for a learner: numbers with eight digits, functions by name."""
     if isinstance(x, tuple):
-        return (", " if all(np.ndim(part) == 0 for part in x) else "\n").join(map(value_text, x))
+        return (", " if all(np.ndim(part) == 0 for part in x) else "\n").join(map(learner_text, x))
     array = None if isinstance(x, str) or x is None else as_numbers(x)
     if array is None:
         return last_lines(getattr(x, "__name__", repr(x)))
@@ -255,7 +261,7 @@ def value_text(x: Any) -> str:
 
 def inputs_text(names: list[str], args: tuple[Any, ...]) -> str:
     """`x = …`, a line or more for each."""
-    texts = [repr(x) if isinstance(x, tuple | list) else value_text(x) for x in args]
+    texts = [repr(x) if isinstance(x, tuple | list) else learner_text(x) for x in args]
     return "\n".join(
         f"{n} = {text}".replace("\n", "\n" + " " * len(f"{n} = "))
         for n, text in zip(names, texts, strict=True)
