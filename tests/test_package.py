@@ -26,12 +26,13 @@ CORE = sorted(ROOT.glob("tinygrad_edu/core/*.py"))
 # What is not yet as it shall be, per test: an entry that is mended has to be taken out
 PENDING = {
     "arrows": set(),
+    "clock": {
+        "tests/test_pictures.py",
+    },
     "tenants": {
         "tinygrad_edu/core/errors.py",
     },
     "characters": {
-        "examples/learning/descent.py",
-        "examples/learning/gradient_vector.py",
         "tinygrad_edu/core/errors.py",
         "tinygrad_edu/programs/codegen.py",
         "tinygrad_edu/programs/tracing.py",
@@ -444,6 +445,15 @@ SHARED = {name for name, files in HOMES.items() if len(files) > 1} | {*PENDING["
 @pytest.mark.parametrize("name", expected("names", sorted(SHARED - {*SAME_NAME})))
 def test_a_name_means_one_thing(name):
     assert len(HOMES[name]) < 2, HOMES[name]
+
+
+CLOCKS = re.compile(r"perf_counter|monotonic|process_time|\btime\(\)")
+TESTS = sorted(path for path in ROOT.glob("tests/test_*.py") if path != Path(__file__))
+
+
+@pytest.mark.parametrize("path", expected("clock", TESTS, file_name))
+def test_no_test_depends_on_the_clock(path):
+    assert not CLOCKS.findall(path.read_text("utf-8"))
 
 
 def test_every_target_that_is_named_is_there():
