@@ -24,7 +24,7 @@ def code_lines(path):
 
 
 def code_characters(path):
-    """How many characters of code a file has: no docstrings, comments, blank lines or indentation."""
+    """How many characters of code a file has: no docstrings, comments, blanks or indentation."""
     text = path.read_text(encoding="utf-8")
     lines = text.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):

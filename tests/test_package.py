@@ -160,7 +160,8 @@ from tinygrad_edu import derivative, nn
 page, options = sys.argv[1], {"module_relative": False, "encoding": "utf-8"}
 failed, tried = doctest.testfile(page, optionflags=doctest.ELLIPSIS, **options)
 assert tried and not failed
-for block in re.findall(r"^```python\n((?!>>>).+?)^```", open(page, encoding="utf-8").read(), re.M | re.S):
+text = open(page, encoding="utf-8").read()
+for block in re.findall(r"^```python\n((?!>>>).+?)^```", text, re.M | re.S):
     exec(block)
 print(tinygrad_edu.__file__, nn.__file__, tinygrad_edu.__version__, sep="\n")
 """
@@ -339,7 +340,8 @@ def test_names_and_derivatives_are_there_before_anything_was_asked_for():
         names, table = dir(tinygrad_edu), set(REGISTRY)
         from tinygrad_edu import *
         assert set(tinygrad_edu.__all__) <= set(names)
-        assert all(function.__module__.startswith("tinygrad_edu.nn") for function in set(REGISTRY) - table)""",
+        later = {function.__module__ for function in set(REGISTRY) - table}
+        assert all(name.startswith("tinygrad_edu.nn") for name in later)""",
     )
 
 
@@ -356,7 +358,7 @@ def imported(path):
 
 
 def rooms_used(path):
-    """The folders of the package whose modules a file imports; "" for a public name of the engine."""
+    """The folders of the package from which a file imports; "" stands for the public names."""
     for name in imported(path):
         if name.partition(".")[0] == "tinygrad_edu":
             first = name.split(".")[1] if "." in name else ""

@@ -66,7 +66,7 @@ HERE = __path__[0]
 
 
 class Beside:
-    """Finds `tinygrad_edu.nn` in a clone, where nn/ stands beside this folder; installed, it is within."""
+    """Finds `tinygrad_edu.nn` in a clone, where nn/ stands beside this folder."""
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
