@@ -17,7 +17,7 @@ import tinygrad_edu
 from tinygrad_edu import Tensor, latex, special
 from tinygrad_edu.core.engine import REGISTRY, Operation
 from tinygrad_edu.core.functional import vjp
-from tinygrad_edu.graph.read import source
+from tinygrad_edu.graph.read import source_of_partial
 
 PACKAGE = Path(tinygrad_edu.__path__[0])
 PUBLIC = {"np.": np, "np.linalg.": np.linalg, "special.": special}
@@ -92,7 +92,7 @@ def bounds(name, interval):
 
 def lines_of(run):
     """The source of the partials, and file:line of each."""
-    return dict(map(source, run.every()))
+    return dict(map(source_of_partial, run.every()))
 
 
 def place(run):

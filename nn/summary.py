@@ -93,13 +93,9 @@ def younger(outputs: list[Tensor], start: Tensor) -> set[Tensor]:
 
 
 def multiply_adds(z: Tensor) -> int:
-    """One for each number of the result and each term of its sum, in x @ y and x Wᵀ + b:
-    convolutions too are such."""
-    return (
-        z.size * z.values[1].shape[-1]
-        if z.operation and z.operation.name in ("matmul", "linear")
-        else 0
-    )
+    """How many the operation says it has: products of matrices, and so convolutions too."""
+    count = z.operation.facts.get("multiply_adds") if z.operation else None
+    return count(*z.values) if count else 0
 
 
 def counted(n: int) -> str:

@@ -15,8 +15,8 @@ from screen import SCREENSHOTS, listen
 from test_stepper import HOSTILE, classifier, data, neuron, parameter, residual, twice
 
 from tinygrad_edu import stepper
-from tinygrad_edu.graph.expression import readable
-from tinygrad_edu.graph.stepping.layout import shown
+from tinygrad_edu.graph.expression import name_text
+from tinygrad_edu.graph.stepping.layout import value_or_scale
 from tinygrad_edu.graph.steps import Backward, Forward, steps
 
 PAGES: dict[str, Callable[[], Any]] = {
@@ -81,10 +81,10 @@ def test_every_step_shows_the_engine_s_numbers(show: Show, name: str) -> None:
     for number, step in enumerate(seeded(walk), 1):
         page.keyboard.press("ArrowRight")
         if isinstance(step, Forward):
-            values[step.node.id] = signed(shown(step.node.value))
+            values[step.node.id] = signed(value_or_scale(step.node.value))
         else:
             key, total = step
-            gradients[key] = signed(shown(total))
+            gradients[key] = signed(value_or_scale(total))
         assert at(page) == number
         assert {key: text for key, text in texts(page, "value").items() if text} == values
         assert {key: text for key, text in texts(page, "gradient").items() if text} == gradients
@@ -239,7 +239,7 @@ def test_hostile_names_are_text_and_run_nothing(show: Show, name: str) -> None:
     page.on("dialog", lambda dialog: pytest.fail("a name ran a script"))
     page.keyboard.press("End")
     assert page.locator("script").count() == 2 and page.locator("#graph > svg").count() == 1
-    assert readable(name)[:20] in " ".join(page.locator("#n0 text").all_text_contents())
+    assert name_text(name)[:20] in " ".join(page.locator("#n0 text").all_text_contents())
 
 
 def test_a_notebook_s_frame_runs_the_page(show: Show) -> None:

@@ -52,9 +52,10 @@ derivative(np.fmod,      lambda g, z, x, y: g,                        # the same
 derivative(np.negative, lambda g, z, x: -g, symbol="−{}")
 derivative(np.positive, lambda g, z, x: g, symbol="+{}")
 derivative(np.square, lambda g, z, x: g * 2 * x, symbol="{}²")            # (x²)′ = 2x
-derivative(np.sqrt, lambda g, z, x: g / (2 * z), domain=(POSITIVE,))  # (√x)′ = 1/(2√x), and ∞ at 0
-derivative(np.cbrt, lambda g, z, x: g / (3 * z * z))  # (∛x)′ = 1/(3 ∛x²), and ∞ at 0
-derivative(np.reciprocal, lambda g, z, x: -g * z * z, poles=(0,))         # (1/x)′ = −1/x²
+derivative(np.sqrt, lambda g, z, x: g / (2 * z),                          # (√x)′ = 1/(2√x), ∞ at 0
+           domain=(POSITIVE,), notation="√{}")
+derivative(np.cbrt, lambda g, z, x: g / (3 * z * z), notation="∛{}")      # (∛x)′ = 1/(3 ∛x²), ∞ at 0
+derivative(np.reciprocal, lambda g, z, x: -g * z * z, poles=(0,), notation="1 / {}")  # (1/x)′ = −1/x²
 derivative(np.hypot, lambda g, z, x, y: g * x * inverse(z),  # ∂√(x² + y²)/∂x = x/z, and 0 at 0
                      lambda g, z, x, y: g * y * inverse(z))
 # fmt: on
@@ -74,10 +75,10 @@ def inverse(x, bound=0.0):
 # Exponentials and logarithms
 
 # fmt: off
-derivative(np.exp, lambda g, z, x: g * z)                                       # (eˣ)′ = eˣ
-derivative(np.exp2, lambda g, z, x: g * z * LN2)                                # (2ˣ)′ = 2ˣ ln 2
+derivative(np.exp, lambda g, z, x: g * z, notation="e^{}")                      # (eˣ)′ = eˣ
+derivative(np.exp2, lambda g, z, x: g * z * LN2, notation="2^{}")               # (2ˣ)′ = 2ˣ ln 2
 derivative(np.expm1, lambda g, z, x: g * (z + 1))                               # (eˣ − 1)′ = eˣ
-derivative(np.log, lambda g, z, x: g / x, domain=(POSITIVE,))                   # (ln x)′ = 1/x
+derivative(np.log, lambda g, z, x: g / x, domain=(POSITIVE,), notation="ln({})")  # (ln x)′ = 1/x
 derivative(np.log2, lambda g, z, x: g / (x * LN2), domain=(POSITIVE,))
 derivative(np.log10, lambda g, z, x: g / (x * LN10), domain=(POSITIVE,))
 derivative(np.log1p, lambda g, z, x: g / (x + 1), domain=((-1.0, inf),))  # (ln(1 + x))′ = 1/(1 + x)
@@ -110,9 +111,9 @@ for to_degrees in (np.rad2deg, np.degrees): derivative(to_degrees, lambda g, z, 
 for absolute in (np.absolute, np.fabs):
     derivative(absolute, lambda g, z, x: g * np.sign(x), symbol="|{}|")  # |x|′ = ±1, and 0 at 0
 derivative(np.maximum, lambda g, z, x, y: g * winner_share(x > y, x == y),
-                       lambda g, z, x, y: g * winner_share(y > x, x == y))
+                       lambda g, z, x, y: g * winner_share(y > x, x == y), notation="max({}, {})")
 derivative(np.minimum, lambda g, z, x, y: g * winner_share(x < y, x == y),
-                       lambda g, z, x, y: g * winner_share(y < x, x == y))
+                       lambda g, z, x, y: g * winner_share(y < x, x == y), notation="min({}, {})")
 derivative(np.fmax, lambda g, z, x, y: g * winner_share((x > y) | np.isnan(y), x == y),
                     lambda g, z, x, y: g * winner_share((y > x) | np.isnan(x), x == y))
 derivative(np.fmin, lambda g, z, x, y: g * winner_share((x < y) | np.isnan(y), x == y),
@@ -196,10 +197,10 @@ def sum_of(x, axis=None, *, keepdims=False):
     return x.sum(axis=axis, keepdims=keepdims)
 
 
-derivative(np.sum, sum_vjp, forward=sum_of)
+derivative(np.sum, sum_vjp, forward=sum_of, notation="∑ {}", on_numbers=sum_of)
 for extreme in (np.max, np.amax, np.min, np.amin):
     derivative(extreme, extreme_vjp)
-derivative(np.prod, prod_vjp)
+derivative(np.prod, prod_vjp, on_numbers=np.prod)
 
 
 @operation
@@ -265,22 +266,24 @@ derivative(np.cumprod, cumprod_vjp)
 # Shape and order: the gradient takes the way back
 
 # fmt: off
-derivative(np.reshape, lambda g, z, x, shape: g.reshape(x.shape))
-derivative(np.ravel, lambda g, z, x: g.reshape(x.shape))
+derivative(np.reshape, lambda g, z, x, shape: g.reshape(x.shape), on_numbers=np.reshape)
+derivative(np.ravel, lambda g, z, x: g.reshape(x.shape), on_numbers=np.ravel)
 derivative(np.ndarray.flatten, lambda g, z, x: g.reshape(x.shape),
-           forward=lambda x: np.ravel(x).copy())
-derivative(np.expand_dims, lambda g, z, x, axis: g.reshape(x.shape))
-derivative(np.squeeze, lambda g, z, x, axis=None: g.reshape(x.shape))
+           forward=lambda x: np.ravel(x).copy(), on_numbers=np.ravel)
+derivative(np.expand_dims, lambda g, z, x, axis: g.reshape(x.shape), on_numbers=np.expand_dims)
+derivative(np.squeeze, lambda g, z, x, axis=None: g.reshape(x.shape), on_numbers=np.squeeze)
 derivative(np.swapaxes, lambda g, z, x, axis1, axis2: g.swapaxes(axis1, axis2),
-           forward=lambda x, axis1, axis2: x.swapaxes(axis1, axis2))
-derivative(np.matrix_transpose, lambda g, z, x: g.mT)
-derivative(np.transpose, lambda g, z, x, axes=None: np.transpose(g, way_back(axes)))
+           forward=lambda x, axis1, axis2: x.swapaxes(axis1, axis2), on_numbers=np.swapaxes)
+derivative(np.matrix_transpose, lambda g, z, x: g.mT, on_numbers=np.matrix_transpose)
+derivative(np.transpose, lambda g, z, x, axes=None: np.transpose(g, way_back(axes)),
+           on_numbers=np.transpose)
 derivative(np.moveaxis, lambda g, z, x, source, destination:
-           np.moveaxis(g, destination, source))
-derivative(np.broadcast_to, lambda g, z, x, shape: g)                           # the edge sums it
+           np.moveaxis(g, destination, source), on_numbers=np.moveaxis)
+derivative(np.broadcast_to, lambda g, z, x, shape: g,                           # the edge sums it
+           on_numbers=np.broadcast_to)
 derivative(np.ndarray.astype, lambda g, z, x, dtype: g,                         # the edge casts it
            forward=lambda x, dtype: x.astype(dtype))
-derivative(np.copy, lambda g, z, x: g)
+derivative(np.copy, lambda g, z, x: g, on_numbers=np.copy)
 # fmt: on
 
 
@@ -334,10 +337,10 @@ def is_basic(index):
 
 
 # fmt: off
-derivative(concatenate, each=split_gradient)
-derivative(stack, each=stack_vjp)
+derivative(concatenate, each=split_gradient, on_numbers=concatenate)
+derivative(stack, each=stack_vjp, on_numbers=stack)
 derivative(operator.getitem, lambda g, z, x, index: SparseGradient(scatter, x.shape, [(g, index)]),
-           symbol="{}[{}]")  # transposed: scatter
+           symbol="{}[{}]", on_numbers=operator.getitem)  # transposed: scatter
 derivative(scatter, each=lambda number, g, z, *pieces, indices, shape: g[indices[number]])
 # fmt: on
 
@@ -355,7 +358,7 @@ def register_rearrangement(function: Callable[..., Any]) -> None:
         origins = function(numbers, *map(plain, args), **options)
         return scatter(g, indices=(origins,), shape=(x.size + 1,))[1:].reshape(x.shape)
 
-    derivative(function, rearrangement_vjp)
+    derivative(function, rearrangement_vjp, on_numbers=function)
 
 
 @operation
@@ -410,7 +413,20 @@ def product(x, y):
     return x @ y
 
 
-derivative(np.matmul, left_factor_vjp, right_factor_vjp, forward=product, symbol="{} @ {}")
+def inner_products(z, x, *_):
+    """The multiply-adds of a product: one for each number of z and each term of its sum."""
+    return z.size * x.shape[-1]
+
+
+derivative(
+    np.matmul,
+    left_factor_vjp,
+    right_factor_vjp,
+    forward=product,
+    symbol="{} @ {}",
+    on_numbers=product,
+    multiply_adds=inner_products,
+)
 
 # Steps: the derivative is 0 wherever there is one
 

@@ -42,7 +42,10 @@ Values = tuple[Any, ...]
 
 ADDING = threading.Lock()  # whoever adds to the gradients of leaves
 ORDER = itertools.count()  # a Tensor is younger than its inputs: their numbers sort the graph
-FACTS = {"symbol", "poles", "on_numbers"}  # what others may want to know of an operation
+# What others may want to know of an operation: how it is written with its arguments, "{} + {}", and
+# in textbooks, "√{}"; the arguments that must not be 0; what does the same to arrays of Tensors; how
+# many multiply-adds it takes, of (z, x, y, …)
+FACTS = {"symbol", "notation", "poles", "on_numbers", "multiply_adds"}
 NOTHING: dict[str, Any] = {}
 
 

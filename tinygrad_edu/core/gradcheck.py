@@ -32,6 +32,7 @@ from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.core.functional import of_chosen, vjp
 
 STEP = 1e-4  # h = STEP · max(1, |x|): the error of h⁴, and rounding over h, are far below 1e-8
+LOST = 1e3 * np.finfo(np.float64).eps  # what a function of some steps may lose by rounding
 ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
@@ -43,7 +44,12 @@ def numerical_gradient(f: Callable[[Array], float], x: Array) -> Array:
     >>> numerical_gradient(lambda x: (x ** 3).sum(), np.array([1.0, 2.0])).round(6)
     array([ 3., 12.])
     """
-    gradient = np.zeros(x.shape)
+    return differences(f, x)[0]
+
+
+def differences(f: Callable[[Array], float], x: Array) -> tuple[Array, Array]:
+    """The numerical gradient, and how far its two step sizes were apart."""
+    gradient, apart = np.zeros(x.shape), np.zeros(x.shape)
     for place in np.ndindex(x.shape):
 
         def at(shift: float, place: tuple[int, ...] = place) -> float:
@@ -53,8 +59,8 @@ def numerical_gradient(f: Callable[[Array], float], x: Array) -> Array:
 
         h = STEP * max(1.0, abs(float(x[place])))
         coarse, fine = (at(h) - at(-h)) / (2 * h), (at(h / 2) - at(-h / 2)) / h
-        gradient[place] = (4 * fine - coarse) / 3
-    return gradient
+        gradient[place], apart[place] = (4 * fine - coarse) / 3, abs(fine - coarse)
+    return gradient, apart
 
 
 def check_gradients(
@@ -91,10 +97,12 @@ def disagreement(
     """The first gradient that differs, of the `nth` order and `order` − 1 further ones."""
     z, pullback = vjp(f, *inputs)
     v = np.random.default_rng(0).normal(size=z.shape)
+    size = np.abs(plain(z) * v).sum()  # of what is rounded
     for number, (name, x, g) in enumerate(zip(names, inputs, pullback(v), strict=True)):
-        numeric = numerical_gradient(partial(weighted, f, inputs, number, v), x)
-        g = plain(g)
-        found = Comparison(name, f, inputs, number, v, g, numeric, "differences", tolerance, nth)
+        numeric, apart = differences(partial(weighted, f, inputs, number, v), x)
+        doubt = apart / 1000 + LOST * size / (STEP * np.maximum(1.0, np.abs(x)))
+        by, g = "differences", plain(g)
+        found = Comparison(name, f, inputs, number, v, g, numeric, by, tolerance, doubt, nth)
         if found.wrong.any():
             return found
     return next_order(f, inputs, names, order - 1, tolerance, nth + 1, v) if order > 1 else None
@@ -114,7 +122,8 @@ def next_order(
     by = "the same partials without create_graph"
     for number, (a, b) in enumerate(zip(recorded, plainly, strict=True)):
         a, b = plain(a), plain(b)
-        found = Comparison(names[number], f, inputs, number, v, a, b, by, tolerance, nth)
+        name, doubt = names[number], LOST * np.abs(b).max(initial=0.0)
+        found = Comparison(name, f, inputs, number, v, a, b, by, tolerance, doubt, nth)
         if found.wrong.any():
             return found
 
@@ -171,7 +180,8 @@ class Comparison:
     analytic: Array
     numeric: Array
     by: str  # how `numeric` was found: "differences"
-    tolerance: float
+    tolerance: float  # relative
+    doubt: Any  # how far off differences may be: their own error, absolute, of each element
     order: int
 
     def __str__(self) -> str:
@@ -185,7 +195,9 @@ class Comparison:
     @cached_property
     def wrong(self) -> Array:
         """Which elements differ."""
-        return differ(self.analytic, self.numeric, self.tolerance)
+        allowed = self.tolerance * np.abs(self.numeric) + self.doubt + 1e-15
+        different: Array = ~(np.abs(self.analytic - self.numeric) <= allowed)  # NaN always is
+        return different
 
     @cached_property
     def place(self) -> tuple[int, ...]:

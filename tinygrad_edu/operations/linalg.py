@@ -129,7 +129,7 @@ def of_tensordot_right(g: Any, z: Any, x: Any, y: Any, axes: Any = 2) -> Any:
     return np.einsum(x, of_x, g, of_z, of_y, optimize=True)
 
 
-derivative(np.tensordot, of_tensordot_left, of_tensordot_right)
+derivative(np.tensordot, of_tensordot_left, of_tensordot_right, on_numbers=np.tensordot)
 
 
 @composed(np.dot)
@@ -209,7 +209,7 @@ def of_trace(g: Any, z: Any, x: Any, offset: int = 0, axis1: int = 0, axis2: int
     return moved(g[..., None, None] * identity, (-2, -1), (axis1, axis2))
 
 
-derivative(np.trace, of_trace)
+derivative(np.trace, of_trace, on_numbers=np.trace)
 
 for name in (
     "tensordot",

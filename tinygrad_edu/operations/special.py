@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import as_array
-from tinygrad_edu.core.derivatives import product, unreduced
+from tinygrad_edu.core.derivatives import inner_products, product, unreduced
 from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.operations.convolution import avg_pool2d, conv2d, max_pool2d
@@ -165,20 +165,38 @@ CDF = np.vectorize(
 )  # erfc keeps its digits where Φ is tiny
 
 
+def softmax_on_numbers(x: Any, axis: Any = -1) -> Any:
+    """eˣ / Σ eˣ as it is written, without care for overflow: what a picture of numbers shows."""
+    powers = np.exp(x)
+    return powers / powers.sum(axis=axis, keepdims=True)
+
+
+def logsumexp_on_numbers(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+    """ln Σ eˣ as it is written."""
+    return np.log(np.exp(x).sum(axis=axis, keepdims=keepdims))
+
+
+def log_softmax_on_numbers(x: Any, axis: Any = -1) -> Any:
+    """x − ln Σ eˣ as it is written."""
+    return x - logsumexp_on_numbers(x, axis, keepdims=True)
+
+
 # fmt: off
 derivative(linear, lambda g, z, x, weight, bias: product(g, weight),  # (batch, out) @ (out, in)
                    lambda g, z, x, weight, bias: product(as_rows(g).T, as_rows(x)),  # (out, batch) @ (batch, in)
-                   lambda g, z, x, weight, bias: g)
-derivative(nll, lambda g, z, log_p, target: -g * (target[:, None] == np.arange(log_p.shape[1])))
-derivative(squared_error, lambda g, z, x, y: g * 2 * (x - y), lambda g, z, x, y: g * 2 * (y - x))
-derivative(sigmoid, lambda g, z, x: g * (z * (1 - z)))  # σ′ = σ (1 − σ)
-derivative(relu, lambda g, z, x: g * (x > 0))
+                   lambda g, z, x, weight, bias: g, notation="{} {}ᵀ + {}", on_numbers=linear,
+           multiply_adds=inner_products)
+derivative(nll, lambda g, z, log_p, target: -g * (target[:, None] == np.arange(log_p.shape[1])), on_numbers=nll)
+derivative(squared_error, lambda g, z, x, y: g * 2 * (x - y), lambda g, z, x, y: g * 2 * (y - x), on_numbers=squared_error)
+derivative(sigmoid, lambda g, z, x: g * (z * (1 - z)), elementwise=True, notation="σ({})")  # σ′ = σ (1 − σ)
+derivative(relu, lambda g, z, x: g * (x > 0), elementwise=True)
 derivative(logsumexp, lambda g, z, x, axis=None, *, keepdims=False:  # ∂/∂xᵢ = eˣⁱ / Σ eˣ, the softmax; 0 if every x is −∞
-           unreduced(g, axis, keepdims) * np.exp(x - unreduced(np.where(z == -np.inf, 0.0, z), axis, keepdims)))
-derivative(softmax, lambda g, z, x, axis=-1: z * (g - (g * z).sum(axis=axis, keepdims=True)))  # ∂zᵢ/∂xⱼ = zᵢ (δᵢⱼ − zⱼ)
-derivative(log_softmax, lambda g, z, x, axis=-1: g - np.exp(z) * g.sum(axis=axis, keepdims=True))  # ∂zᵢ/∂xⱼ = δᵢⱼ − eᶻʲ
-derivative(normal_cdf, lambda g, z, x: g * normal_pdf(x))  # Φ′ = φ
-derivative(normal_pdf, lambda g, z, x: g * (z * -x))  # φ′ = −x φ
+           unreduced(g, axis, keepdims) * np.exp(x - unreduced(np.where(z == -np.inf, 0.0, z), axis, keepdims)),
+           on_numbers=logsumexp_on_numbers)
+derivative(softmax, lambda g, z, x, axis=-1: z * (g - (g * z).sum(axis=axis, keepdims=True)), on_numbers=softmax_on_numbers)  # ∂zᵢ/∂xⱼ = zᵢ (δᵢⱼ − zⱼ)
+derivative(log_softmax, lambda g, z, x, axis=-1: g - np.exp(z) * g.sum(axis=axis, keepdims=True), on_numbers=log_softmax_on_numbers)  # ∂zᵢ/∂xⱼ = δᵢⱼ − eᶻʲ
+derivative(normal_cdf, lambda g, z, x: g * normal_pdf(x), elementwise=True)  # Φ′ = φ
+derivative(normal_pdf, lambda g, z, x: g * (z * -x), elementwise=True)  # φ′ = −x φ
 # fmt: on
 
 
