@@ -35,14 +35,14 @@ ALT = {
 
 
 class Order:
-    """The order of the README: of the examples, and of the ten questions."""
+    """The order of the studies' page: of the examples, and of the ten questions."""
 
     def __init__(self, folder):
-        self.readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        self.page = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
 
     def __call__(self, name):
-        found = [place.start() for place in re.finditer(f"[`/]{name}`", self.readme)]
-        return found or [len(self.readme)]
+        found = [place.start() for place in re.finditer(f"[`/]{name}`", self.page)]
+        return found or [len(self.page)]
 
 
 def folder(script):

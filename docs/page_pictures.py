@@ -43,6 +43,13 @@ def names(page):
     return test.globs
 
 
+def readme():
+    """The README's first picture: what `draw(y)` draws there."""
+    shown = names(DOCS.parent / "README.md")
+    exec("picture = draw(y)", shown)
+    return shown["picture"]
+
+
 def label(axes, text, end, color):
     """A curve's name, beside its end."""
     axes.annotate(text, end, (4, 0), textcoords="offset points", color=color, va="center")
@@ -113,3 +120,7 @@ def write(folder):
         for axes, page in zip(figure.subplots(3, 2).flat, LABS, strict=True):
             draw_costs(axes, page)
         save(figure, Path(folder, "labs", "curves.svg"))
+
+
+if __name__ == "__main__":
+    readme().save(DOCS / "pictures" / "first.svg")

@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 import re
 import runpy
+import traceback
 from pathlib import Path
 from unittest.mock import patch
 
@@ -24,6 +25,13 @@ PACKAGES = [tinygrad_edu, tinygrad_edu.operations.special, nn]
 PACKAGES += [nn.data, nn.init, nn.optim, nn.transforms]
 PUBLIC = [(package.__name__, name) for package in PACKAGES for name in package.__all__]
 ARE_MODULES = {"special", "nn", "optim", "init", "data", "transforms"}
+
+
+@pytest.fixture(autouse=True)
+def whole_messages(monkeypatch):
+    """A doctest compares an error's notes too; before Python 3.13 it saw the last line alone."""
+    lines = traceback.format_exception_only
+    monkeypatch.setattr(traceback, "format_exception_only", lambda *error: ["".join(lines(*error))])
 
 
 @pytest.mark.parametrize("module", sorted(set(MODULES)))

@@ -1,5 +1,4 @@
-"""Backpropagation from first principles: a Tensor records how it was computed, the chain rule walks
-back.
+"""Backpropagation from first principles: a Tensor records, the chain rule walks back.
 
 >>> from tinygrad_edu import Tensor
 >>> w = Tensor(-3.0, requires_grad=True, name="w")
@@ -10,7 +9,8 @@ back.
 (1.0, 4.0)
 
 Read the source in this order: core/engine.py, core/derivatives.py, core/functional.py,
-core/gradcheck.py."""
+core/gradcheck.py. `python -m tinygrad_edu` lists what there is.
+"""
 
 import importlib
 import importlib.machinery
@@ -66,7 +66,7 @@ HERE = __path__[0]
 
 
 class Beside:
-    """Finds `tinygrad_edu.nn` in a clone, where nn/ stands beside this folder; installed, it is within."""
+    """Finds `tinygrad_edu.nn` in a clone, where nn/ stands beside this folder."""
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> Any:

@@ -22,6 +22,7 @@ TRANSFORMING: ContextVar[bool] = ContextVar("TRANSFORMING", default=False)
 class no_grad:
     """Within it nothing is recorded: results don't require a gradient. Also a decorator.
 
+    >>> from tinygrad_edu import Tensor
     >>> x = Tensor(2.0, requires_grad=True)
     >>> with no_grad(): x * x
     Tensor(4.0)
