@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-browser lint types table golden examples learning pictures mnist mnist-seeds mnist-plain bench bench-peers peers docs docs-test clean
+.PHONY: help test quick test-browser lint types table golden examples learning pictures mnist mnist-seeds mnist-plain bench bench-peers peers docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,8 +16,15 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-test: $(VENV)/installed lint types ## lint, check the types, run the doctests and the tests
+test: $(VENV)/installed lint types ## lint, check the types, run the doctests and the tests (5 to 10 minutes on two cores)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+quick: NAME = $(patsubst test_%,%,$(basename $(notdir $(FILE))))
+quick: $(VENV)/installed ## while you work on one file: make quick FILE=nn/losses.py lints it and runs its examples and tests
+	@test -f "$(FILE)" || { echo "which file? make quick FILE=tests/test_engine.py"; exit 2; }
+	$(BIN)/ruff check --quiet $(FILE)
+	$(BIN)/ruff format --check --quiet $(FILE)
+	$(BIN)/python -m pytest --exitfirst $(wildcard tests/test_$(NAME).py) tests/test_docstrings.py -k "$(NAME)"
 
 test-browser: docs ## look at the docs and step through steppers in Chromium; screenshots are kept in build/browser/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
@@ -25,6 +32,7 @@ test-browser: docs ## look at the docs and step through steppers in Chromium; sc
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
 
 # nn/ is installed as tinygrad_edu.nn: the type checker gets to see it there
 types: $(VENV)/installed
@@ -49,6 +57,7 @@ learning: $(VENV)/installed ## answer the video's questions: ten studies and a p
 	$(BIN)/python examples/learning/page.py && test -z "$$failed"
 
 pictures: learning ## draw the pictures of README and course anew, docs/pictures/ (under 10 minutes; two others: bench, test-browser)
+	$(BIN)/python docs/page_pictures.py
 	$(BIN)/python examples/neuron.py docs/pictures/neuron.svg
 	$(BIN)/python examples/gallery.py
 	cp build/gallery/digits_light.svg docs/pictures/network.svg
@@ -78,10 +87,14 @@ build/peers/installed: pyproject.toml
 	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
 	@touch $@
 
-docs: $(VENV)/installed ## build the course and the other pages, and run the gallery: docs/_build/html/index.html
+docs: $(VENV)/installed ## build the course and the other pages, run the gallery, check the links: docs/_build/html/index.html
+	@echo "1 of 3: install Sphinx"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
-	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -b html docs docs/_build/html
+	@echo "2 of 3: draw the pages' pictures, run the gallery's examples (a few minutes), write the pages"
+	PYTHONPATH=docs $(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going -b html docs docs/_build/html
+	@echo "3 of 3: follow every link within the pages"
 	@$(BIN)/linkchecker --no-status --no-robots --no-warnings --output failures docs/_build/html/index.html
+	@echo "open docs/_build/html/index.html"
 
 docs-test: $(VENV)/installed ## run every block of code of the README, the docs and the docstrings
 	$(BIN)/python -m pytest tests/test_docstrings.py

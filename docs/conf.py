@@ -1,11 +1,8 @@
-"""How Sphinx builds the pages: `make docs` writes docs/_build/html."""
+"""How Sphinx builds the pages: `make docs` writes docs/_build/html, with docs/ on PYTHONPATH."""
 
 import importlib.metadata
 import re
-import sys
-from pathlib import Path
 
-sys.path.append(str(Path(__file__).parent))
 import derivative_table
 import page_pictures
 
@@ -33,11 +30,13 @@ autodoc_typehints_format = "short"
 autodoc_type_aliases = {
     name: name for name in ("Array", "ArrayLike", "DTypeLike", "Function", "Parameters", "Partial")
 }
+# of other examples
+PARTS = ["common", "gradient_maps", "memorise", "mnist_report", "page", "study", "valleys"]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py$",
-    "ignore_pattern": r"^(common|mnist_report|study|memorise|page)\.py$",  # parts of others
+    "ignore_pattern": rf"^({'|'.join(PARTS)})\.py$",
     "within_subsection_order": "gallery_runs.Order",
     "reset_argv": "gallery_runs.flags",
     "image_scrapers": ("gallery_runs.figures",),
@@ -77,7 +76,6 @@ def setup(app):
     app.connect("source-read", close_up)
     app.connect("autodoc-process-docstring", escape_bars)
     app.connect("autodoc-process-signature", short_aliases)
-    app.connect(
-        "config-inited", lambda app, _: derivative_table.write(app.srcdir)
-    )  # before an example adds an operation
+    # Before an example adds an operation
+    app.connect("config-inited", lambda app, _: derivative_table.write(app.srcdir))
     app.connect("config-inited", lambda app, _: page_pictures.write(app.srcdir))

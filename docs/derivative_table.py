@@ -1,12 +1,10 @@
-"""Writes derivatives.md while the pages are built: every registered operation, its formula, its
-partials' own lines.
+"""Writes derivatives.md while the pages are built: operations, formulas, the partials' own lines.
 
 A formula is read off the partials, as `latex` does it, or stands in formulas.toml: of those that
-are about whole arrays."""
+are about whole arrays.
+"""
 
-import importlib
 import inspect
-import sys
 import tomllib
 from itertools import groupby
 from pathlib import Path
@@ -15,42 +13,47 @@ from textwrap import indent
 import numpy as np
 from latex2mathml.converter import convert
 
-from tinygrad_edu import Tensor, latex
-from tinygrad_edu.core import engine
+import tinygrad_edu
+from tinygrad_edu import Tensor, latex, special
 from tinygrad_edu.core.engine import REGISTRY, Operation
 from tinygrad_edu.core.functional import vjp
-from tinygrad_edu.graph.read import source
+from tinygrad_edu.graph.read import source_of_partial
 
-PACKAGE = Path(engine.__file__).parent
-sys.path.append(str(PACKAGE.parent / "tests"))
-title = importlib.import_module(
-    "table"
-).title  # np.tanh, np.linalg.inv, special.sigmoid; (length) for a building block
+PACKAGE = Path(tinygrad_edu.__path__[0])
+PUBLIC = {"np.": np, "np.linalg.": np.linalg, "special.": special}
 
 HEAD = """# The derivative table
 
-Every operation that the engine knows, taken from the registry and the source when this page was built. `g` is the gradient
-∂L/∂z that has arrived, `z` the result, `x, y` the arguments; a partial, `lambda g, z, x, y: …`, returns ∂L/∂x, which is
-g · ∂z/∂x where the operation works number by number. [x > y] is 1 where that is true and 0 elsewhere. Names in brackets are
-building blocks: `np.clip`, `np.concatenate` and all others that have no entry are composed of what is here. Slopes at kinks
-were computed by the engine. `make table` checks every entry against numerical differences, to second order.
+Every operation that the engine knows, taken from the registry and the source when this page was
+built. `g` is the gradient ∂L/∂z that has arrived, `z` the result, `x, y` the arguments; a partial,
+`lambda g, z, x, y: …`, returns ∂L/∂x, which is g · ∂z/∂x where the operation works number by
+number. [x > y] is 1 where that is true and 0 elsewhere. Names in brackets are building blocks:
+`np.clip`, `np.concatenate` and all others that have no entry are composed of what is here. Slopes
+at kinks were computed by the engine. `make table` checks every entry against numerical differences,
+to second order.
 """
 
+FILES = ["derivatives.py", "linalg.py", "special.py", "convolution.py"]  # the order of the page
 TOLD = tomllib.loads(Path(__file__).with_name("formulas.toml").read_text())
-FORMULAS, KINKS = (
-    {name: told for names, told in TOLD[kind].items() for name in names.split()}
-    for kind in ("formulas", "kinks")
-)
+FORMULAS = {name: told for names, told in TOLD["formulas"].items() for name in names.split()}
+KINKS = {name: told for names, told in TOLD["kinks"].items() for name in names.split()}
+
+
+def title(function):
+    """np.tanh, np.linalg.inv, special.sigmoid; (norm) for a building block."""
+    for prefix, module in PUBLIC.items():
+        if getattr(module, function.__name__, None) is function:
+            return prefix + function.__name__
+    return f"({function.__qualname__})"
 
 
 def names_of(run):
     """What the partials call the arguments: x, y."""
-    return list(inspect.signature(run.partials.every()[0]).parameters)[2:]
+    return list(inspect.signature(run.every()[0]).parameters)[2:]
 
 
 def formula(run):
-    """As MathML: as formulas.toml has it, or read off the partials with numbers from within the
-    domain."""
+    """As MathML: as formulas.toml has it, or read off the partials at a point of the domain."""
     if run.name in FORMULAS:
         return convert(FORMULAS[run.name], display="block")
     inside = [max(low, -1.0) + 0.7 for low, _ in run.domain] or [0.3, 0.7]
@@ -70,18 +73,14 @@ def slopes(run):
         found = vjp(run, *point)[1](np.ones(()))
 
     def number(x):
-        text = np.array2string(
-            np.asarray(x, float), formatter={"float_kind": "{:g}".format}, separator=", "
-        )
+        form = {"float_kind": "{:g}".format}
+        text = np.array2string(np.asarray(x, float), formatter=form, separator=", ")
         return text.replace("inf", "∞").replace("-", "−")
 
     names = names_of(run)
-    where = ", ".join(f"{name} = {number(x)}" for name, x in zip(names, point, strict=False))
-    return (
-        f"At {where}: "
-        + ", ".join(f"∂z/∂{name} = {number(g)}" for name, g in zip(names, found, strict=False))
-        + ". "
-    )
+    where = [f"{name} = {number(x)}" for name, x in zip(names, point, strict=False)]
+    gives = [f"∂z/∂{name} = {number(g)}" for name, g in zip(names, found, strict=False)]
+    return f"At {', '.join(where)}: {', '.join(gives)}. "
 
 
 def bounds(name, interval):
@@ -93,7 +92,7 @@ def bounds(name, interval):
 
 def lines_of(run):
     """The source of the partials, and file:line of each."""
-    return dict(map(source, run.partials.every()))
+    return dict(map(source_of_partial, run.every()))
 
 
 def place(run):
@@ -104,7 +103,7 @@ def place(run):
 def section(run):
     """The heading comment above the partials: one line of its own between empty ones."""
     file, line = place(run)
-    above = ["", *(PACKAGE / file).read_text().splitlines()[:line]]
+    above = ["", *next(PACKAGE.rglob(file)).read_text().splitlines()[:line]]
     titles = [
         text
         for before, text, after in zip(above, above[1:], above[2:], strict=False)
@@ -115,8 +114,7 @@ def section(run):
 
 
 def entry(functions, run):
-    """A heading, the formula, the partials' lines, and where the function is defined if not
-    everywhere."""
+    """A heading, the formula, the partials' lines, and where the function is defined."""
     lines = lines_of(run)
     where = ", ".join(map(bounds, names_of(run), run.domain))
     domain = f"Domain: {where.replace('-', '−')}. " if run.domain else ""
@@ -124,31 +122,29 @@ def entry(functions, run):
     heading = ", ".join(dict.fromkeys(map(title, functions)))
     first, *others = lines
     column = " " * first.find("lambda")
-    code = "\n".join(
-        [first, *[indent(line, column) if line.startswith("lambda") else line for line in others]]
-    )
-    return (
-        f"### {heading}\n\n{formula(run)}\n\n```python\n{code}\n```\n\n{domain}{kink}"
-        f"Source: {', '.join(f'`{place}`' for place in lines.values())}.\n"
-    )
+    below = [indent(line, column) if line.startswith("lambda") else line for line in others]
+    places = ", ".join(f"`{place}`" for place in lines.values())
+    shown = "\n".join(["```python", first, *below, "```"])
+    return f"### {heading}\n\n{formula(run)}\n\n{shown}\n\n{domain}{kink}Source: {places}.\n"
 
 
 def sections():
-    """(heading, [(functions, operation) …]): what has the same lines stands together, in the order
-    of the source."""
-    files = ["derivatives.py", "linalg.py", "special.py", "convolution.py"]
+    """(heading, [(functions, operation) …]), in the order of the source.
+
+    What has the same lines stands together.
+    """
+
+    def order(pair):
+        file, line = place(pair[1])
+        return FILES.index(file), line
+
+    def same(pair):
+        return lines_of(pair[1]), FORMULAS.get(pair[1].name)
+
     found = [(f, run) for f, run in REGISTRY.items() if isinstance(run, Operation)]
-    found.sort(key=lambda pair: (files.index(place(pair[1])[0]), place(pair[1])[1]))
-    groups = [
-        list(group)
-        for _, group in groupby(
-            found, key=lambda pair: (lines_of(pair[1]), FORMULAS.get(pair[1].name))
-        )
-    ]
-    return groupby(
-        [([f for f, _ in group], group[0][1]) for group in groups],
-        key=lambda pair: section(pair[1]),
-    )
+    groups = [list(group) for _, group in groupby(sorted(found, key=order), key=same)]
+    entries = [([f for f, _ in group], group[0][1]) for group in groups]
+    return groupby(entries, key=lambda pair: section(pair[1]))
 
 
 def write(folder):

@@ -1,5 +1,7 @@
-"""How sphinx-gallery runs an example: with --quick, into a folder of its own under build/docs/,
-from which its figures come."""
+"""How sphinx-gallery runs an example: with --quick, into a folder of its own under build/docs/.
+
+The figures come from there.
+"""
 
 import json
 import os
@@ -9,20 +11,17 @@ from pathlib import Path
 
 os.environ["TQDM_DISABLE"] = "1"  # no progress bars in the pages
 ROOT = Path(__file__).parents[1]
-FLAGS = {
+FLAGS = {  # of those that know no --quick
     "mnist": ["--epochs", "3"],
     "mnist_seeds": ["--seeds", "2", "--epochs", "1"],
     "gallery": [],
-}  # these know no --quick
+}
+GALLERY = ("digits", "residual_folded", "transformer", "small_numbers")
 FIGURES = {
     "mnist": ["report"],
     "mnist_seeds": ["0/report"],
     "neuron": ["neuron"],
-    "gallery": [
-        f"{name}_{theme}"
-        for name in ("digits", "residual_folded", "transformer", "small_numbers")
-        for theme in ("light", "dark")
-    ],
+    "gallery": [f"{name}_{theme}" for name in GALLERY for theme in ("light", "dark")],
 }
 ALT = {
     "mnist": "Accuracy and cost per epoch, what is confused with what, the first weights, and "
@@ -36,15 +35,14 @@ ALT = {
 
 
 class Order:
-    """The order of the README: of the examples, and of the ten questions."""
+    """The order of the studies' page: of the examples, and of the ten questions."""
 
     def __init__(self, folder):
-        self.readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        self.page = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
 
     def __call__(self, name):
-        return [found.start() for found in re.finditer(f"[`/]{name}`", self.readme)] or [
-            len(self.readme)
-        ]
+        found = [place.start() for place in re.finditer(f"[`/]{name}`", self.page)]
+        return found or [len(self.page)]
 
 
 def folder(script):
@@ -54,32 +52,25 @@ def folder(script):
 
 
 def flags(gallery, script):
-    """What stands behind the script's name on its command line: paths are relative, as a reader
-    would have them."""
-    name, out = (
-        Path(script["src_file"]).stem,
-        os.path.relpath(folder(script), Path(script["src_file"]).parent),
-    )
+    """What stands behind the script's name on its command line, with a reader's relative paths."""
+    path = Path(script["src_file"])
+    name, out = path.stem, os.path.relpath(folder(script), path.parent)
     if name == "neuron":
         return [f"{out}/neuron.png"]
     return [*FLAGS.get(name, ["--quick"]), "--out", out]
 
 
 def figures(block, script, gallery):
-    """The figures that a script has left, as reST; one of a light and a dark one is seen at a
-    time."""
+    """The figures that a script has left, as reST; of a light and a dark one, one is seen."""
     name, out = Path(script["src_file"]).stem, folder(script)
-    found = [out / f"{figure}.png" for figure in FIGURES.get(name, [])] or sorted(
-        out.glob("figure*.png"), reverse=True
-    )
+    found = [out / f"{figure}.png" for figure in FIGURES.get(name, [])]
+    found = found or sorted(out.glob("figure*.png"), reverse=True)
     alt = ALT.get(name) or json.loads((out / "metrics.json").read_text())["claim"]
     text = ""
     for figure in found:
         path = Path(next(script["image_path_iterator"]))
         shutil.copy(figure, path)
-        theme = next(
-            (f"only-{theme}" for theme in ("light", "dark") if figure.stem.endswith(theme)),
-            "figure",
-        )
-        text += f"\n.. image:: images/{path.name}\n   :alt: {alt}\n   :class: {theme}\n"
+        theme = figure.stem.rpartition("_")[2]
+        kind = f"only-{theme}" if theme in ("light", "dark") else "figure"
+        text += f"\n.. image:: images/{path.name}\n   :alt: {alt}\n   :class: {kind}\n"
     return text

@@ -1,5 +1,4 @@
-"""Writes the pictures of pages while they are built, from what the pages' own code leaves
-behind."""
+"""Writes the pictures of pages while they are built, from what the pages' own code leaves."""
 
 import contextlib
 import doctest
@@ -14,12 +13,9 @@ from tinygrad_edu.graph import Picture
 DOCS = Path(__file__).parent
 LABS = sorted(DOCS.glob("labs/[1-9]-*.md"))
 DRAWN = [
-    DOCS / page
-    for page in (
-        "course/3-the-real-engine.md",
-        "course/4-tensors-and-broadcasting.md",
-        "guides/drawing.md",
-    )
+    DOCS / "course" / "3-the-real-engine.md",
+    DOCS / "course" / "4-tensors-and-broadcasting.md",
+    DOCS / "guides" / "drawing.md",
 ]
 WRONG, RIGHT = "#b35f00", "#0072b2"
 FIRST = """
@@ -39,30 +35,32 @@ STYLE = {
 
 
 def names(page):
-    """What the names on a page stand for after its examples have run; an exception if one of them
-    fails."""
-    test = doctest.DocTestParser().get_doctest(
-        page.read_text(encoding="utf-8"), {}, page.name, str(page), 0
-    )
+    """What the names on a page stand for after its examples have run; raises if one fails."""
+    text = page.read_text(encoding="utf-8")
+    test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
     with contextlib.chdir(DOCS.parent):
         doctest.DebugRunner(optionflags=doctest.ELLIPSIS).run(test, clear_globs=False)
     return test.globs
 
 
+def readme():
+    """The README's first picture: what `draw(y)` draws there."""
+    shown = names(DOCS.parent / "README.md")
+    exec("picture = draw(y)", shown)
+    return shown["picture"]
+
+
+def label(axes, text, end, color):
+    """A curve's name, beside its end."""
+    axes.annotate(text, end, (4, 0), textcoords="offset points", color=color, va="center")
+
+
 def draw_costs(axes, page):
-    """A lab's two trainings: both costs, from 0 up; on a logarithmic scale if they are of very
-    different sizes."""
+    """A lab's two trainings: both costs from 0 up, or on a logarithmic scale if one is large."""
     costs = names(page)
     for kind, color in (("wrong", WRONG), ("right", RIGHT)):
         axes.plot(range(1, len(costs[kind]) + 1), costs[kind], color=color)
-        axes.annotate(
-            kind,
-            (len(costs[kind]), costs[kind][-1]),
-            (4, 0),
-            textcoords="offset points",
-            color=color,
-            va="center",
-        )
+        label(axes, kind, (len(costs[kind]), costs[kind][-1]), color)
     title = page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# Lab ")
     axes.set(title=title, xlabel="step" if len(costs["right"]) > 50 else "epoch")
     if max(costs["wrong"]) > 100:
@@ -75,15 +73,9 @@ def v_curve(axes, page):
     """Chapter 5: the error of a difference against its step, from one side and from both."""
     h = np.logspace(-14, -0.5, 200)
     for kind, color in (("one_sided", WRONG), ("two_sided", RIGHT)):
-        axes.loglog(h, np.abs(page[kind](h) - page["slope"]), color=color, lw=1)
-        axes.annotate(
-            kind.replace("_", "-"),
-            (h[-1], abs(page[kind](h[-1]) - page["slope"])),
-            (4, 0),
-            textcoords="offset points",
-            color=color,
-            va="center",
-        )
+        error = np.abs(page[kind](h) - page["slope"])
+        axes.loglog(h, error, color=color, lw=1)
+        label(axes, kind.replace("_", "-"), (h[-1], error[-1]), color)
     axes.set(title="The error of a difference", xlabel="h")
 
 
@@ -101,14 +93,8 @@ def valley(axes, page):
     axes.contour(x, y, f((x, y)), np.geomspace(0.1, 200, 14), colors="#c8ccd2", linewidths=0.8)
     newton = path(lambda w: np.linalg.solve(np.asarray(bend(w)), np.asarray(slope(w))), 2)
     axes.plot(*newton, "o-", color=RIGHT, label="Newton, 2 steps")
-    axes.plot(
-        *path(lambda w: 0.015 * np.asarray(slope(w)), 100),
-        ".-",
-        ms=3,
-        lw=1,
-        color=WRONG,
-        label="descent, 100 steps",
-    )
+    descent = path(lambda w: 0.015 * np.asarray(slope(w)), 100)
+    axes.plot(*descent, ".-", ms=3, lw=1, color=WRONG, label="descent, 100 steps")
     axes.plot(1, 1, "k*", ms=10)
     axes.set(title="The valley from above", xlabel="w[0]", ylabel="w[1]")
     axes.legend(frameon=False, loc="lower left")
@@ -119,8 +105,7 @@ def save(figure, path):
 
 
 def write(folder):
-    """The first page's graph and steps, the drawings that pages give a name, two figures of the
-    course, the labs' trainings."""
+    """All of them: of the first page, the drawings that pages name, of the course, of the labs."""
     exec(FIRST, names(DOCS / "index.md") | {"folder": Path(folder, "_static")})
     for page in DRAWN:
         for name, picture in names(page).items():
@@ -135,3 +120,7 @@ def write(folder):
         for axes, page in zip(figure.subplots(3, 2).flat, LABS, strict=True):
             draw_costs(axes, page)
         save(figure, Path(folder, "labs", "curves.svg"))
+
+
+if __name__ == "__main__":
+    readme().save(DOCS / "pictures" / "first.svg")

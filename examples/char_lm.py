@@ -8,34 +8,37 @@ A GRU, or a small transformer, learns from the text that Python's help() shows::
 
 The corpus is `pydoc_data.topics`, some 0.4 MB of the language reference, which every Python has,
 each version its own. The last tenth is held out. Many paragraphs stand under several topics: what
-is held out is never trained on, the rest once."""
+is held out is never trained on, the rest once.
+"""
 
 from __future__ import annotations
 
 import argparse
 import math
-import time
 from functools import partial
 from pydoc_data.topics import topics
 from typing import Any
 
-import common
 import numpy as np
+from learning import common
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.lib.stride_tricks import sliding_window_view
-from tqdm import tqdm
 
 from tinygrad_edu import nn, no_grad, special
 
 TIME = 64  # characters in a window, the furthest that a model learns to look back
 BITS = 1 / math.log(2)  # in a nat
 UNKNOWN = "�"
+SHADES = ["#ffffff", "#fdf0dc", "#f6b878", "#e07a35"]
+GROUND = LinearSegmentedColormap.from_list("surprise", SHADES)
 
 
 class Recurrent(nn.Module):
-    """A GRU carries what it remembers from character to character. `(batch, time)` ↦ logits
-    `(batch, time, characters)`."""
+    """A GRU carries what it remembers from character to character.
+
+    `(batch, time)` ↦ logits `(batch, time, characters)`.
+    """
 
     def __init__(self, characters: int, rng: np.random.Generator) -> None:
         self.embedding = nn.Embedding(characters, 64, rng=rng)
@@ -58,41 +61,37 @@ class Causal(nn.MultiHeadAttention):
         return super().forward(x, causal=True)
 
 
+def block(width: int, rng: np.random.Generator) -> nn.Sequential:
+    """Attention gathers what came before, then a network works on each position."""
+    return nn.Sequential(
+        nn.Residual(nn.LayerNorm(width), Causal(width, num_heads=4, rng=rng)),
+        nn.Residual(
+            nn.LayerNorm(width),
+            nn.Linear(width, 4 * width, rng=rng),
+            nn.GELU("tanh"),
+            nn.Linear(4 * width, width, rng=rng),
+        ),
+    )
+
+
 class Transformer(nn.Module):
-    """Attention gathers what came before, then a network works on each position. Shapes as
-    Recurrent's; time up to TIME."""
+    """Blocks that look at all characters at once; shapes as Recurrent's, time up to TIME."""
 
     def __init__(
         self, characters: int, rng: np.random.Generator, width: int = 96, blocks: int = 2
     ) -> None:
-        self.embedding, self.positions = (
-            nn.Embedding(characters, width, rng=rng),
-            nn.Embedding(TIME, width, rng=rng),
-        )
-        self.blocks = nn.Sequential(
-            *[
-                nn.Sequential(
-                    nn.Residual(nn.LayerNorm(width), Causal(width, num_heads=4, rng=rng)),
-                    nn.Residual(
-                        nn.LayerNorm(width),
-                        nn.Linear(width, 4 * width, rng=rng),
-                        nn.GELU("tanh"),
-                        nn.Linear(4 * width, width, rng=rng),
-                    ),
-                )
-                for _ in range(blocks)
-            ]
-        )
+        self.embedding = nn.Embedding(characters, width, rng=rng)
+        self.positions = nn.Embedding(TIME, width, rng=rng)
+        self.blocks = nn.Sequential(*[block(width, rng) for _ in range(blocks)])
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, characters, rng=rng)
-        # as N(0, 1), where an Embedding starts, they drown what the blocks add at first: 1.94 bits
+        # As N(0, 1), where an Embedding starts, they drown what the blocks add at first: 1.94 bits
         # in place of 1.84
         for part in (self.embedding, self.positions):
             nn.init.initialize(part, rng, weight=partial(nn.init.normal, std=0.1))
 
     def forward(self, x: Any) -> Any:
-        x = self.embedding(x) + self.positions(
-            np.arange(x.shape[1])
-        )  # (batch, time, width) + (time, width)
+        place = self.positions(np.arange(x.shape[1]))
+        x = self.embedding(x) + place  # (batch, time, width) + (time, width)
         return self.head(self.norm(self.blocks(x)))
 
     def read(self, x: Any, state: Any = None) -> tuple[Any, Any]:
@@ -117,38 +116,37 @@ def corpus() -> tuple[str, str]:
 
 
 def encode(text: str, alphabet: str) -> Any:
-    """Each character's place in the alphabet; those that are not in it count as UNKNOWN, whichever
-    they are."""
+    """Each character's place in the alphabet; one that is not in it counts as UNKNOWN."""
     places = {character: i for i, character in enumerate(alphabet)}
     return np.array([places.get(character, places[UNKNOWN]) for character in text])
 
 
 def windows(codes: Any, step: int) -> tuple[Any, Any]:
-    """`x, y`, both `(n, TIME)`: a window every `step` characters, and the character that follows
-    each of its own."""
+    """`x, y`, both `(n, TIME)`: a window every `step` characters, and what follows each of them."""
     both = sliding_window_view(codes, TIME + 1)[::step]
     return both[:, :-1], both[:, 1:]
 
 
 def surprise(model: nn.Module, codes: Any) -> Any:
-    """−log₂ p of every character from the 34th on, in bits, each predicted from the 33 to 64
-    characters before it."""
-    x, y = windows(
-        codes, TIME // 2
-    )  # they overlap by half, and what counts are their second halves
+    """−log₂ p of every character from the 34th on, in bits.
+
+    Each is predicted from the 33 to 64 characters before it: the windows overlap by half, and
+    their second halves count.
+    """
+    x, y = windows(codes, TIME // 2)
     logits, y = common.outputs(model, x)[:, TIME // 2 :], y[:, TIME // 2 :]
     return nn.CrossEntropy("none")(logits.reshape(y.size, -1), y.ravel()) * BITS
 
 
 def baselines(training: Any, held_out: Any, characters: int) -> dict[str, float]:
-    """Bits per character where p comes from counts of characters, and of pairs, each one more than
-    was seen."""
+    """Bits per character where p comes from counts of characters, and of pairs.
+
+    Each count is one more than was seen. The characters are those of `surprise`.
+    """
     single, pairs = np.ones(characters), np.ones((characters, characters))
     np.add.at(single, training, 1)
     np.add.at(pairs, (training[:-1], training[1:]), 1)
-    x, y = (
-        part[:, TIME // 2 :] for part in windows(held_out, TIME // 2)
-    )  # the same characters as in surprise
+    x, y = (part[:, TIME // 2 :] for part in windows(held_out, TIME // 2))
     p, p_after = single / single.sum(), pairs / pairs.sum(axis=1, keepdims=True)
     return {
         "unigram": float(-np.log2(p[y]).mean()),
@@ -176,8 +174,10 @@ def write(
 
 
 def passage(text: str, bits: Any, rows: int = 16, columns: int = 78) -> tuple[str, Any]:
-    """Lines in a row, and their bits: of those that fill a page best, the ones closest to the
-    average of the whole text."""
+    """Lines in a row, and their bits.
+
+    Of those that fill a page best, they are the closest to the average of the whole text.
+    """
     starts = [i + 1 for i, character in enumerate(text[: len(bits)]) if character == "\n"]
     pages = [
         slice(a, b)
@@ -191,104 +191,73 @@ def passage(text: str, bits: Any, rows: int = 16, columns: int = 78) -> tuple[st
 
 def draw_passage(axes: Any, text: str, bits: Any) -> None:
     """Each character on a ground that is the darker, the more it surprised the model."""
-    shades = LinearSegmentedColormap.from_list(
-        "surprise", ["#ffffff", "#fdf0dc", "#f6b878", "#e07a35"]
-    )
-    places = [
-        (row, column)
-        for row, line in enumerate(text.splitlines(keepends=True))
-        for column in range(len(line))
-    ]
+    lines = text.splitlines(keepends=True)
+    places = [(row, column) for row, line in enumerate(lines) for column in range(len(line))]
     grid = np.full(np.max(places, axis=0) + 1, np.nan)
     grid[tuple(np.transpose(places))] = bits
-    image = axes.imshow(grid, cmap=shades, vmin=0, vmax=8, aspect="auto")
+    image = axes.imshow(grid, cmap=GROUND, vmin=0, vmax=8, aspect="auto")
+    at = {"family": "monospace", "fontsize": 10, "ha": "center", "va": "center_baseline"}
     for (row, column), character in zip(places, text, strict=True):
-        shown, colour = ("↵", common.MUTED) if character == "\n" else (character, common.INK)
-        axes.text(
-            column,
-            row,
-            shown,
-            color=colour,
-            family="monospace",
-            fontsize=10,
-            ha="center",
-            va="center_baseline",
-        )
+        if character == "\n":
+            axes.text(column, row, "↵", color=common.MUTED, **at)
+        else:
+            axes.text(column, row, character, color=common.INK, **at)
     axes.axis("off")
+    draw_scale(axes, image)
+
+
+def draw_scale(axes: Any, image: Any) -> None:
+    """Above the passage, what the grounds mean."""
     scale = axes.inset_axes([0.8, 1.035, 0.1, 0.022])
-    axes.figure.colorbar(image, cax=scale, orientation="horizontal", ticks=[]).outline.set_visible(
-        False
-    )
-    for x, side, label in ((0.79, "right", "0 bits"), (0.91, "left", "8 or more")):
-        axes.text(
-            x, 1.046, label, transform=axes.transAxes, ha=side, va="center", color=common.MUTED
-        )
+    bar = axes.figure.colorbar(image, cax=scale, orientation="horizontal", ticks=[])
+    bar.outline.set_visible(False)
+    at = {"transform": axes.transAxes, "va": "center", "color": common.MUTED}
+    axes.text(0.79, 1.046, "0 bits", ha="right", **at)
+    axes.text(0.91, 1.046, "8 or more", ha="left", **at)
 
 
-def draw(
-    batches: list[float], measured: list[float], counted: dict[str, float], text: str, bits: Any
-) -> Figure:
-    """Bits per character during training, and what counting alone reaches; below, a passage that
-    was held out."""
-    figure, steps = Figure(figsize=(10, 8)), len(batches)
-    above, below = figure.subplots(
-        2,
-        gridspec_kw={
-            "height_ratios": [2, 3],
-            "hspace": 0.35,
-            "left": 0.06,
-            "right": 0.97,
-            "top": 0.95,
-            "bottom": 0.02,
-        },
-    )
-    above.plot(np.arange(1, steps + 1), batches, color=common.GREY, lw=0.9)
-    above.plot(
-        np.linspace(0, steps, len(measured) + 1)[1:],
-        measured,
-        "o-",
-        color=common.BLUE,
-        ms=5,
-        clip_on=False,
-    )
+def draw_learning(
+    axes: Any, batches: list[float], measured: list[float], counted: dict[str, float]
+) -> None:
+    """Bits per character during training, and what counting alone reaches."""
+    steps, at = len(batches), {"textcoords": "offset points"}
+    ends = np.linspace(0, steps, len(measured) + 1)[1:]  # of the epochs
+    axes.plot(np.arange(1, steps + 1), batches, color=common.GREY, lw=0.9)
+    axes.plot(ends, measured, "o-", color=common.BLUE, ms=5, clip_on=False)
     labels = [(f"held out, {measured[-1]:.2f}", steps, measured[-1], -14, common.BLUE)]
     for (name, value), colour in zip(counted.items(), (common.PLUM, common.ORANGE), strict=True):
-        above.axhline(value, color=colour, lw=1.2, ls="--")
+        axes.axhline(value, color=colour, lw=1.2, ls="--")
         labels.append((f"{name} counts, {value:.2f}", 0.75 * steps, value, 4, colour))
     for label, x, y, shift, colour in labels:
-        above.annotate(
-            label,
-            (x, y),
-            (0, shift),
-            textcoords="offset points",
-            ha="right",
-            color=colour,
-            weight="bold",
-        )
-    above.annotate(
-        "training batches", (0, batches[0]), (10, 4), textcoords="offset points", color=common.MUTED
-    )
-    above.set(
+        axes.annotate(label, (x, y), (0, shift), color=colour, ha="right", weight="bold", **at)
+    axes.annotate("training batches", (0, batches[0]), (10, 4), color=common.MUTED, **at)
+    axes.set(
         xlim=(0, steps),
         ylim=(0, 1.12 * max(batches)),
         xlabel="step",
         ylabel="bits per character",
         title="Surprise per character, while the network learns",
     )
-    below.set_title(
-        f"Text that was held out, the darker the more surprising: {bits.mean():.2f} bits per "
-        "character",
-        pad=12,
-    )
+
+
+def draw(
+    batches: list[float], measured: list[float], counted: dict[str, float], text: str, bits: Any
+) -> Figure:
+    """How the network learns; below, a passage that was held out."""
+    figure = Figure(figsize=(10, 8))
+    figure.subplots_adjust(left=0.06, right=0.97, top=0.95, bottom=0.02, hspace=0.35)
+    above, below = figure.subplots(2, height_ratios=[2, 3])
+    draw_learning(above, batches, measured, counted)
+    told = f"the darker the more surprising: {bits.mean():.2f} bits per character"
+    below.set_title(f"Text that was held out, {told}", pad=12)
     draw_passage(below, text, bits)
     return figure
 
 
 def arguments() -> argparse.Namespace:
     flags = common.parser(__doc__)
-    flags.add_argument(
-        "--transformer", action="store_true", help="a transformer in place of the GRU"
-    )
+    told = "a transformer in place of the GRU"
+    flags.add_argument("--transformer", action="store_true", help=told)
     flags.add_argument("--lr", type=float, help="the learning rate at its peak")
     flags.add_argument("--epochs", type=int, default=4, help="how often every character is seen")
     flags.set_defaults(lr=6e-3)
@@ -302,23 +271,19 @@ def arguments() -> argparse.Namespace:
 
 def train(
     model: nn.Module, loader: nn.DataLoader, held_out: Any, args: argparse.Namespace
-) -> tuple[list[float], list[Any]]:
-    """The cost of every batch in bits, and the surprise at every character that was held out, after
-    each epoch."""
-    noted: list[float] = []
+) -> tuple[list[float], list[Any], float]:
+    """The cost of every batch in bits, the surprise after each epoch, and the seconds.
+
+    The surprise is one number for each character that was held out.
+    """
     measured: list[Any] = []
-    cost = Cost()
+
+    def measure() -> None:
+        measured.append(surprise(model, held_out))
+
     optimizer = nn.optim.Adam(model.parameters(), lr=args.lr)
-    schedule = nn.optim.OneCycle(optimizer, args.epochs * len(loader))
-    step = common.step_of(model, cost, optimizer, args)
-    with tqdm(total=args.epochs * len(loader), unit="step") as bar:
-        for _ in range(args.epochs):
-            for x, y in loader:
-                noted.append(step(x, y).item() * BITS)
-                schedule.step()
-                bar.update()
-            measured.append(surprise(model, held_out))
-    return noted, measured
+    nats, seconds = common.train(model, Cost(), optimizer, loader, args, measure)
+    return [cost * BITS for cost in nats], measured, seconds
 
 
 def main() -> None:
@@ -326,51 +291,33 @@ def main() -> None:
     network, batch = (Transformer, 16) if args.transformer else (Recurrent, 32)
     if args.quick:
         text, held_text, batch = text[:50_000], held_text[:8_000], batch // 2
-
     alphabet = "".join(sorted(set(text))) + UNKNOWN
     training, held_out = encode(text, alphabet), encode(held_text, alphabet)
     start, order, draws = np.random.default_rng(args.seed).spawn(3)
     model = network(len(alphabet), start)
     print(model)
-    began = time.perf_counter()
     loader = nn.DataLoader(*windows(training, TIME), batch_size=batch, shuffle=True, rng=order)
-    noted, measured = train(model, loader, held_out, args)
-    seconds = time.perf_counter() - began
+    batches, measured, seconds = train(model, loader, held_out, args)
 
-    bits, counted = measured[-1], baselines(training, held_out, len(alphabet))
     for temperature in (0.5, 1.0):
-        print(
-            "\nWritten at temperature "
-            f"{temperature}:\n\n{write(model, 'The ', alphabet, temperature, draws)}\n"
-        )
-    figure = draw(
-        noted,
-        [each.mean() for each in measured],
-        counted,
-        *passage(held_text[TIME // 2 + 1 :], bits),
-    )
-    reached, goal = (
-        float(bits.mean()),
-        counted["unigram"] - 0.3 if args.quick else counted["bigram"] - 1.2,
-    )
+        print(f"\nWritten at temperature {temperature}:\n")
+        print(write(model, "The ", alphabet, temperature, draws), end="\n\n")
+    bits, counted = measured[-1], baselines(training, held_out, len(alphabet))
+    reached = float(bits.mean())
+    goal = counted["unigram"] - 0.3 if args.quick else counted["bigram"] - 1.2
     claim = (
         f"{reached:.2f} bits per character on {len(bits):,} held out, where counts of pairs need "
-        f"{counted['bigram']:.2f} "
-        f"(goal {goal:.2f}), after {seconds:.1f} s of training"
+        f"{counted['bigram']:.2f} (goal {goal:.2f}), after {seconds:.1f} s of training"
     )
-    common.conclude(
-        args,
-        figure,
-        claim,
-        reached < goal,
-        {
-            "bits": reached,
-            **counted,
-            "unknown": int((held_out == len(alphabet) - 1).sum()),
-            "seconds": seconds,
-            "parameters": sum(p.size for p in model.parameters()),
-        },
-    )
+    metrics = {
+        "bits": reached,
+        **counted,
+        "unknown": int((held_out == len(alphabet) - 1).sum()),
+        "seconds": seconds,
+        "parameters": common.parameters_of(model),
+    }
+    shown, means = passage(held_text[TIME // 2 + 1 :], bits), [each.mean() for each in measured]
+    common.conclude(args, draw(batches, means, counted, *shown), claim, reached < goal, metrics)
 
 
 if __name__ == "__main__":

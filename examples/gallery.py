@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import DATA
+from learning.common import DATA
 from mnist_cnn import network
 
 from tinygrad_edu import Tensor, draw, nn
@@ -40,15 +40,11 @@ class Transformer(nn.Module):
     def __init__(
         self, blocks: int, vocabulary: int, time: int, width: int, rng: np.random.Generator
     ) -> None:
-        self.wte, self.wpe = (
-            nn.Embedding(vocabulary, width, rng=rng),
-            nn.Embedding(time, width, rng=rng),
-        )
+        self.wte = nn.Embedding(vocabulary, width, rng=rng)
+        self.wpe = nn.Embedding(time, width, rng=rng)
         self.h = [Block(width, 4, rng) for _ in range(blocks)]
-        self.ln_f, self.lm_head = (
-            nn.LayerNorm(width),
-            nn.Linear(width, vocabulary, bias=False, rng=rng),
-        )
+        self.ln_f = nn.LayerNorm(width)
+        self.lm_head = nn.Linear(width, vocabulary, bias=False, rng=rng)
 
     def forward(self, tokens: Any) -> Any:
         x = self.wte(tokens) + self.wpe(np.arange(tokens.shape[1]))
@@ -80,12 +76,13 @@ def digits(**options: Any) -> Any:
     (images, labels), _ = nn.data.read_mnist(DATA)
     x, y = images[:4].reshape(4, 784).astype(np.float32) / 255, nn.data.one_hot(labels[:4], 10)
     rng = np.random.default_rng(0)
-    layers = [
-        layer
-        for a, b in ((784, 16), (16, 16), (16, 10))
-        for layer in (nn.Linear(a, b, rng=rng), nn.Tanh())
-    ]
-    model = nn.Sequential(*layers[:-1])
+    model = nn.Sequential(
+        nn.Linear(784, 16, rng=rng),
+        nn.Tanh(),
+        nn.Linear(16, 16, rng=rng),
+        nn.Tanh(),
+        nn.Linear(16, 10, rng=rng),
+    )
     loss = nn.MSE()(model(x), y)
     return draw(loss, **options)
 
@@ -104,14 +101,10 @@ def residual(**options: Any) -> Any:
     def layer() -> nn.Linear:
         return nn.Linear(8, 8, rng=rng)
 
-    x, model = (
-        rng.standard_normal((4, 8)).astype(np.float32),
-        nn.Sequential(
-            layer(),
-            *[nn.Residual(layer(), nn.Tanh(), layer()) for _ in range(12)],
-            nn.Linear(8, 1, rng=rng),
-        ),
-    )
+    x = rng.standard_normal((4, 8)).astype(np.float32)
+    first = layer()
+    blocks = [nn.Residual(layer(), nn.Tanh(), layer()) for _ in range(12)]
+    model = nn.Sequential(first, *blocks, nn.Linear(8, 1, rng=rng))
     loss = nn.MSE()(model(x), np.zeros((4, 1)))
     return draw(loss, **options)
 

@@ -4,13 +4,13 @@
 784 pixels, two hidden layers of 16, ten outputs, trained on MNIST with mini-batch gradient
 descent::
 
-    python examples/mnist.py            # the network of 3Blue1Brown's "Gradient descent, how neural
-    networks learn" python examples/mnist.py --help     # other networks, costs and optimizers;
-    --data takes Fashion-MNIST as it is
+    python examples/mnist.py            # the network of 3Blue1Brown's video on gradient descent
+    python examples/mnist.py --help     # others; --data takes Fashion-MNIST as it is
 
 The cost of one image is the sum over the ten outputs of (activation − target)², the target being 1
 for its digit and 0 elsewhere; the cost of a batch is the average over its images. Writes a
-checkpoint, report.png and metrics.json."""
+checkpoint, report.png and metrics.json.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import common
 import mnist_report
 import numpy as np
+from learning import common
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -38,94 +38,49 @@ RATES = {
     ("adam", "cross-entropy"): 0.002,
 }
 
+# fmt: off
+FLAGS: dict[str, dict[str, Any]] = {
+    "--hidden": {"type": int, "nargs": "*", "default": [16, 16], "metavar": "N",
+                 "help": "neurons in each hidden layer"},
+    "--activation": {"choices": ACTIVATIONS, "default": "sigmoid",
+                     "help": "what the hidden neurons do with their weighted sum"},
+    "--loss": {"choices": ["squared", "cross-entropy"], "default": "squared",
+               "help": "the cost: squared differences of ten sigmoid outputs, or −ln of the "
+                       "softmax probability of the right digit"},
+    "--optimizer": {"choices": ["sgd", "momentum", "adam"], "default": "sgd",
+                    "help": "how a step follows from the gradient"},
+    "--lr": {"type": float, "default": argparse.SUPPRESS,
+             "help": "learning rate: how far a step goes (default: one that suits optimizer and "
+                     "loss, 5.0 for sgd and squared)"},
+    "--schedule": {"choices": ["cosine", "constant"], "default": "cosine",
+                   "help": "how the rate changes: down to 0, or not"},
+    "--weight-decay": {"type": float, "default": 5e-5,
+                       "help": "how strongly every weight is pulled towards 0 in a step"},
+    "--batch": {"type": int, "default": 32, "help": "images per step"},
+    "--epochs": {"type": int, "default": 120, "help": "how often every image is seen"},
+    "--seed": {"type": int, "default": 0,
+               "help": "the start of all that is random; the same seed gives the same network"},
+    "--data": {"type": Path, "default": common.DATA,
+               "help": "a directory with the four IDX files, gzipped or not"},
+    "--out": {"type": Path, "default": Path("build/mnist"), "help": "where the results go"},
+    "--threads": {"type": int, "default": 1,
+                  "help": "threads of the matrix products; for small networks one is fastest"},
+    "--replay": common.FLAGS["--replay"],
+}
+# fmt: on
+
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").partition("\n")[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    add = parser.add_argument
-    add(
-        "--hidden",
-        type=int,
-        nargs="*",
-        default=[16, 16],
-        metavar="N",
-        help="neurons in each hidden layer",
-    )
-    add(
-        "--activation",
-        choices=ACTIVATIONS,
-        default="sigmoid",
-        help="what the hidden neurons do with their weighted sum",
-    )
-    add(
-        "--loss",
-        choices=["squared", "cross-entropy"],
-        default="squared",
-        help="the cost: squared differences of ten sigmoid outputs, or −ln of the softmax "
-        "probability of the right digit",
-    )
-    add(
-        "--optimizer",
-        choices=["sgd", "momentum", "adam"],
-        default="sgd",
-        help="how a step follows from the gradient",
-    )
-    add(
-        "--lr",
-        type=float,
-        help="learning rate: how far a step goes (default: one that suits optimizer and loss, "
-        "5.0 for sgd and squared)",
-        default=argparse.SUPPRESS,
-    )
-    add(
-        "--schedule",
-        choices=["cosine", "constant"],
-        default="cosine",
-        help="how the rate changes: down to 0, or not",
-    )
-    add(
-        "--weight-decay",
-        type=float,
-        default=5e-5,
-        help="how strongly every weight is pulled towards 0 in a step",
-    )
-    add("--batch", type=int, default=32, help="images per step")
-    add("--epochs", type=int, default=120, help="how often every image is seen")
-    add(
-        "--seed",
-        type=int,
-        default=0,
-        help="the start of all that is random; the same seed gives the same network",
-    )
-    add(
-        "--data",
-        type=Path,
-        default=common.DATA,
-        help="a directory with the four IDX files, gzipped or not",
-    )
-    add("--out", type=Path, default=Path("build/mnist"), help="where the results go")
-    add(
-        "--threads",
-        type=int,
-        default=1,
-        help="threads of the matrix products; for small networks one is fastest",
-    )
-    common.replay_flag(parser)
-    args = parser.parse_args(given)
+    args = common.with_flags(__doc__, FLAGS).parse_args(given)
     args.lr = getattr(args, "lr", RATES[args.optimizer, args.loss])
     return args
 
 
 def network(sizes: list[int], args: argparse.Namespace, rng: np.random.Generator) -> nn.Sequential:
-    """Linear layers with an activation behind each; with cross-entropy the last gives its weighted
-    sums as they are."""
-    start = (
-        {"weight": nn.init.kaiming_normal, "bias": nn.init.zeros}
-        if args.activation == "relu"
-        else {}
-    )
+    """Linear layers with an activation behind each, for cross-entropy none behind the last."""
+    start = {}
+    if args.activation == "relu":
+        start = {"weight": nn.init.kaiming_normal, "bias": nn.init.zeros}
     last = nn.Sigmoid if args.loss == "squared" else None
     return common.network(sizes, rng, activation=ACTIVATIONS[args.activation], last=last, **start)
 
@@ -145,19 +100,18 @@ def train(
     rng: np.random.Generator,
     measure: Any,
 ) -> list[dict[str, float]]:
-    """The training loop. Ctrl-C ends it and keeps what was reached. Returns what was measured after
-    each epoch."""
+    """The training loop; Ctrl-C ends it and keeps what was reached.
+
+    Returns what was measured after each epoch.
+    """
     loader = nn.DataLoader(images, targets, batch_size=args.batch, shuffle=True, rng=rng)
     cost = common.squared_cost if args.loss == "squared" else nn.CrossEntropy()
     optimizer = optimizer_of(model, args)
     steps = max(args.epochs * len(loader), 1)
-    schedule = (
-        nn.optim.Cosine(optimizer, steps)
-        if args.schedule == "cosine"
-        else nn.optim.Constant(optimizer)
-    )
+    constant = args.schedule == "constant"
+    schedule = nn.optim.Constant(optimizer) if constant else nn.optim.Cosine(optimizer, steps)
     step = common.step_of(model, cost, optimizer, args)
-    history = []
+    history: list[dict[str, float]] = []
     epochs = tqdm(range(args.epochs), unit="epoch")
     try:
         for _ in epochs:
@@ -167,38 +121,30 @@ def train(
                 schedule.step()
                 total += loss.item() * len(x)
             seconds = time.perf_counter() - start
-            history.append({"cost": total / len(images), "seconds": seconds, **measure()})
-            epochs.set_postfix(
-                cost=f"{history[-1]['cost']:.4f}", accuracy=f"{history[-1]['train_accuracy']:.2%}"
-            )
+            now = {"cost": total / len(images), "seconds": seconds, **measure()}
+            history.append(now)
+            epochs.set_postfix(cost=f"{now['cost']:.4f}", accuracy=f"{now['train_accuracy']:.2%}")
     except KeyboardInterrupt:
-        epochs.write(
-            f"stopped in epoch {len(history) + 1} of {args.epochs}; what was reached is kept"
-        )
+        stopped = len(history) + 1
+        epochs.write(f"stopped in epoch {stopped} of {args.epochs}; what was reached is kept")
     epochs.close()
     return history
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Train, measure, write the checkpoint, the report and the metrics; returns the metrics."""
-    (train_images, train_labels), (test_images, test_labels) = nn.data.read_mnist(args.data)
-    x, x_test = (
-        images.reshape(len(images), -1).astype(np.float32) / 255
-        for images in (train_images, test_images)
-    )
-    targets = nn.data.one_hot(train_labels, 10) if args.loss == "squared" else train_labels
-    start, order = np.random.default_rng(args.seed).spawn(
-        2
-    )  # the order of the images doesn't depend on the network's size
+    (images, labels), (test_images, test_labels) = nn.data.read_mnist(args.data)
+    x, x_test = (rows_of(each) for each in (images, test_images))
+    targets = nn.data.one_hot(labels, 10) if args.loss == "squared" else labels
+    start, order = np.random.default_rng(args.seed).spawn(2)  # one order for all sizes
     model = network([x.shape[1], *args.hidden, 10], args, start)
-    parameters = sum(p.size for p in model.parameters())
+    parameters = common.parameters_of(model)
     print(model, f"{parameters:,} parameters", sep="\n", flush=True)
 
     def accuracies() -> dict[str, float]:
-        return {
-            "train_accuracy": accuracy(common.outputs(model, x[:10_000]), train_labels[:10_000]),
-            "test_accuracy": accuracy(common.outputs(model, x_test), test_labels),
-        }
+        seen = accuracy(common.outputs(model, x[:10_000]), labels[:10_000])
+        unseen = accuracy(common.outputs(model, x_test), test_labels)
+        return {"train_accuracy": seen, "test_accuracy": unseen}
 
     with threadpool_limits(args.threads):
         history = train(model, args, x, targets, order, accuracies)
@@ -206,7 +152,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     seconds = sum(epoch["seconds"] for epoch in history)
     metrics = {
         "test_accuracy": accuracy(predicted, test_labels),
-        "train_accuracy": accuracy(common.outputs(model, x), train_labels),
+        "train_accuracy": accuracy(common.outputs(model, x), labels),
         "parameters": parameters,
         "seconds": seconds,
         "seconds_per_epoch": seconds / max(len(history), 1),
@@ -222,6 +168,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return metrics
 
 
+def rows_of(images: Any) -> Any:
+    """Bytes `(n, 28, 28)` ↦ numbers `(n, 784)` from 0 to 1."""
+    return images.reshape(len(images), -1).astype(np.float32) / 255
+
+
 def accuracy(predicted: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> float:
     return float((predicted.argmax(axis=1) == labels).mean())
 
@@ -230,12 +181,9 @@ if __name__ == "__main__":
     args = arguments()
     metrics = run(args)
     print(
-        f"test accuracy {metrics['test_accuracy']:.2%} on images that it never saw, training "
-        "accuracy "
-        f"{metrics['train_accuracy']:.2%}, after {metrics['epochs']} epochs in "
-        f"{metrics['seconds']:.0f} s"
+        f"test accuracy {metrics['test_accuracy']:.2%} on images that it never saw, "
+        f"training accuracy {metrics['train_accuracy']:.2%}, "
+        f"after {metrics['epochs']} epochs in {metrics['seconds']:.0f} s"
     )
-    print(
-        f"{metrics['parameters']:,} parameters; {args.out}/ holds model.safetensors, report.png "
-        "and metrics.json"
-    )
+    files = "model.safetensors, report.png and metrics.json"
+    print(f"{metrics['parameters']:,} parameters; {args.out}/ holds {files}")

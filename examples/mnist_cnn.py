@@ -8,13 +8,12 @@ Two convolutions, and the pictures that they make of a digit::
 
 from __future__ import annotations
 
-import time
+import argparse
 from typing import Any
 
-import common
 import numpy as np
+from learning import common
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from tinygrad_edu import nn
 
@@ -35,103 +34,72 @@ def network(rng: np.random.Generator) -> nn.Sequential:
     )
 
 
-def draw(model: nn.Sequential, image: Any, wrong: int, kind: str) -> Figure:
-    """A digit, and what every stage of the network makes of it."""
+def stages_of(model: nn.Sequential, image: Any) -> list[tuple[str, Any, Any]]:
+    """Five rows of eight pictures, each with its title and its colours."""
     filters = next(model.parameters()).data[:, 0]
     stages = [image]
     for layer in list(model)[:6]:
         stages.append(common.outputs(layer, stages[-1]))
     first, pooled, second = stages[2][0], stages[3][0], stages[6][0]
-    figure = Figure(figsize=(10, 7.4))
-    figure.suptitle(
-        f"{wrong} of {kind} are misread. What the network makes of one digit",
-        fontsize=13,
-        fontweight="bold",
-        x=0.02,
-        ha="left",
-    )
-    grid = figure.subplots(
-        5,
-        9,
-        gridspec_kw={
-            "hspace": 0.28,
-            "wspace": 0.12,
-            "left": 0.02,
-            "right": 0.98,
-            "top": 0.87,
-            "bottom": 0.02,
-        },
-    )
-    rows = [
+    return [
         ("8 filters of 5×5: blue positive, orange negative", filters, common.DIVERGING),
         ("each slid over the digit, then ReLU: 24×24", first, "gray_r"),
         ("the greatest of each 2×2: 12×12", pooled, "gray_r"),
         ("16 pictures of the second convolution, ReLU and pool: 4×4", second[:8], "gray_r"),
         ("", second[8:], "gray_r"),
     ]
+
+
+def draw(model: nn.Sequential, image: Any, title: str) -> Figure:
+    """A digit, and what every stage of the network makes of it."""
+    figure = Figure(figsize=(10, 7.4))
+    figure.suptitle(title, x=0.02, **common.HEADING)
+    figure.subplots_adjust(left=0.02, right=0.98, top=0.87, bottom=0.02, hspace=0.28, wspace=0.12)
+    grid = figure.subplots(5, 9)
     for axes in grid.flat:
         axes.axis("off")
     grid[1, 0].imshow(image[0, 0], cmap="gray_r")
-    for line, (title, pictures, colours) in zip(grid, rows, strict=True):
-        scale = np.abs(pictures).max()
+    for line, (name, pictures, colours) in zip(grid, stages_of(model, image), strict=True):
+        most = np.abs(pictures).max()
+        least = -most if colours is common.DIVERGING else 0
         for axes, picture in zip(line[1:], pictures, strict=True):
-            axes.imshow(
-                picture, cmap=colours, vmin=-scale if colours is common.DIVERGING else 0, vmax=scale
-            )
-        line[1].set_title(title, pad=6)
+            axes.imshow(picture, cmap=colours, vmin=least, vmax=most)
+        line[1].set_title(name, pad=6)
     return figure
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     flags = common.parser(__doc__)
-    flags.add_argument(
-        "--held-back",
-        action="store_true",
-        help="train on 55,000 images, and measure on the other 5,000",
-    )
+    common.held_back_flag(flags)
     flags.add_argument("--epochs", type=int, default=8, help="how often every image is seen")
     args = common.parse(flags)
     if args.quick:
         args.epochs = 2
+    return args
 
-    images, digits, test_images, test_digits = common.mnist(
-        held_back=args.held_back, quick=args.quick
-    )
+
+def main() -> None:
+    args = arguments()
+    x, digits, x_test, test_digits = common.mnist(held_back=args.held_back, quick=args.quick)
     start, order = np.random.default_rng(args.seed).spawn(2)
-    model, cost = network(start), nn.CrossEntropy()
-    loader = nn.DataLoader(images[:, None], digits, batch_size=50, shuffle=True, rng=order)
-    optimizer = nn.optim.Adam(model.parameters(), lr=0.004)
-    schedule = nn.optim.OneCycle(optimizer, args.epochs * len(loader))
-    step = common.step_of(model, cost, optimizer, args)
+    model = network(start)
     print(nn.summary(model, (1, 1, 28, 28)))
+    loader = nn.DataLoader(x[:, None], digits, batch_size=50, shuffle=True, rng=order)
+    optimizer = nn.optim.Adam(model.parameters(), lr=0.004)
+    _, seconds = common.train(model, nn.CrossEntropy(), optimizer, loader, args)
 
-    began = time.perf_counter()
-    with tqdm(total=args.epochs * len(loader), unit="step") as bar:
-        for _ in range(args.epochs):
-            for x, y in loader:
-                step(x, y)
-                schedule.step()
-                bar.update()
-    seconds = time.perf_counter() - began
-
-    right = common.outputs(model, test_images[:, None]).argmax(axis=1) == test_digits
+    right = common.outputs(model, x_test[:, None]).argmax(axis=1) == test_digits
     accuracy, goal = float(right.mean()), 0.90 if args.quick else 0.99
     kind = f"{len(right):,} {'held-back training' if args.held_back else 'test'} images"
     claim = (
-        f"{accuracy:.2%} of {kind} read rightly (goal {goal:.0%}), after {seconds:.0f} s of "
-        "training"
+        f"{accuracy:.2%} of {kind} read rightly (goal {goal:.0%}), "
+        f"after {seconds:.0f} s of training"
     )
-    common.conclude(
-        args,
-        draw(model, test_images[:1, None], int((~right).sum()), kind),
-        claim,
-        accuracy >= goal,
-        {
-            "accuracy": accuracy,
-            "seconds": seconds,
-            "parameters": sum(p.size for p in model.parameters()),
-        },
-    )
+    title = f"{(~right).sum()} of {kind} are misread. What the network makes of one digit"
+    figure = draw(model, x_test[:1, None], title)
+    parameters = common.parameters_of(model)
+    metrics = {"accuracy": accuracy, "seconds": seconds, "parameters": parameters}
+    common.conclude(args, figure, claim, accuracy >= goal, metrics)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""The picture of a trained digit classifier: how it learned, what it confuses, what it looks for,
-what it answers."""
+"""The picture of a trained digit classifier.
+
+How it learned, what it confuses, what it looks for, what it answers.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import BLUE, DIVERGING, GREY, INK, ORANGE
+from learning.common import BLUE, DIVERGING, GREY, INK, ORANGE
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+
+WRONG = "#c8500a"
 
 
 def confusion(
@@ -26,14 +30,8 @@ def draw(
 ) -> None:
     """Write the report."""
     figure = Figure(figsize=(13, 12), layout="constrained")
-    figure.suptitle(
-        f"{metrics['parameters']:,} weights and biases, {metrics['test_accuracy']:.2%} of the "
-        "test images right",
-        fontsize=15,
-        fontweight="bold",
-        x=0.01,
-        ha="left",
-    )
+    learned, right = f"{metrics['parameters']:,}", f"{metrics['test_accuracy']:.2%}"
+    headed(figure, f"{learned} weights and biases, {right} of the test images right", size=15)
     top, middle, bottom = figure.subfigures(3, 1, height_ratios=[1.05, 1.1, 1.35])
     curves, matrix = top.subfigures(1, 2, width_ratios=[1.7, 1])
     draw_curves(curves, metrics["history"])
@@ -41,6 +39,11 @@ def draw(
     draw_weights(middle, next(model.parameters()).data, images.shape[1:])
     draw_answers(bottom, images, labels, predicted)
     figure.savefig(path, dpi=110)
+
+
+def headed(figure: Any, title: str, size: int = 10) -> None:
+    """A title at the left, above all panels."""
+    figure.suptitle(title, fontsize=size, fontweight="bold", x=0.01, ha="left")
 
 
 def draw_curves(figure: Any, history: list[dict[str, float]]) -> None:
@@ -60,7 +63,7 @@ def draw_curves(figure: Any, history: list[dict[str, float]]) -> None:
 def draw_confusion(figure: Any, counts: np.ndarray[Any, Any]) -> None:
     axes = figure.subplots()
     wrong = counts * (1 - np.eye(10, dtype=int))
-    axes.imshow(wrong, cmap=LinearSegmentedColormap.from_list("wrong", ["#ffffff", "#c8500a"]))
+    axes.imshow(wrong, cmap=LinearSegmentedColormap.from_list("wrong", ["#ffffff", WRONG]))
     for (row, column), count in np.ndenumerate(counts):
         strong = wrong[row, column] > 0.6 * wrong.max() > 0
         axes.text(
@@ -85,14 +88,10 @@ def draw_confusion(figure: Any, counts: np.ndarray[Any, Any]) -> None:
 
 def draw_weights(figure: Any, weights: np.ndarray[Any, Any], shape: tuple[int, int]) -> None:
     """Up to 16 rows of the first layer's weights, each as the image that its neuron looks for."""
-    figure.suptitle(
+    headed(
+        figure,
         f"What {min(len(weights), 16)} of {len(weights)} neurons of the first hidden layer look "
-        "for: weights, "
-        "blue positive, orange negative",
-        fontsize=10,
-        fontweight="bold",
-        x=0.01,
-        ha="left",
+        "for: weights, blue positive, orange negative",
     )
     for number, axes in enumerate(figure.subplots(2, 8).flat):
         axes.axis("off")
@@ -105,35 +104,32 @@ def draw_weights(figure: Any, weights: np.ndarray[Any, Any], shape: tuple[int, i
 
 
 def draw_answers(figure: Any, images: Any, labels: Any, predicted: np.ndarray[Any, Any]) -> None:
-    """Nine test images that were called rightly and three that were not, with the ten outputs, the
-    brightest marked."""
+    """Nine test images that were called rightly and three that were not, with the ten outputs."""
     right = predicted.argmax(axis=1) == labels
-    shown = [*np.flatnonzero(right)[:9], *np.flatnonzero(~right)[:3]]
-    figure.suptitle(
+    chosen = [*np.flatnonzero(right)[:9], *np.flatnonzero(~right)[:3]]
+    headed(
+        figure,
         "Twelve test images and the ten outputs, the brightest marked; the last three are called "
         "wrongly",
-        fontsize=10,
-        fontweight="bold",
-        x=0.01,
-        ha="left",
     )
     grid = figure.subplots(4, 6, height_ratios=[1.25, 1, 1.25, 1])
     for axes in grid.flat:
         axes.axis("off")
-    for place, image in enumerate(shown):
-        picture, bars = grid[2 * (place // 6), place % 6], grid[2 * (place // 6) + 1, place % 6]
+    for place, image in enumerate(chosen):
+        row, column = divmod(place, 6)
+        picture, bars = grid[2 * row, column], grid[2 * row + 1, column]
         picture.imshow(images[image], cmap="gray_r")
         called = int(predicted[image].argmax())
         note = f"a {labels[image]}" + ("" if right[image] else f", called {called}")
-        picture.set_title(note, fontsize=9, color=INK if right[image] else "#c8500a", loc="center")
-        bars.axis("on")
-        outputs = predicted[image] - min(0.0, predicted[image].min())
-        brightest = BLUE if right[image] else ORANGE
-        bars.bar(
-            range(10),
-            outputs,
-            color=[brightest if digit == called else GREY for digit in range(10)],
-        )
-        bars.set(xticks=range(10), yticks=[], ylim=(0, max(1.0, outputs.max())))
-        bars.tick_params(labelsize=7, length=0)
-        bars.spines["left"].set_visible(False)
+        picture.set_title(note, fontsize=9, color=INK if right[image] else WRONG, loc="center")
+        draw_outputs(bars, predicted[image], called, BLUE if right[image] else ORANGE)
+
+
+def draw_outputs(axes: Any, outputs: np.ndarray[Any, Any], called: int, color: str) -> None:
+    """Ten bars; the one that the network calls has a colour."""
+    outputs = outputs - min(0.0, outputs.min())
+    axes.axis("on")
+    axes.bar(range(10), outputs, color=[color if i == called else GREY for i in range(10)])
+    axes.set(xticks=range(10), yticks=[], ylim=(0, max(1.0, outputs.max())))
+    axes.tick_params(labelsize=7, length=0)
+    axes.spines["left"].set_visible(False)

@@ -3,52 +3,48 @@
 
 The digit classifier trained from several seeds, and a table of what each reached::
 
-    python examples/mnist_seeds.py --seeds 10 python examples/mnist_seeds.py --seeds 3 --schedule
-    constant --weight-decay 0    # any flag of mnist.py"""
+    python examples/mnist_seeds.py --seeds 10
+    python examples/mnist_seeds.py --seeds 3 --schedule constant    # any flag of mnist.py
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import mnist
 import numpy as np
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    flags = argparse.ArgumentParser(
         description=(__doc__ or "").partition("\n")[0],
         epilog="All flags of mnist.py are taken too.",
     )
-    parser.add_argument("--seeds", type=int, default=10, help="how many seeds (default: 10)")
-    parser.add_argument("--first", type=int, default=0, help="the first of them (default: 0)")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("build/mnist-seeds"),
-        help="where the results of each seed go",
-    )
-    own, rest = parser.parse_known_args()
-    results = []
+    add, out = flags.add_argument, Path("build/mnist-seeds")
+    add("--seeds", type=int, default=10, help="how many seeds (default: 10)")
+    add("--first", type=int, default=0, help="the first of them (default: 0)")
+    add("--out", type=Path, default=out, help="where the results of each seed go")
+    own, rest = flags.parse_known_args()
+    results = {}
     for seed in range(own.first, own.first + own.seeds):
-        results.append(
-            mnist.run(
-                mnist.arguments([*rest, "--seed", str(seed), "--out", str(own.out / str(seed))])
-            )
-        )
+        given = [*rest, "--seed", str(seed), "--out", str(own.out / str(seed))]
+        results[seed] = mnist.run(mnist.arguments(given))
+    report(results)
+
+
+def report(results: dict[int, dict[str, Any]]) -> None:
+    """A line for each seed, and how far their accuracies spread."""
+    print("\n| seed | test accuracy | training accuracy | seconds per epoch |")
+    print("| --- | --- | --- | --- |")
+    for seed, found in results.items():
+        test, training = found["test_accuracy"], found["train_accuracy"]
+        print(f"| {seed} | {test:.2%} | {training:.2%} | {found['seconds_per_epoch']:.3f} |")
+    of_all = np.array([found["test_accuracy"] for found in results.values()])
     print(
-        "\n| seed | test accuracy | training accuracy | seconds per epoch |\n| --- | --- | --- | "
-        "--- |"
-    )
-    for seed, r in enumerate(results, own.first):
-        print(
-            f"| {seed} | {r['test_accuracy']:.2%} | {r['train_accuracy']:.2%} | "
-            f"{r['seconds_per_epoch']:.3f} |"
-        )
-    accuracies = np.array([result["test_accuracy"] for result in results])
-    print(
-        f"\ntest accuracy: mean {accuracies.mean():.2%}, least {accuracies.min():.2%}, greatest "
-        f"{accuracies.max():.2%}"
+        f"\ntest accuracy: mean {of_all.mean():.2%}, least {of_all.min():.2%}, "
+        f"greatest {of_all.max():.2%}"
     )
 
 

@@ -3,28 +3,30 @@
 
 Two wider hidden layers, ReLU, cross-entropy, momentum and one cycle of the learning rate::
 
-    python examples/mnist_tuned.py             # 784-128-64-10, 10 epochs python
-    examples/mnist_tuned.py --shifts    # 784-256-128-10, 20 epochs; each image moved anew by up to
-    one pixel"""
+    python examples/mnist_tuned.py             # 784-128-64-10, 10 epochs
+    python examples/mnist_tuned.py --shifts    # 784-256-128-10, 20 epochs, on moved images
+
+With --shifts each image is moved anew by up to one pixel.
+"""
 
 from __future__ import annotations
 
 import argparse
-import time
 from itertools import pairwise
 from typing import Any
 
-import common
 import numpy as np
+from learning import common
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from tinygrad_edu import nn, special
 
 
 class RandomShift(nn.Module):
-    """Images `(n, 28, 28)` moved by up to one pixel each way, anew each time; in `eval()` as they
-    are."""
+    """Images `(n, 28, 28)` moved by up to one pixel each way, anew each time.
+
+    In `eval()` they stay as they are.
+    """
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
@@ -52,27 +54,14 @@ def draw(images: Any, digits: Any, answers: Any, kind: str) -> Figure:
     figure.suptitle(
         f"{len(wrong):,} of {len(digits):,} {kind} are misread; here are those of which the "
         "network was surest",
-        fontsize=13,
-        fontweight="bold",
         x=0.02,
-        ha="left",
+        **common.HEADING,
     )
-    for axes, i in zip(
-        figure.subplots(
-            5,
-            10,
-            gridspec_kw={"hspace": 0.6, "top": 0.88, "bottom": 0.02, "left": 0.02, "right": 0.98},
-        ).flat,
-        wrong,
-        strict=False,
-    ):
+    figure.subplots_adjust(left=0.02, right=0.98, top=0.88, bottom=0.02, hspace=0.6)
+    for axes, i in zip(figure.subplots(5, 10).flat, wrong, strict=False):
         axes.imshow(images[i], cmap="gray_r")
-        axes.set_title(
-            f"a {digits[i]}, read {read[i]}\n{sure[i]:.1%} sure",
-            fontsize=8,
-            fontweight="normal",
-            loc="center",
-        )
+        told = f"a {digits[i]}, read {read[i]}\n{sure[i]:.1%} sure"
+        axes.set_title(told, fontsize=8, fontweight="normal", loc="center")
     for axes in figure.axes:
         axes.axis("off")
     return figure
@@ -80,16 +69,9 @@ def draw(images: Any, digits: Any, answers: Any, kind: str) -> Figure:
 
 def arguments() -> argparse.Namespace:
     flags = common.parser(__doc__)
-    flags.add_argument(
-        "--shifts",
-        action="store_true",
-        help="the larger network, trained on images that are shifted anew",
-    )
-    flags.add_argument(
-        "--held-back",
-        action="store_true",
-        help="train on 55,000 images, and measure on the other 5,000",
-    )
+    told = "the larger network, trained on images that are shifted anew"
+    flags.add_argument("--shifts", action="store_true", help=told)
+    common.held_back_flag(flags)
     flags.add_argument("--lr", type=float, help="the learning rate at its peak")
     flags.add_argument("--epochs", type=int, help="how often every image is seen")
     flags.set_defaults(lr=0.05, epochs=10)
@@ -103,49 +85,29 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = arguments()
-    sizes, batch, decay = (
-        ([784, 256, 128, 10], 100, 5e-5) if args.shifts else ([784, 128, 64, 10], 64, 0.0)
-    )
-
-    images, digits, test_images, test_digits = common.mnist(
-        held_back=args.held_back, quick=args.quick
-    )
+    sizes, batch, decay = [784, 128, 64, 10], 64, 0.0
+    if args.shifts:
+        sizes, batch, decay = [784, 256, 128, 10], 100, 5e-5
+    x, digits, x_test, test_digits = common.mnist(held_back=args.held_back, quick=args.quick)
     start, order = np.random.default_rng(args.seed).spawn(2)
-    model, cost = network(sizes, args.shifts, start), nn.CrossEntropy()
-    loader = nn.DataLoader(images, digits, batch_size=batch, shuffle=True, rng=order)
-    optimizer = nn.optim.SGD(common.groups(model, decay), lr=args.lr, momentum=0.9)
-    schedule = nn.optim.OneCycle(optimizer, args.epochs * len(loader))
-    step = common.step_of(model, cost, optimizer, args)
+    model = network(sizes, args.shifts, start)
     print(model)
+    loader = nn.DataLoader(x, digits, batch_size=batch, shuffle=True, rng=order)
+    optimizer = nn.optim.SGD(common.groups(model, decay), lr=args.lr, momentum=0.9)
+    _, seconds = common.train(model, nn.CrossEntropy(), optimizer, loader, args)
 
-    began = time.perf_counter()
-    with tqdm(total=args.epochs * len(loader), unit="step") as bar:
-        for _ in range(args.epochs):
-            for x, y in loader:
-                step(x, y)
-                schedule.step()
-                bar.update()
-    seconds = time.perf_counter() - began
-
-    answers = common.outputs(model, test_images)
+    answers = common.outputs(model, x_test)
     accuracy = float((answers.argmax(axis=1) == test_digits).mean())
-    kind = "held-back training images" if args.held_back else "test images"
     goal = 0.90 if args.quick else 0.989 if args.shifts else 0.98
+    kind = "held-back training images" if args.held_back else "test images"
     claim = (
         f"{accuracy:.2%} of {len(test_digits):,} {kind} read rightly (goal {goal:.1%}), "
         f"after {seconds:.1f} s of training"
     )
-    common.conclude(
-        args,
-        draw(test_images, test_digits, answers, kind),
-        claim,
-        accuracy >= goal,
-        {
-            "accuracy": accuracy,
-            "seconds": seconds,
-            "parameters": sum(p.size for p in model.parameters()),
-        },
-    )
+    figure = draw(x_test, test_digits, answers, kind)
+    parameters = common.parameters_of(model)
+    metrics = {"accuracy": accuracy, "seconds": seconds, "parameters": parameters}
+    common.conclude(args, figure, claim, accuracy >= goal, metrics)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class Module:
         call = (self, args, options)  # from which a picture knows its Modules
         for z in [result] if isinstance(result, Tensor) else tensors_in(result):
             if z.operation and not is_among(z, args) and not is_among(z, options.values()):
-                z.calls += (call,)
+                z.notes += (call,)
         return result
 
     def members(self) -> Iterator[tuple[str, Module | Tensor]]:

@@ -90,12 +90,9 @@ def younger(outputs: list[Tensor], start: Tensor) -> set[Tensor]:
 
 
 def multiply_adds(z: Tensor) -> int:
-    """How many x @ y and x Wᵀ + b take, convolutions among them: numbers times terms of each."""
-    return (
-        z.size * z.values[1].shape[-1]
-        if z.operation and z.operation.name in ("matmul", "linear")
-        else 0
-    )
+    """How many the operation says it has: products of matrices, and so convolutions too."""
+    count = z.operation.facts.get("multiply_adds") if z.operation else None
+    return count(*z.values) if count else 0
 
 
 def with_commas(n: int) -> str:

@@ -1,10 +1,10 @@
-"""Print a table: the same small questions put to micrograd, HIPS autograd, MyGrad, tinygrad,
-PyTorch and this engine.
+"""Print a table: the same small questions put to five libraries and to this engine.
 
     make peers      # installs them, and runs this
 
 Each is used as its own documentation does. tinygrad runs on its Python device, slow, but in no need
-of a compiler."""
+of a compiler.
+"""
 
 import gc
 import importlib.metadata
@@ -35,9 +35,10 @@ def mygrad():
 def tinygrad():
     from tinygrad import Tensor
 
-    return lambda x: Tensor(
-        np.atleast_1d(x)
-    ), lambda v: v.grad.numpy().squeeze()  # a number alone would be a constant
+    def tensor(x):
+        return Tensor(np.atleast_1d(x))  # a number alone would be a constant
+
+    return tensor, lambda v: v.grad.numpy().squeeze()
 
 
 def torch():
@@ -165,23 +166,16 @@ def answer(question, library):
         signal.alarm(0)
     if isinstance(found, str):
         return found
-    return np.array2string(
-        np.asarray(found, float), formatter={"float": "{:g}".format}, separator=", "
-    )
+    form = {"float": "{:g}".format}
+    return np.array2string(np.asarray(found, float), formatter=form, separator=", ")
 
 
 def main():
     versions = [f"{f.__name__} {importlib.metadata.version(f.__name__)}" for f in LIBRARIES]
     print("| |", " | ".join(versions), "|\n|" + " --- |" * (1 + len(LIBRARIES)))
     for title, question in QUESTIONS.items():
-        print(
-            "|",
-            title,
-            "|",
-            " | ".join(answer(question, library) for library in LIBRARIES),
-            "|",
-            flush=True,
-        )
+        answers = [answer(question, library) for library in LIBRARIES]
+        print("|", title, "|", " | ".join(answers), "|", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""A case for every entry of the registry: how to draw arguments for it. Data; the tests are in
-test_derivatives.py."""
+"""A case for every entry of the registry: how to draw arguments for it.
+
+Data only; the tests are in test_derivatives.py.
+"""
 
 import functools
 import operator
@@ -49,16 +51,14 @@ def together(results):
 
 
 def call(function, *args, **options):
-    """function(*args), all that it returns in one array; where NumPy wants a list of arrays it gets
-    one."""
+    """function(*args), all that it returns in one array; with a list where NumPy wants one."""
     run = REGISTRY.get(function, function)
     return together(run(*([list(args)] if function in TAKE_A_LIST else args), **options))
 
 
 @st.composite
 def apart(draw):
-    """Two arrays that broadcast and have no number in common: off the kink of maximum and
-    minimum."""
+    """Two arrays that broadcast and have no number in common: off the kink of maximum, minimum."""
     (x, y), options = draw(elementwise(2))
     return [x, y + GRID / 2], options
 
@@ -253,7 +253,7 @@ CASES = (
         np.std: reduction(
             unique=True, shapes=hnp.array_shapes(min_dims=1, max_dims=2, min_side=2, max_side=3)
         ),
-        derivatives.length: reduction(prepare=without_zero).filter(lambda case: case[0][0].size),
+        derivatives.norm: reduction(prepare=without_zero).filter(lambda case: case[0][0].size),
         np.average: weighted(),
         np.diff: differences(),
         np.trapezoid: integrand(),
@@ -309,7 +309,7 @@ CASES = (
         np.tril: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
         np.triu: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
         np.sort: with_shape(array(FULL, unique=True), lambda x: st.none() | axis_of(x)),
-        derivatives.padded: padding(["constant", "edge", "reflect", "symmetric", "wrap"]),
+        derivatives.pad: padding(["constant", "edge", "reflect", "symmetric", "wrap"]),
         np.pad: padding(["constant", "edge", "reflect"]),
         np.append: alike().map(lambda case: ([case[0][0], case[0][-1]], {})),
         np.concatenate: joined(),
@@ -327,8 +327,8 @@ CASES = (
         np.hsplit: divided(axis=1, even=True),
         operator.getitem: indexed(),
         derivatives.scatter: scattered(),
-        derivatives.join: joined(),
-        derivatives.pile: alike(axis=True),
+        derivatives.concatenate: joined(),
+        derivatives.stack: alike(axis=True),
         np.matmul: products(),
     }
     | cases_linalg.CASES
@@ -336,8 +336,7 @@ CASES = (
 )
 
 
-# Of each pair of numbers (one of each argument) a result: these are checked to third order, on
-# single numbers
+# Functions of single numbers, one of each argument: these are checked to third order
 ELEMENTWISE = [f for f in ENTRIES if isinstance(f, np.ufunc) and not f.signature] + [
     np.where,
     np.clip,
@@ -355,8 +354,10 @@ ELEMENTWISE = [f for f in ENTRIES if isinstance(f, np.ufunc) and not f.signature
 
 
 def case(function):
-    """How to draw (arguments, options) for an entry of the registry; a ufunc off its kinks and
-    poles draws from its domain."""
+    """How to draw (arguments, options) for an entry of the registry.
+
+    Without a case, a ufunc draws from its domain.
+    """
     if function in CASES:
         return CASES[function]
     if isinstance(function, np.ufunc):

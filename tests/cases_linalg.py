@@ -1,5 +1,4 @@
-"""A case for every function of linalg.py, primitive or composed: how to draw (arguments, options)
-for it."""
+"""A case for every function of linalg.py: how to draw (arguments, options) for it."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -14,8 +13,10 @@ SPACED = np.array([1.0, 2.2, 3.6])
 
 @st.composite
 def multiplied(draw, *ways):
-    """Two arrays, written "an,nb": the same letter is the same size, 0 included. With options where
-    a way has some."""
+    """Two arrays, written "an,nb": the same letter is the same size, 0 included.
+
+    A way may have options: ("an,nb", {"axes": 1}).
+    """
     signature, options = draw(
         st.sampled_from([way if isinstance(way, tuple) else (way, {}) for way in ways])
     )
@@ -26,8 +27,10 @@ def multiplied(draw, *ways):
 
 
 def with_values(values, rows, columns):
-    """A matrix with these singular values. The seed is one of those around which LAPACK's vectors
-    keep their signs."""
+    """A matrix with these singular values.
+
+    The seed is one of those around which LAPACK's vectors keep their signs.
+    """
     rng = np.random.default_rng(23)
     u, v = (
         np.linalg.qr(rng.uniform(-1.0, 1.0, (n, n)))[0][:, : len(values)] for n in (rows, columns)
@@ -37,8 +40,7 @@ def with_values(values, rows, columns):
 
 @st.composite
 def near(draw, make, count=1):
-    """A matrix, or two, in the neighbourhood of one that `make` gives: values stay apart, signs
-    stay."""
+    """A matrix, or two, near one that `make` gives: values stay apart, signs stay."""
     m = make(*[draw(SIDES) for _ in range(count)])
     return m + draw(array((*draw(st.sampled_from([(), (1,), (2,)])), *m.shape))) / 32
 
@@ -64,8 +66,10 @@ def equations(draw):
 
 @st.composite
 def einsums(draw):
-    """Both forms; letters shared, alone and repeated; dots; sizes 1 that broadcast; a result
-    implied, or in any order."""
+    """Both forms; letters shared, alone and repeated; dots; sizes 1 that broadcast.
+
+    A result is implied, or in any order.
+    """
     terms, dots = (
         draw(st.lists(st.text("ijk", max_size=3), min_size=1, max_size=3)),
         draw(st.booleans()),

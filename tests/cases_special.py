@@ -1,5 +1,7 @@
-"""A case for each of our own operations, and for every function of `special`: how to draw arguments
-for it. Data only."""
+"""A case for each function of `special`, and for what it is made of: how to draw arguments.
+
+Data only.
+"""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -30,8 +32,10 @@ def along_axes(draw):
 
 @st.composite
 def images_and_windows(draw, unique=False, before=STACKS):
-    """Images and windows that fit into them, with up to one row and column left over: x, kernel,
-    stride, dilation."""
+    """Images and windows that fit into them: x, kernel, stride, dilation.
+
+    Up to one row and column are left over.
+    """
     kernel, stride, dilation, (rows, columns) = draw(st.tuples(PAIRS, PAIRS, PAIRS, PAIRS))
     size = [
         (n - 1) * s + (k - 1) * d + 1 + draw(st.integers(0, 1))

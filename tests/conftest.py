@@ -1,6 +1,6 @@
-"""No test depends on the clock: Hypothesis may take as long as a busy machine needs."""
+"""What holds for every test: none depends on the clock, so Hypothesis sets no deadline."""
 
 from hypothesis import settings
 
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+settings.register_profile("no clock", deadline=None)
+settings.load_profile("no clock")

@@ -1,5 +1,7 @@
-"""The pictures that are kept in tests/golden/ to be compared byte by byte; run as a script, this
-draws them anew."""
+"""The pictures that are kept in tests/golden/ to be compared byte by byte.
+
+Run as a script, this draws them anew.
+"""
 
 from __future__ import annotations
 
@@ -30,18 +32,11 @@ def neuron(**options: Any) -> Picture:
 def images(**options: Any) -> Picture:
     """Four smooth images of 8 × 8 pixels through two layers."""
     ramp, rng = np.linspace(0, 1, 8), np.random.default_rng(0)
-    x = np.stack(
-        [
-            np.outer(ramp, ramp),
-            np.outer(ramp[::-1], ramp),
-            np.outer(ramp, 1 - ramp),
-            1 - np.outer(ramp, ramp),
-        ]
-    )
+    corner = np.outer(ramp, ramp)
+    x = np.stack([corner, np.outer(ramp[::-1], ramp), np.outer(ramp, 1 - ramp), 1 - corner])
     x, y = x.reshape(4, 64), np.eye(4)[:, :3]
-    model = nn.Sequential(
-        nn.Linear(64, 5, rng=rng, dtype=float), nn.Tanh(), nn.Linear(5, 3, rng=rng, dtype=float)
-    )
+    first = nn.Linear(64, 5, rng=rng, dtype=float)
+    model = nn.Sequential(first, nn.Tanh(), nn.Linear(5, 3, rng=rng, dtype=float))
     loss = nn.MSE()(model(x), y)
     return draw(loss, **options)
 
@@ -60,9 +55,8 @@ def residual(**options: Any) -> Picture:
 def small(**options: Any) -> Picture:
     """A network of two inputs, two hidden values and one output."""
     rng, x = np.random.default_rng(0), np.array([[0.5, -1.0]])
-    model = nn.Sequential(
-        nn.Linear(2, 2, rng=rng, dtype=float), nn.Tanh(), nn.Linear(2, 1, rng=rng, dtype=float)
-    )
+    first = nn.Linear(2, 2, rng=rng, dtype=float)
+    model = nn.Sequential(first, nn.Tanh(), nn.Linear(2, 1, rng=rng, dtype=float))
     y = model(x)
     return draw(y, **options)
 
@@ -79,13 +73,12 @@ PICTURES: dict[str, Callable[[], Picture]] = {
 
 
 def unpacked(svg: str) -> str:
-    """The SVG with each thumbnail's pixels in place of its PNG: zlib comes in versions that pack
-    differently."""
-    return re.sub(
-        r"data:image/png;base64,([^\"]*)",
-        lambda found: pixels(base64.b64decode(found[1])).hex(),
-        svg,
-    )
+    """The SVG with each thumbnail's pixels in place of its PNG: zlib may pack otherwise."""
+
+    def hexadecimal(found: re.Match[str]) -> str:
+        return pixels(base64.b64decode(found[1])).hex()
+
+    return re.sub(r"data:image/png;base64,([^\"]*)", hexadecimal, svg)
 
 
 def pixels(png: bytes) -> bytes:

@@ -1,19 +1,22 @@
-"""How to draw arguments for a function: numbers on a grid, arrays that broadcast, reductions. The
-cases are made of these."""
+"""How to draw arguments for a function: numbers on a grid, arrays that broadcast, reductions.
+
+The cases are made of these.
+"""
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-# Kinks and poles are kept away from by drawing from a grid that avoids them, plus the same offset
-# for all: no two numbers
-# are closer than 1/8 unless they are equal, and numerical steps are a thousand times smaller.
+# Numbers come from a grid that avoids kinks and poles. So no two are closer than 1/8 unless they
+# are equal, and numerical steps are a thousand times smaller.
 GRID = 0.125
 
 
 def numbers(low=-np.inf, high=np.inf):
-    """Multiples of 1/8 in an open interval, between −2 and 2 where it has no bound, never 0 unless
-    0 is its inside."""
+    """Multiples of 1/8 in an open interval, between −2 and 2 where it has no bound.
+
+    Never 0, unless 0 is inside.
+    """
     low = max(low, -2.0) if np.isfinite(low) else -2.0
     high = min(high, 2.0) if np.isfinite(high) else low + 4.0
     return st.integers(round(low / GRID) + 1, round(high / GRID) - 1).map(lambda n: n * GRID)

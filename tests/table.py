@@ -29,11 +29,7 @@ def made_of(function):
         return "composed"
     run = OPERATIONS[function]
     count = len(run.partials)
-    return (
-        "a partial for each argument"
-        if run.partials.each
-        else f"{count} partial{'s' * (count > 1)}"
-    )
+    return "a partial for each argument" if run.each else f"{count} partial{'s' * (count > 1)}"
 
 
 def interval(bounds):

@@ -1,5 +1,7 @@
-"""The benchmarks run, contenders that disagree are refused, those that are not there are named. No
-time is asserted."""
+"""The benchmarks run, contenders that disagree are refused, those that are not there are named.
+
+No time is asserted.
+"""
 
 import json
 import subprocess
@@ -51,9 +53,8 @@ def test_a_contender_that_computes_something_else_is_refused_by_name(kind, works
 
         def wrong(*batch):
             result = step(*batch)
-            return (
-                [x * 1.001 for x in result] if isinstance(result, list | tuple) else result * 1.001
-            )
+            several = isinstance(result, list | tuple)
+            return [x * 1.001 for x in result] if several else result * 1.001
 
         return wrong
 
@@ -83,30 +84,18 @@ def test_rounds_are_measured_without_the_environment_s_choice_of_kernels(monkeyp
 def test_a_ratio_is_that_of_the_same_round_and_what_a_contender_cannot_do_is_a_dash():
     rows = {"work": {"numpy_by_hand": [1e-6, 3e-6, 1e-6], "ours": [2e-6, 6e-6, 2e-6]}}
     names = {"numpy_by_hand": "by hand", "ours": "ours", "peer": "peer"}
-    assert report.table(names, rows, report.with_ratio).endswith(
-        "| work | **1.00** 1 µs | **2.00** 2 µs | – |"
-    )
+    last = "| work | **1.00** 1 µs | **2.00** 2 µs | – |"
+    assert report.table(names, rows, report.with_ratio).endswith(last)
 
 
 def test_the_benchmark_leaves_a_table_a_figure_and_all_times(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "tests.benchmarks",
-        "--quick",
-        "--rounds",
-        "2",
-        "--out",
-        str(tmp_path),
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "tests.benchmarks", "--quick", "--rounds", "2"]
+    kept = {"capture_output": True, "text": True, "check": False}
+    done = subprocess.run([*command, "--out", tmp_path], cwd=ROOT, **kept)
     assert done.returncode == 0, done.stderr[-1000:]
     assert done.stdout.rstrip() == (tmp_path / "table.md").read_text().rstrip()
     assert "kernels" in done.stdout and "| CNN, batch 32 |" in done.stdout
     run = json.loads((tmp_path / "results.json").read_text())["runs"][0]
-    assert {name for row in run["rows"].values() for name in row} >= {
-        "numpy_by_hand",
-        "numpy_with_buffers",
-        "ours_eager",
-    }
+    ran = {name for row in run["rows"].values() for name in row}
+    assert ran >= {"numpy_by_hand", "numpy_with_buffers", "ours_eager"}
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")

@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 import re
 import runpy
+import traceback
 from pathlib import Path
 from unittest.mock import patch
 
@@ -13,25 +14,24 @@ import numpy as np
 import pytest
 
 import tinygrad_edu
+from tinygrad_edu import nn
 from tinygrad_edu.core.engine import REGISTRY, derivative
 
 PACKAGE = Path(tinygrad_edu.__path__[0])
-MODULES = [
-    "tinygrad_edu",
-    *[module.name for module in pkgutil.walk_packages(tinygrad_edu.__path__, "tinygrad_edu.")],
-]
-MODULES += [
-    f"tinygrad_edu.nn.{module.name}" for module in pkgutil.iter_modules(tinygrad_edu.nn.__path__)
-]
-PACKAGES = [tinygrad_edu, tinygrad_edu.operations.special, tinygrad_edu.nn]
-PACKAGES += [
-    tinygrad_edu.nn.data,
-    tinygrad_edu.nn.init,
-    tinygrad_edu.nn.optim,
-    tinygrad_edu.nn.transforms,
-]
+FOUND = pkgutil.walk_packages(tinygrad_edu.__path__, "tinygrad_edu.")
+MODULES = ["tinygrad_edu", *[module.name for module in FOUND]]
+MODULES += [f"tinygrad_edu.nn.{module.name}" for module in pkgutil.iter_modules(nn.__path__)]
+PACKAGES = [tinygrad_edu, tinygrad_edu.operations.special, nn]
+PACKAGES += [nn.data, nn.init, nn.optim, nn.transforms]
 PUBLIC = [(package.__name__, name) for package in PACKAGES for name in package.__all__]
 ARE_MODULES = {"special", "nn", "optim", "init", "data", "transforms"}
+
+
+@pytest.fixture(autouse=True)
+def whole_messages(monkeypatch):
+    """A doctest compares an error's notes too; before Python 3.13 it saw the last line alone."""
+    lines = traceback.format_exception_only
+    monkeypatch.setattr(traceback, "format_exception_only", lambda *error: ["".join(lines(*error))])
 
 
 @pytest.mark.parametrize("module", sorted(set(MODULES)))
@@ -60,9 +60,8 @@ def test_the_examples_of_a_page_run(page, monkeypatch):
     if page.stem == "pytorch":
         pytest.importorskip("torch")
     monkeypatch.chdir(DOCS.parent)
-    failed, _ = doctest.testfile(
-        str(page), module_relative=False, optionflags=doctest.ELLIPSIS, encoding="utf-8"
-    )
+    how = {"module_relative": False, "optionflags": doctest.ELLIPSIS, "encoding": "utf-8"}
+    failed, _ = doctest.testfile(str(page), **how)
     assert not failed
 
 
@@ -70,9 +69,8 @@ def test_the_examples_of_a_page_run(page, monkeypatch):
 def test_code_that_stands_without_a_prompt_runs_too(page):
     if page.stem == "derivatives":
         return  # generated: the table's own lines
-    for block in re.findall(
-        r"^```python\n((?!>>>).+?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
-    ):
+    without_prompt, text = r"^```python\n((?!>>>).+?)^```", page.read_text("utf-8")
+    for block in re.findall(without_prompt, text, re.MULTILINE | re.DOTALL):
         with patch.dict(REGISTRY):
             exec(block, {"np": np, "derivative": derivative})
 
@@ -95,28 +93,19 @@ def test_pages_show_the_pictures_that_their_code_draws(tmp_path):
         DOCS / "guides" / "drawing.md",
         *DOCS.glob("course/*.md"),
     ]
-    shown = [
-        re.findall(
-            r'(?:_static/|[("])([\w-]+\.svg|first-[\w-]+\.html)', page.read_text(encoding="utf-8")
-        )
-        for page in pages
-    ]
-    assert drawn == {name for names in shown for name in names} - {
-        "neuron.svg"
-    }  # which the guide saves itself
+    pattern = r'(?:_static/|[("])([\w-]+\.svg|first-[\w-]+\.html)'
+    shown = {name for page in pages for name in re.findall(pattern, page.read_text("utf-8"))}
+    assert drawn == shown - {"neuron.svg"}  # which the guide saves itself
 
 
 def test_each_section_about_errors_is_named_by_an_error_and_the_other_way_round():
-    pattern = r"see\(['\"]([a-z-]+)['\"]\)"
-    named = set(re.findall(pattern, (PACKAGE / "errors.py").read_text()))
-    named |= set(re.findall(pattern, (PACKAGE / "anomaly.py").read_text()))
-    page = (DOCS / "errors.md").read_text()
-    assert named == {
-        title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", page, re.M)
-    }
+    source = "".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
+    named = re.findall(r"see\(['\"]([a-z-]+)['\"]\)", source)
+    titles = re.findall(r"^## (.+)$", (DOCS / "errors.md").read_text("utf-8"), re.MULTILINE)
+    assert {*named} == {title.lower().replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("module", [tinygrad_edu.nn, tinygrad_edu.nn.optim])
+@pytest.mark.parametrize("module", [nn, nn.optim])
 def test_the_table_beside_pytorch_has_every_class_of_nn(module):
     classes = {name for name in module.__all__ if inspect.isclass(getattr(module, name))}
     rows = re.findall(r"^\| `nn\.(?:optim\.)?(\w+)`", (DOCS / "nn.md").read_text(), re.MULTILINE)

@@ -18,18 +18,20 @@ from hypothesis import strategies as st
 from test_graph import HOSTILE, network, neuron, parameter
 
 from tinygrad_edu import Tensor, derivative, explain, latex, nn, operation, paths, special
-from tinygrad_edu.core.engine import unbroadcast
-from tinygrad_edu.graph import trace
-from tinygrad_edu.graph.data import plain
+from tinygrad_edu.core.arraylike import REGISTRY
+from tinygrad_edu.core.engine import Operation, unbroadcast
+from tinygrad_edu.graph import read
+from tinygrad_edu.graph.data import as_json
 from tinygrad_edu.graph.read import Edge, Graph
 from tinygrad_edu.graph.steps import Backward, Forward, steps
 from tinygrad_edu.graph.text.calculus import (
     contribution_formula,
     derivative_formula,
-    names_of,
+    name_formulas,
     upstream_formula,
 )
-from tinygrad_edu.graph.text.formula import Formula, latex_name
+from tinygrad_edu.graph.text.formula import TRUTHS, Formula, operation_template
+from tinygrad_edu.graph.text.typeset import DERIVATIVE, TRANSPOSED, latex_name
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 GRAPHS = [
@@ -90,7 +92,7 @@ def scalar_graphs(draw: Any) -> tuple[Any, list[Any]]:
 
 @pytest.mark.parametrize("made", GRAPHS)
 def test_contributions_are_the_engine_s_and_add_up_to_the_gradient(made: Callable[[], Any]) -> None:
-    walk = [step for step in steps(trace(made())) if isinstance(step, Backward)]
+    walk = [step for step in steps(read(made())) if isinstance(step, Backward)]
     for step in walk:
         np.testing.assert_allclose(
             step.after, step.contribution + (0 if step.before is None else step.before)
@@ -104,7 +106,7 @@ def test_contributions_are_the_engine_s_and_add_up_to_the_gradient(made: Callabl
 
 @pytest.mark.parametrize("made", GRAPHS)
 def test_a_gradient_is_complete_before_it_is_passed_on(made: Callable[[], Any]) -> None:
-    graph, complete = trace(made()), set()
+    graph, complete = read(made()), set()
     for step in steps(graph):
         if isinstance(step, Forward):
             continue
@@ -115,7 +117,7 @@ def test_a_gradient_is_complete_before_it_is_passed_on(made: Callable[[], Any]) 
 
 def test_every_value_comes_after_its_inputs() -> None:
     seen = set()
-    for step in steps(trace(neuron()[0])):
+    for step in steps(read(neuron()[0])):
         if not isinstance(step, Forward):
             break
         assert seen.issuperset(node.id for node in step.inputs)
@@ -286,22 +288,24 @@ def test_what_has_no_paths_is_refused(made: Callable[[], Any], message: str) -> 
 # Formulas
 
 
+WRITTEN: dict[str, Any] = {  # each function by how it is written
+    operation_template(run, max(run.partials) + 1): function
+    for function, run in REGISTRY.items()
+    if isinstance(run, Operation) and run.partials
+} | {truth: function for function, truth in TRUTHS.items()}
+WRITTEN[TRANSPOSED] = np.matrix_transpose
+
+
 def evaluated(f: Formula, values: dict[str, Any]) -> Any:
     """What a formula comes to, from its tree alone."""
     if f.kind == "number":
         return f.parts[0]
     if f.kind == "name":
         return values[f.parts[1]]
-    if f.kind == "derivative":
+    if f.kind == DERIVATIVE:
         return values["g"]
-    parts = [evaluated(part, values) for part in f.parts]
-    if f.kind == "transposed":
-        return np.matrix_transpose(parts[0])
-    return (
-        getattr(special, f.kind)(*parts)
-        if hasattr(special, f.kind)
-        else getattr(np, f.kind)(*parts) * 1.0
-    )
+    function = WRITTEN.get(f.kind) or getattr(np, f.kind.partition("(")[0])
+    return function(*[evaluated(part, values) for part in f.parts]) * 1.0
 
 
 def meant(python: str, values: dict[str, float]) -> float:
@@ -375,7 +379,7 @@ def test_a_formula_read_as_tree_as_latex_and_as_mathml_gives_the_engine_s_deriva
     @QUICK
     @given(case(function).filter(lambda drawn: all(x.size for x in drawn[0])))
     def check(drawn: Any) -> None:
-        graph = trace(
+        graph = read(
             call(
                 function,
                 *[parameter(x.ravel()[0], name) for x, name in zip(drawn[0], "abc", strict=False)],
@@ -438,11 +442,11 @@ def test_a_formula_of_arrays_gives_what_the_engine_passes_back(function: Any) ->
     )
     def check(drawn: Any) -> None:
         z = call(function, *map(parameter, drawn[0]))
-        graph = trace((z * np.cos(np.arange(z.size)).reshape(z.shape) + 0.0).sum())
+        graph = read((z * np.cos(np.arange(z.size)).reshape(z.shape) + 0.0).sum())
         nodes = {node.id: node for node in graph.nodes}
         values = {node.id: node.value for node in graph.nodes}
         for edge in graph.edges:
-            if nodes[edge.target].operation != function.__name__ or edge.contribution is None:
+            if nodes[edge.target].kind != function.__name__ or edge.contribution is None:
                 continue
             f = passed(graph, edge)
             assert f is not None
@@ -485,7 +489,7 @@ def test_a_formula_of_arrays_gives_what_the_engine_passes_back(function: Any) ->
 def test_a_derivative_is_written_as_in_a_textbook(
     made: Callable[..., Tensor], written: list[str]
 ) -> None:
-    graph = trace(made(parameter(3.0, "x"), parameter(2.0, "y")))
+    graph = read(made(parameter(3.0, "x"), parameter(2.0, "y")))
     assert [
         f.latex for edge in graph.edges if (f := derivative_formula(graph, edge)) is not None
     ] == written
@@ -494,7 +498,7 @@ def test_a_derivative_is_written_as_in_a_textbook(
 def test_where_elements_take_different_cases_there_is_no_formula_even_if_no_gradient_arrives() -> (
     None
 ):
-    graph = trace((special.leaky_relu(parameter([-1.0, 1.0])) * 0.0).sum())
+    graph = read((special.leaky_relu(parameter([-1.0, 1.0])) * 0.0).sum())
     edges = [edge for edge in graph.edges if edge.target == "n3" and edge.contribution is not None]
     assert [passed(graph, edge) for edge in edges] == [None, None]
 
@@ -505,7 +509,7 @@ def test_an_operation_of_one_s_own_has_its_formula_too() -> None:
         return x * x * x
 
     derivative(cube, lambda g, z, x: g * 3 * x * x)
-    graph = trace(cube(parameter(2.0, "x")))
+    graph = read(cube(parameter(2.0, "x")))
     f = derivative_formula(graph, graph.edges[0])
     assert f is not None and f.latex == r"3\,x^{2}"
 
@@ -516,7 +520,7 @@ def test_an_operation_of_the_same_name_is_not_mistaken_for_numpy_s() -> None:
         return x * 2
 
     derivative(tanh, lambda g, z, x: g * 2)
-    graph = trace(tanh(parameter(2.0, "x")))
+    graph = read(tanh(parameter(2.0, "x")))
     f = derivative_formula(graph, graph.edges[0])
     assert f is not None and f.latex == "2"
 
@@ -527,7 +531,7 @@ def test_a_partial_that_cannot_take_formulas_has_none() -> None:
         return np.sin(x)
 
     derivative(sine, lambda g, z, x: g * math.cos(x))
-    graph = trace(sine(parameter(2.0, "x")))
+    graph = read(sine(parameter(2.0, "x")))
     assert derivative_formula(graph, graph.edges[0]) is None
     lines = latex(sine(parameter(2.0, "x")) * 3).latex.splitlines()
     assert lines[-2] == r"   &= \frac{\partial z_{1}}{\partial x} \cdot 3"
@@ -592,11 +596,12 @@ def test_one_neuron_is_written_as_in_the_video() -> None:
         r"  z &= w \cdot a_{0} + b \\[4pt]",
         r"  a_{1} &= \sigma\left(z\right) \\[4pt]",
         r"  C &= \left(a_{1} - y\right)^{2} \\[4pt]",
-        r"  \frac{\partial C}{\partial w} &= \frac{\partial z}{\partial w} \cdot \frac{\partial a_{1}}{\partial z} "
-        r"\cdot \frac{\partial C}{\partial a_{1}} \\[4pt]",
-        r"   &= a_{0} \cdot a_{1} \cdot \left(1 - a_{1}\right) \cdot 2\,\left(a_{1} - y\right) \\[4pt]",
-        r"  \frac{\partial C}{\partial b} &= \frac{\partial z}{\partial b} \cdot \frac{\partial a_{1}}{\partial z} "
-        r"\cdot \frac{\partial C}{\partial a_{1}} \\[4pt]",
+        r"  \frac{\partial C}{\partial w} &= \frac{\partial z}{\partial w} "
+        r"\cdot \frac{\partial a_{1}}{\partial z} \cdot \frac{\partial C}{\partial a_{1}} \\[4pt]",
+        r"   &= a_{0} \cdot a_{1} \cdot \left(1 - a_{1}\right) "
+        r"\cdot 2\,\left(a_{1} - y\right) \\[4pt]",
+        r"  \frac{\partial C}{\partial b} &= \frac{\partial z}{\partial b} "
+        r"\cdot \frac{\partial a_{1}}{\partial z} \cdot \frac{\partial C}{\partial a_{1}} \\[4pt]",
         r"   &= a_{1} \cdot \left(1 - a_{1}\right) \cdot 2\,\left(a_{1} - y\right)",
         r"\end{aligned}",
     ]
@@ -608,12 +613,12 @@ def test_the_products_of_a_parameter_come_to_its_gradient(made: tuple[Any, list[
     output, _ = made
     from tinygrad_edu.graph.text.latex import Equations
 
-    graph = trace(output)
+    graph = read(output)
     ids = {node.id: node.value[()] for node in graph.nodes}
     for unnamed in ([], [node.id for node in graph.nodes]):
         equations = Equations(graph, unnamed)
         for node in graph.nodes:
-            if node.role != "parameter" or (chain := equations.chain(node)) is None:
+            if node.role != "parameter" or (chain := equations.products(node)) is None:
                 continue
             assert evaluated(chain[-1], ids) == pytest.approx(
                 float(node.gradient), rel=1e-9, abs=1e-12
@@ -632,7 +637,8 @@ def test_layers_have_the_equations_of_backpropagation() -> None:
     assert {line.strip().removesuffix(r" \\[4pt]") for line in latex(C).latex.splitlines()} >= {
         r"Z &= X\,W + b",
         r"\frac{\partial C}{\partial W} &= X^{\mathsf{T}}\,\frac{\partial C}{\partial Z}",
-        r"\frac{\partial C}{\partial Z} &= \frac{\partial C}{\partial A} \odot A \odot \left(1 - A\right)",
+        r"\frac{\partial C}{\partial Z} &= \frac{\partial C}{\partial A} "
+        r"\odot A \odot \left(1 - A\right)",
         r"\frac{\partial C}{\partial b} &= \sum \frac{\partial C}{\partial Z}",
     }
 
@@ -655,9 +661,9 @@ def test_a_hostile_name_changes_nothing_but_its_own_text(name: str) -> None:
     ]
     assert tags[0] == tags[1]
     assert (
-        json.loads(json.dumps(plain(trace(parameter(1.0, name) * 2)), allow_nan=False))["nodes"][0][
-            "name"
-        ]
+        json.loads(json.dumps(as_json(read(parameter(1.0, name) * 2)), allow_nan=False))["nodes"][
+            0
+        ]["name"]
         == name
     )
     explain(parameter(1.0, name) * 2).sentences().encode()
@@ -669,8 +675,8 @@ def test_a_derivative_with_other_inputs_held_fixed_is_not_mistaken_for_the_one_t
     x = parameter(3.0, "x")
     y = np.exp(x)
     assert latex(y * x).latex.splitlines()[-3:-1] == [
-        r"  \frac{\partial z_{1}}{\partial x} &= \frac{\partial y}{\partial x} \cdot \frac{\partial z_{1}}{\partial y} + y "
-        r"\\[4pt]",
+        r"  \frac{\partial z_{1}}{\partial x} &= \frac{\partial y}{\partial x} "
+        r"\cdot \frac{\partial z_{1}}{\partial y} + y \\[4pt]",
         r"   &= y \cdot x + y",
     ]
 
@@ -727,12 +733,12 @@ def test_infinite_and_undefined_gradients_are_shown_without_a_warning() -> None:
 
 @pytest.mark.parametrize("made", GRAPHS)
 def test_a_graph_is_plain_data_and_the_same_each_time(made: Callable[[], Any]) -> None:
-    first, second = (json.dumps(plain(trace(made())), allow_nan=False) for _ in "12")
+    first, second = (json.dumps(as_json(read(made())), allow_nan=False) for _ in "12")
     assert first == second and " at 0x" not in first and json.loads(first)["nodes"][0]["id"] == "n0"
 
 
 def test_what_json_has_no_number_for_is_text() -> None:
-    data = plain(trace(parameter([np.nan, np.inf, -np.inf, 1.0], "x")[1:].astype(np.float32)))
+    data = as_json(read(parameter([np.nan, np.inf, -np.inf, 1.0], "x")[1:].astype(np.float32)))
     assert data["nodes"][0]["value"] == {
         "shape": [4],
         "dtype": "float64",
@@ -744,10 +750,10 @@ def test_what_json_has_no_number_for_is_text() -> None:
 
 def test_the_data_has_every_edge_and_module() -> None:
     model = nn.Sequential(nn.Linear(3, 2))
-    graph = trace(model(np.ones((4, 3), np.float32)).sum())
-    data = plain(graph)
+    graph = read(model(np.ones((4, 3), np.float32)).sum())
+    data = as_json(graph)
     assert [edge["id"] for edge in data["edges"]] == [edge.id for edge in graph.edges]
     assert [module["kind"] for module in data["modules"]] == ["Linear", "Sequential"]
-    assert data["edges"][0]["contribution"] is None and names_of(graph).keys() == {
+    assert data["edges"][0]["contribution"] is None and name_formulas(graph).keys() == {
         node["id"] for node in data["nodes"]
     }

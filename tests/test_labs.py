@@ -1,23 +1,19 @@
-"""The labs break the engine on purpose: each leaves it as it was, and its broken training ends
-above the right one."""
+"""The labs break the engine on purpose.
 
-import sys
-from pathlib import Path
+Each leaves it as it was, and its broken training ends above the right one.
+"""
 
+import page_pictures
 import pytest
 
 from tinygrad_edu.core import engine
 from tinygrad_edu.core.engine import REGISTRY, Operation
 
-sys.path.append(str(Path(__file__).parents[1] / "docs"))
-import page_pictures
-
 
 def state():
     """The engine's functions, and every partial of every operation."""
-    return dict(vars(engine)), {
-        f: dict(run.partials) for f, run in REGISTRY.items() if isinstance(run, Operation)
-    }
+    operations = {f: run for f, run in REGISTRY.items() if isinstance(run, Operation)}
+    return dict(vars(engine)), {f: dict(run.partials) for f, run in operations.items()}
 
 
 @pytest.mark.parametrize("page", page_pictures.LABS, ids=lambda page: page.stem)

@@ -1,5 +1,7 @@
-"""The studies of what the video claims: with settings that take seconds each measures what it says,
-and leaves two figures."""
+"""The studies of what the video claims, with settings that take seconds.
+
+Each measures what it says, and leaves two figures.
+"""
 
 import importlib
 import json
@@ -13,12 +15,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "examples" / "learning"
-NOT_STUDIES = {"study", "memorise", "page"}
+NOT_STUDIES = {"common", "gradient_maps", "memorise", "page", "study", "valleys"}
 STUDIES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in NOT_STUDIES)
 
 
 def run(out, name, *flags):
-    command = [sys.executable, str(FOLDER / f"{name}.py"), "--quick", "--out", str(out), *flags]
+    command = [sys.executable, FOLDER / f"{name}.py", "--quick", "--out", out, *flags]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -35,20 +37,16 @@ def test_a_study_s_claims_hold_and_it_leaves_two_figures(name, folder):
     assert metrics["holds"] and len(metrics["checks"]) > 1 and all(metrics["checks"].values())
     assert metrics["claim"] in done.stdout and metrics["source"] and metrics["measured"]
     assert metrics["verdict"].startswith(("holds", "does not hold: "))
-    light, dark = (
-        matplotlib.image.imread(folder / name / f"figure_{look}.png")[..., :3]
-        for look in ("light", "dark")
-    )
+    files = (folder / name / f"figure_{look}.png" for look in ("light", "dark"))
+    light, dark = (matplotlib.image.imread(file)[..., :3] for file in files)
     assert light.shape == dark.shape and light[0, 0].mean() > 0.9 > 0.2 > dark[0, 0].mean()
     assert "%" in done.stderr  # the progress bar
 
 
 def test_a_study_whose_claim_is_missed_says_which_and_fails(tmp_path):
     done = run(tmp_path, "cost", "--epochs", "0")
-    assert (
-        done.returncode == 1
-        and "missed: training makes the average at least eight times smaller" in done.stderr
-    )
+    assert done.returncode == 1
+    assert "missed: training makes the average at least eight times smaller" in done.stderr
     assert not json.loads((tmp_path / "metrics.json").read_text())["holds"]
 
 
@@ -59,11 +57,8 @@ def page(monkeypatch):
 
 
 def test_every_study_is_run_by_make_and_has_its_place_on_the_page(page):
-    in_turn = re.search(
-        r"^learning:.*?for name in (.*?);",
-        (ROOT / "Makefile").read_text(),
-        re.DOTALL | re.MULTILINE,
-    )[1]
+    how, makefile = re.DOTALL | re.MULTILINE, (ROOT / "Makefile").read_text()
+    in_turn = re.search(r"^learning:.*?for name in (.*?);", makefile, how)[1]
     assert in_turn.split() == [*page.STUDIES]
     assert sorted(page.STUDIES) == STUDIES
 
@@ -72,10 +67,8 @@ def test_the_page_shows_what_a_study_left_and_names_those_not_yet_run(page, tmp_
     run(tmp_path / "cost", "cost")
     shown = page.page(tmp_path)
     metrics = json.loads((tmp_path / "cost" / "metrics.json").read_text())
-    assert (
-        metrics["claim"] in shown and "1 of 1 studies passed" in shown and "with --quick" in shown
-    )
-    assert shown.count("<td>") == len(metrics["measured"]) and shown.count("✓") == len(
-        metrics["checks"]
-    )
+    assert metrics["claim"] in shown
+    assert "1 of 1 studies passed" in shown and "with --quick" in shown
+    assert shown.count("<td>") == len(metrics["measured"])
+    assert shown.count("✓") == len(metrics["checks"])
     assert shown.count("Not run yet: <code>") == len(STUDIES) - 1

@@ -1,5 +1,7 @@
-"""Linear algebra, beyond test_derivatives.py: types, dtypes, forms; what holds where matrices are
-singular or values equal."""
+"""Linear algebra beyond test_derivatives.py: types, dtypes, forms.
+
+And what holds where matrices are singular or values equal.
+"""
 
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ from cases_linalg import CASES, SYMMETRIC
 from hypothesis import HealthCheck, given, settings
 
 from tinygrad_edu import Tensor, check_gradients, grad, hessian, no_grad, vjp
-from tinygrad_edu.core.engine import apply, plain
+from tinygrad_edu.core.arraylike import apply
+from tinygrad_edu.core.engine import plain
 from tinygrad_edu.core.gradcheck import is_real
 from tinygrad_edu.operations import linalg
 
@@ -62,7 +65,7 @@ def test_float32_stays_float32_in_results_and_within_partials(function):
         if function not in OPERATIONS:
             return
         for number, _ in z.inputs:
-            assert z.operation.partials[number](z.data, *z.values, **z.options).dtype == np.float32
+            assert z.operation.partial(number)(z.data, *z.values, **z.options).dtype == np.float32
 
     stays()
 
@@ -146,7 +149,7 @@ BAD_FORMS = [
 
 @pytest.mark.parametrize(("form", "words"), BAD_FORMS, ids=[words for _, words in BAD_FORMS])
 def test_einsum_says_what_came_and_what_numpy_says(form, words):
-    with pytest.raises(ValueError, match=rf"einsum\(.*Tensor \(2, 3\).*\): .*{words}"):
+    with pytest.raises(ValueError, match=rf"(?s){words}.*in einsum\(.*Tensor \(2, 3\)"):
         np.einsum(*variables(form))
 
 
@@ -423,7 +426,7 @@ MISTAKES = [
     (
         lambda: np.tensordot(T, X, 1),
         ValueError,
-        r"tensordot\(t \(3,\), array \(2, 3\), 1\): shape-mismatch for sum",
+        r"(?s)shape-mismatch for sum.*in tensordot\(t \(3,\), array \(2, 3\), 1\)",
     ),
     (lambda: np.tensordot(T, X[0], 2), IndexError, r"tensordot\(t \(3,\)"),
     (
@@ -449,12 +452,12 @@ MISTAKES = [
     (
         lambda: np.linalg.eigh(Tensor(X[:1])),
         np.linalg.LinAlgError,
-        r"eigh\(Tensor \(1, 3\)\): .*square",
+        r"(?s)square.*in eigh\(Tensor \(1, 3\)\)",
     ),
     (
         lambda: np.linalg.cholesky(T),
         np.linalg.LinAlgError,
-        r"cholesky\(t \(3,\)\): 1-dimensional array given",
+        r"(?s)1-dimensional array given.*in cholesky\(t \(3,\)\)",
     ),
     (
         lambda: np.linalg.cholesky(Tensor(-np.eye(2))),
@@ -464,7 +467,7 @@ MISTAKES = [
     (
         lambda: np.linalg.inv(Tensor(np.ones((2, 2)))),
         np.linalg.LinAlgError,
-        r"inv\(Tensor \(2, 2\)\): Singular matrix",
+        r"(?s)Singular matrix.*in inv\(Tensor \(2, 2\)\)",
     ),
     (lambda: np.linalg.solve(np.eye(2), T), ValueError, r"solve\(array \(2, 2\), t \(3,\)\)"),
     (

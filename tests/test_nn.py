@@ -435,7 +435,7 @@ def test_what_a_module_hands_through_is_not_its_result(hand: Any) -> None:
     try:
         z = Tensor(np.ones(3), requires_grad=True) * 2
         result = [hand(z) for _ in range(3)]
-        assert len(z.calls) == 0
+        assert len(z.notes) == 0
         del result
         is_alive = weakref.ref(z)
         del z
@@ -452,4 +452,4 @@ def test_a_result_knows_its_module_also_among_others_and_beside_what_was_handed_
     x = Tensor(np.ones(3), requires_grad=True) * 2
     model = Pair()
     same, (product,) = model(x)
-    assert same is x and [module for module, _, _ in product.calls] == [model]
+    assert same is x and [module for module, _, _ in product.notes] == [model]

@@ -1,5 +1,7 @@
-"""A replayed step is the step as written: the same numbers, states and errors; what it could not
-follow it refuses."""
+"""A replayed step is the step as written: the same numbers, states and errors.
+
+What it could not follow it refuses.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import gc
 import random
 import threading
 import tracemalloc
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +18,7 @@ import pytest
 from layers import LAYERS, learning
 
 from tinygrad_edu import Tensor, at_replay, hvp, nn, no_grad, opaque, replay, value_and_grad
-from tinygrad_edu.core.errors import NotReplayable
+from tinygrad_edu.programs.refusals import NotReplayable
 
 Array = np.ndarray[Any, Any]
 optim = nn.optim
@@ -44,8 +47,10 @@ def same(a: Any, b: Any) -> None:
 
 
 class World:
-    """A model with all that belongs to it, built twice from the same seeds: one is trained as
-    written, one is replayed."""
+    """A model with all that belongs to it.
+
+    It is built twice from the same seeds: one is trained as written, one is replayed.
+    """
 
     def __init__(
         self, make: Callable[[], nn.Module], loss: Any = None, optimizer: Any = None
@@ -303,6 +308,73 @@ def test_arrays_in_place_and_views_of_them() -> None:
         expected[1] *= 2
         assert add(numbers(2, 3, seed=i)) == pytest.approx(expected.sum())
         same(total, expected)
+
+
+WRITERS: dict[str, Callable[[Array, Array], Any]] = {
+    "add.at": lambda z, x: np.add.at(z, np.array([0, 2, 0]), x),
+    "subtract.at": lambda z, x: np.subtract.at(z, [1, 1, 2], x),
+    "copyto": lambda z, x: np.copyto(z, x),
+    "copyto by name": lambda z, x: np.copyto(dst=z, src=x),
+    "put": lambda z, x: np.put(z, [0, 2], x[:2]),
+    "putmask": lambda z, x: np.putmask(z, x > 0, x),
+    "place": lambda z, x: np.place(z, x > 0, x),
+    "put_along_axis": lambda z, x: np.put_along_axis(z, np.array([2, 1]), x[:2], 0),
+    "fill_diagonal": lambda z, x: np.fill_diagonal(z[None, :1], x[0]),
+    "setitem": lambda z, x: z.__setitem__(slice(1, None), x[1:]),
+    "add": lambda z, x: np.add(z, x, out=z),
+    "add to a part": lambda z, x: z[:2].__iadd__(x[:2]),
+    "negative, by name": lambda z, x: np.negative(x, out=z),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_writes_to_an_array_does_so_in_a_replay(name: str) -> None:
+    def step(state: Array) -> Callable[[Array], Any]:
+        def f(x: Array) -> Any:
+            z = np.zeros_like(x, shape=3)
+            WRITERS[name](z, x)
+            WRITERS[name](state, x)
+            return z + 1, state * 1
+
+        return f
+
+    a, b = numbers(3, seed=5), numbers(3, seed=5)
+    eager, replayed = step(a), replay(step(b))
+    for i in range(5):
+        same(eager(numbers(3, seed=i)), replayed(numbers(3, seed=i)))
+        same(a, b)
+    assert replayed.programs
+
+
+def test_parts_that_are_added_to_are_written_once() -> None:
+    def step(x: Any) -> Any:
+        z = np.zeros_like(x, shape=(2, 3))
+        z[0] += x
+        z[:, 1:] += x[:2]
+        return z
+
+    f = replay(step)
+    for i in range(4):
+        same(step(numbers(3, seed=i)), f(numbers(3, seed=i)))
+    lines = [line.partition(" #")[0].rstrip() for line in str(f.program).splitlines()]
+    assert lines[1:-2] == [
+        "b0[...] = 0",
+        "b0[0] = np.add(b0[0], x, out=b0[0])",
+        "t0 = x[:2]",
+        "b0[:, 1:] = np.add(b0[:, 1:], t0, out=b0[:, 1:])",
+    ]
+
+
+def test_zeros_that_only_give_their_shape_keep_nothing_alive() -> None:
+    def step(x: Any) -> Any:
+        z = np.zeros_like(np.exp(x))
+        z[0] = x[0]
+        return z, np.ones_like(x)
+
+    f = replay(step)
+    for i in range(4):
+        same(step(numbers(3, seed=i)), f(numbers(3, seed=i)))
+    assert "exp" not in str(f.program)
 
 
 def test_results_stay_when_the_next_call_comes() -> None:
@@ -604,8 +676,20 @@ def test_live_numbers_are_read_and_counted_anew() -> None:
         assert box["t"] == t
 
 
-# Programs of random calls: on results, views, and a state that is changed in place, rebound and
-# joined
+def test_a_live_number_may_be_a_tensor() -> None:
+    box = {"rate": 1.0}
+
+    @replay
+    def step(x: Any) -> Any:
+        rate = at_replay(lambda: box["rate"], of=box)
+        return Tensor(rate) * x + Tensor(x) * rate
+
+    for i in range(5):
+        box["rate"] = 1 / (i + 1)
+        np.testing.assert_allclose(step(X).data, 2 * box["rate"] * X)
+
+
+# Programs of random calls: on results, views, and a state that is changed, rebound and joined
 
 CALLS: list[Callable[[Array, Array, dict[str, Array]], Array]] = [
     lambda x, y, s: x + y,
@@ -637,8 +721,7 @@ def assigned(x: Array, y: Array) -> Array:
 
 
 def written(seed: int, state: dict[str, Array]) -> Callable[[Array, Array], Any]:
-    """A step of random calls, each on two of all arrays that there are by then; what it returns are
-    three of them."""
+    """A step of random calls, each on two of all arrays that there are by then; returns three."""
     choices = random.Random(seed)
     calls = [
         (choices.choice(CALLS), choices.random(), choices.random())
@@ -684,7 +767,7 @@ def refused(step: Callable[..., Any], words: str, *args: Any, calls: int = 6) ->
 
 
 GENERATOR = rng()
-HIDDEN: dict[str, Any] = {}
+PACKAGE: Any = None
 X = np.ones(3)
 
 
@@ -744,10 +827,48 @@ def adds(x: Any) -> Any:
     return z + x
 
 
+class Noise:
+    def __init__(self, generator: Any) -> None:
+        self.held = {"generators": (generator,)}
+
+    def flips(self, x: Any) -> Any:
+        return x * 2 if self.held["generators"][0].random() < 2 else x
+
+
+def flips_an_argument(x: Any, generator: Any) -> Any:
+    return x * 2 if generator.random() < 2 else x
+
+
+def flips_by_method(draw: Callable[[], float]) -> Callable[[Any], Any]:
+    return lambda x: x * 2 if draw() < 2 else x
+
+
+GENERATORS: dict[str, Callable[[], Any]] = {
+    "Generator": rng,
+    "RandomState": lambda: np.random.RandomState(0),
+    "Random": lambda: random.Random(0),
+}
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_a_generator_is_found_wherever_the_step_can_see_it(kind: str) -> None:
+    for step in (Noise(GENERATORS[kind]()).flips, flips_by_method(GENERATORS[kind]().random)):
+        refused(step, "random", X)
+    refused(flips_an_argument, "random", X, GENERATORS[kind]())
+
+
+def test_a_generator_of_a_module_within_a_module_is_found(monkeypatch: Any) -> None:
+    package, module = types.ModuleType("package"), types.ModuleType("package.module")
+    package.module, module.generator = module, rng()  # type: ignore[attr-defined]
+    refused(lambda x: x * 2 if package.module.generator.random() < 2 else x, "random", X)
+    monkeypatch.setitem(globals(), "PACKAGE", package)
+    refused(lambda x: x * 2 if PACKAGE.module.generator.random() < 2 else x, "random", X)
+
+
 @pytest.mark.parametrize(
     ("step", "words"),
     [
-        (decides, r"decision.*\n.*test_replay.py:\d+: def decides"),
+        (decides, r"decision.*\n.*test_replay.py:\d+: return x \* 2 if x.sum\(\) > 0 else x\n"),
         (converts, "float"),
         (reads, "item"),
         (copies, "asarray"),
@@ -894,10 +1015,12 @@ def test_the_program_reads_like_numpy() -> None:
     ]
 
 
-def test_a_generator_that_is_frozen_is_found_too() -> None:
+def test_what_is_frozen_stays_so_and_its_generators_are_found() -> None:
     gc.freeze()
+    frozen = gc.get_freeze_count()
     try:
         refused(flips, "random", X)
+        assert gc.get_freeze_count() <= frozen
     finally:
         gc.unfreeze()
 

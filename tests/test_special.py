@@ -1,5 +1,4 @@
-"""Our own functions, beyond test_derivatives.py: values against slow formulas, stability, kinks,
-dtypes, errors."""
+"""Our own functions beyond test_derivatives.py: values, stability, kinks, dtypes, errors."""
 
 import math
 
@@ -294,7 +293,8 @@ MISTAKES = [
     (
         lambda: special.conv2d(Tensor(IMAGES, name="digits"), FILTERS, dilation=(3, 1)),
         ValueError,
-        r"a kernel of \(3, 3\) reaches over 7 × 3 pixels, and digits \(2, 4, 5, 5\) has 5 × 5, its padding included",
+        r"a kernel of \(3, 3\) reaches over 7 × 3 pixels, "
+        r"and digits \(2, 4, 5, 5\) has 5 × 5, its padding included",
     ),
     (
         lambda: special.conv2d(IMAGES, FILTERS, stride=0),

@@ -21,8 +21,8 @@ import pytest
 from test_graph import HOSTILE, network, neuron, parameter
 
 from tinygrad_edu import Tensor, nn, special, stepper
-from tinygrad_edu.graph import trace
-from tinygrad_edu.graph.expression import figures
+from tinygrad_edu.graph import read
+from tinygrad_edu.graph.expression import number_text
 from tinygrad_edu.graph.pictures import render
 
 HOSTILE = [
@@ -124,7 +124,7 @@ def test_every_value_and_gradient_is_the_engine_s() -> None:
     values = twice()
     nodes = {
         node.id: values[node.name] if node.name in values else values["L"]
-        for node in trace(values["L"]).nodes
+        for node in read(values["L"]).nodes
     }
     for step in steps(values["L"], "forward"):
         assert step["numbers"]["value"] == nodes[step["node"]].item()
@@ -140,7 +140,7 @@ def test_upstream_times_local_is_the_contribution_and_contributions_add_up() -> 
 
 
 def test_the_numbers_of_arrays_are_the_engine_s() -> None:
-    graph = trace(output := classifier())
+    graph = read(output := classifier())
     gradients: dict[str, Any] = {node.id: node.gradient for node in graph.nodes}
     last = {step["node"]: step["numbers"]["after"] for step in steps(output, "backward")}
     assert set(last) == {key for key, gradient in gradients.items() if gradient is not None}
@@ -165,7 +165,7 @@ def test_what_is_shown_are_the_same_numbers_with_four_digits() -> None:
         (step, *pair) for step in found for pair in (("value", "value"), ("gradient", "after"))
     ]:
         if kind in step:
-            assert step[kind] == figures(step["numbers"][number]).replace("-", "−")
+            assert step[kind] == number_text(step["numbers"][number]).replace("-", "−")
     assert any(step.get("gradient", "").startswith("−") for step in found)
 
 
@@ -259,7 +259,7 @@ def test_the_classifier_s_page_is_small() -> None:
 
 def test_more_than_40_values_are_stepped_through_by_module() -> None:
     output = residual(12)
-    assert len(trace(output).nodes) > 40
+    assert len(read(output).nodes) > 40
     folded = stepper(output).graph
     assert len(folded.nodes) <= 40 and sum(bool(node.members) for node in folded.nodes) >= 12
     assert len(steps(output, "forward")) == len(folded.nodes)
@@ -377,7 +377,7 @@ def elements(markup: str) -> Iterator[tuple[str, dict[str, str | None]]]:
 
 def test_without_a_renderer_a_notebook_shows_the_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TINYGRAD_EDU_DOT", raising=False)
-    monkeypatch.setattr(render, "packaged", lambda: None)
+    monkeypatch.setattr(render, "packaged_program", lambda: None)
     monkeypatch.setenv("PATH", "")
     bundle = stepper(neuron()[0])._repr_mimebundle_()
     assert list(bundle) == ["text/plain"] and "pip install graphviz-pure" in bundle["text/plain"]

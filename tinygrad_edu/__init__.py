@@ -1,5 +1,4 @@
-"""Backpropagation from first principles: a Tensor records how it was computed, the chain rule walks
-back.
+"""Backpropagation from first principles: a Tensor records, the chain rule walks back.
 
 >>> from tinygrad_edu import Tensor
 >>> w = Tensor(-3.0, requires_grad=True, name="w")
@@ -10,7 +9,8 @@ back.
 (1.0, 4.0)
 
 Read the source in this order: core/engine.py, core/derivatives.py, core/functional.py,
-core/gradcheck.py."""
+core/gradcheck.py. `python -m tinygrad_edu` lists what there is.
+"""
 
 import importlib
 import importlib.machinery
@@ -19,17 +19,18 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.core import derivatives as derivatives
-from tinygrad_edu.core.engine import Tensor, derivative, no_grad, operation
+from tinygrad_edu.core.engine import Tensor, derivative, operation
 from tinygrad_edu.core.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_edu.core.marks import at_replay, opaque
+from tinygrad_edu.core.switches import no_grad
 from tinygrad_edu.operations import composed as composed
 from tinygrad_edu.operations import linalg as linalg
 from tinygrad_edu.operations import special as special
 
 if TYPE_CHECKING:
     from tinygrad_edu import nn
-    from tinygrad_edu.core.gradcheck import check_gradients
     from tinygrad_edu.debugging.anomaly import detect_anomaly
+    from tinygrad_edu.debugging.diagnosis import check_gradients
     from tinygrad_edu.graph import draw, explain, latex, paths, stepper
     from tinygrad_edu.programs.replay import replay
 
@@ -65,7 +66,7 @@ HERE = __path__[0]
 
 
 class Beside:
-    """Finds `tinygrad_edu.nn` in a clone, where nn/ stands beside this folder; installed, it is within."""
+    """Finds `tinygrad_edu.nn` in a clone, where nn/ stands beside this folder."""
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
@@ -80,7 +81,7 @@ if not os.path.isdir(os.path.join(HERE, "nn")):
 # What many programs never ask for, and the module that it comes with when it is first asked for:
 # importing stays quick
 LATER = {
-    "check_gradients": "core.gradcheck",
+    "check_gradients": "debugging.diagnosis",
     "detect_anomaly": "debugging.anomaly",
     "replay": "programs.replay",
     "draw": "graph",

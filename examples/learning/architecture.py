@@ -8,12 +8,14 @@ Accuracy against the number of parameters, from the video's network to wider one
 Sigmoids, the squared cost and plain gradient descent stay; the wider networks are trained for a
 shorter time, with a smaller penalty. The left half asks what takes the small network to 96 %: a
 rate that falls to 0, a small penalty on the weights, or both. The settings were found with the test
-images in sight, which makes all of these accuracies slightly too good."""
+images in sight, which makes all of these accuracies slightly too good.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import common
 import numpy as np
 import study
 from matplotlib.figure import Figure
@@ -31,18 +33,22 @@ LADDER = {
     "falling rate, penalty": {"cosine": True, "decay": PENALTY},
 }
 LONGER = "the same, three times as long"
-WIDER = {
-    (32, 32): 3e-5,
-    (64,): 3e-5,
-    (64, 32): 2e-5,
-    (128, 32): 2e-5,
-}  # hidden layers, and the penalty that suits them
+# Hidden layers, and the penalty that suits them
+WIDER = {(32, 32): 3e-5, (64,): 3e-5, (64, 32): 2e-5, (128, 32): 2e-5}
 QUICK = {(32, 32): 3e-5, (64, 32): 2e-5}
 NOTE = (
     "Orange: the same network on both sides, which sees every image {} times; the wider ones see "
-    "it {} times. "
-    "Each dot is one training; another seed moves it by a few tenths of a point."
+    "it {} times. Each dot is one training; another seed moves it by a few tenths of a point."
 )
+# fmt: off
+FLAGS: dict[str, dict[str, Any]] = {
+    "--epochs": {"type": int, "default": 120,
+                 "help": "how often every image is seen by the video's network"},
+    "--wide-epochs": {"type": int, "default": 20, "help": "how often by the wider ones"},
+    "--lr": {"type": float, "default": 3.0,
+             "help": "learning rate, or where it starts if it falls"},
+}
+# fmt: on
 
 
 def trained(hidden: tuple[int, ...], data: tuple[Array, ...], args: Any, **settings: Any) -> float:
@@ -50,21 +56,18 @@ def trained(hidden: tuple[int, ...], data: tuple[Array, ...], args: Any, **setti
     x, y, x_test, y_test = data
     start, order = np.random.default_rng(args.seed).spawn(2)
     model = study.network((784, *hidden, 10), start)
-    study.train(
-        model, x, study.one_hot(y), args, order, lr=args.lr, title=named(hidden), **settings
-    )
+    title = hidden_text(hidden)
+    study.train(model, x, study.one_hot(y), args, order, lr=args.lr, title=title, **settings)
     return study.accuracy(model, x_test, y_test)
 
 
-def named(hidden: tuple[int, ...]) -> str:
+def hidden_text(hidden: tuple[int, ...]) -> str:
     return "-".join(map(str, hidden))
 
 
 def parameters(hidden: tuple[int, ...]) -> int:
     """The weights and biases of 784-hidden-10, counted."""
-    return sum(
-        p.size for p in study.network((784, *hidden, 10), np.random.default_rng(0)).parameters()
-    )
+    return common.parameters_of(study.network((784, *hidden, 10), np.random.default_rng(0)))
 
 
 def draw_ladder(axes: Any, look: Look, ladder: dict[str, float]) -> None:
@@ -90,20 +93,12 @@ def draw_curve(axes: Any, look: Look, curve: dict[tuple[int, ...], float]) -> No
     """Accuracy against the number of parameters."""
     sizes, values = [parameters(hidden) for hidden in curve], list(curve.values())
     axes.plot(sizes, values, color=look.blue, zorder=1)
-    axes.scatter(
-        sizes, values, s=80, color=[look.orange, *[look.blue] * (len(curve) - 1)], zorder=2
-    )
+    colors = [look.orange, *[look.blue] * (len(curve) - 1)]
+    axes.scatter(sizes, values, s=80, color=colors, zorder=2)
     for hidden, size, value in zip(curve, sizes, values, strict=True):
+        told, at = f"{hidden_text(hidden)}: {value:.1%}", {"textcoords": "offset points"}
         offset, ha = ((-9, 5), "right") if hidden not in ((16, 16), (64,)) else ((11, -5), "left")
-        axes.annotate(
-            f"{named(hidden)}: {value:.1%}",
-            (size, value),
-            offset,
-            textcoords="offset points",
-            ha=ha,
-            fontweight="bold",
-            fontsize=10,
-        )
+        axes.annotate(told, (size, value), offset, ha=ha, fontweight="bold", fontsize=10, **at)
     axes.set(
         xscale="log",
         xlabel="weights and biases",
@@ -139,8 +134,10 @@ def draw(
 def checks_of(
     ladder: dict[str, float], curve: dict[tuple[int, ...], float], quick: bool
 ) -> dict[str, bool]:
-    """What has to hold; a tenth of the images says less, and a tenth of the test images says it
-    less precisely."""
+    """What has to hold.
+
+    A tenth of the images says less, and a tenth of the test images says it less precisely.
+    """
     plain, (*_, widest) = curve[16, 16], curve.values()
     without = (ladder["fixed rate"] + ladder["falling rate"]) / 2
     both = (ladder["falling rate, penalty"] + ladder[LONGER]) / 2
@@ -153,42 +150,44 @@ def checks_of(
     return {
         "the plain network reaches 95.8 %": plain > 0.958,
         "every wider network gains 0.2 points": min(list(curve.values())[1:]) > plain + 0.002,
-        "128-32, with eight times the parameters, reaches 97.8 %, and less than 98.8 %": 0.978
-        < widest
-        < 0.988,
+        "128-32, with eight times the parameters, reaches 97.8 %, and less than 98.8 %": (
+            0.978 < widest < 0.988
+        ),
         "128-32 gains a whole point": widest > plain + 0.01,
         "a fixed rate without the penalty stays below 95.8 %": ladder["fixed rate"] < 0.958,
-        "the two trainings with both gain 0.2 points over the two without a penalty": both
-        > without + 0.002,
+        "the two trainings with both gain 0.2 points over the two without a penalty": (
+            both > without + 0.002
+        ),
+    }
+
+
+def climbed(data: tuple[Array, ...], args: Any) -> dict[str, float]:
+    """The video's network: each way of training it, and the best of them three times as long."""
+    ladder = {}
+    for name, kind in LADDER.items():
+        ladder[name] = trained((16, 16), data, args, epochs=args.epochs // 3, **kind)
+    ladder[LONGER] = trained((16, 16), data, args, epochs=args.epochs, cosine=True, decay=PENALTY)
+    return ladder
+
+
+def widened(data: tuple[Array, ...], args: Any) -> dict[tuple[int, ...], float]:
+    """The accuracies of the wider networks."""
+    kind = {"epochs": args.wide_epochs, "cosine": True}
+    networks = QUICK if args.quick else WIDER
+    return {
+        hidden: trained(hidden, data, args, decay=decay, **kind)
+        for hidden, decay in networks.items()
     }
 
 
 def main() -> None:
-    flags = study.parser(__doc__)
-    flags.add_argument(
-        "--epochs",
-        type=int,
-        default=120,
-        help="how often every image is seen by the video's network",
-    )
-    flags.add_argument("--wide-epochs", type=int, default=20, help="how often by the wider ones")
-    flags.add_argument(
-        "--lr", type=float, default=3.0, help="learning rate, or where it starts if it falls"
-    )
-    args = study.parse(flags)
+    args = study.parse(study.parser(__doc__, FLAGS))
     if args.quick:
         args.epochs, args.wide_epochs = min(args.epochs, 48), min(args.wide_epochs, 16)
     data = study.mnist(args)
-    ladder = {
-        name: trained((16, 16), data, args, epochs=args.epochs // 3, **kind)
-        for name, kind in LADDER.items()
-    }
-    ladder[LONGER] = trained((16, 16), data, args, epochs=args.epochs, cosine=True, decay=PENALTY)
-    curve = {(16, 16): ladder[LONGER]}
-    for hidden, decay in QUICK.items() if args.quick else WIDER.items():
-        curve[hidden] = trained(
-            hidden, data, args, epochs=args.wide_epochs, cosine=True, decay=decay
-        )
+    ladder = climbed(data, args)
+    curve = {(16, 16): ladder[LONGER]} | widened(data, args)
+    sizes = {hidden: parameters(hidden) for hidden in curve}
     study.conclude(
         args,
         lambda look: draw(look, NOTE.format(args.epochs, args.wide_epochs), ladder, curve),
@@ -199,13 +198,13 @@ def main() -> None:
         "it is about 95 %",
         measured={f"784-16-16-10: {name}": f"{value:.2%}" for name, value in ladder.items()}
         | {
-            f"784-{named(hidden)}-10, {parameters(hidden):,} parameters": f"{value:.2%}"
+            f"784-{hidden_text(hidden)}-10, {sizes[hidden]:,} parameters": f"{value:.2%}"
             for hidden, value in curve.items()
         },
         checks=checks_of(ladder, curve, args.quick),
         ladder=ladder,
         curve={
-            named(hidden): {"parameters": parameters(hidden), "accuracy": value}
+            hidden_text(hidden): {"parameters": sizes[hidden], "accuracy": value}
             for hidden, value in curve.items()
         },
     )

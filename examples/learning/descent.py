@@ -8,20 +8,24 @@ With one number, with two, and with 13,002::
 Each step is the learning rate times the slope, downhill. First on a curve and on a surface that can
 be seen whole; then in the video's network, on 1,000 images that are all used in each step; last
 with mini-batches, whose steps shrink much less, and which are used all the same, because they get
-further for the same work."""
+further for the same work.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+import common
 import numpy as np
 import study
+import valleys
 from matplotlib.figure import Figure
-from study import Array, Look, common
+from study import Array, Look
 from tqdm import tqdm
 
-from tinygrad_edu import grad, nn
+from tinygrad_edu import nn
 
 CLAIM = (
     "If each step is in proportion to the slope, the steps get smaller and smaller as the "
@@ -29,29 +33,13 @@ CLAIM = (
 )
 ONE_LAYER = (784, 10)
 TOO_SMALL, RIGHT, TOO_LARGE = 0.03, 1.0, 10.0
-W, U = np.linspace(-2.35, 2.35, 400), np.linspace(-1.5, 1.5, 300)
-
-
-def curve(w: Any) -> Any:
-    """One number, two valleys: which of them is reached is a matter of where the descent starts."""
-    return 0.25 * w**4 - w**2 + 0.3 * w + 1.6
-
-
-def surface(p: Any) -> Any:
-    """Two numbers (p[0], p[1]): two valleys, and a bent floor between them."""
-    return curve(p[0]) + 1.2 * (p[1] - 0.4 * np.sin(2 * p[0])) ** 2
-
-
-def walk(cost: Callable[[Any], Any], start: Any, lr: float, steps: int) -> Array:
-    """The points of a gradient descent, the start first; the slope is the engine's."""
-    slope, points = grad(cost), [np.asarray(start, float)]
-    for _ in range(steps):
-        points.append(points[-1] - lr * np.asarray(slope(points[-1])))
-    return np.stack(points)
-
-
-def lengths(points: Array) -> Array:
-    return np.linalg.norm(np.diff(points.reshape(len(points), -1), axis=0), axis=1)
+# fmt: off
+FLAGS: dict[str, dict[str, Any]] = {
+    "--steps": {"type": int, "default": 2000, "help": "steps on 1,000 images"},
+    "--epochs": {"type": int, "default": 10, "help": "epochs of mini-batches"},
+    "--full": {"type": int, "default": 300, "help": "steps on all images"},
+}
+# fmt: on
 
 
 def norm(model: nn.Module) -> float:
@@ -66,35 +54,30 @@ def xavier(sizes: tuple[int, ...], args: Any) -> nn.Sequential:
     )
 
 
+def step_of(model: nn.Module, lr: float, args: Any) -> Any:
+    """A step of plain gradient descent on the squared cost."""
+    optimizer = nn.optim.SGD(model.parameters(), lr=lr)
+    return common.step_of(model, study.squared_cost, optimizer, args)
+
+
 def descend(
     sizes: tuple[int, ...], x: Array, wanted: Array, args: Any, lr: float, steps: int
 ) -> tuple[Array, Array]:
     """The cost and the length of the gradient at each step, which takes all images."""
     model = xavier(sizes, args)
-    step = common.step_of(model, study.squared_cost, nn.optim.SGD(model.parameters(), lr=lr), args)
-    title = f"{'-'.join(map(str, sizes))}, rate {lr}"
-    return tuple(
-        np.transpose(
-            [(step(x, wanted).item(), norm(model)) for _ in tqdm(range(steps), title, leave=False)]
-        )
-    )
+    step, title = step_of(model, lr, args), f"{'-'.join(map(str, sizes))}, rate {lr}"
+    each = tqdm(range(steps), title, leave=False)
+    costs, slopes = np.transpose([(step(x, wanted).item(), norm(model)) for _ in each])
+    return costs, slopes
 
 
 def batches(
     x: Array, wanted: Array, args: Any, lr: float, epochs: int
 ) -> Iterator[tuple[int, nn.Module, float]]:
-    """The images seen so far, the model and its last gradient's length, at each step of mini-batch
-    descent."""
-    model, seen = xavier(study.VIDEO, args), 0
-    loader = nn.DataLoader(
-        x,
-        wanted,
-        batch_size=32,
-        shuffle=True,
-        drop_last=True,
-        rng=np.random.default_rng(args.seed + 1),
-    )
-    step = common.step_of(model, study.squared_cost, nn.optim.SGD(model.parameters(), lr=lr), args)
+    """Mini-batch descent: at each step the images seen, the model, and its gradient's length."""
+    model, seen, order = xavier(study.VIDEO, args), 0, np.random.default_rng(args.seed + 1)
+    loader = nn.DataLoader(x, wanted, batch_size=32, shuffle=True, drop_last=True, rng=order)
+    step = step_of(model, lr, args)
     for _ in tqdm(range(epochs), "mini-batches", unit="epoch", leave=False):
         for batch in loader:
             step(*batch)
@@ -102,9 +85,17 @@ def batches(
             yield seen, model, norm(model)
 
 
-def mini(x: Array, wanted: Array, args: Any, epochs: int) -> dict[str, Array]:
-    """Mini-batch descent: the lengths of its gradients, the full gradient's now and then, the cost
-    in the first epoch."""
+@dataclass
+class MiniBatches:
+    """What mini-batch descent leaves."""
+
+    noise: Array  # the length of each step's gradient
+    full: Array  # (epoch, length of the full gradient), now and then
+    cost: Array  # (images seen, cost of all images), in the first epoch
+    per_epoch: int
+
+
+def mini(x: Array, wanted: Array, args: Any, epochs: int) -> MiniBatches:
     per_epoch, noise, full, cost = len(x) // 32, [], [], []
     marks = {int(n) for n in np.geomspace(1, per_epoch, 24)}
     for i, (seen, model, length) in enumerate(batches(x, wanted, args, 3.0, epochs), 1):
@@ -113,71 +104,62 @@ def mini(x: Array, wanted: Array, args: Any, epochs: int) -> dict[str, Array]:
             cost.append((seen, study.costs(study.outputs(model, x), wanted).mean()))
         if i % max(per_epoch // 2, 1) == 0:
             full.append((i / per_epoch, study.slope(model, x, wanted)))
-    return {
-        "noise": np.array(noise),
-        "full": np.array(full),
-        "cost": np.array(cost),
-        "per_epoch": np.array(per_epoch),
-    }
+    return MiniBatches(np.array(noise), np.array(full), np.array(cost), per_epoch)
 
 
-def hand_made() -> tuple[dict[str, Array], list[Array]]:
-    """Descents on the curve, by three rates, and on the surface from three starts."""
-    on_curve = {
-        "right: 0.04": walk(curve, -2.32, 0.04, 20),
-        "too small: 0.005": walk(curve, 2.3, 0.005, 3),
-        "too large: 0.75": walk(curve, 0.85, 0.75, 20),
-    }
-    return on_curve, [
-        walk(surface, start, 0.06, 60) for start in ((-2.1, 1.2), (2.1, -0.9), (0.35, 1.35))
-    ]
+@dataclass
+class Found:
+    """All that was measured."""
+
+    on_curve: dict[str, Array]
+    on_surface: list[Array]
+    runs: dict[float, tuple[Array, Array]]  # costs and lengths of a few images' descent, by rate
+    one_layer: Array  # lengths without a hidden layer, at the right rate
+    all_images: Array  # costs
+    mini: MiniBatches
+    few: int  # images
+    images: int
+
+    def __post_init__(self) -> None:
+        self.cost, self.length = self.runs[RIGHT]
+        # past the first fall, the shortest steps of the beginning; and the longest after them
+        self.low = 5 + int(self.length[5:100].argmin())
+        self.top = self.low + int(self.length[self.low :].argmax())
+        self.shrinks = float(self.length.max() / self.length[-1])
+        self.escape = float(self.length[self.top] / self.length[self.low])
+        self.rises = {rate: int((np.diff(run[0]) > 1e-5).sum()) for rate, run in self.runs.items()}
+        epochs = np.split(self.mini.noise, len(self.mini.noise) // self.mini.per_epoch)
+        self.first, self.last = float(np.median(epochs[0])), float(np.median(epochs[-1]))
+        self.last_full = float(np.median(self.mini.full[-6:, 1]))
 
 
-def draw_curve(axes: Any, look: Look, walks: dict[str, Array]) -> None:
-    axes.plot(W, curve(W), color=look.grey, linewidth=3)
-    for (name, points), color, mark in zip(
-        walks.items(), (look.blue, look.plum, look.orange), "o^s", strict=True
-    ):
-        axes.plot(
-            points, curve(points), color=color, marker=mark, markersize=5, linewidth=1, label=name
-        )
-    axes.set(title="one number: a curve", xlabel="w", ylabel="cost", xlim=W[[0, -1]], ylim=(0, 4.4))
-    axes.legend(loc="upper center", fontsize=9)
-
-
-def draw_surface(axes: Any, look: Look, walks: list[Array]) -> None:
-    plane, levels = surface(np.stack(np.meshgrid(W, U))), np.geomspace(0.2, 9, 15)
-    axes.contourf(W, U, plane, levels=levels, cmap=look.amount, alpha=0.3, extend="both")
-    axes.contour(W, U, plane, levels=levels, colors=look.muted, linewidths=0.5)
-    for points, color, mark in zip(walks, (look.blue, look.plum, look.orange), "o^s", strict=True):
-        axes.plot(*points.T, color=color, marker=mark, markersize=4, linewidth=1)
-        axes.plot(*points[-1], marker="*", markersize=13, color=color, markeredgecolor=look.paper)
-    axes.set(
-        title="two numbers: a surface from above",
-        xlabel="w₁",
-        ylabel="w₂",
-        xlim=W[[0, -1]],
-        ylim=U[[0, -1]],
+def measure(args: Any) -> Found:
+    few = 200 if args.quick else 1000
+    x, y, _, _ = study.mnist(args)
+    wanted = study.one_hot(y)
+    some = x[:few], wanted[:few], args
+    rates = (TOO_SMALL, RIGHT, TOO_LARGE)
+    return Found(
+        *valleys.hand_made(),
+        {rate: descend(study.VIDEO, *some, rate, args.steps) for rate in rates},
+        descend(ONE_LAYER, *some, RIGHT, args.steps)[1],
+        descend(study.VIDEO, x, wanted, args, 3.0, args.full + 1)[0],
+        mini(x, wanted, args, args.epochs),
+        few,
+        len(x),
     )
 
 
-def draw_steps(axes: Any, look: Look, length: Array, one: Array, low: int, top: int) -> None:
-    steps = np.arange(1, len(length) + 1)
-    axes.loglog(steps, RIGHT * one, color=look.plum, linewidth=1.2, label="784-10: no hidden layer")
-    axes.loglog(steps, RIGHT * length, color=look.blue, linewidth=2.4, label="784-16-16-10")
-    for i, text, place in (
-        (low, "the plateau:\nall outputs 0.1", (0.03, 0.07)),
-        (top, "it escapes", (0.72, 0.75)),
-    ):
-        axes.plot(steps[i], RIGHT * length[i], "o", color=look.blue)
-        axes.annotate(
-            text,
-            (steps[i], RIGHT * length[i]),
-            place,
-            textcoords="axes fraction",
-            fontsize=9,
-            arrowprops={"arrowstyle": "-", "color": look.muted, "shrinkB": 4},
-        )
+def draw_steps(axes: Any, look: Look, found: Found) -> None:
+    steps, length, low, top = len(found.length), RIGHT * found.length, found.low, found.top
+    at, label = np.arange(1, steps + 1), "784-10: no hidden layer"
+    axes.loglog(at, RIGHT * found.one_layer, color=look.plum, linewidth=1.2, label=label)
+    axes.loglog(at, length, color=look.blue, linewidth=2.4, label="784-16-16-10")
+    line = {"arrowprops": {"arrowstyle": "-", "color": look.muted, "shrinkB": 4}, "fontsize": 9}
+    plateau = (low, "the plateau:\nall outputs 0.1", (0.03, 0.07))
+    for i, text, place in (plateau, (top, "it escapes", (0.72, 0.75))):
+        axes.plot(at[i], length[i], "o", color=look.blue)
+        axes.annotate(text, (at[i], length[i]), place, textcoords="axes fraction", **line)
     axes.set(
         title="13,002 numbers: the steps' lengths",
         xlabel="step, of all images each",
@@ -187,208 +169,151 @@ def draw_steps(axes: Any, look: Look, length: Array, one: Array, low: int, top: 
 
 
 def draw_rates(axes: Any, look: Look, runs: dict[float, Any]) -> None:
-    names = {
-        TOO_SMALL: (look.plum, "too small"),
-        RIGHT: (look.blue, "right"),
-        TOO_LARGE: (look.orange, "too large"),
-    }
-    for rate, (color, name) in reversed(names.items()):
+    for rate, color, width, name in (
+        (TOO_LARGE, look.orange, 1.0, "too large"),
+        (RIGHT, look.blue, 2.4, "right"),
+        (TOO_SMALL, look.plum, 2.4, "too small"),
+    ):
         cost = runs[rate][0]
-        axes.loglog(
-            np.arange(1, len(cost) + 1),
-            cost,
-            color=color,
-            linewidth=1.0 if rate == TOO_LARGE else 2.4,
-            label=f"{name}: {rate:g}",
-        )
+        style = {"color": color, "linewidth": width, "label": f"{name}: {rate:g}"}
+        axes.loglog(np.arange(1, len(cost) + 1), cost, **style)
     axes.set(title="13,002 numbers: three rates", xlabel="step, of all images each", ylabel="cost")
     axes.legend(loc="lower left", fontsize=9)
 
 
-def draw_noise(axes: Any, look: Look, found: dict[str, Array]) -> None:
-    at, every = (
-        np.arange(1, len(found["noise"]) + 1) / found["per_epoch"],
-        max(len(found["noise"]) // 3000, 1),
-    )
-    axes.semilogy(
-        at[::every],
-        found["noise"][::every],
-        ".",
-        color=look.orange,
-        markersize=2,
-        alpha=0.6,
-        rasterized=True,
-    )
-    axes.semilogy(*found["full"].T, "o-", color=look.blue, markersize=4)
+def draw_noise(axes: Any, look: Look, mini: MiniBatches) -> None:
+    at = np.arange(1, len(mini.noise) + 1) / mini.per_epoch
+    some = slice(None, None, max(len(mini.noise) // 3000, 1))
+    dots = {"color": look.orange, "markersize": 2, "alpha": 0.6, "rasterized": True}
+    axes.semilogy(at[some], mini.noise[some], ".", **dots)
+    axes.semilogy(*mini.full.T, "o-", color=look.blue, markersize=4)
     axes.set(
         title="mini-batches: the slope stays noisy", xlabel="epoch", ylabel="‖∇C‖", xlim=(0, at[-1])
     )
     ends = [
-        axes.plot([], [], mark, color=color)[0]
-        for mark, color in (("o", look.orange), ("o-", look.blue))
+        axes.plot([], [], "o", color=look.orange)[0],
+        axes.plot([], [], "o-", color=look.blue)[0],
     ]
     axes.legend(ends, ["of a batch of 32", "of all images"], loc="lower left", fontsize=9)
 
 
-def draw_work(axes: Any, look: Look, found: dict[str, Array], full: Array, n: int) -> None:
+def draw_work(axes: Any, look: Look, found: Found) -> None:
+    mini, full, n = found.mini, found.all_images, found.images
+    steps = len(full) - 1
     axes.loglog(n * np.arange(1, len(full)), full[1:], color=look.blue)  # the cost after each step
-    axes.loglog(*found["cost"].T, color=look.orange)
-    ends = (
-        ("one epoch of\nmini-batches", found["cost"][-1], look.orange, (0.10, 0.12)),
-        (
-            f"{len(full) - 1} steps\nof all images",
-            (n * (len(full) - 1), full[-1]),
-            look.blue,
-            (0.66, 0.12),
-        ),
-    )
-    for text, point, color, place in ends:
+    axes.loglog(*mini.cost.T, color=look.orange)
+    one_epoch = ("one epoch of\nmini-batches", mini.cost[-1], look.orange, (0.10, 0.12))
+    whole = (f"{steps} steps\nof all images", (n * steps, full[-1]), look.blue, (0.66, 0.12))
+    line = {"arrowprops": {"arrowstyle": "-", "color": look.muted, "shrinkB": 5}, "fontsize": 9}
+    for text, point, color, place in (one_epoch, whole):
         axes.plot(*point, "o", color=color)
-        axes.annotate(
-            f"{text}: {point[1]:.2f}",
-            point,
-            place,
-            textcoords="axes fraction",
-            fontsize=9,
-            color=color,
-            arrowprops={"arrowstyle": "-", "color": look.muted, "shrinkB": 5},
-        )
+        told, at = f"{text}: {point[1]:.2f}", {"textcoords": "axes fraction"}
+        axes.annotate(told, point, place, color=color, **at, **line)
     axes.set(
         title="mini-batches get further for the same work",
         xlabel="images seen",
         ylabel="cost of all training images",
-        ylim=(0.5 * min(full.min(), found["cost"][:, 1].min()), None),
+        ylim=(0.5 * min(full.min(), mini.cost[:, 1].min()), None),
     )
+
+
+def draw(look: Look, found: Found) -> Figure:
+    drawn = study.figure(
+        "Towards a minimum the steps shrink, though not steadily; with mini-batches they stay "
+        "noisy",
+        13,
+        7.6,
+        f"Each step is rate × slope. Steps of all images: {found.few:,} of them, at the right only "
+        f"{found.images:,}, rate 3 like the mini-batches. Stars: where a descent ends.",
+    )
+    panels = drawn.subplots(2, 3).flat
+    valleys.draw_curve(next(panels), look, found.on_curve)
+    valleys.draw_surface(next(panels), look, found.on_surface)
+    draw_steps(next(panels), look, found)
+    draw_rates(next(panels), look, found.runs)
+    draw_noise(next(panels), look, found.mini)
+    draw_work(next(panels), look, found)
+    return drawn
+
+
+def measured_of(found: Found) -> dict[str, str]:
+    cost, low, steps = found.cost, found.low, RIGHT * found.length
+    full, goal = found.all_images[-1], len(found.all_images) - 1
+    escape = f"{found.escape:.1f} times, step {found.top + 1}"
+    rises = [f"{rate:g}: {count}" for rate, count in found.rises.items()]
+    ends = [f"{rate:g}: {run[0][-1]:.3f}" for rate, run in found.runs.items()]
+    return {
+        "longest and last step, all images": f"{steps.max():.2f} and {steps[-1]:.4f}",
+        "longest step over the last one": f"{found.shrinks:.0f}",
+        "cost at the plateau's shortest step, and which": f"{cost[low]:.3f}, step {low + 1}",
+        "how much longer the steps are when it escapes": escape,
+        "steps that raise the cost, by rate": ", ".join(rises),
+        "cost at the end, by rate": ", ".join(ends),
+        "‖∇C‖ of a mini-batch, first and last epoch": f"{found.first:.3f} and {found.last:.3f}",
+        "‖∇C‖ of all images, last three epochs": f"{found.last_full:.3f}",
+        "cost after an epoch of mini-batches": f"{found.mini.cost[-1, 1]:.3f}",
+        f"cost after {goal} steps of all images": f"{full:.3f}, for {goal} times the images",
+    }
+
+
+def checks_of(found: Found, quick: bool) -> dict[str, bool]:
+    """What has to be true of the numbers, whatever the seed.
+
+    A quick descent ends long before the minimum.
+    """
+    goal, noisier = (30, 1.2) if quick else (100, 2)
+    by_hand = valleys.checks_of(found.on_curve, found.on_surface)
+    return by_hand | checks_of_network(found, goal) | checks_of_mini(found, noisier)
+
+
+def checks_of_network(found: Found, goal: int) -> dict[str, bool]:
+    late = np.diff(found.one_layer[len(found.one_layer) * 9 // 10 :])
+    others = min(found.runs[rate][0][-1] for rate in (TOO_SMALL, TOO_LARGE))
+    rises = found.rises[RIGHT] == 0 and found.rises[TOO_LARGE] > 3
+    return {
+        f"in the network the last step is under 1/{goal} of the longest": found.shrinks > goal,
+        "before that it sits where all outputs are 0.1, whose cost is 0.90": (
+            abs(float(found.cost[found.low]) - 0.9) < 0.03
+        ),
+        "and its steps get more than twice as long as it escapes": found.escape > 2,
+        "without hidden layers the last tenth of the steps shrink one by one": (
+            float((late < 0).mean()) > 0.99
+        ),
+        "the right rate never raises the cost, one that is too large does again and again": rises,
+        "rates that are too small or too large end at more than twice the right one's cost": bool(
+            others > 2 * found.cost[-1]
+        ),
+    }
+
+
+def checks_of_mini(found: Found, noisier: float) -> dict[str, bool]:
+    steps, full = len(found.all_images) - 1, found.all_images[-1]
+    keeps = found.last > found.first / 3 and found.last > noisier * found.last_full
+    return {
+        f"a mini-batch's slope keeps over a third of its length, and is over {noisier} times "
+        "that of all images": keeps,
+        f"an epoch of mini-batches costs less than {steps} steps of all images": bool(
+            found.mini.cost[-1, 1] < full
+        ),
+    }
 
 
 def main() -> None:
-    flags = study.parser(__doc__)
-    flags.add_argument("--steps", type=int, default=2000, help="steps on 1,000 images")
-    flags.add_argument("--epochs", type=int, default=10, help="epochs of mini-batches")
-    flags.add_argument("--full", type=int, default=300, help="steps on all images")
-    args = study.parse(flags)
+    args = study.parse(study.parser(__doc__, FLAGS))
     if args.quick:
         args.steps, args.epochs, args.full = 800, 6, 40
-    few = 200 if args.quick else 1000
-    x, y, _, _ = study.mnist(args)
-    wanted = study.one_hot(y)
-    on_curve, on_surface = hand_made()
-    runs = {
-        rate: descend(study.VIDEO, x[:few], wanted[:few], args, rate, args.steps)
-        for rate in (TOO_SMALL, RIGHT, TOO_LARGE)
-    }
-    one = descend(ONE_LAYER, x[:few], wanted[:few], args, RIGHT, args.steps)[1]
-    full = descend(study.VIDEO, x, wanted, args, 3.0, args.full + 1)[0]
-    found = mini(x, wanted, args, args.epochs)
-
-    length = runs[RIGHT][1]
-    low = 5 + int(
-        length[5:100].argmin()
-    )  # past the first fall, the shortest steps of the beginning
-    top = low + int(length[low:].argmax())
-
-    def draw(look: Look) -> Figure:
-        drawn = study.figure(
-            "Towards a minimum the steps shrink, though not steadily; with mini-batches they "
-            "stay noisy",
-            13,
-            7.6,
-            f"Each step is rate × slope. Steps of all images: {few:,} of them, at the right only "
-            f"{len(x):,}, rate 3 like the mini-batches. Stars: where a descent ends.",
-        )
-        panels = drawn.subplots(2, 3).flat
-        draw_curve(next(panels), look, on_curve)
-        draw_surface(next(panels), look, on_surface)
-        draw_steps(next(panels), look, length, one, low, top)
-        draw_rates(next(panels), look, runs)
-        draw_noise(next(panels), look, found)
-        draw_work(next(panels), look, found, full, len(x))
-        return drawn
-
-    report(args, draw, runs, one, full, found, low, top, (on_curve, on_surface))
-
-
-def report(
-    args: Any,
-    draw: Any,
-    runs: Any,
-    one: Array,
-    full: Array,
-    found: dict[str, Array],
-    low: int,
-    top: int,
-    walks: tuple[dict[str, Array], list[Array]],
-) -> None:
-    """The numbers and what has to be true of them, whatever the seed."""
-    (cost, length), late = runs[RIGHT], len(one) * 9 // 10
-    right, _, large = walks[0].values()
-    rises = {rate: int((np.diff(run[0]) > 1e-5).sum()) for rate, run in runs.items()}
-    shrinks, escape = float(length.max() / length[-1]), float(length[top] / length[low])
-    first, last = (
-        float(np.median(part)) for part in np.split(found["noise"], args.epochs)[:: args.epochs - 1]
-    )
-    last_full, epoch = float(np.median(found["full"][-6:, 1])), float(found["cost"][-1, 1])
-    goal, noisier = (
-        (30, 1.2) if args.quick else (100, 2)
-    )  # a quick descent ends long before the minimum
+    found = measure(args)
+    steps = [found.length[i] for i in (0, found.low, found.top, -1)]
     study.conclude(
         args,
-        draw,
+        lambda look: draw(look, found),
         claim=CLAIM,
         source="3Blue1Brown, Gradient descent, how neural networks learn: gradient descent",
         verdict="holds, but not steadily: a plateau far from any minimum is flat too, and with "
         "mini-batches noise remains",
-        measured={
-            "longest and last step, all images": f"{RIGHT * length.max():.2f} and "
-            f"{RIGHT * length[-1]:.4f}",
-            "longest step over the last one": f"{shrinks:.0f}",
-            "cost at the plateau's shortest step, and which": f"{cost[low]:.3f}, step {low + 1}",
-            "how much longer the steps are when it escapes": f"{escape:.1f} times, step {top + 1}",
-            "steps that raise the cost, by rate": ", ".join(
-                f"{rate:g}: {n}" for rate, n in rises.items()
-            ),
-            "cost at the end, by rate": ", ".join(
-                f"{rate:g}: {run[0][-1]:.3f}" for rate, run in runs.items()
-            ),
-            "‖∇C‖ of a mini-batch, first and last epoch": f"{first:.3f} and {last:.3f}",
-            "‖∇C‖ of all images, last three epochs": f"{last_full:.3f}",
-            "cost after an epoch of mini-batches": f"{epoch:.3f}",
-            f"cost after {args.full} steps of all images": f"{full[-1]:.3f}, for {args.full} "
-            "times the images",
-        },
-        checks={
-            "on the curve each step is shorter than the one before": bool(
-                (np.diff(lengths(right)) < 0).all()
-            ),
-            "on the curve a rate that is too large jumps to and fro over the minimum, up to the "
-            "end": bool((np.diff(large)[-4:] * np.diff(large)[-5:-1] < -1e-3).all()),
-            "on the surface the last step is under a hundredth of the longest": all(
-                lengths(points)[-1] < lengths(points).max() / 100 for points in walks[1]
-            ),
-            f"in the network the last step is under 1/{goal} of the longest": shrinks > goal,
-            "before that it sits where all outputs are 0.1, whose cost is 0.90": abs(
-                float(cost[low]) - 0.9
-            )
-            < 0.03,
-            "and its steps get more than twice as long as it escapes": escape > 2,
-            "without hidden layers the last tenth of the steps shrink one by one": float(
-                (np.diff(one[late:]) < 0).mean()
-            )
-            > 0.99,
-            "the right rate never raises the cost, one that is too large does again and again": rises[
-                RIGHT
-            ]
-            == 0
-            and rises[TOO_LARGE] > 3,
-            "rates that are too small or too large end at more than twice the right one's cost": bool(
-                min(runs[TOO_SMALL][0][-1], runs[TOO_LARGE][0][-1]) > 2 * cost[-1]
-            ),
-            f"a mini-batch's slope keeps over a third of its length, and is over {noisier} times "
-            "that of all images": last > first / 3 and last > noisier * last_full,
-            f"an epoch of mini-batches costs less than {args.full} steps of all images": epoch
-            < full[-1],
-        },
-        steps_lengths=[float(RIGHT * length[i]) for i in (0, low, top, -1)],
+        measured=measured_of(found),
+        checks=checks_of(found, args.quick),
+        steps_lengths=[float(RIGHT * length) for length in steps],
     )
 
 

@@ -2,17 +2,18 @@
 
 The same network learns the same images twice, from the same start and in the same order: with their
 true labels, and with these labels permuted. Cost and accuracy on all of these images are measured
-several times per epoch, in steps of equal length."""
+several times per epoch, in steps of equal length.
+"""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from dataclasses import dataclass, field
 from typing import Any
 
+import common
 import numpy as np
 import study
-from study import Array, common
+from study import Array
 from tqdm import tqdm
 
 from tinygrad_edu import nn
@@ -23,8 +24,10 @@ SIZE = 269_322  # 784·256 + 256 + 256·256 + 256 + 256·10 + 10
 
 @dataclass
 class Course:
-    """How one training went: on its own images at `epochs`, on the test images after each whole
-    epoch."""
+    """How one training went.
+
+    On its own images it is measured at `epochs`, on the test images after each whole epoch.
+    """
 
     epochs: list[float] = field(default_factory=list)
     costs: list[float] = field(default_factory=list)
@@ -34,14 +37,8 @@ class Course:
 
     def until(self, accuracy: float) -> float:
         """The epochs it took to get this share of its images right; inf if it never did."""
-        return next(
-            (
-                epoch
-                for epoch, reached in zip(self.epochs, self.accuracies, strict=True)
-                if reached >= accuracy
-            ),
-            np.inf,
-        )
+        reached = np.flatnonzero(np.array(self.accuracies) >= accuracy)
+        return self.epochs[reached[0]] if len(reached) else np.inf
 
     def note(self, epoch: float, outputs: Array, labels: Array) -> None:
         """Write down cost and accuracy at this moment."""
@@ -59,21 +56,27 @@ class Pair:
     labels: dict[str, Array]
     courses: dict[str, Course]
 
+    @property
+    def kept(self) -> float:
+        """The share of the labels that shuffling left the same."""
+        return float((self.labels["true"] == self.labels["shuffled"]).mean())
 
-def flags(doc: str | None) -> ArgumentParser:
-    parser = study.parser(doc)
-    parser.add_argument(
-        "--images", type=int, default=2000, help="how many images are learned; with --quick a fifth"
-    )
-    parser.add_argument(
-        "--batch", type=int, default=50, help="images per step; with --quick a fifth"
-    )
-    parser.add_argument(
-        "--points", type=int, default=10, help="how often per epoch cost and accuracy are measured"
-    )
-    parser.add_argument("--epochs", type=int, default=100, help="where the training gives up")
-    parser.add_argument("--lr", type=float, default=0.1, help="learning rate")
-    return parser
+    def slower(self, accuracy: float) -> float:
+        """How many times as long shuffled labels take until this share is right."""
+        return self.courses["shuffled"].until(accuracy) / self.courses["true"].until(accuracy)
+
+
+# fmt: off
+FLAGS: dict[str, dict[str, Any]] = {
+    "--images": {"type": int, "default": 2000,
+                 "help": "how many images are learned; with --quick a fifth"},
+    "--batch": {"type": int, "default": 50, "help": "images per step; with --quick a fifth"},
+    "--points": {"type": int, "default": 10,
+                 "help": "how often per epoch cost and accuracy are measured"},
+    "--epochs": {"type": int, "default": 100, "help": "where the training gives up"},
+    "--lr": {"type": float, "default": 0.1, "help": "learning rate"},
+}
+# fmt: on
 
 
 def share(args: Any) -> int:
@@ -83,17 +86,9 @@ def share(args: Any) -> int:
 def train(x: Array, labels: Array, x_test: Array, y_test: Array, args: Any, title: str) -> Course:
     """Train until 99.9 % of the images are right: the cross-entropy, a constant rate."""
     start, order = np.random.default_rng(args.seed).spawn(2)  # the same for both labelings
-    model = study.network(
-        SIZES,
-        start,
-        activation=nn.ReLU,
-        weight=nn.init.kaiming_normal,
-        bias=nn.init.zeros,
-        last=None,
-    )
-    step = common.step_of(
-        model, nn.CrossEntropy(), nn.optim.SGD(model.parameters(), lr=args.lr), args
-    )
+    model = study.relu_network(SIZES, start)
+    optimizer = nn.optim.SGD(model.parameters(), lr=args.lr)
+    step = common.step_of(model, nn.CrossEntropy(), optimizer, args)
     loader = nn.DataLoader(x, labels, batch_size=args.batch // share(args), shuffle=True, rng=order)
     every = max(len(loader) // args.points, 1)
     course = Course()

@@ -7,10 +7,12 @@ Networks of four widths, trained from 24 random starts each::
 
 What is compared are costs after a fixed number of epochs, which fall very little in the last ones.
 That these are minima is not shown: the gradient's length at the end, which would be 0, is printed.
-Each start has its own weights and order of images."""
+Each start has its own weights and order of images.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,9 +35,7 @@ class Runs:
     curves: list[list[float]] = field(default_factory=list)  # the mean cost of each epoch
     ends: list[float] = field(default_factory=list)  # test cost
     right: list[float] = field(default_factory=list)  # share of the test images
-    flatness: list[float] = field(
-        default_factory=list
-    )  # |∇C| at the end, as part of that at the start
+    flatness: list[float] = field(default_factory=list)  # |∇C| at the end, of that at the start
 
     @property
     def mean(self) -> float:
@@ -52,30 +52,12 @@ def run(
     """One start: 784-width-10, ReLU, cross-entropy, a rate that falls to 0."""
     x, y, x_test, y_test = data
     start, order = seed.spawn(2)
-    model = study.network(
-        (784, width, 10),
-        start,
-        activation=nn.ReLU,
-        weight=nn.init.kaiming_normal,
-        bias=nn.init.zeros,
-        last=None,
-    )
+    model = study.relu_network((784, width, 10), start)
     before = study.slope(model, x[:1000], y[:1000], LOSS)
     curve: list[float] = []
-    study.train(
-        model,
-        x,
-        y,
-        args,
-        order,
-        epochs=args.epochs,
-        lr=args.lr,
-        batch=50,
-        cosine=True,
-        cost=LOSS,
-        title=f"{width} neurons",
-        after=curve.append,
-    )
+    kind = {"epochs": args.epochs, "lr": args.lr, "batch": 50, "cosine": True, "cost": LOSS}
+    title = f"{width} neurons"
+    study.train(model, x, y, args, order, title=title, after=curve.append, **kind)
     answers = study.outputs(model, x_test)
     runs.curves.append(curve)
     runs.ends.append(LOSS(answers, y_test).item())
@@ -109,23 +91,10 @@ def draw_ends(axes: Any, look: Look, found: dict[int, Runs]) -> None:
     for i, runs in enumerate(found.values()):
         aside = np.linspace(-0.25, 0.25, len(runs.ends))
         axes.plot([i - 0.36, i + 0.36], [runs.mean] * 2, color=look.ink, linewidth=1)
-        axes.plot(
-            i + aside,
-            runs.ends,
-            "o",
-            color=look.orange,
-            markersize=4.5,
-            alpha=0.75,
-            markeredgewidth=0,
-        )
-        axes.text(
-            i,
-            1.09 * top,
-            f"{runs.mean:.3f}\n± {runs.spread:.3f}",
-            ha="center",
-            va="center",
-            fontweight="bold",
-        )
+        dots = {"color": look.orange, "markersize": 4.5, "alpha": 0.75, "markeredgewidth": 0}
+        axes.plot(i + aside, runs.ends, "o", **dots)
+        told = f"{runs.mean:.3f}\n± {runs.spread:.3f}"
+        axes.text(i, 1.09 * top, told, ha="center", va="center", fontweight="bold")
     axes.set(
         xticks=range(len(found)),
         xticklabels=found,
@@ -152,81 +121,89 @@ def draw(look: Look, found: dict[int, Runs]) -> Figure:
     return drawn
 
 
-def checks(found: dict[int, Runs], quick: bool) -> dict[str, bool]:
+def checks_of(found: dict[int, Runs], quick: bool) -> dict[str, bool]:
     """What must hold; with --quick there are few starts, and the spread of few is known badly."""
     narrow, *_, wide = runs = list(found.values())
     first, last = min(found), max(found)
     differ = {width: (max(r.ends) - min(r.ends)) / r.mean for width, r in found.items()}
-    times, apart, near = (4, 0.15, 0.25) if quick else (8, 0.25, 0.15)
-    relative = 2 if quick else 3
+    times, relative, apart, near = (4, 2, 0.15, 0.25) if quick else (8, 3, 0.25, 0.15)
+    shares = narrow.spread / narrow.mean, wide.spread / wide.mean
+    middle = "the spread of 16 neurons is between" + (" or smaller" if quick else "")
+    between = narrow.spread > found[16].spread and (quick or found[16].spread > wide.spread)
+    falls = all(np.diff([r.mean for r in runs]) < 0)
+    flattest = min(min(r.flatness) for r in runs)
     return {
         f"the test costs of {first} neurons spread more than {times} times as much as those of "
         f"{last}": narrow.spread > times * wide.spread,
-        f"as a part of their mean they spread more than {relative} times as much": narrow.spread
-        / narrow.mean
-        > relative * wide.spread / wide.mean,
-        "the spread of 16 neurons is between" + (" or smaller" if quick else ""): narrow.spread
-        > found[16].spread
-        and (quick or found[16].spread > wide.spread),
-        "the mean test cost falls with every width": all(np.diff([r.mean for r in runs]) < 0),
+        f"as a part of their mean they spread more than {relative} times as much": (
+            shares[0] > relative * shares[1]
+        ),
+        middle: between,
+        "the mean test cost falls with every width": falls,
         f"{last} neurons: the best and the worst start differ by less than {100 * near:.0f} % of "
         "their mean": differ[last] < near,
         f"{first} neurons: they differ by more than {100 * apart:.0f} %": differ[first] > apart,
-        "at no end is the gradient near 0: more than 1 % of its length at the start is left": min(
-            min(r.flatness) for r in runs
-        )
-        > 0.01,
+        "at no end is the gradient near 0: more than 1 % of its length at the start is left": (
+            flattest > 0.01
+        ),
     }
 
 
-def main() -> None:
-    flags = study.parser(__doc__)
-    flags.add_argument(
-        "--starts", type=int, default=24, help="how many of each width; with --quick a quarter"
-    )
-    flags.add_argument(
-        "--images", type=int, default=10_000, help="how many are learned; with --quick a fifth"
-    )
-    flags.add_argument("--epochs", type=int, default=10, help="how often every image is seen")
-    flags.add_argument(
-        "--lr", type=float, default=0.1, help="learning rate at the start; it falls to 0"
-    )
-    args = study.parse(flags)
-    widths, starts, images = (
-        ((4, 16, 64), args.starts // 4, args.images // 5)
-        if args.quick
-        else ((4, 16, 64, 256), args.starts, args.images)
-    )
+def measured_of(found: dict[int, Runs]) -> dict[str, str]:
+    def each(told: Callable[[Runs], str]) -> str:
+        return ", ".join(told(runs) for runs in found.values())
+
+    flatness = "length of the gradient at the end, of that at the start"
+    return {
+        "neurons in the hidden layer": ", ".join(map(str, found)),
+        "starts of each": str(len(next(iter(found.values())).ends)),
+        "mean test cost (nats)": each(lambda r: f"{r.mean:.3f}"),
+        "its standard deviation over the starts": each(lambda r: f"{r.spread:.4f}"),
+        "the same, as a part of the mean": each(lambda r: f"{r.spread / r.mean:.1%}"),
+        "best and worst start": each(lambda r: f"{min(r.ends):.3f} to {max(r.ends):.3f}"),
+        "test images right": each(lambda r: f"{np.mean(r.right):.1%}"),
+        flatness: each(lambda r: f"{np.mean(r.flatness):.0%}"),
+    }
+
+
+# fmt: off
+FLAGS: dict[str, dict[str, Any]] = {
+    "--starts": {"type": int, "default": 24,
+                 "help": "how many of each width; with --quick a quarter"},
+    "--images": {"type": int, "default": 10_000,
+                 "help": "how many are learned; with --quick a fifth"},
+    "--epochs": {"type": int, "default": 10, "help": "how often every image is seen"},
+    "--lr": {"type": float, "default": 0.1, "help": "learning rate at the start; it falls to 0"},
+}
+# fmt: on
+
+
+def trained(args: Any) -> dict[int, Runs]:
+    """The starts of each width."""
+    widths, starts, images = (4, 16, 64, 256), args.starts, args.images
+    if args.quick:
+        widths, starts, images = (4, 16, 64), args.starts // 4, args.images // 5
     x, y, x_test, y_test = study.mnist(args)
     found = {width: Runs() for width in widths}
     seeds = np.random.default_rng(args.seed).spawn(len(widths) * starts)
     for i, seed in enumerate(tqdm(seeds, desc="starts")):
         width = widths[i // starts]
         run(found[width], width, seed, (x[:images], y[:images], x_test, y_test), args)
+    return found
 
-    def each(value: Any) -> str:
-        return ", ".join(value(runs) for runs in found.values())
 
+def main() -> None:
+    args = study.parse(study.parser(__doc__, FLAGS))
+    found = trained(args)
     study.conclude(
         args,
         lambda look: draw(look, found),
         claim=CLAIM,
-        verdict="holds, but for wide networks only, and for costs after a fixed number of "
-        "epochs, which are not proven minima",
+        verdict="holds, but for wide networks only, and for costs after a fixed number of epochs, "
+        "which are not proven minima",
         source="Choromanska et al. 2015, The loss surfaces of multilayer networks",
-        measured={
-            "neurons in the hidden layer": ", ".join(map(str, widths)),
-            "starts of each": str(starts),
-            "mean test cost (nats)": each(lambda r: f"{r.mean:.3f}"),
-            "its standard deviation over the starts": each(lambda r: f"{r.spread:.4f}"),
-            "the same, as a part of the mean": each(lambda r: f"{r.spread / r.mean:.1%}"),
-            "best and worst start": each(lambda r: f"{min(r.ends):.3f} to {max(r.ends):.3f}"),
-            "test images right": each(lambda r: f"{np.mean(r.right):.1%}"),
-            "length of the gradient at the end, of that at the start": each(
-                lambda r: f"{np.mean(r.flatness):.0%}"
-            ),
-        },
-        checks=checks(found, args.quick),
+        measured=measured_of(found),
+        checks=checks_of(found, args.quick),
         ends={str(width): runs.ends for width, runs in found.items()},
     )
 

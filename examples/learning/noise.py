@@ -8,10 +8,13 @@ What the network answers to images that show nothing::
 A network that has only seen digits cannot say that it sees none. Four networks with a fixed rate
 and four with a penalty and a falling rate, which classify better, are shown test images, the same
 with all their pixels shuffled, and pixels that are uniform between 0 and 1. How sure a network is
-of noise differs much from start to start, so no single one is typical."""
+of noise differs much from start to start, so no single one is typical.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,23 +31,25 @@ KINDS: dict[str, dict[str, Any]] = {
     FIXED: {"lr": 1.5},
     TUNED: {"lr": 3.0, "cosine": True, "decay": 5e-5},
 }
-DIGITS, SHUFFLED, NOISE = "test images", "shuffled pixels", "uniform noise"
+IMAGES = DIGITS, SHUFFLED, NOISE = "test images", "shuffled pixels", "uniform noise"
 TITLE = "Shown noise, a network does not say “I don't know”: it names a digit, often confidently"
 NOTE = (
     "Left: the first four images of noise, and the ten outputs of one network, the middle one of "
-    "all in how sure it is. "
-    "Right: thin lines are single networks, thick ones their mean."
+    "all in how sure it is. Right: thin lines are single networks, thick ones their mean."
 )
+# fmt: off
+FLAGS: dict[str, dict[str, Any]] = {
+    "--epochs": {"type": int, "default": 30, "help": "how often every image is seen"},
+    "--networks": {"type": int, "default": 4, "help": "how many networks of each kind"},
+}
+# fmt: on
 
 
 @dataclass
 class Answers:
-    """What the networks of one kind answer: for each kind of image the outputs of every network,
-    `(images, 10)`."""
+    """What the networks of one kind answer: outputs `(images, 10)`, by the kind of image."""
 
-    outputs: dict[str, list[Array]] = field(
-        default_factory=lambda: {DIGITS: [], SHUFFLED: [], NOISE: []}
-    )
+    outputs: dict[str, list[Array]] = field(default_factory=lambda: defaultdict(list))
     accuracies: list[float] = field(default_factory=list)
 
     def above(self, name: str, limit: float) -> Array:
@@ -56,18 +61,18 @@ class Answers:
         return np.array([a.max(axis=1).mean() for a in self.outputs[name]])
 
     def favourites(self, name: str) -> float:
-        """The share of images that a network calls by its three most frequent digits, on average
-        over the networks."""
+        """The share of images that a network calls by its three most frequent digits: the mean."""
         counts = [np.bincount(a.argmax(axis=1), minlength=10) / len(a) for a in self.outputs[name]]
         return float(np.mean([np.sort(share)[-3:].sum() for share in counts]))
 
     def words(self, name: str) -> str:
+        """All that is measured of one kind of image, as text."""
         above, brightest = self.above(name, 0.5), self.brightest(name)
         return (
             f"mean {brightest.mean():.2f} ({brightest.min():.2f} to {brightest.max():.2f}); "
             f"above 0.5 for {above.mean():.0%} ({above.min():.0%} to {above.max():.0%}), "
-            f"above 0.9 for {self.above(name, 0.9).mean():.0%}; three digits take "
-            f"{self.favourites(name):.0%}"
+            f"above 0.9 for {self.above(name, 0.9).mean():.0%}; "
+            f"three digits take {self.favourites(name):.0%}"
         )
 
 
@@ -76,13 +81,11 @@ def answers(
 ) -> Answers:
     """Train a few networks, each from its own start, and ask them."""
     x, y, x_test, y_test = data
-    known = Answers()
+    known, wanted = Answers(), study.one_hot(y)
     for rng in np.random.default_rng(args.seed).spawn(args.networks):
         start, order = rng.spawn(2)
         model = study.network(study.VIDEO, start)
-        study.train(
-            model, x, study.one_hot(y), args, order, epochs=args.epochs, title=title, **kind
-        )
+        study.train(model, x, wanted, args, order, epochs=args.epochs, title=title, **kind)
         known.accuracies.append(study.accuracy(model, x_test, y_test))
         for name, images in inputs.items():
             known.outputs[name].append(study.outputs(model, images))
@@ -94,20 +97,18 @@ def draw_outputs(picture: Any, bars: Any, look: Look, image: Array, a: Array) ->
     picture.imshow(image.reshape(28, 28), cmap=look.amount, vmin=0, vmax=1)
     picture.set_title(f"“{a.argmax()}”: {a.max():.2f}", loc="center", fontsize=11)
     picture.axis("off")
-    bars.bar(
-        range(10),
-        a,
-        color=[look.orange if i == a.argmax() else look.muted for i in range(10)],
-        width=0.75,
-    )
+    colors = [look.orange if i == a.argmax() else look.muted for i in range(10)]
+    bars.bar(range(10), a, color=colors, width=0.75)
     bars.set(xticks=range(10), ylim=(0, 1), yticks=[])
     bars.tick_params(length=0)
     bars.spines["left"].set_visible(False)
 
 
 def draw_sureness(axes: Any, look: Look, known: Answers, title: str) -> None:
-    """For every limit the share of images whose brightest output is above it, of each network and
-    of all together."""
+    """For every limit the share of images whose brightest output is above it.
+
+    A line for each network, and a thick one for all together.
+    """
     limits = np.linspace(0, 1, 101)
     for name, colour in ((DIGITS, look.blue), (SHUFFLED, look.plum), (NOISE, look.orange)):
         shares = np.array([known.above(name, limit) for limit in limits])
@@ -126,8 +127,7 @@ def draw_sureness(axes: Any, look: Look, known: Answers, title: str) -> None:
 
 
 def draw_all(look: Look, known: dict[str, Answers], images: Array) -> Figure:
-    """Four images of noise and what the network in the middle of all answers; then how sure all
-    networks are."""
+    """Four images of noise and what a middling network answers; then how sure all networks are."""
     every = [a for kind in known.values() for a in kind.outputs[NOISE]]
     middle = sorted(every, key=lambda a: a.max(axis=1).mean())[len(every) // 2]
     drawn = study.figure(TITLE, 13, 4.7, NOTE)
@@ -147,38 +147,31 @@ def draw_all(look: Look, known: dict[str, Answers], images: Array) -> Figure:
 
 def checks_of(known: dict[str, Answers], quick: bool) -> dict[str, bool]:
     """What has to hold; a tenth of the images, and two networks of each kind, say less."""
-    fixed, tuned = known[FIXED], known[TUNED]
+    kinds = fixed, tuned = known[FIXED], known[TUNED]
     lowest, factor = (0.25, 0.85) if quick else (0.4, 0.6)
     gain = np.mean(tuned.accuracies) - np.mean(fixed.accuracies)
-    return (
-        {}
-        if quick
-        else {"the penalty and the falling rate gain more than 0.3 points": gain > 0.003}
-    ) | {
-        f"more than {lowest:.0%} of all noise is answered with an output above 0.5": np.mean(
-            [kind.above(NOISE, 0.5) for kind in known.values()]
-        )
-        > lowest,
-        "three digits take more than 80 % of the noise, and less than 45 % of the test images": min(
-            fixed.favourites(NOISE), tuned.favourites(NOISE)
-        )
-        > 0.8
-        and max(fixed.favourites(DIGITS), tuned.favourites(DIGITS)) < 0.45,
-        "test images get the brightest answers": all(
-            kind.brightest(DIGITS).mean()
-            > max(kind.brightest(NOISE).mean(), kind.brightest(SHUFFLED).mean())
-            for kind in (fixed, tuned)
+    sure = np.mean([kind.above(NOISE, 0.5) for kind in kinds])
+    of_noise = min(kind.favourites(NOISE) for kind in kinds)
+    of_digits = max(kind.favourites(DIGITS) for kind in kinds)
+    brightest = {name: [kind.brightest(name).mean() for kind in kinds] for name in IMAGES}
+    others = np.maximum(brightest[NOISE], brightest[SHUFFLED])
+    shuffled, before = (kind.above(SHUFFLED, 0.9).mean() for kind in (tuned, fixed))
+    checks = {
+        f"more than {lowest:.0%} of all noise is answered with an output above 0.5": sure > lowest,
+        "three digits take more than 80 % of the noise, and less than 45 % of the test images": (
+            of_noise > 0.8 and of_digits < 0.45
         ),
+        "test images get the brightest answers": bool((brightest[DIGITS] > others).all()),
         f"with the penalty, shuffled pixels get an output above 0.9 less than {factor} times as "
-        "often": tuned.above(SHUFFLED, 0.9).mean() < factor * fixed.above(SHUFFLED, 0.9).mean(),
+        "often": shuffled < factor * before,
     }
+    if quick:
+        return checks
+    return {"the penalty and the falling rate gain more than 0.3 points": gain > 0.003} | checks
 
 
 def main() -> None:
-    flags = study.parser(__doc__)
-    flags.add_argument("--epochs", type=int, default=30, help="how often every image is seen")
-    flags.add_argument("--networks", type=int, default=4, help="how many networks of each kind")
-    args = study.parse(flags)
+    args = study.parse(study.parser(__doc__, FLAGS))
     if args.quick:
         args.networks = min(args.networks, 2)
     data = study.mnist(args)
@@ -189,6 +182,15 @@ def main() -> None:
         NOISE: rng.random(x_test.shape, dtype=np.float32),
     }
     known = {name: answers(kind, data, inputs, args, name) for name, kind in KINDS.items()}
+    told = {f"{kind}: {name}": known[kind].words(name) for kind in KINDS for name in inputs}
+    right = {kind: f"{np.mean(answered.accuracies):.2%}" for kind, answered in known.items()}
+
+    def each(of: Callable[[Answers, str], Array]) -> dict[str, dict[str, list[float]]]:
+        return {
+            kind: {name: of(answered, name).tolist() for name in inputs}
+            for kind, answered in known.items()
+        }
+
     study.conclude(
         args,
         lambda look: draw_all(look, known, inputs[NOISE]),
@@ -197,17 +199,9 @@ def main() -> None:
         source="3Blue1Brown, Gradient descent, how neural networks learn: random noise as input",
         verdict="holds, but how confidently depends on the start, and a penalty makes it less "
         "sure of shuffled pixels",
-        measured={f"{kind}: {name}": known[kind].words(name) for kind in KINDS for name in inputs}
-        | {
-            f"{kind}: right on test images": f"{np.mean(known[kind].accuracies):.2%}"
-            for kind in KINDS
-        },
-        brightest={
-            kind: {name: known[kind].brightest(name).tolist() for name in inputs} for kind in KINDS
-        },
-        above_half={
-            kind: {name: known[kind].above(name, 0.5).tolist() for name in inputs} for kind in KINDS
-        },
+        measured=told | {f"{kind}: right on test images": share for kind, share in right.items()},
+        brightest=each(lambda answered, name: answered.brightest(name)),
+        above_half=each(lambda answered, name: answered.above(name, 0.5)),
     )
 
 

@@ -7,10 +7,12 @@ The same images are learned twice, the second time with shuffled labels::
 
 The labels of 2,000 images are permuted: a 3 may now have to be called a 7. Nothing about the digits
 is left to be understood, so that a network with more weights than images can only learn them by
-heart. Test images keep their true labels."""
+heart. Test images keep their true labels.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import memorise
@@ -32,22 +34,11 @@ def draw_images(axes: Any, look: Look, pair: Pair) -> None:
     changed = np.flatnonzero((given != pair.labels["true"]) & (given == answers))
     for place, i in enumerate(changed[:18]):
         row, column = divmod(place, 3)
-        axes.imshow(
-            pair.x[i].reshape(28, 28),
-            cmap=look.amount,
-            vmin=0,
-            vmax=1,
-            extent=(2 * column, 2 * column + 1, 1.2 * row + 1, 1.2 * row),
-        )
-        axes.text(
-            2 * column + 1.08,
-            1.2 * row + 0.5,
-            f"“{answers[i]}”",
-            va="center",
-            fontsize=13,
-            fontweight="bold",
-            color=look.orange,
-        )
+        left, top = 2 * column, 1.2 * row
+        at = {"extent": (left, left + 1, top + 1, top)}
+        axes.imshow(pair.x[i].reshape(28, 28), cmap=look.amount, vmin=0, vmax=1, **at)
+        told, font = f"“{answers[i]}”", {"fontsize": 13, "fontweight": "bold"}
+        axes.text(left + 1.08, top + 0.5, told, va="center", color=look.orange, **font)
     axes.set(xlim=(0, 5.8), ylim=(7.1, 0), title="after shuffled labels it answers")
     axes.axis("off")
 
@@ -55,20 +46,11 @@ def draw_images(axes: Any, look: Look, pair: Pair) -> None:
 def draw_courses(axes: Any, look: Look, courses: dict[str, Course]) -> None:
     """The share of right answers after each epoch, on the images learned and on test images."""
     for (name, course), color in zip(courses.items(), (look.blue, look.orange), strict=True):
-        axes.plot(
-            course.epochs,
-            np.multiply(course.accuracies, 100),
-            color=color,
-            linewidth=1.1,
-            label=f"{name} labels, the images it learns",
-        )
-        axes.plot(
-            range(1, len(course.test) + 1),
-            np.multiply(course.test, 100),
-            color=color,
-            linestyle=(0, (3, 1.5)),
-            label=f"{name} labels, test images",
-        )
+        own, test = (np.multiply(shares, 100) for shares in (course.accuracies, course.test))
+        told, dashed = f"{name} labels, the images it learns", (0, (3, 1.5))
+        axes.plot(course.epochs, own, color=color, linewidth=1.1, label=told)
+        told = f"{name} labels, test images"
+        axes.plot(range(1, len(test) + 1), test, color=color, linestyle=dashed, label=told)
         axes.plot(course.epochs[-1], 100 * course.accuracies[-1], "o", color=color)
     axes.legend(loc="center right", bbox_to_anchor=(1, 0.36))
     axes.axhline(10, color=look.muted, linewidth=0.8, linestyle=":", zorder=0)
@@ -84,19 +66,12 @@ def draw_courses(axes: Any, look: Look, courses: dict[str, Course]) -> None:
 
 def draw_ends(axes: Any, look: Look, courses: dict[str, Course]) -> None:
     """The end of both trainings as bars."""
-    for course, color, shift in zip(
-        courses.values(), (look.blue, look.orange), (-0.19, 0.19), strict=True
-    ):
-        for i, share in enumerate((course.accuracies[-1], course.test[-1])):
-            axes.bar(i + shift, 100 * share, 0.34, color=color)
-            axes.text(
-                i + shift,
-                100 * share + 1.5,
-                f"{100 * share:.1f}",
-                ha="center",
-                fontweight="bold",
-                color=color,
-            )
+    looks = ((look.blue, -0.19), (look.orange, 0.19))
+    for course, (color, shift) in zip(courses.values(), looks, strict=True):
+        for i, share in enumerate((100 * course.accuracies[-1], 100 * course.test[-1])):
+            axes.bar(i + shift, share, 0.34, color=color)
+            at = {"ha": "center", "fontweight": "bold", "color": color}
+            axes.text(i + shift, share + 1.5, f"{share:.1f}", **at)
     axes.axhline(10, color=look.muted, linewidth=0.8, linestyle=":", zorder=0)
     axes.text(1.55, 10, "chance", color=look.muted, va="center")
     axes.set(
@@ -111,7 +86,7 @@ def draw_ends(axes: Any, look: Look, courses: dict[str, Course]) -> None:
     axes.tick_params(length=0)
 
 
-def drawing(look: Look, pair: Pair) -> Figure:
+def draw(look: Look, pair: Pair) -> Figure:
     drawn = study.figure(
         "Shuffled labels are learned as perfectly as true ones, only later; they are of no use "
         "for new images",
@@ -127,51 +102,58 @@ def drawing(look: Look, pair: Pair) -> Figure:
     return drawn
 
 
+def measured_of(pair: Pair) -> dict[str, str]:
+    def both(told: Callable[[Course], str]) -> str:
+        return " and ".join(told(course) for course in pair.courses.values())
+
+    return {
+        "images, and weights and biases to learn them with": f"{len(pair.x):,} and "
+        f"{memorise.SIZE:,}",
+        "own images right at the end, true and shuffled labels": both(
+            lambda course: f"{course.accuracies[-1]:.2%}"
+        ),
+        "test images right at the end, true and shuffled labels": both(
+            lambda course: f"{course.test[-1]:.1%}"
+        ),
+        "epochs until 50 % of its own are right, true and shuffled": both(
+            lambda course: f"{course.until(0.5):.1f}"
+        ),
+        "epochs until 90 %": both(lambda course: f"{course.until(0.9):.1f}"),
+        "epochs until 99 %": both(lambda course: f"{course.until(0.99):.1f}"),
+        "labels that shuffling left the same": f"{pair.kept:.1%}",
+    }
+
+
+def checks_of(pair: Pair, quick: bool) -> dict[str, bool]:
+    """What has to hold; fewer images (--quick) are learned by heart sooner, and teach less."""
+    factor, few = (2.5, 0.75) if quick else (8, 0.88)
+    true, shuffled = pair.courses.values()
+    learned = min(true.accuracies[-1], shuffled.accuracies[-1])
+    seen, by_chance = true.test[-1], shuffled.test[-1]
+    return {
+        "both labelings are learned: at least 99.9 % of its own images": learned >= 0.999,
+        f"with true labels more than {100 * few:.0f} % of the test images are right": seen > few,
+        "with shuffled ones it is chance: from 5 % to 15 %": 0.05 < by_chance < 0.15,
+        f"until 90 % of its own are right, shuffled labels take more than {factor} times as "
+        "long": pair.slower(0.9) > factor,
+        "shuffling left fewer than a sixth of the labels the same": pair.kept < 1 / 6,
+    }
+
+
 def main() -> None:
-    args = study.parse(memorise.flags(__doc__))
+    args = study.parse(study.parser(__doc__, memorise.FLAGS))
     pair = memorise.both(args)
-    true, shuffled = pair.courses["true"], pair.courses["shuffled"]
-    kept = float((pair.labels["true"] == pair.labels["shuffled"]).mean())
-    slower = {share: shuffled.until(share) / true.until(share) for share in (0.5, 0.9, 0.99)}
-    factor, few = (
-        (2.5, 0.75) if args.quick else (8, 0.88)
-    )  # fewer images are learned by heart sooner, and teach less
     study.conclude(
         args,
-        lambda look: drawing(look, pair),
+        lambda look: draw(look, pair),
         claim=CLAIM,
-        verdict=f"holds, but shuffled labels take {slower[0.9]:.0f} times as long until 90 % are "
-        "learned",
+        verdict=f"holds, but shuffled labels take {pair.slower(0.9):.0f} times as long until 90 % "
+        "are learned",
         source="Zhang et al. 2017, Understanding deep learning requires rethinking generalization",
-        measured={
-            "images, and weights and biases to learn them with": f"{len(pair.x):,} and "
-            f"{memorise.SIZE:,}",
-            "own images right at the end, true and shuffled labels": f"{true.accuracies[-1]:.2%} "
-            f"and {shuffled.accuracies[-1]:.2%}",
-            "test images right at the end, true and shuffled labels": f"{true.test[-1]:.1%} and "
-            f"{shuffled.test[-1]:.1%}",
-            "epochs until 50 % of its own are right, true and shuffled": f"{true.until(0.5):.1f} "
-            f"and {shuffled.until(0.5):.1f}",
-            "epochs until 90 %": f"{true.until(0.9):.1f} and {shuffled.until(0.9):.1f}",
-            "epochs until 99 %": f"{true.until(0.99):.1f} and {shuffled.until(0.99):.1f}",
-            "labels that shuffling left the same": f"{kept:.1%}",
-        },
-        checks={
-            "both labelings are learned: at least 99.9 % of its own images": min(
-                true.accuracies[-1], shuffled.accuracies[-1]
-            )
-            >= 0.999,
-            f"with true labels more than {100 * few:.0f} % of the test images are right": true.test[
-                -1
-            ]
-            > few,
-            "with shuffled ones it is chance: from 5 % to 15 %": 0.05 < shuffled.test[-1] < 0.15,
-            f"until 90 % of its own are right, shuffled labels take more than {factor} times as "
-            "long": slower[0.9] > factor,
-            "shuffling left fewer than a sixth of the labels the same": kept < 1 / 6,
-        },
-        slower={f"{share:.0%}": ratio for share, ratio in slower.items()},
-        kept=kept,
+        measured=measured_of(pair),
+        checks=checks_of(pair, args.quick),
+        slower={f"{share:.0%}": pair.slower(share) for share in (0.5, 0.9, 0.99)},
+        kept=pair.kept,
     )
 
 

@@ -1,7 +1,8 @@
 """What the studies share: MNIST as rows, the video's network and its training, and how each ends.
 
 A study ends with a figure, light and dark, and with metrics.json: a claim, what was measured, and
-checks that can fail."""
+checks that can fail.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +10,20 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import common
 import matplotlib
 import numpy as np
+from common import network, outputs, parse, squared_cost
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from tinygrad_edu import nn
-
-sys.path.append(
-    str(Path(__file__).parents[1])
-)  # where the other examples are, which share common.py
-import common
-from common import network, outputs, parse, squared_cost
 
 __all__ = [
     "DARK",
@@ -35,7 +32,6 @@ __all__ = [
     "Array",
     "Look",
     "accuracy",
-    "common",
     "conclude",
     "costs",
     "figure",
@@ -46,6 +42,7 @@ __all__ = [
     "outputs",
     "parse",
     "parser",
+    "relu_network",
     "slope",
     "squared_cost",
     "train",
@@ -58,8 +55,10 @@ STARTED = time.perf_counter()
 
 @dataclass(frozen=True)
 class Look:
-    """The colours of a figure; blue, orange and plum are told apart by the colour-blind too, on
-    their paper."""
+    """The colours of a figure.
+
+    Blue, orange and plum are told apart by the colour-blind too, on their paper.
+    """
 
     name: str
     paper: str
@@ -69,14 +68,12 @@ class Look:
     blue: str
     orange: str
     plum: str
-    zero: str  # of the diverging colours: orange below, blue above
-    below: str
-    above: str
+    signed: list[str]  # below zero, at zero, above
 
     @property
     def diverging(self) -> Colormap:
-        """For numbers with a sign: use it with vmin = −vmax."""
-        return LinearSegmentedColormap.from_list("signed", [self.below, self.zero, self.above])
+        """For numbers with a sign, from orange to blue: use it with vmin = −vmax."""
+        return LinearSegmentedColormap.from_list("signed", self.signed)
 
     @property
     def amount(self) -> Colormap:
@@ -85,43 +82,47 @@ class Look:
 
 
 LIGHT = Look(
-    "light",
-    "#ffffff",
-    common.INK,
-    common.MUTED,
-    common.GREY,
-    common.BLUE,
-    common.ORANGE,
-    common.PLUM,
-    "#f7f7f7",
-    "#7f3b08",
-    "#084594",
+    name="light",
+    paper="#ffffff",
+    ink=common.INK,
+    muted=common.MUTED,
+    grey=common.GREY,
+    blue=common.BLUE,
+    orange=common.ORANGE,
+    plum=common.PLUM,
+    signed=common.SIGNED,
 )
 DARK = Look(
-    "dark",
-    "#12181f",
-    "#e6edf3",
-    "#9fb0c0",
-    "#3c4855",
-    "#56b4e9",
-    "#e69f00",
-    "#cc79a7",
-    "#1b232c",
-    "#f0a94a",
-    "#6cb6f5",
+    name="dark",
+    paper="#12181f",
+    ink="#e6edf3",
+    muted="#9fb0c0",
+    grey="#3c4855",
+    blue="#56b4e9",
+    orange="#e69f00",
+    plum="#cc79a7",
+    signed=["#f0a94a", "#1b232c", "#6cb6f5"],
 )
 
 
-def parser(doc: str | None) -> argparse.ArgumentParser:
-    """The flags of the other examples; results go to build/learning/."""
-    flags = common.parser(doc)
+def parser(doc: str | None, own: dict[str, dict[str, Any]]) -> argparse.ArgumentParser:
+    """The flags of the other examples and a study's own; results go to build/learning/."""
+    flags = common.with_flags(doc, common.FLAGS | own)
     flags.set_defaults(out=Path("build") / "learning" / Path(sys.argv[0]).stem)
     return flags
 
 
+def relu_network(sizes: Sequence[int], rng: np.random.Generator) -> nn.Sequential:
+    """ReLU between the layers, and the start that suits it: N(0, 2/fan_in) and 0."""
+    start = {"weight": nn.init.kaiming_normal, "bias": nn.init.zeros}
+    return network(sizes, rng, activation=nn.ReLU, last=None, **start)
+
+
 def mnist(args: Any) -> tuple[Array, Array, Array, Array]:
-    """`x, y, x_test, y_test`: images as rows `(n, 784)` from 0 to 1, and their digits; with --quick
-    a tenth of them."""
+    """`x, y, x_test, y_test`: images as rows `(n, 784)` from 0 to 1, and their digits.
+
+    With --quick a tenth of them.
+    """
     x, y, x_test, y_test = common.mnist(quick=args.quick)
     return x.reshape(-1, 784), y, x_test.reshape(-1, 784), y_test
 
@@ -160,20 +161,18 @@ def train(
     cosine: bool = False,
     cost: Any = squared_cost,
     title: str = "",
-    after: Callable[[float], bool | None] | None = None,
+    after: Callable[[float], Any] = lambda cost: None,
 ) -> None:
-    """Mini-batch gradient descent, shuffled in each epoch. `wanted` is what the cost takes:
-    one_hot(y) for the squared one.
+    """Mini-batch gradient descent, shuffled in each epoch.
 
-    `cosine` lets the rate fall to 0, `decay` is the weights' penalty. `after` is called with the
-    mean cost of each epoch, and ends the training by returning True."""
+    `wanted` is what the cost takes: one_hot(y) for the squared one. `cosine` lets the rate fall to
+    0, `decay` is the weights' penalty. `after` is called with the mean cost of each epoch.
+    """
     loader = nn.DataLoader(x, wanted, batch_size=batch, shuffle=True, rng=rng)
     optimizer = nn.optim.SGD(common.groups(model, decay), lr=lr)
-    schedule = (
-        nn.optim.Cosine(optimizer, max(epochs * len(loader), 1))
-        if cosine
-        else nn.optim.Constant(optimizer)
-    )
+    schedule = nn.optim.Constant(optimizer)
+    if cosine:
+        schedule = nn.optim.Cosine(optimizer, max(epochs * len(loader), 1))
     step = common.step_of(model, cost, optimizer, args)
     with tqdm(range(epochs), desc=title, unit="epoch", leave=False) as bar:
         for _ in bar:
@@ -182,8 +181,7 @@ def train(
                 total += step(batch_x, batch_wanted).item() * len(batch_x)
                 schedule.step()
             bar.set_postfix(cost=f"{total / len(x):.4f}")
-            if after and after(total / len(x)):
-                break
+            after(total / len(x))
 
 
 def accuracy(model: nn.Module, x: Array, y: Array) -> float:
@@ -202,25 +200,25 @@ def conclude(
     source: str,
     **numbers: Any,
 ) -> None:
-    """Write both figures and the metrics, print what was measured; end with an error if a check
-    fails.
+    """Write both figures and the metrics, print what was measured; fail if a check fails.
 
     `claim` is one sentence of the source's; `verdict` is "holds", "holds, but …" or "does not hold:
     …"; `measured` are the numbers as they are read, by what they are; `checks` are the claims that
-    a program can decide, each one sentence."""
+    a program can decide, each one sentence.
+    """
     args.out.mkdir(parents=True, exist_ok=True)
     for look in (LIGHT, DARK):
         with matplotlib.rc_context(style(look)):
             draw(look).savefig(args.out / f"figure_{look.name}.png", dpi=144)
     seconds = round(time.perf_counter() - STARTED, 1)
-    holds = all(checks.values())
+    missed = [f"missed: {sentence}" for sentence, holds in checks.items() if not holds]
     known = {
         "claim": claim,
         "verdict": verdict,
         "source": source,
         "measured": measured,
-        "checks": {sentence: bool(check) for sentence, check in checks.items()},
-        "holds": bool(holds),
+        "checks": {sentence: bool(holds) for sentence, holds in checks.items()},
+        "holds": not missed,
         **numbers,
         "seconds": seconds,
         "settings": common.settings(args),
@@ -228,15 +226,10 @@ def conclude(
     (args.out / "metrics.json").write_text(json.dumps(known, indent=1, ensure_ascii=False))
     for what, value in measured.items():
         print(f"{what:60} {value}")
-    print(
-        f"{claim} {verdict[:1].upper()}{verdict[1:]}. {seconds:.0f} s; see "
-        f"{args.out}/figure_light.png",
-        flush=True,
-    )
-    if not holds:
-        sys.exit(
-            "\n".join(f"missed: {sentence}" for sentence, check in checks.items() if not check)
-        )
+    found, seen = f"{verdict[:1].upper()}{verdict[1:]}", f"{args.out}/figure_light.png"
+    print(f"{claim} {found}. {seconds:.0f} s; see {seen}", flush=True)
+    if missed:
+        sys.exit("\n".join(missed))
 
 
 def style(look: Look) -> dict[str, Any]:
@@ -259,13 +252,11 @@ def style(look: Look) -> dict[str, Any]:
 
 
 def figure(title: str, width: float = 11.0, height: float = 5.5, note: str = "") -> Figure:
-    """An empty figure with its title, which says what is seen, and a note below that says how to
-    read it."""
+    """An empty figure with a title that says what is seen, and a note that says how to read it."""
     drawn = Figure(figsize=(width, height))
     drawn.set_layout_engine("constrained", rect=(0.005, 0.01, 0.99, 0.98))
-    drawn.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")
+    drawn.suptitle(title, x=0.01, **common.HEADING)
     if note:
-        drawn.supxlabel(
-            note, fontsize=9, x=0.01, ha="left", color=matplotlib.rcParams["axes.labelcolor"]
-        )
+        muted = matplotlib.rcParams["axes.labelcolor"]
+        drawn.supxlabel(note, fontsize=9, x=0.01, ha="left", color=muted)
     return drawn

@@ -10,7 +10,8 @@ like the edges one hopes for. Two numbers tell how a picture stands between the 
 that are lit in at least 1 % of the images: Moran's I compares neighbours (0 if the pixels are
 shuffled, near 1 if all is smooth), and the best of 48 soft edges and bars, at its best place,
 explains a share of a picture. The network with the large start is also shown minus its start: what
-it learned."""
+it learned.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +35,18 @@ TITLE = (
 )
 NOTE = (
     "Blue: a lit pixel makes the neuron brighter, orange: darker; each picture is scaled by its "
-    "largest weight. "
-    "Moran's I of shuffled pixels is 0.00. Of a drawn edge, the best one explains {:.0%}."
+    "largest weight. Moran's I of shuffled pixels is 0.00. Of a drawn edge, the best one explains "
+    "{:.0%}."
 )
 SHUFFLES = 100
-# images are padded to this size, so that a template that leaves one side doesn't enter on the other
+# Images are padded to this size, so that a template that leaves one side doesn't enter on the other
 GRID = 64
+# fmt: off
+FLAGS: dict[str, dict[str, Any]] = {
+    "--epochs": {"type": int, "default": 30,
+                 "help": "how often every image is seen, with the penalty twice as often"},
+}
+# fmt: on
 
 
 @dataclass
@@ -66,14 +73,15 @@ class Weights:
 
 
 def moran(pictures: Array, lit: Array) -> Array:
-    """Moran's I = (N / Σw) Σ w zᵢ zⱼ / Σ z² over neighbours left, right, above and below, for each
-    picture `(…, 28, 28)`."""
-    z = centred(pictures, lit)
-    pairs = (z[..., 1:, :] * z[..., :-1, :]).sum(axis=(-2, -1)) + (z[..., 1:] * z[..., :-1]).sum(
-        axis=(-2, -1)
-    )
+    """Moran's I = (N / Σw) Σ w zᵢ zⱼ / Σ z², for each picture `(…, 28, 28)`.
+
+    The sums go over neighbours left, right, above and below.
+    """
+    z, image = centred(pictures, lit), (-2, -1)
+    below = (z[..., 1:, :] * z[..., :-1, :]).sum(axis=image)
+    beside = (z[..., 1:] * z[..., :-1]).sum(axis=image)
     count = (lit[1:] & lit[:-1]).sum() + (lit[:, 1:] & lit[:, :-1]).sum()
-    return pairs / count * lit.sum() / np.square(z).sum(axis=(-2, -1))
+    return (below + beside) / count * lit.sum() / np.square(z).sum(axis=image)
 
 
 def centred(pictures: Array, lit: Array) -> Array:
@@ -89,8 +97,7 @@ def shuffle(pictures: Array, lit: Array, rng: np.random.Generator) -> Array:
 
 
 def templates() -> Array:
-    """`(48, 28, 28)`: an edge and a bar, in 3 sizes and 8 directions, each within a round window at
-    the middle."""
+    """`(48, 28, 28)`: an edge and a bar, in 3 sizes and 8 directions, within a round window."""
     drawn = []
     y, x = np.mgrid[:28, :28] - 13.5
     for size in (1.5, 2.5, 4.0):
@@ -101,34 +108,32 @@ def templates() -> Array:
     return np.array(drawn)
 
 
+def correlated(images: Array, kernels: Array) -> Array:
+    """Σ image · kernel at every shift, by way of the Fourier transform."""
+    product = np.fft.rfft2(images, (GRID, GRID)) * np.fft.rfft2(kernels, (GRID, GRID)).conj()
+    return np.fft.irfft2(product, (GRID, GRID))
+
+
 def edge_share(pictures: Array, lit: Array, bank: Array) -> Array:
-    """The share of each picture's energy Σ w² that the best template explains, wherever it fits
-    best."""
+    """The share of each picture's energy Σ w² that the best template explains, at its best place.
 
-    def correlated(
-        images: Array, kernels: Array
-    ) -> Array:  # at every shift, by way of the Fourier transform
-        product = np.fft.rfft2(images, (GRID, GRID)) * np.fft.rfft2(kernels, (GRID, GRID)).conj()
-        return np.fft.irfft2(product, (GRID, GRID))
-
-    size = correlated(
-        lit.astype(float), bank**2
-    )  # of a template, where the part outside of the lit pixels is cut off
-    w = centred(pictures, lit)
-    size = np.where(
-        size > 0.25 * (bank**2).sum(axis=(1, 2))[:, None, None], size, np.inf
-    )  # at least a quarter is inside
+    A template is cut off outside of the lit pixels; a quarter of its energy has to be inside.
+    """
+    w, energy = centred(pictures, lit), bank**2
+    size = correlated(lit.astype(float), energy)
+    size = np.where(size > 0.25 * energy.sum(axis=(1, 2))[:, None, None], size, np.inf)
     explained = np.square(correlated(w[:, None], bank)) / size  # (picture, template, row, column)
     return explained.max(axis=(1, 2, 3)) / np.square(w).sum(axis=(1, 2))
 
 
-def edge() -> Array:
-    """Dark on one side and light on the other, in a disc: `(3, 28, 28)`, in directions that are not
-    among the templates'."""
+def drawn_edges() -> Array:
+    """Dark on one side and light on the other, in a disc: `(3, 28, 28)`.
+
+    Their directions are not among the templates'.
+    """
     y, x = np.mgrid[:28, :28] - 13.5
-    return np.array(
-        [np.sign(x * np.cos(a) + y * np.sin(a)) * (np.hypot(x, y) < 6) for a in (0.2, 1.3, 2.1)]
-    )
+    disc = np.hypot(x, y) < 6
+    return np.array([np.sign(x * np.cos(a) + y * np.sin(a)) * disc for a in (0.2, 1.3, 2.1)])
 
 
 def measured(
@@ -164,19 +169,15 @@ def draw_weights(axes: Any, look: Look, weights: Weights) -> None:
     axes.set_title(weights.title, fontsize=10.5)
     axes.axis("off")
     axes.set_anchor("N")
-    reached = (
-        "" if weights.accuracy is None else f"\n{weights.accuracy:.1%} of the test images right"
-    )
-    axes.text(
-        0,
-        -0.03,
-        f"Moran's I: {weights.moran.mean():.2f}\n{weights.beats} of 16 beat {SHUFFLES} shuffles\n"
-        f"the best edge explains {weights.edges.mean():.0%}{reached}",
-        transform=axes.transAxes,
-        va="top",
-        fontsize=10,
-        linespacing=1.5,
-    )
+    told = [
+        f"Moran's I: {weights.moran.mean():.2f}",
+        f"{weights.beats} of 16 beat {SHUFFLES} shuffles",
+        f"the best edge explains {weights.edges.mean():.0%}",
+    ]
+    if weights.accuracy is not None:
+        told.append(f"{weights.accuracy:.1%} of the test images right")
+    at = {"transform": axes.transAxes, "va": "top", "fontsize": 10, "linespacing": 1.5}
+    axes.text(0, -0.03, "\n".join(told), **at)
 
 
 def trained(
@@ -191,101 +192,105 @@ def trained(
     return before, first(model), study.accuracy(model, x_test, y_test)
 
 
-def checks_of(
-    start: Weights, networks: list[Weights], kept: float, drawn_edge: float, quick: bool
-) -> dict[str, bool]:
-    """What has to hold; with a tenth of the images the large start has learned less, so its neurons
-    are taken together."""
-    large, learned, small, best = networks
-    seen = (
-        {"Moran's I of the large start is above 0.035": large.moran.mean() > 0.035}
-        if quick
-        else {"with the large start 13 of 16 neurons beat every shuffle": large.beats >= 13}
+@dataclass
+class Found:
+    """The weights before training, and the four pictures."""
+
+    start: Weights
+    large: Weights
+    learned: Weights  # the large start's, minus the start
+    small: Weights
+    best: Weights
+    kept: float  # the share of the large start's variance that is the start
+    drawn_edge: float  # how much of an edge the best template explains
+
+    @property
+    def networks(self) -> list[Weights]:
+        return [self.large, self.learned, self.small, self.best]
+
+
+def look_at(data: tuple[Array, ...], args: Any) -> Found:
+    """Train three networks, and measure what their neurons look for."""
+    lit = (data[0] > 0).mean(axis=0).reshape(28, 28) >= 0.01
+    fixed = {"lr": 1.5, "epochs": args.epochs}
+    tuned = {"lr": 3.0, "epochs": 2 * args.epochs, "cosine": True, "decay": 5e-5}
+    noise, loud, of_loud = trained("start from N(0, 1)", args, data, weight=nn.init.normal, **fixed)
+    _, quiet, of_quiet = trained("start from N(0, 1/784)", args, data, **fixed)
+    _, penal, of_penal = trained("with the penalty", args, data, **tuned)
+    rng = np.random.default_rng(args.seed)
+    return Found(
+        measured("start", noise, lit, rng),
+        measured("large start: N(0, 1)", loud, lit, rng, of_loud),
+        measured("the same network minus its start", loud - noise, lit, rng),
+        measured("small start: N(0, 1/784)", quiet, lit, rng, of_quiet),
+        measured("small start, penalty, falling rate", penal, lit, rng, of_penal),
+        kept=float(np.corrcoef(loud.ravel(), noise.ravel())[0, 1] ** 2),
+        drawn_edge=float(edge_share(drawn_edges(), lit, templates()).min()),
     )
+
+
+def draw(look: Look, found: Found) -> Figure:
+    drawn = study.figure(TITLE, 13, 5.1, NOTE.format(found.drawn_edge))
+    for axes, weights in zip(drawn.subplots(1, 4), found.networks, strict=True):
+        draw_weights(axes, look, weights)
+    return drawn
+
+
+def checks_of(found: Found, quick: bool) -> dict[str, bool]:
+    """What has to hold.
+
+    With --quick the large start has learned less, and its neurons are taken together.
+    """
+    start, learned = found.start.moran.mean(), found.learned.moran.mean()
+    large, small = found.large.moran.mean(), found.small.moran.mean()
+    beat = min(found.small.beats, found.best.beats)
+    explained = [weights.edges.mean() for weights in found.networks]
+    few = max(explained) < 0.45 and found.drawn_edge > 0.5
+    least = min(explained[2:])  # of the small start
+    if quick:
+        seen = {"Moran's I of the large start is above 0.035": large > 0.035}
+    else:
+        beats = found.large.beats >= 13
+        seen = {"with the large start 13 of 16 neurons beat every shuffle": beats}
     return seen | {
-        "untrained weights have a Moran's I within 0.035 of 0": abs(start.moran.mean()) < 0.035,
-        "with the small start 15 of 16 neurons beat every shuffle": min(small.beats, best.beats)
-        >= 15,
-        "Moran's I of the small start is 0.15 above the large one's": small.moran.mean()
-        > large.moran.mean() + 0.15,
-        "what the large start has learned has a Moran's I that is 0.15 higher": learned.moran.mean()
-        > large.moran.mean() + 0.15,
-        "more than 40 % of its weights' variance was never erased": 0.4 < kept < 1,
-        "the best edge explains less than 45 % of a picture, and more than 50 % of a drawn edge": max(
-            weights.edges.mean() for weights in networks
-        )
-        < 0.45
-        and drawn_edge > 0.5,
-        "it explains more than twice as much of the small start as of untrained weights": min(
-            small.edges.mean(), best.edges.mean()
-        )
-        > 2 * start.edges.mean(),
+        "untrained weights have a Moran's I within 0.035 of 0": abs(start) < 0.035,
+        "with the small start 15 of 16 neurons beat every shuffle": beat >= 15,
+        "Moran's I of the small start is 0.15 above the large one's": small > large + 0.15,
+        "what the large start has learned has a Moran's I that is 0.15 higher": (
+            learned > large + 0.15
+        ),
+        "more than 40 % of its weights' variance was never erased": 0.4 < found.kept < 1,
+        "the best edge explains less than 45 % of a picture, and more than 50 % of a drawn edge": (
+            few
+        ),
+        "it explains more than twice as much of the small start as of untrained weights": (
+            least > 2 * found.start.edges.mean()
+        ),
     }
 
 
-def look_at(data: tuple[Array, ...], args: Any) -> tuple[Weights, list[Weights], float, float]:
-    """The weights before training and the four pictures; the share of the start that was kept; how
-    much of an edge is seen."""
-    lit = (data[0] > 0).mean(axis=0).reshape(28, 28) >= 0.01
-    fixed = {"lr": 1.5, "epochs": args.epochs}
-    noise, loud, reached = trained("start from N(0, 1)", args, data, weight=nn.init.normal, **fixed)
-    _, quiet, reached_2 = trained("start from N(0, 1/784)", args, data, **fixed)
-    _, tuned, reached_3 = trained(
-        "with the penalty", args, data, lr=3.0, epochs=2 * args.epochs, cosine=True, decay=5e-5
-    )
-    rng = np.random.default_rng(args.seed)
-    start, large = (
-        measured("start", noise, lit, rng),
-        measured("large start: N(0, 1)", loud, lit, rng, reached),
-    )
-    learned = measured("the same network minus its start", loud - noise, lit, rng)
-    small = measured("small start: N(0, 1/784)", quiet, lit, rng, reached_2)
-    best = measured("small start, penalty, falling rate", tuned, lit, rng, reached_3)
-    kept = float(np.corrcoef(loud.ravel(), noise.ravel())[0, 1] ** 2)
-    return (
-        start,
-        [large, learned, small, best],
-        kept,
-        float(edge_share(edge(), lit, templates()).min()),
-    )
-
-
 def main() -> None:
-    flags = study.parser(__doc__)
-    flags.add_argument(
-        "--epochs",
-        type=int,
-        default=30,
-        help="how often every image is seen, with the penalty twice as often",
-    )
-    args = study.parse(flags)
-    start, networks, kept, drawn_edge = look_at(study.mnist(args), args)
-
-    def draw(look: Look) -> Figure:
-        drawn = study.figure(TITLE, 13, 5.1, NOTE.format(drawn_edge))
-        for axes, weights in zip(drawn.subplots(1, 4), networks, strict=True):
-            draw_weights(axes, look, weights)
-        return drawn
-
+    args = study.parse(study.parser(__doc__, FLAGS))
+    found = look_at(study.mnist(args), args)
+    networks = {weights.title: weights for weights in found.networks}
     study.conclude(
         args,
-        draw,
+        lambda look: draw(look, found),
         claim=CLAIM,
         source="3Blue1Brown, Gradient descent, how neural networks learn: what the second layer "
         "looks for",
-        verdict="holds, but only to the eye, after a large start: neighbouring weights are "
-        "alike, and a small start shows "
-        "strokes, though none is a whole picture",
-        measured={weights.title: weights.words for weights in [start, *networks]}
+        verdict="holds, but only to the eye, after a large start: neighbouring weights are alike, "
+        "and a small start shows strokes, though none is a whole picture",
+        measured={weights.title: weights.words for weights in [found.start, *found.networks]}
         | {
-            "variance of the large start's weights that is the start": f"{kept:.0%}",
-            "how much of a drawn edge the best template explains": f"{drawn_edge:.0%}",
+            "variance of the large start's weights that is the start": f"{found.kept:.0%}",
+            "how much of a drawn edge the best template explains": f"{found.drawn_edge:.0%}",
         },
-        checks=checks_of(start, networks, kept, drawn_edge, args.quick),
-        kept=kept,
-        drawn_edge=drawn_edge,
-        moran={weights.title: weights.moran.tolist() for weights in networks},
-        edges={weights.title: weights.edges.tolist() for weights in networks},
+        checks=checks_of(found, args.quick),
+        kept=found.kept,
+        drawn_edge=found.drawn_edge,
+        moran={title: weights.moran.tolist() for title, weights in networks.items()},
+        edges={title: weights.edges.tolist() for title, weights in networks.items()},
     )
 
 

@@ -4,7 +4,8 @@
     python -m tests.benchmarks --only batch --contenders numpy_by_hand ours_eager
 
 Every number of threads is measured in a process of its own (race.py), whose environment says how
-many. Leaves table.md, results.json and figure.png in build/bench/."""
+many. Leaves table.md, results.json and figure.png in build/bench/.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from typing import Any
 
 from . import figure, fresh, report
 
+COUNTED = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 # They choose other kernels than the machine's, and keep Python from using the bytecode that any
 # import leaves behind
 UNWANTED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE")
@@ -26,34 +28,18 @@ UNWANTED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE")
 def environment(threads: int) -> dict[str, str]:
     """The environment with so many threads for every library."""
     kept = {name: value for name, value in os.environ.items() if name not in UNWANTED}
-    one = threads == 1
-    return (
-        kept
-        | {
-            name: str(threads)
-            for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-        }
-        | {
-            "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={str(not one).lower()} "
-            f"intra_op_parallelism_threads={threads}"
-        }
-    )
+    blas = dict.fromkeys(COUNTED, str(threads))
+    several = str(threads > 1).lower()
+    flags = f"--xla_cpu_multi_thread_eigen={several} intra_op_parallelism_threads={threads}"
+    return kept | blas | {"XLA_FLAGS": flags}
 
 
 def measured(threads: int, out: Path, flags: list[str]) -> dict[str, Any]:
     """The results of one number of threads."""
     path = out / f"results-{threads}.json"
-    command = [
-        sys.executable,
-        "-m",
-        f"{__package__}.race",
-        "--threads",
-        str(threads),
-        "--out",
-        str(path),
-        *flags,
-    ]
-    if subprocess.run(command, env=environment(threads), check=False).returncode:
+    command = [sys.executable, "-m", f"{__package__}.race", "--threads", str(threads)]
+    done = subprocess.run([*command, "--out", path, *flags], env=environment(threads), check=False)
+    if done.returncode:
         sys.exit("the benchmark failed: see above")
     return json.loads(path.read_text())  # type: ignore[no-any-return]
 
@@ -70,14 +56,9 @@ def main() -> None:
     args, others = flags.parse_known_args()
     whole = "--only" not in others
     args.out.mkdir(parents=True, exist_ok=True)
-    runs = [
-        measured(
-            threads,
-            args.out,
-            [*others, "--curves"] if whole and threads == args.threads[0] else others,
-        )
-        for threads in args.threads
-    ]
+    with_curves = [*others, "--curves"] if whole else others
+    runs = [measured(args.threads[0], args.out, with_curves)]
+    runs += [measured(threads, args.out, others) for threads in args.threads[1:]]
     apart = fresh.measured(runs[0]["names"], "--quick" in others, environment(1)) if whole else {}
     page = report.page(runs, apart)
     (args.out / "results.json").write_text(json.dumps({"runs": runs, "apart": apart}, indent=1))

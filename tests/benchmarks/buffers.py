@@ -20,9 +20,8 @@ HALF, ONE, TWO, ZERO = constant(0.5), constant(1), constant(2), constant(0)
 def views(vector: Array, like: Sequence[Array]) -> list[Array]:
     """A vector cut into arrays of these shapes."""
     ends = np.cumsum([x.size for x in like])
-    return [
-        part.reshape(x.shape) for part, x in zip(np.split(vector, ends[:-1]), like, strict=True)
-    ]
+    parts = np.split(vector, ends[:-1])
+    return [part.reshape(x.shape) for part, x in zip(parts, like, strict=True)]
 
 
 def flat(arrays: Sequence[Array]) -> tuple[Array, Array, list[Array], list[Array]]:
@@ -58,8 +57,10 @@ def relu_slope(a: Array, g: Array, slope: Array) -> None:
 
 
 class Dense:
-    """Linear layers with a place for every result; `g` is ∂C/∂a of the last, and then ∂C/∂z.
-    Gradients go to their views."""
+    """Linear layers with a place for every result, and their gradients in their views.
+
+    `g` is ∂C/∂a of the last, and then ∂C/∂z.
+    """
 
     def __init__(
         self,
@@ -75,31 +76,14 @@ class Dense:
         outputs, gs, slopes = ([np.empty((n, len(b)), np.float32) for b in bs] for _ in range(3))
         hidden, ones = len(bs) - 1, np.ones(n, np.float32)
         self.a, self.g = outputs[-1], gs[-1]
-        self.layers = list(
-            zip(
-                [W.T for W in Ws],
-                bs,
-                outputs,
-                [activation] * hidden + [activation if last else None],
-                strict=True,
-            )
-        )
-        self.back = list(
-            zip(
-                Ws,
-                gWs,
-                gbs,
-                outputs,
-                gs,
-                [g.T for g in gs],
-                slopes,
-                [ones] * (hidden + 1),
-                [slope] * hidden + [slope if last else None],
-                [None, *outputs[:-1]],
-                [below, *gs[:-1]],
-                strict=True,
-            )
-        )[::-1]
+        WTs, gTs = [W.T for W in Ws], [g.T for g in gs]
+        activations = [activation] * hidden + [activation if last else None]
+        self.layers = list(zip(WTs, bs, outputs, activations, strict=True))
+        kept = zip(Ws, gWs, gbs, outputs, gs, gTs, slopes, strict=True)
+        slope_of = [slope] * hidden + [slope if last else None]
+        before = zip(slope_of, [None, *outputs[:-1]], [below, *gs[:-1]], strict=True)
+        back = [(*a, ones, *b) for a, b in zip(kept, before, strict=True)]
+        self.back = back[::-1]
 
     def forward(self, x: Array) -> None:
         for WT, b, a, activate in self.layers:
@@ -120,17 +104,15 @@ class Dense:
 
 
 def cross_entropy(logits: Array, g: Array) -> Callable[[Array], Any]:
-    """What computes C = −ln p of the own class, averaged, and puts ∂C/∂logits into g; it changes
-    the logits."""
+    """What computes C = −ln p of the own class, averaged, and puts ∂C/∂logits into g.
+
+    It changes the logits.
+    """
     n, classes = logits.shape
     greatest, total = np.empty((n, 1), np.float32), np.empty((n, 1), np.float32)
     ones, size = np.ones((classes, 1), np.float32), constant(n)
-    start, own, numbers, gs = (
-        np.arange(n) * classes,
-        np.empty(n, np.int64),
-        logits.reshape(-1),
-        g.reshape(-1),
-    )
+    start, own = np.arange(n) * classes, np.empty(n, np.int64)
+    numbers, gs = logits.reshape(-1), g.reshape(-1)
 
     def loss(y: Array) -> Any:
         np.maximum.reduce(logits, 1, None, greatest, True)
@@ -149,16 +131,14 @@ def cross_entropy(logits: Array, g: Array) -> Callable[[Array], Any]:
 
 
 class Convolution:
-    """Filters 3×3 over images, and the greatest of each 2×2; filters first, so that it is one
-    product."""
+    """Filters 3×3 over images, and the greatest of each 2×2.
+
+    Filters are the first axis, so that it is one product.
+    """
 
     def __init__(self, n: int, filters: Array, b: Array, gfilters: Array, gb: Array) -> None:
-        self.filters, self.gfilters, self.b, self.gb = (
-            filters.reshape(8, 9),
-            gfilters.reshape(8, 9),
-            b.reshape(8, 1, 1, 1),
-            gb,
-        )
+        self.filters, self.gfilters = filters.reshape(8, 9), gfilters.reshape(8, 9)
+        self.b, self.gb = b.reshape(8, 1, 1, 1), gb
         self.seen, self.z, self.dz = (np.empty((rows, n * 676), np.float32) for rows in (9, 8, 8))
         self.seenT, self.ones = self.seen.T, np.ones(n * 676, np.float32)
         self.taps = [
@@ -200,30 +180,20 @@ class Differentiated:
     def __init__(
         self, n: int, W: Array, b: Array, V: Array, v: Array, RW: Array, Rb: Array
     ) -> None:
-        self.W, self.WT, self.b, self.V, self.VT, self.v, self.RW, self.Rb = (
-            W,
-            W.T,
-            b,
-            V,
-            V.T,
-            v,
-            RW,
-            Rb,
-        )
+        self.W, self.WT, self.b = W, W.T, b
+        self.V, self.VT, self.v = V, V.T, v
+        self.RW, self.Rb = RW, Rb
         self.h, self.delta = (np.empty((2 * n, len(b)), np.float32) for _ in range(2))
-        self.a, self.Ra, self.Rg, self.g, self.deltaT = (
-            self.h[:n],
-            self.h[n:],
-            self.delta[:n],
-            self.delta[n:],
-            self.delta.T,
-        )
+        self.a, self.Ra = self.h[:n], self.h[n:]
+        self.Rg, self.g, self.deltaT = self.delta[:n], self.delta[n:], self.delta.T
         self.slope, self.scratch = (np.empty((n, len(b)), np.float32) for _ in range(2))
         self.ones, self.RgT = np.ones(n, np.float32), self.Rg.T
 
     def forward(self, x: Array, below: Differentiated | None) -> Differentiated:
-        """a = σ(W h + b) and R{a} = σ′ (W R{h} + V h + v); the images themselves don't depend on
-        the weights."""
+        """a = σ(W h + b) and R{a} = σ′ (W R{h} + V h + v).
+
+        The images themselves don't depend on the weights.
+        """
         a, Ra, slope = self.a, self.Ra, self.slope
         if below is None:
             np.dot(x, self.WT, a)

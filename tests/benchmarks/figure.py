@@ -23,6 +23,7 @@ LOOKS = {
     "hips_autograd": ("#00795a", "-", "D"),
     "mygrad": ("#8b7500", "-", "P"),
 }
+TITLE = "Small networks cost calls, large ones FLOPs: a step of training"
 PANELS = {
     "batch": "784-16-16-10, batch n",
     "width": "784-n-n-10, batch 32",
@@ -58,55 +59,35 @@ def draw(run: dict[str, Any], path: Path) -> None:
         grid[0, 0].set_ylabel("µs per operation")
         grid[1, 0].set_ylabel("ps per FLOP of the matrix products")
         handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(
-            handles,
-            labels,
-            loc="upper left",
-            bbox_to_anchor=(0.067, 0.94),
-            ncols=len(labels),
-            fontsize=8,
-            columnspacing=0.9,
-            handletextpad=0.4,
-        )
-        figure.suptitle(
-            "Small networks cost calls, large ones FLOPs: a step of training",
-            fontsize=13,
-            fontweight="bold",
-            x=0.072,
-            y=0.975,
-            ha="left",
-        )
-        figure.text(
-            0.072,
-            0.012,
-            f"{run['machine']['processor']}, {run['machine']['BLAS']}, threads: {run['threads']}, "
-            "float32, medians; dashed: nothing is recorded or allocated anew",
-            color=MUTED,
-            fontsize=8,
-        )
-        figure.subplots_adjust(
-            left=0.075, right=0.985, top=0.855, bottom=0.095, hspace=0.1, wspace=0.08
-        )
+        tight = {"fontsize": 8, "columnspacing": 0.9, "handletextpad": 0.4}
+        place = {"loc": "upper left", "bbox_to_anchor": (0.067, 0.94), "ncols": len(labels)}
+        figure.legend(handles, labels, **place, **tight)
+        figure.suptitle(TITLE, fontsize=13, fontweight="bold", x=0.072, y=0.975, ha="left")
+        figure.text(0.072, 0.012, conditions(run), color=MUTED, fontsize=8)
+        figure.subplots_adjust(left=0.075, right=0.985, top=0.855, bottom=0.095)
+        figure.subplots_adjust(hspace=0.1, wspace=0.08)
         figure.savefig(path)
+
+
+def conditions(run: dict[str, Any]) -> str:
+    machine = run["machine"]
+    return (
+        f"{machine['processor']}, {machine['BLAS']}, threads: {run['threads']}, "
+        "float32, medians; dashed: nothing is recorded or allocated anew"
+    )
 
 
 def plot(axes: Axes, run: dict[str, Any], what: str, unit: str, scale: float) -> None:
     """Every contender's curve: the time of a step, divided by how many of the unit it has."""
     points = run["curves"][what]
+    sizes = [int(n) for n in points]
     for name, label in run["names"].items():
         color, line, marker = LOOKS[name]
-        axes.loglog(
-            [int(n) for n in points],
-            [scale * median(p["times"][name]) / p[unit] for p in points.values()],
-            color=color,
-            linestyle=line,
-            marker=marker,
-            markersize=3.5,
-            linewidth=1.3,
-            label=label,
-        )
+        times = [scale * median(p["times"][name]) / p[unit] for p in points.values()]
+        look = {"color": color, "linestyle": line, "marker": marker}
+        axes.loglog(sizes, times, **look, markersize=3.5, linewidth=1.3, label=label)
     axes.grid(color=GREY, linewidth=0.4, alpha=0.6)
-    axes.set_xticks([int(n) for n in points], labels=list(points))
+    axes.set_xticks(sizes, labels=list(points))
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     axes.minorticks_off()

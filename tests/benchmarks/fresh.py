@@ -12,16 +12,15 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from .workloads import Digits, mlp
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # Linux's
-TIMED = (
-    "import time, numpy; began = time.perf_counter(); {}; print(1000 * (time.perf_counter() "
-    "- began))"
-)
+NOW = "time.perf_counter()"
+TIMED = f"import time, numpy; began = {NOW}; {{}}; print(1000 * ({NOW} - began))"
 IMPORTS = {
     "import, ms": {
         "ours_eager": "import tinygrad_edu",
@@ -41,23 +40,17 @@ Times = dict[str, list[float]]
 
 def printed(*command: str, environment: Mapping[str, str]) -> float:
     """The number that a new Python prints."""
-    return float(
-        subprocess.run(
-            [sys.executable, *command], env=environment, check=True, capture_output=True, text=True
-        ).stdout
-    )
+    kept: Any = {"env": environment, "check": True, "capture_output": True, "text": True}
+    return float(subprocess.run([sys.executable, *command], **kept).stdout)
 
 
 def import_times(
     statements: Mapping[str, str], rounds: int, environment: Mapping[str, str]
 ) -> Times:
-    """What each statement takes once NumPy is there, in turn; the first round only fills the
-    caches."""
+    """What each statement takes once NumPy is there, in turn; the first round fills the caches."""
+    timed = {name: ("-c", TIMED.format(statement)) for name, statement in statements.items()}
     turns = [
-        {
-            name: printed("-c", TIMED.format(statement), environment=environment)
-            for name, statement in statements.items()
-        }
+        {name: printed(*command, environment=environment) for name, command in timed.items()}
         for _ in range(rounds + 1)
     ]
     return {name: [turn[name] for turn in turns[1:]] for name in statements}
@@ -65,24 +58,14 @@ def import_times(
 
 def measured(names: Iterable[str], quick: bool, environment: Mapping[str, str]) -> dict[str, Times]:
     """The rows of imports and memory, of the contenders of these names."""
-    imports = {
-        title: {name: statements[name] for name in names if name in statements}
-        for title, statements in IMPORTS.items()
-    }
-    found = {
-        title: import_times(statements, 1 if quick else 15, environment)
-        for title, statements in imports.items()
-    }
-    command = ("-m", __name__)
-    return found | {
-        "memory of an epoch, MiB": {
-            name: [
-                printed(*command, name, environment=environment) for _ in range(1 if quick else 3)
-            ]
-            for name in names
-            if RESET.exists() and not quick
-        }
-    }
+    found = {}
+    for title, statements in IMPORTS.items():
+        own = {name: statements[name] for name in names if name in statements}
+        found[title] = import_times(own, 1 if quick else 15, environment)
+    epochs = {}
+    for name in names if RESET.exists() and not quick else ():
+        epochs[name] = [printed("-m", __name__, name, environment=environment) for _ in range(3)]
+    return found | {"memory of an epoch, MiB": epochs}
 
 
 def resident(what: str) -> int:
@@ -92,26 +75,23 @@ def resident(what: str) -> int:
 
 
 def of_an_epoch(contender: ModuleType) -> float:
-    """784-16-16-10 over MNIST, batch 32: the images stay bytes, a batch becomes numbers from 0 to 1
-    when it is its turn."""
+    """784-16-16-10 over MNIST, batch 32: the MiB at most.
+
+    The images stay bytes; a batch becomes numbers from 0 to 1 when it is its turn.
+    """
     digits, targets = Digits(), np.eye(10, dtype=np.float32)
-    images, order = (
-        digits.images.reshape(-1, 784),
-        np.random.default_rng(0).permutation(len(digits.images)),
-    )
+    images = digits.images.reshape(-1, 784)
+    order = np.random.default_rng(0).permutation(len(images))
     work = mlp(digits, 32)
-    getattr(ctypes.CDLL(None), "malloc_trim", int)(
-        0
-    )  # what reading the files left over goes back, or it would be used again
+    # What reading the files left over goes back, or it would be used again
+    getattr(ctypes.CDLL(None), "malloc_trim", int)(0)
     RESET.write_text("5")  # the peak is now what is resident
     before = resident("VmRSS")
     step = contender.mlp(work)
     for start in range(0, len(order), 32):
         batch = order[start : start + 32]
-        x, y = (
-            images.take(batch, axis=0).astype(np.float32) / 255,
-            targets.take(digits.labels.take(batch), axis=0),
-        )
+        x = images.take(batch, axis=0).astype(np.float32) / 255
+        y = targets.take(digits.labels.take(batch), axis=0)
         cost = step(contender.array(x), contender.array(y))
     contender.numpy(cost)
     return (resident("VmHWM") - before) / 2**20

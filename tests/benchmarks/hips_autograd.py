@@ -1,5 +1,7 @@
-"""HIPS autograd: NumPy recorded through a wrapped namespace. No layers and no optimizer: the update
-is numpy_by_hand's."""
+"""HIPS autograd: NumPy recorded through a wrapped namespace.
+
+It has no layers and no optimizer: the update is numpy_by_hand's.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from autograd import grad, value_and_grad
 from autograd.scipy.special import logsumexp
 
 from .numpy_by_hand import array as array
-from .numpy_by_hand import descent
+from .numpy_by_hand import descent, windows
 from .numpy_by_hand import numpy as numpy
 from .workloads import Array, Work, affine, mix
 
@@ -49,12 +51,12 @@ def classified(parameters: Any, x: Array, y: Array) -> Any:
 
 
 def convolved(parameters: Any, x: Array, y: Array) -> Any:
-    """Its own convolution loops in Python; a product with the windows, laid out once, is several
-    times faster."""
+    """A product with the windows, laid out once.
+
+    Its own convolution loops in Python, and is several times slower.
+    """
     filters, b, W, c = parameters
-    seen = np.stack([x[:, 0, i : i + 26, j : j + 26] for i in range(3) for j in range(3)]).reshape(
-        9, -1
-    )
+    seen = windows(x)
     a = relu(anp.dot(filters.reshape(8, 9), seen).reshape(8, -1, 26, 26) + b[:, None, None, None])
     a = anp.max(a.reshape(8, -1, 13, 2, 13, 2), axis=(3, 5))
     return cross_entropy(anp.dot(anp.transpose(a, (1, 0, 2, 3)).reshape(len(x), -1), W.T) + c, y)

@@ -1,5 +1,4 @@
-"""JAX, compiled: a step is a function from parameters to parameters, and one call of machine
-code."""
+"""JAX, compiled: a step is a function from parameters to parameters, one call of machine code."""
 
 from __future__ import annotations
 
@@ -66,17 +65,20 @@ def adam(p: Any, g: Any, state: Any, work: Work) -> tuple[Any, Any]:
     m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
     v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
     c1, c2 = 1 - jnp.float32(0.9) ** t, 1 - jnp.float32(0.999) ** t
-    return jax.tree.map(
-        lambda p, m, v: p - work.lr * (m / c1) / (jnp.sqrt(v / c2) + 1e-8), p, m, v
-    ), (m, v, t)
+
+    def updated(p: Any, m: Any, v: Any) -> Any:
+        return p - work.lr * (m / c1) / (jnp.sqrt(v / c2) + 1e-8)
+
+    return jax.tree.map(updated, p, m, v), (m, v, t)
 
 
 def trained(work: Work, cost: Callable[..., Any]) -> Step:
     parameters = jax.tree.map(jnp.asarray, pairs(work.weights))
-    zeros = jax.tree.map(jnp.zeros_like, parameters)
-    state, update = (
-        ((zeros, zeros, jnp.int32(0)), adam) if work.optimizer == "Adam" else ((), descent)
-    )
+    state: Any = ()
+    update = descent
+    if work.optimizer == "Adam":
+        zeros = jax.tree.map(jnp.zeros_like, parameters)
+        state, update = (zeros, zeros, jnp.int32(0)), adam
 
     @jax.jit
     def compiled(p: Any, state: Any, x: Any, y: Any) -> Any:
@@ -108,9 +110,8 @@ written_out = mlp  # to JAX, it is
 
 def hvp(work: Work) -> Step:
     """Forward over reverse, as JAX's documentation advises."""
-    parameters, direction = (
-        jax.tree.map(jnp.asarray, pairs(arrays)) for arrays in (work.weights, work.direction)
-    )
+    both = pairs(work.weights), pairs(work.direction)
+    parameters, direction = jax.tree.map(jnp.asarray, both)
 
     @jax.jit
     def step(x: Any, y: Any) -> Any:

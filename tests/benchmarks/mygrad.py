@@ -1,5 +1,7 @@
-"""MyGrad: NumPy recorded by operator overloading. Its update is numpy_by_hand's; it has no second
-derivatives."""
+"""MyGrad: NumPy recorded by operator overloading.
+
+Its update is numpy_by_hand's; it has no second derivatives.
+"""
 
 from __future__ import annotations
 

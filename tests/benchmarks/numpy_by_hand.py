@@ -1,9 +1,9 @@
-"""Backpropagation written out by hand, as one writes NumPy: no graph, no engine, the chain rule
-worked out on paper.
+"""Backpropagation by hand, as one writes NumPy: no engine, the chain rule worked out on paper.
 
 Every function returns a step, which takes a batch, changes the weights and returns the cost. `g` is
 ∂C/∂a, the gradient that arrives at a layer's output; `delta` is ∂C/∂z, before the activation. What
-is measured everywhere is measured against this."""
+is measured everywhere is measured against this.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +63,10 @@ written_out = mlp  # by hand, all is written out
 
 
 def cross_entropy(logits: Array, y: Array) -> tuple[Any, Array]:
-    """C = −ln p of each example's own class, averaged, and ∂C/∂logits = (p − 1 for the own class) /
-    batch."""
+    """C = −ln p of each example's own class, averaged, and ∂C/∂logits.
+
+    ∂C/∂logits = (p − 1 for the own class) / batch.
+    """
     logits = logits - logits.max(axis=1, keepdims=True)  # e^x cannot overflow
     e = np.exp(logits)
     total = e.sum(axis=1, keepdims=True)
@@ -128,25 +130,27 @@ def classifier(work: Work) -> Step:
     return step
 
 
+def windows(x: Array) -> Array:
+    """Images `(batch, 1, 28, 28)` ↦ what each of nine taps sees, `(9, batch · 26 · 26)`."""
+    taps = [x[:, 0, i : i + 26, j : j + 26] for i in range(3) for j in range(3)]
+    return np.stack(taps).reshape(9, -1)
+
+
 def cnn(work: Work) -> Step:
-    """Filters first, `(8, batch, rows, columns)`: then a convolution is one product, (8, 9) @ (9,
-    batch · rows · columns)."""
+    """Filters first, `(8, batch, rows, columns)`: then a convolution is one product.
+
+    (8, 9) @ (9, batch · rows · columns).
+    """
     (filters, b), (W, c) = layers = pairs(work.weights)
     update = descent([p for layer in layers for p in layer], work)
     corners = [np.s_[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)]  # of each 2×2
 
     def step(x: Array, y: Array) -> Any:
-        n = len(x)
-        seen = np.stack(
-            [x[:, 0, i : i + 26, j : j + 26] for i in range(3) for j in range(3)]
-        ).reshape(9, -1)
-        a = np.maximum(
-            (filters.reshape(8, 9) @ seen).reshape(8, n, 26, 26) + b[:, None, None, None], 0
-        )
-        quarters = [a[corner] for corner in corners]
-        greatest = np.maximum(
-            np.maximum(quarters[0], quarters[1]), np.maximum(quarters[2], quarters[3])
-        )
+        n, seen = len(x), windows(x)
+        z = (filters.reshape(8, 9) @ seen).reshape(8, n, 26, 26) + b[:, None, None, None]
+        a = np.maximum(z, 0)
+        one, two, three, four = quarters = [a[corner] for corner in corners]
+        greatest = np.maximum(np.maximum(one, two), np.maximum(three, four))
         flat = greatest.transpose(1, 0, 2, 3).reshape(n, -1)
         cost, delta = cross_entropy(flat @ W.T + c, y)
         g = (delta @ W).reshape(n, 8, 13, 13).transpose(1, 0, 2, 3) * (greatest > 0)
@@ -155,22 +159,18 @@ def cnn(work: Work) -> Step:
             chosen = free & (quarter == greatest)  # of several that are greatest, the first
             dz[corner] = g * chosen
             free &= ~chosen
-        update(
-            [
-                (dz.reshape(8, -1) @ seen.T).reshape(8, 1, 3, 3),
-                dz.sum(axis=(1, 2, 3)),
-                delta.T @ flat,
-                delta.sum(axis=0),
-            ]
-        )
+        dfilters = (dz.reshape(8, -1) @ seen.T).reshape(8, 1, 3, 3)
+        update([dfilters, dz.sum(axis=(1, 2, 3)), delta.T @ flat, delta.sum(axis=0)])
         return cost
 
     return step
 
 
 def hvp(work: Work) -> Step:
-    """H v by the R-operator, R{·} = ∂/∂ε at w + ε v: the forward and the backward pass,
-    differentiated. (Pearlmutter 1994)"""
+    """H v by the R-operator, R{·} = ∂/∂ε at w + ε v.
+
+    The forward and the backward pass are differentiated. (Pearlmutter 1994)
+    """
     layers, direction = pairs(work.weights), pairs(work.direction)
 
     def step(x: Array, y: Array) -> list[Array]:

@@ -1,12 +1,12 @@
-"""The same by hand, as fast as NumPy goes: what beats plain NumPy, and what `replay` does without
-being told.
+"""The same by hand, as fast as NumPy goes, which is what `replay` does without being told.
 
 Four things pay. Every result has its place, `out=`, so that nothing is allocated. All weights are
 views of one vector, and all gradients of another: an update is two calls, however many layers there
 are. `dot` is called more cheaply than `@`, and a product with a vector of ones adds up rows more
 cheaply than `sum(axis=0)`. Constants are arrays without an axis, which NumPy takes more quickly
 than Python's numbers. What it costs: the batch has one size, and every line says where its result
-goes. The parts are in buffers.py."""
+goes. The parts are in buffers.py.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +52,10 @@ def descent(p: Array, g: Array, work: Work) -> Callable[[], None]:
 def adam(
     p: Array, g: Array, lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
 ) -> Callable[[], None]:
-    """lr · m̂ / (√v̂ + ε) = lr √c₂/c₁ · m / (√v + ε √c₂), c = 1 − βᵗ: the corrections are two
-    numbers, not two arrays."""
+    """lr · m̂ / (√v̂ + ε) = lr √c₂/c₁ · m / (√v + ε √c₂), c = 1 − βᵗ.
+
+    The corrections are two numbers, not two arrays.
+    """
     m, v, scratch = np.zeros_like(p), np.zeros_like(p), np.empty_like(p)
     b1, b2, rest1, rest2 = map(constant, (beta1, beta2, 1 - beta1, 1 - beta2))
     rate, epsilon, t = constant(0), constant(0), 0
@@ -82,17 +84,10 @@ def adam(
 def mlp(work: Work) -> Step:
     p, gradient, weights, gradients = flat(work.weights)
     n = len(work.batches[0][0])
-    network, update = (
-        Dense(n, weights, gradients, sigmoid, sigmoid_slope, last=True),
-        descent(p, gradient, work),
-    )
-    a, error, numbers, scale, size = (
-        network.a,
-        network.g,
-        network.g.reshape(-1),
-        constant(2 / n),
-        constant(n),
-    )
+    network = Dense(n, weights, gradients, sigmoid, sigmoid_slope, last=True)
+    update = descent(p, gradient, work)
+    a, error, numbers = network.a, network.g, network.g.reshape(-1)
+    scale, size = constant(2 / n), constant(n)
 
     def step(x: Array, y: Array) -> Any:
         network.forward(x)
@@ -130,10 +125,8 @@ def cnn(work: Work) -> Step:
     n = len(work.batches[0][0])
     a, g, mask = (np.empty((n, 8 * 13 * 13), np.float32) for _ in range(3))
     images, dimages = (x.reshape(n, 8, 13, 13).transpose(1, 0, 2, 3) for x in (a, g))
-    convolution, output = (
-        Convolution(n, *weights[:2], *gradients[:2]),
-        Dense(n, weights[2:], gradients[2:], below=g),
-    )
+    convolution = Convolution(n, *weights[:2], *gradients[:2])
+    output = Dense(n, weights[2:], gradients[2:], below=g)
     loss, update = cross_entropy(output.a, output.g), descent(p, gradient, work)
 
     def step(x: Array, y: Array) -> Any:
@@ -151,21 +144,14 @@ def cnn(work: Work) -> Step:
 
 
 def hvp(work: Work) -> Step:
-    """The R-operator, h above R{h} in one array, R{δ} above δ in another: R{∂C/∂W} = R{δ}ᵀ h + δᵀ
-    R{h} is one product."""
+    """The R-operator, with h above R{h} in one array, and R{δ} above δ in another.
+
+    R{∂C/∂W} = R{δ}ᵀ h + δᵀ R{h} is then one product.
+    """
     _, _, weights, products = flat(work.weights)
     n = len(work.batches[0][0])
-    layers = [
-        Differentiated(n, *arrays)
-        for arrays in zip(
-            *(
-                arrays[start::2]
-                for arrays in (weights, work.direction, products)
-                for start in (0, 1)
-            ),
-            strict=True,
-        )
-    ]
+    kinds = [each[start::2] for each in (weights, work.direction, products) for start in (0, 1)]
+    layers = [Differentiated(n, *arrays) for arrays in zip(*kinds, strict=True)]
     output, scale = layers[-1], constant(2 / n)
 
     def step(x: Array, y: Array) -> list[Array]:
@@ -183,8 +169,10 @@ def hvp(work: Work) -> Step:
 
 
 def affine_chain(work: Work) -> Step:
-    """One number is fastest as Python's own float; many stay in one array, which every operation
-    changes in place."""
+    """One number is fastest as Python's own float.
+
+    Many stay in one array, which every operation changes in place.
+    """
     if not work.batches[0][0].ndim:
         return lambda x: (affine(float(x)), multiplied(1.0))
     slope, shift = constant(SLOPE, float), constant(SHIFT, float)
@@ -210,8 +198,10 @@ def multiplied(g: float) -> float:
 
 
 def mix_chain(work: Work) -> Step:
-    """Likewise, with math's functions for one number; many take the slopes on the way, so that no
-    result is kept."""
+    """Likewise, with math's functions for one number.
+
+    Many take the slopes on the way, so that no result is kept.
+    """
     x0 = work.batches[0][0]
     if not x0.ndim:
         return one_number

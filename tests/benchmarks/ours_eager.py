@@ -31,9 +31,10 @@ def started(model: nn.Sequential, weights: Sequence[Array]) -> nn.Sequential:
 
 def stack(weights: Sequence[Array], activation: type[nn.Module]) -> list[nn.Module]:
     """Linear layers of the weights' shapes, the activation behind each."""
-    return [
-        layer for W in weights[::2] for layer in (nn.Linear(W.shape[1], W.shape[0]), activation())
-    ]
+    layers: list[nn.Module] = []
+    for W in weights[::2]:
+        layers += [nn.Linear(W.shape[1], W.shape[0]), activation()]
+    return layers
 
 
 def trained(work: Work, model: nn.Sequential, cost: Callable[[Any, Array], Any]) -> Step:
@@ -68,18 +69,15 @@ def classifier(work: Work) -> Step:
 
 
 def cnn(work: Work) -> Step:
-    model = nn.Sequential(
-        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 13 * 13, 10)
-    )
+    convolution = [nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
+    model = nn.Sequential(*convolution, nn.Linear(8 * 13 * 13, 10))
     return trained(work, model, nn.CrossEntropy())
 
 
 def written_out(work: Work) -> Step:
     """Without nn: operators of Tensors, and the update by hand."""
-    W1, b1, W2, b2, W3, b3 = parameters = [
-        Tensor(p.copy(), requires_grad=True) for p in work.weights
-    ]
-    lr = work.lr
+    parameters = [Tensor(p.copy(), requires_grad=True) for p in work.weights]
+    (W1, b1, W2, b2, W3, b3), lr = parameters, work.lr
 
     def step(x: Array, y: Array) -> Tensor:
         a1 = (x @ W1.T + b1).sigmoid()

@@ -1,5 +1,4 @@
-"""This engine, a step recorded once and then replayed: the steps are ours_eager's, word for
-word."""
+"""This engine, a step recorded once and then replayed: the steps are those of ours_eager."""
 
 from __future__ import annotations
 

@@ -1,16 +1,17 @@
-"""Who is how fast: interleaved rounds, in a process of its own whose threads are set before
-anything is imported.
+"""Who is how fast: interleaved rounds, in a process whose threads are set before any import.
 
     python -m tests.benchmarks.race --threads 1 --out build/bench/1.json
 
 A row's contenders take turns, A B C A B C …, so that whatever disturbs the machine disturbs all of
-them. Before a time counts, the results of their first steps have to agree."""
+them. Before a time counts, the results of their first steps have to agree.
+"""
 
 from __future__ import annotations
 
 import argparse
 import gc
 import importlib
+import itertools
 import json
 import statistics
 import sys
@@ -68,16 +69,13 @@ class Runner:
 
     def numbers(self, result: Any) -> list[Array]:
         """A result as NumPy has it."""
-        return [
-            np.asarray(self.contender.numpy(x), float)
-            for x in (result if isinstance(result, tuple | list) else [result])
-        ]
+        results = result if isinstance(result, tuple | list) else [result]
+        return [np.asarray(self.contender.numpy(x), float) for x in results]
 
     def first(self) -> list[list[Array]]:
         """The results of the first steps."""
-        return [
-            self.numbers(self.step(*self.batches[i % len(self.batches)])) for i in range(CHECKED)
-        ]
+        batches = itertools.islice(itertools.cycle(self.batches), CHECKED)
+        return [self.numbers(self.step(*batch)) for batch in batches]
 
     def seconds(self) -> float:
         """The time of one step, in a round; a result that is still being computed is waited for."""
@@ -114,16 +112,17 @@ def agree(runners: dict[str, Runner]) -> None:
     firsts = {name: named(name, runner.first) for name, runner in runners.items()}
     reference, expected = next(iter(firsts.items()))
     for name, results in firsts.items():
+        tolerance = runners[name].work.tolerance
         for number, (found, wanted) in enumerate(zip(results, expected, strict=True), 1):
             for x, y in zip(found, wanted, strict=True):
-                if (
-                    x.shape == y.shape
-                    and np.abs(x - y).max() <= runners[name].work.tolerance * np.abs(y).max()
-                ):
-                    continue
-                raise Disagreement(
-                    f"{name} and {reference} disagree at step {number}: {x} against {y}"
-                )
+                if not close(x, y, tolerance):
+                    raise Disagreement(
+                        f"{name} and {reference} disagree at step {number}: {x} against {y}"
+                    )
+
+
+def close(x: Array, y: Array, tolerance: float) -> bool:
+    return x.shape == y.shape and bool(np.abs(x - y).max() <= tolerance * np.abs(y).max())
 
 
 def race(
@@ -154,11 +153,8 @@ def curves(digits: Digits, modules: dict[str, ModuleType], quick: bool) -> dict[
         for size, make in points.items():
             work = make()
             times = race(work, modules, 2 if quick else 9, round_length(quick))
-            found.setdefault(what, {})[size] = {
-                "operations": work.operations,
-                "flops": work.flops,
-                "times": times,
-            }
+            counts = {"operations": work.operations, "flops": work.flops}
+            found.setdefault(what, {})[size] = {**counts, "times": times}
             progress(f"{what} {size}", times)
     return found
 
@@ -188,12 +184,8 @@ def main() -> None:
         if args.only not in title:
             continue
         work = make()
-        found[title] = race(
-            work,
-            modules,
-            min(args.rounds, 5) if work.afresh else args.rounds,
-            round_length(args.quick),
-        )
+        rounds = min(args.rounds, 5) if work.afresh else args.rounds
+        found[title] = race(work, modules, rounds, round_length(args.quick))
         progress(title, found[title])
     results = {
         "threads": args.threads,

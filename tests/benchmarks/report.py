@@ -1,11 +1,11 @@
-"""The table: a row for each work, a column for each contender, and what machine it was measured
-on."""
+"""The table: a row for each work, a column for each contender; and the machine that measured."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
 import platform
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
@@ -18,22 +18,21 @@ REFERENCE = "numpy_by_hand"
 LIBRARIES = ("torch", "jax", "autograd", "mygrad")
 
 
+def processor() -> str:
+    """Its name, as Linux tells it; else as Python does."""
+    cpu = Path("/proc/cpuinfo")
+    told = (
+        re.search(r"^model name\s*:(.*)$", cpu.read_text(), re.MULTILINE) if cpu.exists() else None
+    )
+    return told[1].strip() if told else platform.processor()
+
+
 def machine(modules: Iterable[str]) -> dict[str, str]:
     """What a time depends on."""
-    cpu = Path("/proc/cpuinfo")
-    models = (
-        [
-            line.partition(":")[2].strip()
-            for line in cpu.read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        if cpu.exists()
-        else []
-    )
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     blas = {
         f"{pool['internal_api']} {pool['version']}, {pool.get('architecture', 'unknown')} kernels"
-        for pool in threadpool_info()
-        if pool["user_api"] == "blas"
+        for pool in pools
     }
     used = {
         library: importlib.metadata.version(library)
@@ -41,7 +40,7 @@ def machine(modules: Iterable[str]) -> dict[str, str]:
         if any(library in name for name in modules)
     }
     return {
-        "processor": f"{models[0] if models else platform.processor()}, {os.cpu_count()} cores",
+        "processor": f"{processor()}, {os.cpu_count()} cores",
         "system": platform.platform(),
         "Python": platform.python_version(),
         "NumPy": np.__version__,
@@ -65,8 +64,7 @@ def markdown(header: list[str], lines: Iterable[list[str]]) -> str:
 
 
 def with_ratio(times: list[float], row: dict[str, list[float]]) -> str:
-    """The median of the rounds' ratios: both were measured in the same round, whatever disturbed
-    it."""
+    """The median of the rounds' ratios: both were measured in one round, whatever disturbed it."""
     ratio = median(time / by_hand for time, by_hand in zip(times, row[REFERENCE], strict=True))
     return f"**{ratio:.2f}** {duration(median(times))}"
 
@@ -79,27 +77,20 @@ def table(
     names: dict[str, str], rows: dict[str, dict[str, list[float]]], cell: Callable[..., str]
 ) -> str:
     """A row's cells are made of a contender's times and those of all."""
-    return markdown(
-        ["", *names.values()],
-        [
-            [title, *[cell(times[name], times) if name in times else "–" for name in names]]
-            for title, times in rows.items()
-        ],
-    )
+    lines = [
+        [title, *[cell(times[name], times) if name in times else "–" for name in names]]
+        for title, times in rows.items()
+    ]
+    return markdown(["", *names.values()], lines)
 
 
 def page(runs: list[dict[str, Any]], apart: dict[str, dict[str, list[float]]]) -> str:
-    """All that was measured: the runs, one for each number of threads, and what had a process of
-    its own."""
-    names = runs[0]["names"]
-    parts = [
-        "\n".join(
-            [
-                *[f"- {what}: {value}" for what, value in runs[0]["machine"].items()],
-                *[f"- left out: {name} ({reason})" for name, reason in runs[0]["missing"].items()],
-            ]
-        )
-    ]
+    """All that was measured: a run for each number of threads, and what had its own process."""
+    first = runs[0]
+    names = first["names"]
+    facts = [f"- {what}: {value}" for what, value in first["machine"].items()]
+    facts += [f"- left out: {name} ({reason})" for name, reason in first["missing"].items()]
+    parts = ["\n".join(facts)]
     for run in runs:
         threads = f"{run['threads']} thread{'s' * (run['threads'] > 1)}"
         parts += [

@@ -28,9 +28,10 @@ def started(model: nn.Sequential, weights: Sequence[Array]) -> nn.Sequential:
 
 
 def stack(weights: Sequence[Array], activation: type[nn.Module]) -> list[nn.Module]:
-    return [
-        layer for W in weights[::2] for layer in (nn.Linear(W.shape[1], W.shape[0]), activation())
-    ]
+    layers: list[nn.Module] = []
+    for W in weights[::2]:
+        layers += [nn.Linear(W.shape[1], W.shape[0]), activation()]
+    return layers
 
 
 def trained(work: Work, model: nn.Sequential, cost: Callable[[Any, Any], Any]) -> Step:
@@ -63,9 +64,8 @@ def classifier(work: Work) -> Step:
 
 
 def cnn(work: Work) -> Step:
-    model = nn.Sequential(
-        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 13 * 13, 10)
-    )
+    convolution = [nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
+    model = nn.Sequential(*convolution, nn.Linear(8 * 13 * 13, 10))
     return trained(work, model, nn.CrossEntropyLoss())
 
 

@@ -1,8 +1,9 @@
-"""What is timed: the rows of the table. All contenders get the same data, the same start weights
-and the same rates.
+"""What is timed: the rows of the table.
 
-Weights lie as `nn.Linear` has them, `(out, in)`; a contender may turn them. Everything is float32,
-chains are float64."""
+All contenders get the same data, the same start weights and the same rates. Weights lie as
+`nn.Linear` has them, `(out, in)`; a contender may turn them. Everything is float32, chains are
+float64.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +28,10 @@ CHAIN = 1000  # operations
 
 @dataclass(frozen=True)
 class Work:
-    """One row: a contender's function named `kind` makes a step of it, which is called with one
-    batch after the other."""
+    """One row: a contender's function named `kind` makes a step of it.
+
+    The step is called with one batch after the other.
+    """
 
     kind: str
     batches: Sequence[tuple[Array, ...]]
@@ -37,13 +40,9 @@ class Work:
     optimizer: str = "SGD"
     direction: Sequence[Array] = ()  # v of the Hessian-vector product, shaped as the weights
     per: int = 1  # a step's time is divided by this
-    afresh: bool = (
-        False  # each round begins again with the start weights, and sees every batch once
-    )
-    operations: int = (
-        0  # that a step of the first network records, and the FLOPs of its matrix products
-    )
-    flops: int = 0
+    afresh: bool = False  # each round begins with the start weights, and sees every batch once
+    operations: int = 0  # that a step of the first network records
+    flops: int = 0  # of its matrix products
 
     @property
     def tolerance(self) -> float:
@@ -77,9 +76,8 @@ class Digits:
         """Images `(size, 784)` from 0 to 1, and their labels."""
         count = min(count, len(self.images) // size)
         x = self.images[: size * count].reshape(count, size, 784).astype(np.float32) / 255
-        return list(
-            zip(x, self.labels[: size * count].reshape(count, size).astype(np.int64), strict=True)
-        )
+        y = self.labels[: size * count].reshape(count, size).astype(np.int64)
+        return list(zip(x, y, strict=True))
 
     def one_hot(self, size: int) -> list[tuple[Array, Array]]:
         """The same with 1 for the digit, and 0 elsewhere."""
@@ -89,25 +87,17 @@ class Digits:
 def mlp(digits: Digits, size: int, layers: Sequence[int] = LAYERS, kind: str = "mlp") -> Work:
     """Sigmoid everywhere, C = Σ (a − y)² / batch, gradient descent."""
     shapes = dense(layers)
-    products = [
-        math.prod(shape) for shape in shapes
-    ]  # forward, weights' gradient; inputs' gradient but for the first
+    products = list(map(math.prod, shapes))
+    # forward, the weights' gradient, and the inputs' gradient but for the first
     flops = 2 * size * (3 * sum(products) - products[0])
-    return Work(
-        kind, digits.one_hot(size), start(*shapes), operations=2 * len(shapes) + 3, flops=flops
-    )
+    counts = {"operations": 2 * len(shapes) + 3, "flops": flops}
+    return Work(kind, digits.one_hot(size), start(*shapes), **counts)
 
 
 def classifier(digits: Digits, optimizer: str, lr: float, count: int = 8) -> Work:
     """784-128-64-10, ReLU, cross-entropy."""
-    return Work(
-        "classifier",
-        digits.batches(32, count),
-        start(*dense((784, 128, 64, 10))),
-        lr,
-        optimizer,
-        afresh=optimizer == "Adam",
-    )
+    batches, weights = digits.batches(32, count), start(*dense((784, 128, 64, 10)))
+    return Work("classifier", batches, weights, lr, optimizer, afresh=optimizer == "Adam")
 
 
 def cnn(digits: Digits) -> Work:
@@ -141,15 +131,13 @@ def mix(x: Any, sin: Callable[[Any], Any], tanh: Callable[[Any], Any]) -> Any:
 
 def rows(digits: Digits, quick: bool = False) -> dict[str, Callable[[], Work]]:
     """The table's rows by title; each is made when it is its turn, as an epoch is 190 MB."""
-    many = np.linspace(0.5, 1.5, 100)
-    return {
-        f"784-16-16-10, batch {size}": partial(mlp, digits, size) for size in (1, 10, 32, 100, 1000)
-    } | {
+    many, epoch = np.linspace(0.5, 1.5, 100), 20 if quick else 1875
+    adam = partial(classifier, digits, "Adam", 0.001, epoch)
+    sizes = (1, 10, 32, 100, 1000)
+    return {f"784-16-16-10, batch {size}": partial(mlp, digits, size) for size in sizes} | {
         "the same written out, batch 32": partial(mlp, digits, 32, kind="written_out"),
         "784-128-64-10 cross-entropy, SGD": partial(classifier, digits, "SGD", 0.01),
-        "784-128-64-10 cross-entropy, Adam, an epoch": partial(
-            classifier, digits, "Adam", 0.001, 20 if quick else 1875
-        ),
+        "784-128-64-10 cross-entropy, Adam, an epoch": adam,
         "CNN, batch 32": partial(cnn, digits),
         "Hessian-vector product, batch 32": partial(hvp, digits),
         "chain of × and +, one number, per operation": partial(chain, "affine_chain", 0.5),
@@ -162,13 +150,11 @@ def rows(digits: Digits, quick: bool = False) -> dict[str, Callable[[], Work]]:
 def sweeps(digits: Digits, quick: bool = False) -> dict[str, dict[int, Callable[[], Work]]]:
     """The figure's curves: the first network with more and more of one thing."""
     points = slice(None, None, 4) if quick else slice(None)
+    batches = (1, 3, 10, 32, 100, 316, 1000)[points]
+    widths = (8, 16, 32, 64, 128, 256, 512)[points]
+    depths = (1, 2, 4, 8, 16, 32)[points]
     return {
-        "batch": {n: partial(mlp, digits, n) for n in (1, 3, 10, 32, 100, 316, 1000)[points]},
-        "width": {
-            n: partial(mlp, digits, 32, (784, n, n, 10))
-            for n in (8, 16, 32, 64, 128, 256, 512)[points]
-        },
-        "depth": {
-            n: partial(mlp, digits, 32, (784, *[16] * n, 10)) for n in (1, 2, 4, 8, 16, 32)[points]
-        },
+        "batch": {n: partial(mlp, digits, n) for n in batches},
+        "width": {n: partial(mlp, digits, 32, (784, n, n, 10)) for n in widths},
+        "depth": {n: partial(mlp, digits, 32, (784, *[16] * n, 10)) for n in depths},
     }

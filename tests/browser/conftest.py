@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Error, sync_playwright
+from screen import SCREENSHOTS
 
-ROOT = Path(__file__).parents[2]
-SCREENSHOTS = ROOT / "build" / "browser"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = [
     "--no-sandbox",
@@ -29,8 +27,7 @@ MISSING = (
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium, else the one that Playwright brings; without either the tests fail,
-    and don't skip."""
+    """The system's Chromium, else the one that Playwright brings; without either the tests fail."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:

@@ -1,5 +1,7 @@
-"""The built pages in a real browser, wide in the light and narrow in the dark; screenshots in
-build/browser/pages/."""
+"""The built pages in a real browser, wide in the light and narrow in the dark.
+
+Screenshots are kept in build/browser/pages/.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, SCREENSHOTS
 from playwright.sync_api import Browser
+from screen import ROOT, SCREENSHOTS, listen
 
 BUILT = ROOT / "docs" / "_build" / "html"
 PAGES = sorted(BUILT.glob("*.html")) + sorted(BUILT.glob("[!_]*/**/*.html"))
-BLIND = """[...document.images].filter(x => !x.alt && !x.closest('.sphx-glr-thumbcontainer')  // whose title stands below it
+# The title of a thumbnail stands below it
+BLIND = """[...document.images].filter(x => !x.alt && !x.closest('.sphx-glr-thumbcontainer')
     || x.checkVisibility() && !x.naturalWidth).map(x => x.outerHTML)"""
 
 
 def complaints(page: Any, path: Path) -> list[str]:
-    """What a reader would miss on a page: images without a text or a file, and what does not fit in
-    the window's width."""
+    """What a reader would miss: images without a text or a file, what is wider than the window."""
     page.goto(path.as_uri())
     for frame in page.frames:
         frame.wait_for_load_state()
@@ -26,9 +28,8 @@ def complaints(page: Any, path: Path) -> list[str]:
     if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
         found.append("wider than the window")
     name = str(path.relative_to(BUILT).with_suffix("")).replace("/", "_")
-    page.screenshot(
-        path=SCREENSHOTS / "pages" / f"{name}_{page.viewport_size['width']}.png", full_page=True
-    )
+    kept = SCREENSHOTS / "pages" / f"{name}_{page.viewport_size['width']}.png"
+    page.screenshot(path=kept, full_page=True)
     return [f"{path.name}: {what}" for what in found]
 
 
@@ -38,14 +39,7 @@ def test_every_page_fits_shows_its_pictures_and_asks_nobody(
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
     noise: list[str] = []
-    page.on("console", lambda message: noise.append(message.text))
-    page.on("pageerror", lambda error: noise.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            noise.append(request.url) if request.url.startswith(("http", "ws")) else None
-        ),
-    )
+    listen(page, noise)
     assert len(PAGES) > 50
     assert [what for path in PAGES for what in complaints(page, path)] == noise == []
     page.close()

@@ -1,24 +1,22 @@
-"""The stepper in a real browser: every step, key and click, light and dark, wide and narrow;
-screenshots in build/browser/."""
+"""The stepper in a real browser: every step, key and click, light and dark, wide and narrow.
+
+Screenshots are kept in build/browser/.
+"""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from conftest import SCREENSHOTS
+from screen import SCREENSHOTS, listen
 from test_stepper import HOSTILE, classifier, data, neuron, parameter, residual, twice
 
 from tinygrad_edu import stepper
-from tinygrad_edu.graph.expression import readable
-from tinygrad_edu.graph.stepping.layout import shown
+from tinygrad_edu.graph.expression import name_text
+from tinygrad_edu.graph.stepping.layout import value_or_scale
 from tinygrad_edu.graph.steps import Backward, Forward, steps
 
 PAGES: dict[str, Callable[[], Any]] = {
@@ -37,17 +35,9 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
 
     def opened(output: Any, **options: Any) -> Page:
         (made := stepper(output)).save(tmp_path / "steps.html")
-        page = browser.new_page(
-            **{"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"} | options
-        )
-        page.on("console", lambda message: noise.append(message.text))
-        page.on("pageerror", lambda error: noise.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                noise.append(request.url) if request.url.startswith(("http", "ws")) else None
-            ),
-        )
+        usual = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
+        page = browser.new_page(**usual | options)
+        listen(page, noise)
         page.goto((tmp_path / "steps.html").as_uri())
         page.graph = made.graph  # type: ignore[attr-defined]
         return page
@@ -62,11 +52,8 @@ def at(page: Page) -> int:
 
 def texts(page: Page, kind: str) -> dict[str, str]:
     """What stands in the boxes of the graph, by the node's id."""
-    return dict(
-        page.eval_on_selector_all(
-            f".node .{kind}", "all => all.map(x => [x.closest('.node').id, x.textContent])"
-        )
-    )
+    pairs = "all => all.map(x => [x.closest('.node').id, x.textContent])"
+    return dict(page.eval_on_selector_all(f".node .{kind}", pairs))
 
 
 def visible(page: Page) -> Locator:
@@ -94,10 +81,10 @@ def test_every_step_shows_the_engine_s_numbers(show: Show, name: str) -> None:
     for number, step in enumerate(seeded(walk), 1):
         page.keyboard.press("ArrowRight")
         if isinstance(step, Forward):
-            values[step.node.id] = signed(shown(step.node.value))
+            values[step.node.id] = signed(value_or_scale(step.node.value))
         else:
             key, total = step
-            gradients[key] = signed(shown(total))
+            gradients[key] = signed(value_or_scale(total))
         assert at(page) == number
         assert {key: text for key, text in texts(page, "value").items() if text} == values
         assert {key: text for key, text in texts(page, "gradient").items() if text} == gradients
@@ -108,15 +95,11 @@ def test_every_step_shows_the_engine_s_numbers(show: Show, name: str) -> None:
 
 
 def seeded(walk: list[Forward | Backward]) -> list[Any]:
-    """Forward steps, and for backward ones the node and what it has received: the output's 1 is
-    first."""
+    """Forward steps, then the node and what it has received for backward ones: first the output."""
     forward = [step for step in walk if isinstance(step, Forward)]
+    backward = [(step.source.id, step.after) for step in walk if isinstance(step, Backward)]
     output = forward[-1].node
-    return [
-        *forward,
-        (output.id, output.gradient),
-        *[(s.source.id, s.after) for s in walk if isinstance(s, Backward)],
-    ]
+    return [*forward, (output.id, output.gradient), *backward]
 
 
 def overlapping(page: Page) -> list[str]:
@@ -127,10 +110,12 @@ def overlapping(page: Page) -> list[str]:
             x => x.textContent && x.checkVisibility({visibilityProperty: true}));
         const meet = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 &&
             Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
+        const box = x => x.getBoundingClientRect();
         const pairs = all => all.flatMap((x, i) => all.slice(i + 1)
-            .filter(y => !x.contains(y) && meet(x.getBoundingClientRect(), y.getBoundingClientRect()))
+            .filter(y => !x.contains(y) && meet(box(x), box(y)))
             .map(y => `${x.textContent} | ${y.textContent}`));
-        return [...pairs(seen("figure, .ruled, article p, article h2, pre")), ...pairs(seen("#graph text"))];
+        const panel = "figure, .ruled, article p, article h2, pre";
+        return [...pairs(seen(panel)), ...pairs(seen("#graph text"))];
     }""")
     )
 
@@ -151,9 +136,8 @@ def test_only_edges_that_were_passed_show_what_they_passed(show: Show) -> None:
     page = show(neuron()[0])
     assert page.locator(".edge text:visible").count() == 0
     page.keyboard.press("End")
-    assert (
-        page.locator(".edge text:visible").count() == 2 * 7
-    )  # × local and = contribution; x1 and x2 require no gradient
+    # × local and = contribution on seven edges: x1 and x2 require no gradient
+    assert page.locator(".edge text:visible").count() == 2 * 7
     assert page.locator(".edge.way").count() > 1  # the paths to the last leaf
 
 
@@ -210,10 +194,8 @@ def test_it_can_be_used_by_keyboard_and_heard(show: Show) -> None:
     page.locator("#n3").focus()
     assert page.locator("#n3 .halo").evaluate("halo => getComputedStyle(halo).stroke") != "none"
     page.keyboard.press("Enter")
-    assert (
-        page.locator("#spoken").inner_text()
-        == "Step 4 of 11, forward: t is computed: t = tanh(s) = tanh(0.7000) = 0.6044"
-    )
+    told = "Step 4 of 11, forward: t is computed: t = tanh(s) = tanh(0.7000) = 0.6044"
+    assert page.locator("#spoken").inner_text() == told
     assert page.locator("#spoken").get_attribute("aria-live") == "polite"
     for control in page.locator("button, input, [role=button]").all():
         assert control.get_attribute("aria-label") or control.inner_text().strip()
@@ -228,16 +210,13 @@ def test_dark_and_narrow_pages_show_everything(
     show: Show, name: str, scheme: str, width: int
 ) -> None:
     page = show(PAGES[name](), color_scheme=scheme, viewport={"width": width, "height": 800})
-    assert (
-        page.evaluate("getComputedStyle(document.body).backgroundColor")
-        == {"dark": "rgb(18, 24, 31)", "light": "rgb(255, 255, 255)"}[scheme]
-    )
+    paper = {"dark": "rgb(18, 24, 31)", "light": "rgb(255, 255, 255)"}[scheme]
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == paper
     last = len(data(page.content())["steps"]) - 1
     for step in (0, last // 3, last * 3 // 4, last):
         page.locator("#slider").fill(str(step))
-        assert page.evaluate(
-            "document.documentElement.scrollWidth <= innerWidth"
-        ) and not overlapping(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert not overlapping(page)
         assert step == 0 or in_sight(page)
         keep(page, f"{name}_{scheme}_{width}_{step:02}")
 
@@ -248,7 +227,8 @@ def in_sight(page: Page) -> bool:
         page.evaluate("""() => {
         const frame = document.getElementById("graph").getBoundingClientRect();
         const box = document.querySelector(".node.now").getBoundingClientRect();
-        return box.right > frame.left && box.left < frame.right && box.bottom > frame.top && box.top < frame.bottom;
+        return box.right > frame.left && box.left < frame.right
+            && box.bottom > frame.top && box.top < frame.bottom;
     }""")
     )
 
@@ -259,7 +239,7 @@ def test_hostile_names_are_text_and_run_nothing(show: Show, name: str) -> None:
     page.on("dialog", lambda dialog: pytest.fail("a name ran a script"))
     page.keyboard.press("End")
     assert page.locator("script").count() == 2 and page.locator("#graph > svg").count() == 1
-    assert readable(name)[:20] in " ".join(page.locator("#n0 text").all_text_contents())
+    assert name_text(name)[:20] in " ".join(page.locator("#n0 text").all_text_contents())
 
 
 def test_a_notebook_s_frame_runs_the_page(show: Show) -> None:

@@ -1,28 +1,28 @@
-"""The operators and methods of a Tensor: each is a NumPy function with the Tensor as its first
-argument.
+"""What makes a Tensor behave as an array: operators, methods, conversions, NumPy's two protocols.
 
-They are a look-up in `REGISTRY`, nothing else: what runs there is filled in by derivatives.py,
-composed.py and special.py."""
+Operators and methods are NumPy functions with the Tensor as their first argument: a look-up in
+`REGISTRY`, which derivatives.py and the files of operations/ fill.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core import errors
+from tinygrad_edu.core.switches import TRANSFORMING
 
+Array = np.ndarray[Any, Any]
 Method = Callable[..., Any]
 
 REGISTRY: dict[Callable[..., Any], Any] = {}  # NumPy's function ↦ what runs when it meets a Tensor
-OURS: dict[
-    str, Callable[..., Any]
-] = {}  # the methods that are functions of our own, from special.py
 
 
 def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """Call a NumPy function, or one of ours, on Tensors: what the registry holds for it runs."""
+    """Call a function on Tensors: what the registry holds for it runs."""
     run = REGISTRY.get(function)
     if run is None:
         raise errors.no_derivative(function)
@@ -40,17 +40,15 @@ def method(function: Callable[..., Any]) -> Method:
 
 
 def operators(function: Callable[..., Any]) -> tuple[Method, Method]:
-    """The operator that is an Operation on two arguments, tensor / 2.0, and the one with self on
-    the right, 2.0 / tensor."""
+    """tensor / 2.0, and with self on the right 2.0 / tensor."""
     return (
-        lambda self, other: REGISTRY[function].call((self, other)),
-        lambda self, other: REGISTRY[function].call((other, self)),
+        lambda self, other: REGISTRY[function].__call__(self, other),
+        lambda self, other: REGISTRY[function].__call__(other, self),
     )
 
 
 def in_place(function: Callable[..., Any]) -> Method:
-    """`p -= step` makes a new Tensor, which is refused where it would silently leave the parameter
-    as it was."""
+    """`z += 1` makes a new Tensor; of a parameter it is refused, since the parameter would stay."""
 
     def call(self: Any, other: Any) -> Any:
         if self.requires_grad and self.operation is None:
@@ -60,35 +58,32 @@ def in_place(function: Callable[..., Any]) -> Method:
     return call
 
 
-def ours(name: str) -> Method:
-    """A method that is a function of special.py. That file is built on Tensor, and enters its
-    functions in OURS."""
-
-    def call(self: Any, *args: Any, **options: Any) -> Any:
-        return OURS[name](self, *args, **options)
-
-    call.__name__, call.__doc__ = name, f"special.{name}, recorded."
-    return call
-
-
-class Methods:
-    """What ndarray can do and has a derivative, in columns."""
+class ArrayLike:
+    """What a Tensor has in common with an ndarray."""
 
     __slots__ = ()
     __hash__ = object.__hash__
-    data: Any
+    data: Any  # an array, or the number of NumPy's that a function gave
+    name: str | None
+    operation: Any
+    requires_grad: bool
+    relu: Method  # as the three below, from operations/special.py
+    sigmoid: Method
+    softmax: Method
+    log_softmax: Method
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.data.shape  # type: ignore[no-any-return]
+        shape: tuple[int, ...] = self.data.shape
+        return shape
 
     @property
     def ndim(self) -> int:
-        return self.data.ndim  # type: ignore[no-any-return]
+        return len(self.data.shape)
 
     @property
     def size(self) -> int:
-        return self.data.size  # type: ignore[no-any-return]
+        return int(self.data.size)
 
     @property
     def dtype(self) -> Any:
@@ -110,20 +105,25 @@ class Methods:
     (__mod__, __rmod__), __imod__ = operators(np.remainder), in_place(np.remainder)
     (__pow__, __rpow__), __ipow__ = operators(np.power), in_place(np.power)
     (__matmul__, __rmatmul__), __imatmul__ = operators(np.matmul), in_place(np.matmul)
-    __floordiv__, __rfloordiv__ = method(np.floor_divide), lambda self, other: apply(np.floor_divide, other, self)
-    __neg__, __pos__, __abs__, __round__ = method(np.negative), method(np.positive), method(np.absolute), method(np.round)
+    (__floordiv__, __rfloordiv__) = operators(np.floor_divide)
+    __neg__, __pos__ = method(np.negative), method(np.positive)
+    __abs__, __round__ = method(np.absolute), method(np.round)
     __eq__, __ne__ = method(np.equal), method(np.not_equal)
-    __lt__, __le__, __gt__, __ge__ = method(np.less), method(np.less_equal), method(np.greater), method(np.greater_equal)
+    __lt__, __le__ = method(np.less), method(np.less_equal)
+    __gt__, __ge__ = method(np.greater), method(np.greater_equal)
 
-    exp, log, sqrt, tanh, abs = method(np.exp), method(np.log), method(np.sqrt), method(np.tanh), method(np.absolute)
-    sum, prod, mean, var, std = method(np.sum), method(np.prod), method(np.mean), method(np.var), method(np.std)
-    max, min, argmax, argmin, argsort = method(np.max), method(np.min), method(np.argmax), method(np.argmin), method(np.argsort)
-    cumsum, cumprod, clip, dot, trace = method(np.cumsum), method(np.cumprod), method(np.clip), method(np.dot), method(np.trace)
-    squeeze, swapaxes, ravel, diagonal = method(np.squeeze), method(np.swapaxes), method(np.ravel), method(np.diagonal)
-    take, repeat, copy, round = method(np.take), method(np.repeat), method(np.copy), method(np.round)
-    all, any, nonzero, searchsorted = method(np.all), method(np.any), method(np.nonzero), method(np.searchsorted)
-    flatten, astype = method(np.ndarray.flatten), method(np.ndarray.astype)
-    relu, sigmoid, softmax, log_softmax = ours("relu"), ours("sigmoid"), ours("softmax"), ours("log_softmax")
+    abs, exp, log = method(np.absolute), method(np.exp), method(np.log)
+    sqrt, tanh, clip = method(np.sqrt), method(np.tanh), method(np.clip)
+    sum, prod, mean = method(np.sum), method(np.prod), method(np.mean)
+    var, std, trace = method(np.var), method(np.std), method(np.trace)
+    max, argmax, cumsum = method(np.max), method(np.argmax), method(np.cumsum)
+    min, argmin, cumprod = method(np.min), method(np.argmin), method(np.cumprod)
+    all, any, nonzero = method(np.all), method(np.any), method(np.nonzero)
+    dot, argsort, searchsorted = method(np.dot), method(np.argsort), method(np.searchsorted)
+    ravel, squeeze, swapaxes = method(np.ravel), method(np.squeeze), method(np.swapaxes)
+    take, repeat, diagonal = method(np.take), method(np.repeat), method(np.diagonal)
+    copy, round = method(np.copy), method(np.round)
+    astype, flatten = method(np.ndarray.astype), method(np.ndarray.flatten)
     # fmt: on
 
     def reshape(self, *shape: Any) -> Any:
@@ -133,3 +133,115 @@ class Methods:
     def transpose(self, *axes: Any) -> Any:
         """transpose(), transpose(1, 0) or transpose((1, 0))."""
         return apply(np.transpose, self, axes[0] if len(axes) == 1 else axes or None)
+
+    # Items
+
+    def __getitem__(self, index: Any) -> Any:
+        parts = index if isinstance(index, tuple) else (index,)
+        parts = tuple([i.data if isinstance(i, ArrayLike) else i for i in parts])
+        return apply(operator.getitem, self, parts if isinstance(index, tuple) else parts[0])
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise errors.item_assignment(self)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.ndim == 0:
+            raise errors.not_iterable(self)
+        return (self[i] for i in range(len(self)))
+
+    # Out of the graph
+
+    def numpy(self) -> Array:
+        """The data as an array, outside the graph; the Tensor's own, not a copy."""
+        array: Array = as_array(self.data)
+        return array
+
+    def tolist(self) -> Any:
+        """The data as numbers in lists."""
+        return self.data.tolist()
+
+    def item(self) -> float:
+        """The one number that it holds."""
+        if self.requires_grad and TRANSFORMING.get():
+            raise errors.number_leaves(self)
+        return self.only()
+
+    def only(self) -> float:
+        """The one number, to decide on or to print."""
+        if self.size != 1:
+            raise errors.not_one_number(self)
+        number: float = self.data.item()
+        return number
+
+    def __bool__(self) -> bool:
+        return bool(self.only())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.only())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.only(), spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        numbers = str(self.data[()])
+        if self.ndim:
+            numbers = np.array2string(self.data, separator=", ", prefix="Tensor(")
+        parts = [numbers] if self.dtype == np.float64 else [numbers, f"dtype={self.dtype}"]
+        if self.name:
+            parts.append(f"name={self.name!r}")
+        if self.operation:
+            parts.append(f"operation={self.operation.name}")
+        elif self.requires_grad:
+            parts.append("requires_grad=True")
+        return f"Tensor({', '.join(parts)})"
+
+    # NumPy's protocols: np.exp(t), np.add(array, t), np.concatenate([t, u])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if self.requires_grad:
+            raise errors.array_of_tensor(self)
+        return np.array(self.data, dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
+        if method != "__call__" or "out" in options:
+            raise errors.out_or_reduce(ufunc, method, self)
+        return apply(ufunc, *args, **options)
+
+    def __array_function__(
+        self, function: Method, types: Any, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        return apply(function, *args, **options)
+
+
+def as_array(x: Any, dtype: Any = None) -> Any:
+    """np.asarray; what is no ndarray but follows NumPy's protocols is kept as it is.
+
+    So a Tensor's data may be an array of another library.
+    """
+    if isinstance(x, np.ndarray) or not follows_numpy(x):
+        return np.asarray(x, dtype)
+    if dtype is not None and x.dtype != dtype:
+        return x.astype(dtype)
+    return x if x.ndim else np.copy(x)
+
+
+def follows_numpy(x: Any) -> bool:
+    """Whether NumPy's functions, given x, ask x what to do."""
+    return hasattr(type(x), "__array_function__")
+
+
+def real_numbers(data: Any) -> Array:
+    """Data as an array of real numbers; a TypeError if they are none."""
+    try:
+        array: Array = as_array(data)
+    except ValueError:
+        raise errors.not_real_numbers(data, "object, ragged") from None
+    if array.dtype.kind not in "biuf":
+        raise errors.not_real_numbers(data, array.dtype)
+    return array

@@ -1,10 +1,13 @@
-"""The calculus table: what each NumPy function's derivative is. (2 of 4; before: engine.py; next:
-functional.py)
+"""The calculus table: what the derivative of each NumPy function is.
+
+2 of 4; before: engine.py; next: functional.py.
 
 `g` is the gradient that has arrived, ∂L/∂z; `z` the result, z = f(x, y); a partial gives ∂L/∂x or
 ∂L/∂y. Broadcasting, dtypes and adding up are the engine's: in a partial shapes are as if nothing
-had been broadcast. Every partial is itself made of functions of this table, so it can be
-differentiated again. At kinks the values are PyTorch's."""
+had been broadcast: the engine sums what was repeated. Every partial is itself made of functions of
+this table, so it can be differentiated again. At kinks the values are PyTorch's. Arguments without
+types are arrays, or Tensors where a partial is differentiated again.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.engine import derivative, operation, plain
-from tinygrad_edu.core.marks import opaque
-from tinygrad_edu.core.sparse import Placed
+from tinygrad_edu.core.sparse import SparseGradient
 
 inf = np.inf
 REAL, POSITIVE, UNIT = (-inf, inf), (0.0, inf), (-1.0, 1.0)
@@ -29,347 +31,356 @@ LN2, LN10, DEGREE = math.log(2), math.log(10), math.pi / 180
 # Arithmetic
 
 # fmt: off
-derivative(np.add, lambda g, z, x, y: g, lambda g, z, x, y: g, forward=operator.add)
-derivative(np.subtract, lambda g, z, x, y: g, lambda g, z, x, y: -g, forward=operator.sub)
-derivative(np.multiply, lambda g, z, x, y: g * y,  # ∂(x y)/∂x = y
-                        lambda g, z, x, y: g * x, forward=operator.mul)  # ∂(x y)/∂y = x
-derivative(np.divide, lambda g, z, x, y: g / y,  # ∂(x/y)/∂x = 1/y
-                      lambda g, z, x, y: -g * z / y, forward=operator.truediv)  # ∂(x/y)/∂y = −x/y²
+derivative(np.add,      lambda g, z, x, y: g,
+                        lambda g, z, x, y: g, forward=operator.add, symbol="{} + {}")
+derivative(np.subtract, lambda g, z, x, y: g,
+                        lambda g, z, x, y: -g, forward=operator.sub, symbol="{} − {}")
+derivative(np.multiply, lambda g, z, x, y: g * y,       # ∂(x y)/∂x = y
+                        lambda g, z, x, y: g * x,       # ∂(x y)/∂y = x
+           forward=operator.mul, symbol="{} × {}")
+derivative(np.divide,   lambda g, z, x, y: g / y,       # ∂(x/y)/∂x = 1/y
+                        lambda g, z, x, y: -g * z / y,  # ∂(x/y)/∂y = −x/y²
+           forward=operator.truediv, symbol="{} / {}", poles=(1,))
 for power, run in ((np.power, operator.pow), (np.float_power, np.float_power)):
-    derivative(power, lambda g, z, x, y: g * y * x ** lowered(x, y),  # ∂xʸ/∂x = y xʸ⁻¹
-                      lambda g, z, x, y: g * z * np.log(np.where(x == 0, 1.0, x)),  # ∂xʸ/∂y = xʸ ln x, and 0 where x = 0
-               domain=(POSITIVE, REAL), forward=run)
+    derivative(power, lambda g, z, x, y: g * y * x ** exponent_minus_one(x, y),  # ∂xʸ/∂x = y xʸ⁻¹
+                      lambda g, z, x, y: g * z * np.log(np.where(x == 0, 1.0, x)),
+               domain=(POSITIVE, REAL), forward=run, symbol="{} ** {}")  # ∂xʸ/∂y = xʸ ln x, 0 at 0
+derivative(np.remainder, lambda g, z, x, y: g,                        # x mod y = x − y ⌊x/y⌋
+                         lambda g, z, x, y: -g * np.floor_divide(x, y))
+derivative(np.fmod,      lambda g, z, x, y: g,                        # the same, rounded towards 0
+                         lambda g, z, x, y: -g * np.trunc(x / y))
+derivative(np.negative, lambda g, z, x: -g, symbol="−{}")
+derivative(np.positive, lambda g, z, x: g, symbol="+{}")
+derivative(np.square, lambda g, z, x: g * 2 * x, symbol="{}²")            # (x²)′ = 2x
+derivative(np.sqrt, lambda g, z, x: g / (2 * z),                          # (√x)′ = 1/(2√x), ∞ at 0
+           domain=(POSITIVE,), notation="√{}")
+derivative(np.cbrt, lambda g, z, x: g / (3 * z * z), notation="∛{}")      # (∛x)′ = 1/(3 ∛x²), ∞ at 0
+derivative(np.reciprocal, lambda g, z, x: -g * z * z, poles=(0,), notation="1 / {}")  # (1/x)′ = −1/x²
+derivative(np.hypot, lambda g, z, x, y: g * x * inverse(z),  # ∂√(x² + y²)/∂x = x/z, and 0 at 0
+                     lambda g, z, x, y: g * y * inverse(z))
 # fmt: on
 
 
-def lowered(x: Any, y: Any) -> Any:
+def exponent_minus_one(x, y):
     """y − 1, but 0 where x and y are both 0, so that 0 · 0⁻¹ is 0."""
-    return y - 1 if isinstance(y, int | float) and y else lowered_where(x, y)
+    if isinstance(y, int | float) and y:
+        return y - 1
+    return y - 1.0 * ((x != 0) | (y != 0))
 
 
-@opaque
-def lowered_where(x: Any, y: Any) -> Any:
-    return y - 1 if np.all(y) else y - ((x != 0) | (y != 0))
-
-
-def inverse(x: Any, bound: Any = 0.0) -> Any:
-    """1/x, but 0 where |x| is not above a bound, and so are its derivatives: for lengths that may
-    be 0."""
+def inverse(x, bound=0.0):
+    """1/x, but 0 where |x| ≤ bound, and so are its derivatives: for lengths that may be 0."""
     none = np.absolute(x) <= bound
     return np.where(none, 0.0, 1 / np.where(none, 1.0, x))
 
 
-# fmt: off
-derivative(np.remainder, lambda g, z, x, y: g, lambda g, z, x, y: -g * np.floor(x / y))  # x mod y = x − y ⌊x/y⌋
-derivative(np.fmod, lambda g, z, x, y: g, lambda g, z, x, y: -g * np.trunc(x / y))  # the same, rounded towards 0
-derivative(np.negative, lambda g, z, x: -g)
-derivative(np.positive, lambda g, z, x: g)
-derivative(np.square, lambda g, z, x: g * 2 * x)  # (x²)′ = 2x
-derivative(np.sqrt, lambda g, z, x: g / (2 * z), domain=(POSITIVE,))  # (√x)′ = 1/(2√x), and ∞ at 0
-derivative(np.cbrt, lambda g, z, x: g / (3 * z * z))  # (∛x)′ = 1/(3 ∛x²), and ∞ at 0
-derivative(np.reciprocal, lambda g, z, x: -g * z * z)  # (1/x)′ = −1/x²
-derivative(np.hypot, lambda g, z, x, y: g * x * inverse(z),  # ∂√(x² + y²)/∂x = x/z, and 0 at the origin
-                     lambda g, z, x, y: g * y * inverse(z))
-
 # Exponentials and logarithms
 
-derivative(np.exp, lambda g, z, x: g * z)  # (eˣ)′ = eˣ
-derivative(np.exp2, lambda g, z, x: g * z * LN2)  # (2ˣ)′ = 2ˣ ln 2
-derivative(np.expm1, lambda g, z, x: g * (z + 1))  # (eˣ − 1)′ = eˣ
-derivative(np.log, lambda g, z, x: g / x, domain=(POSITIVE,))  # (ln x)′ = 1/x
+# fmt: off
+derivative(np.exp, lambda g, z, x: g * z, notation="e^{}")                      # (eˣ)′ = eˣ
+derivative(np.exp2, lambda g, z, x: g * z * LN2, notation="2^{}")               # (2ˣ)′ = 2ˣ ln 2
+derivative(np.expm1, lambda g, z, x: g * (z + 1))                               # (eˣ − 1)′ = eˣ
+derivative(np.log, lambda g, z, x: g / x, domain=(POSITIVE,), notation="ln({})")  # (ln x)′ = 1/x
 derivative(np.log2, lambda g, z, x: g / (x * LN2), domain=(POSITIVE,))
 derivative(np.log10, lambda g, z, x: g / (x * LN10), domain=(POSITIVE,))
 derivative(np.log1p, lambda g, z, x: g / (x + 1), domain=((-1.0, inf),))  # (ln(1 + x))′ = 1/(1 + x)
-derivative(np.logaddexp, lambda g, z, x, y: g * np.exp(x - z),  # ∂ln(eˣ + eʸ)/∂x = eˣ/(eˣ + eʸ)
+derivative(np.logaddexp, lambda g, z, x, y: g * np.exp(x - z),  # ∂ln(eˣ + eʸ)/∂x = eˣ/eᶻ
                          lambda g, z, x, y: g * np.exp(y - z))
-derivative(np.logaddexp2, lambda g, z, x, y: g * np.exp2(x - z), lambda g, z, x, y: g * np.exp2(y - z))
+derivative(np.logaddexp2, lambda g, z, x, y: g * np.exp2(x - z),
+                          lambda g, z, x, y: g * np.exp2(y - z))
 
 # Trigonometric and hyperbolic functions
 
-derivative(np.sin, lambda g, z, x: g * np.cos(x))  # (sin x)′ = cos x
-derivative(np.cos, lambda g, z, x: -g * np.sin(x))  # (cos x)′ = −sin x
+derivative(np.sin, lambda g, z, x: g * np.cos(x))                               # (sin x)′ = cos x
+derivative(np.cos, lambda g, z, x: -g * np.sin(x))                              # (cos x)′ = −sin x
 derivative(np.tan, lambda g, z, x: g * (1 + z * z))  # (tan x)′ = 1 + tan² x
-derivative(np.arcsin, lambda g, z, x: g / np.sqrt(1 - x * x), domain=(UNIT,))  # (arcsin x)′ = 1/√(1 − x²)
-derivative(np.arccos, lambda g, z, x: -g / np.sqrt(1 - x * x), domain=(UNIT,))  # arccos x = π/2 − arcsin x
+derivative(np.arcsin, lambda g, z, x: g / np.sqrt(1 - x * x), domain=(UNIT,))   # 1/√(1 − x²)
+derivative(np.arccos, lambda g, z, x: -g / np.sqrt(1 - x * x), domain=(UNIT,))  # −1/√(1 − x²)
 derivative(np.arctan, lambda g, z, x: g / (1 + x * x))  # (arctan x)′ = 1/(1 + x²)
 derivative(np.arctan2, lambda g, z, y, x: g * x / (x * x + y * y),  # the angle of the point (x, y)
                        lambda g, z, y, x: -g * y / (x * x + y * y))
-derivative(np.sinh, lambda g, z, x: g * np.cosh(x))  # (sinh x)′ = cosh x
-derivative(np.cosh, lambda g, z, x: g * np.sinh(x))  # (cosh x)′ = sinh x
+derivative(np.sinh, lambda g, z, x: g * np.cosh(x))                             # (sinh x)′ = cosh x
+derivative(np.cosh, lambda g, z, x: g * np.sinh(x))                             # (cosh x)′ = sinh x
 derivative(np.tanh, lambda g, z, x: g * (1 - z * z))  # (tanh x)′ = 1 − tanh² x
 derivative(np.arcsinh, lambda g, z, x: g / np.hypot(x, 1.0))  # (arsinh x)′ = 1/√(x² + 1)
-derivative(np.arccosh, lambda g, z, x: g / np.sqrt((x - 1) * (x + 1)), domain=((1.0, inf),))  # (arcosh x)′ = 1/√(x² − 1)
+derivative(np.arccosh, lambda g, z, x: g / np.sqrt((x - 1) * (x + 1)), domain=((1.0, inf),))
 derivative(np.arctanh, lambda g, z, x: g / (1 - x * x), domain=(UNIT,))  # (artanh x)′ = 1/(1 − x²)
 for to_radians in (np.deg2rad, np.radians): derivative(to_radians, lambda g, z, x: g * DEGREE)
 for to_degrees in (np.rad2deg, np.degrees): derivative(to_degrees, lambda g, z, x: g / DEGREE)
+
+# Kinks: a tie is shared equally; clip passes the gradient on at its bounds
+
+for absolute in (np.absolute, np.fabs):
+    derivative(absolute, lambda g, z, x: g * np.sign(x), symbol="|{}|")  # |x|′ = ±1, and 0 at 0
+derivative(np.maximum, lambda g, z, x, y: g * winner_share(x > y, x == y),
+                       lambda g, z, x, y: g * winner_share(y > x, x == y), notation="max({}, {})")
+derivative(np.minimum, lambda g, z, x, y: g * winner_share(x < y, x == y),
+                       lambda g, z, x, y: g * winner_share(y < x, x == y), notation="min({}, {})")
+derivative(np.fmax, lambda g, z, x, y: g * winner_share((x > y) | np.isnan(y), x == y),
+                    lambda g, z, x, y: g * winner_share((y > x) | np.isnan(x), x == y))
+derivative(np.fmin, lambda g, z, x, y: g * winner_share((x < y) | np.isnan(y), x == y),
+                    lambda g, z, x, y: g * winner_share((y < x) | np.isnan(x), x == y))
+derivative(np.where, None, lambda g, z, chosen, x, y: np.where(chosen, g, 0.0),  # 0 where not taken
+                           lambda g, z, chosen, x, y: np.where(chosen, 0.0, g), elementwise=True)
+derivative(np.nan_to_num, lambda g, z, x, *, nan=0.0, posinf=None, neginf=None:
+           np.where(np.isfinite(x), g, 0.0))
 # fmt: on
 
-# Kinks: where two pieces meet, the two slopes' mean
 
-
-def wins(ahead: Any, tie: Any) -> Any:
+def winner_share(ahead, tie):
     """1 where ahead, ½ at a tie, 0 elsewhere."""
     return np.where(tie, 0.5, ahead)
 
 
-# fmt: off
-for absolute in (np.absolute, np.fabs): derivative(absolute, lambda g, z, x: g * np.sign(x))  # |x|′ = ±1, and 0 at 0
-derivative(np.maximum, lambda g, z, x, y: g * wins(x > y, x == y), lambda g, z, x, y: g * wins(y > x, x == y))
-derivative(np.minimum, lambda g, z, x, y: g * wins(x < y, x == y), lambda g, z, x, y: g * wins(y < x, x == y))
-derivative(np.fmax, lambda g, z, x, y: g * wins((x > y) | np.isnan(y), x == y),  # a number wins against NaN
-                    lambda g, z, x, y: g * wins((y > x) | np.isnan(x), x == y))
-derivative(np.fmin, lambda g, z, x, y: g * wins((x < y) | np.isnan(y), x == y),
-                    lambda g, z, x, y: g * wins((y < x) | np.isnan(x), x == y))
-derivative(np.where, None, lambda g, z, chosen, x, y: np.where(chosen, g, 0.0),  # exactly 0 for the side not taken
-                           lambda g, z, chosen, x, y: np.where(chosen, 0.0, g))
-derivative(np.nan_to_num, lambda g, z, x, *, nan=0.0, posinf=None, neginf=None: np.where(np.isfinite(x), g, 0.0))
-# fmt: on
-
-
 @operation
-def clip(x: Any, low: Any, high: Any) -> Any:
-    """np.clip, its bounds in their places: inside, and on a bound, x has the gradient; beyond a
-    bound the bound has it."""
+def clip(x, low, high):
+    """np.clip, its bounds in their places; None for no bound."""
     return np.clip(x, low, high)
 
 
-def below(x: Any, low: Any) -> Any:
-    return False if low is None else x < low
-
-
-def above(x: Any, high: Any) -> Any:
-    return False if high is None else x > high
+def regions(x, low, high):
+    """Where min(max(x, low), high) is low, where x, and where high; at a bound x itself."""
+    low, high = -inf if low is None else low, inf if high is None else high
+    is_high = (x > high) | (low > high)
+    is_low = (x < low) & ~is_high
+    return is_low, ~(is_low | is_high), is_high
 
 
 # fmt: off
-derivative(clip, lambda g, z, x, low, high: np.where(np.logical_or(below(x, low), above(x, high)), 0.0, g),
-                 lambda g, z, x, low, high: np.where(np.logical_and(below(x, low), np.logical_not(above(low, high))), g, 0.0),
-                 lambda g, z, x, low, high: np.where(np.logical_or(above(x, high), above(low, high)), g, 0.0))
+derivative(clip, lambda g, z, x, low, high: np.where(regions(x, low, high)[1], g, 0.0),
+                 lambda g, z, x, low, high: np.where(regions(x, low, high)[0], g, 0.0),
+                 lambda g, z, x, low, high: np.where(regions(x, low, high)[2], g, 0.0),
+           elementwise=True)
 # fmt: on
 
 # Reductions
 
 
-def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
-    """An axis argument as a tuple of axes, none of them negative; all for None. NumPy's AxisError
-    if there is no such axis."""
+def axes_of(axis, ndim):
+    """An axis argument as a tuple of axes, none negative; all for None. NumPy raises AxisError."""
     return normalize_axis_tuple(range(ndim) if axis is None else axis, ndim)
 
 
-def unreduced(g: Any, axis: Any, keepdims: Any) -> Any:
-    """A reduced array with the axes back that were reduced, of size 1, so that it broadcasts
-    against what was reduced."""
+def unreduced(g, axis, keepdims):
+    """A reduced array with the reduced axes back, of size 1, to broadcast against the original."""
     return g if axis is None or keepdims else np.expand_dims(g, axis)
 
 
-def of_a_sum(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+def sum_vjp(g, z, x, axis=None, *, keepdims=False):
     """Every summand receives the gradient of the sum."""
     if g.ndim or not isinstance(g, np.ndarray | np.generic):
         return np.broadcast_to(unreduced(g, axis, keepdims), x.shape)
-    z = np.empty(x.shape, g.dtype)  # of one number this is five times as fast
-    z.fill(g)
-    return z
+    gradient = np.empty(x.shape, g.dtype)  # of one number this is five times as fast
+    gradient.fill(g)
+    return gradient
 
 
-def of_an_extreme(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+def extreme_vjp(g, z, x, axis=None, *, keepdims=False):
     """The gradient goes to the element that was chosen; elements that tie share it equally."""
     chosen = x == unreduced(z, axis, keepdims)
-    return chosen * (
-        unreduced(g, axis, keepdims) / chosen.sum(axis=axis, keepdims=True, dtype=g.dtype)
-    )
+    ties = chosen.sum(axis=axis, keepdims=True, dtype=g.dtype)
+    return chosen * (unreduced(g, axis, keepdims) / ties)
 
 
-def of_a_product(g: Any, z: Any, x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """Each factor receives the product of all others, those before it times those after it: no
-    division, so zeros are fine."""
+def prod_vjp(g, z, x, axis=None, *, keepdims=False):
+    """Each factor receives those before it times those after it: no division, so zeros are fine."""
     reduced = axes_of(axis, x.ndim)
-    last = [*(a for a in range(x.ndim) if a not in reduced), *reduced]
-    moved = np.transpose(x, last)
-    rows = moved.reshape(
-        *moved.shape[: x.ndim - len(reduced)], math.prod(x.shape[a] for a in reduced)
-    )
+    kept = [a for a in range(x.ndim) if a not in reduced]
+    moved = np.transpose(x, [*kept, *reduced])
+    rows = moved.reshape(*moved.shape[: len(kept)], math.prod(x.shape[a] for a in reduced))
+    before = products_before(np.cumprod(rows, -1), -1)
     after = np.flip(products_before(np.cumprod(np.flip(rows, -1), -1), -1), -1)
-    others = products_before(np.cumprod(rows, -1), -1) * after
-    return unreduced(g, axis, keepdims) * np.transpose(others.reshape(moved.shape), way_back(last))
+    others = (before * after).reshape(moved.shape)
+    return unreduced(g, axis, keepdims) * np.transpose(others, way_back([*kept, *reduced]))
 
 
-# fmt: off
-derivative(np.sum, of_a_sum, forward=lambda x, axis=None, *, keepdims=False: x.sum(axis=axis, keepdims=keepdims))
-for greatest in (np.max, np.amax): derivative(greatest, of_an_extreme)
-for least in (np.min, np.amin): derivative(least, of_an_extreme)
-derivative(np.prod, of_a_product)
-# fmt: on
+def sum_of(x, axis=None, *, keepdims=False):
+    """np.sum by ndarray's method, which has a third of the overhead."""
+    return x.sum(axis=axis, keepdims=keepdims)
+
+
+derivative(np.sum, sum_vjp, forward=sum_of, notation="∑ {}", on_numbers=sum_of)
+for extreme in (np.max, np.amax, np.min, np.amin):
+    derivative(extreme, extreme_vjp)
+derivative(np.prod, prod_vjp, on_numbers=np.prod)
 
 
 @operation
-def length(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """√Σx² over the axis or axes: the Euclidean norm. An operation of its own, so that its
-    derivatives at 0 are 0."""
+def norm(x, axis=None, *, keepdims=False):
+    """√Σx² over the axis or axes: an operation of its own, so that its derivatives at 0 are 0."""
     return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
 
 
 # fmt: off
-derivative(length, lambda g, z, x, axis=None, *, keepdims=False:  # ∂|x|/∂x = x/|x|
+derivative(norm, lambda g, z, x, axis=None, *, keepdims=False:                  # ∂|x|/∂x = x/|x|
            unreduced(g * inverse(z), axis, keepdims) * x)
 # fmt: on
 
 # Scans
 
 
-def along(axis: int, ndim: int, start: int | None, stop: int | None) -> tuple[slice, ...]:
+def axis_slice(axis, ndim, start, stop):
     """The index of a range along one axis."""
     return (slice(None),) * normalize_axis_index(axis, ndim) + (slice(start, stop),)
 
 
-def delayed(x: Any, axis: int, fill: float, steps: int = 1) -> Any:
+def shifted(x, axis, fill, steps=1):
     """x moved `steps` places along an axis, `fill` coming in: xᵢ becomes xᵢ₋₁."""
-    kept = x[along(axis, x.ndim, None, max(x.shape[axis] - steps, 0))]
-    return join(np.full_like(x[along(axis, x.ndim, None, steps)], fill), kept, axis=axis)
+    head = x[axis_slice(axis, x.ndim, None, steps)]  # of the shape of what comes in
+    kept = x[axis_slice(axis, x.ndim, None, max(x.shape[axis] - steps, 0))]
+    return concatenate(np.full_like(head, fill), kept, axis=axis)
 
 
-def products_before(running: Any, axis: int) -> Any:
+def products_before(running, axis):
     """The product of all factors before each, from the running product that includes it."""
-    return delayed(running, axis, 1.0)
+    return shifted(running, axis, 1.0)
 
 
-def recurrence(g: Any, a: Any, axis: int) -> Any:
-    """r with rᵢ = gᵢ + aᵢ rᵢ₋₁ along an axis, in log₂ n steps: each doubles how far back a value
-    reaches."""
+def recurrence(g, a, axis):
+    """r with rᵢ = gᵢ + aᵢ rᵢ₋₁ along an axis: log₂ n steps, each reaches back twice as far."""
     steps = 1
     while steps < g.shape[axis]:
-        g, a = g + a * delayed(g, axis, 0.0, steps), a * delayed(a, axis, 0.0, steps)
+        g, a = g + a * shifted(g, axis, 0.0, steps), a * shifted(a, axis, 0.0, steps)
         steps *= 2
     return g
 
 
-def of_a_running_sum(g: Any, z: Any, x: Any, axis: int | None = None) -> Any:
+def cumsum_vjp(g, z, x, axis=None):
     """An element is in all sums from its own on: the running sum from the other end."""
     along = 0 if axis is None else axis
     return np.flip(np.cumsum(np.flip(g, along), along), along).reshape(x.shape)
 
 
-def of_a_running_product(g: Any, z: Any, x: Any, axis: int | None = None) -> Any:
-    """xⱼ receives Σᵢ gᵢ ∏ₖ xₖ over i ≥ j and k ≤ i without j: the product before it, times rⱼ = gⱼ
-    + xⱼ₊₁ rⱼ₊₁."""
+def cumprod_vjp(g, z, x, axis=None):
+    """xⱼ receives Σᵢ gᵢ ∏ₖ xₖ over i ≥ j and k ≤ i without j: what is before it, times rⱼ.
+
+    rⱼ = gⱼ + xⱼ₊₁ rⱼ₊₁ is a recurrence from the other end.
+    """
     along = 0 if axis is None else axis
-    backwards = np.flip(x.reshape(z.shape), along)
-    rest = np.flip(recurrence(np.flip(g, along), delayed(backwards, along, 0.0), along), along)
-    return (products_before(z, along) * rest).reshape(x.shape)
+    factors = shifted(np.flip(x.reshape(z.shape), along), along, 0.0)
+    r = np.flip(recurrence(np.flip(g, along), factors, along), along)
+    return (products_before(z, along) * r).reshape(x.shape)
 
 
-# fmt: off
-derivative(np.cumsum, of_a_running_sum)
-derivative(np.cumprod, of_a_running_product)
+derivative(np.cumsum, cumsum_vjp)
+derivative(np.cumprod, cumprod_vjp)
 
 # Shape and order: the gradient takes the way back
 
-derivative(np.reshape, lambda g, z, x, shape: g.reshape(x.shape))
-derivative(np.ravel, lambda g, z, x: g.reshape(x.shape))
-derivative(np.ndarray.flatten, lambda g, z, x: g.reshape(x.shape), forward=lambda x: np.ravel(x).copy())
-derivative(np.expand_dims, lambda g, z, x, axis: g.reshape(x.shape))
-derivative(np.squeeze, lambda g, z, x, axis=None: g.reshape(x.shape))
+# fmt: off
+derivative(np.reshape, lambda g, z, x, shape: g.reshape(x.shape), on_numbers=np.reshape)
+derivative(np.ravel, lambda g, z, x: g.reshape(x.shape), on_numbers=np.ravel)
+derivative(np.ndarray.flatten, lambda g, z, x: g.reshape(x.shape),
+           forward=lambda x: np.ravel(x).copy(), on_numbers=np.ravel)
+derivative(np.expand_dims, lambda g, z, x, axis: g.reshape(x.shape), on_numbers=np.expand_dims)
+derivative(np.squeeze, lambda g, z, x, axis=None: g.reshape(x.shape), on_numbers=np.squeeze)
 derivative(np.swapaxes, lambda g, z, x, axis1, axis2: g.swapaxes(axis1, axis2),
-           forward=lambda x, axis1, axis2: x.swapaxes(axis1, axis2))
-derivative(np.matrix_transpose, lambda g, z, x: g.mT)
-derivative(np.transpose, lambda g, z, x, axes=None: np.transpose(g, way_back(axes)))
-derivative(np.moveaxis, lambda g, z, x, source, destination: np.moveaxis(g, destination, source))
-derivative(np.broadcast_to, lambda g, z, x, shape: g)  # the edge sums what was repeated
-derivative(np.ndarray.astype, lambda g, z, x, dtype: g, forward=lambda x, dtype: x.astype(dtype))  # the edge casts back
-derivative(np.copy, lambda g, z, x: g)
+           forward=lambda x, axis1, axis2: x.swapaxes(axis1, axis2), on_numbers=np.swapaxes)
+derivative(np.matrix_transpose, lambda g, z, x: g.mT, on_numbers=np.matrix_transpose)
+derivative(np.transpose, lambda g, z, x, axes=None: np.transpose(g, way_back(axes)),
+           on_numbers=np.transpose)
+derivative(np.moveaxis, lambda g, z, x, source, destination:
+           np.moveaxis(g, destination, source), on_numbers=np.moveaxis)
+derivative(np.broadcast_to, lambda g, z, x, shape: g,                           # the edge sums it
+           on_numbers=np.broadcast_to)
+derivative(np.ndarray.astype, lambda g, z, x, dtype: g,                         # the edge casts it
+           forward=lambda x, dtype: x.astype(dtype))
+derivative(np.copy, lambda g, z, x: g, on_numbers=np.copy)
 # fmt: on
 
 
-def way_back(axes: Any) -> Any:
+def way_back(axes):
     """The permutation of axes that undoes this one."""
-    return (
-        None
-        if axes is None
-        else [int(axis) for axis in np.argsort([axis % len(axes) for axis in axes])]
-    )
+    if axes is None:
+        return None
+    return [int(axis) for axis in np.argsort([axis % len(axes) for axis in axes])]
 
 
-def part(number: int, g: Any, z: Any, *arrays: Any, axis: int = 0) -> Any:
-    """The gradient of joined arrays, cut apart again."""
+def split_gradient(number, g, z, *arrays, axis=0):
+    """The slice of g that belongs to the array of this number."""
     start = sum(array.shape[axis] for array in arrays[:number])
-    return g[along(axis, g.ndim, start, start + arrays[number].shape[axis])]
+    return g[axis_slice(axis, g.ndim, start, start + arrays[number].shape[axis])]
+
+
+def stack_vjp(number, g, z, *arrays, axis=0):
+    """The layer of g where the array of this number went."""
+    return g[(slice(None),) * normalize_axis_index(axis, g.ndim) + (number,)]
 
 
 @operation
-def join(*arrays: Any, axis: int = 0) -> Any:
-    """np.concatenate with the arrays as arguments, not in a list, so that the engine sees the
-    Tensors."""
+def concatenate(*arrays, axis=0):
+    """np.concatenate with the arrays as arguments, not in a list: the engine sees the Tensors."""
     return np.concatenate(arrays, axis)
 
 
-derivative(join, each=part)
-
-
 @operation
-def pile(*arrays: Any, axis: int = 0) -> Any:
+def stack(*arrays, axis=0):
     """np.stack with the arrays as arguments, likewise."""
     return np.stack(arrays, axis)
 
 
-# fmt: off
-derivative(pile, each=lambda number, g, z, *arrays, axis=0: g[(slice(None),) * normalize_axis_index(axis, g.ndim) + (number,)])
-# fmt: on
-
-
 @operation
-@opaque
-def scatter(*pieces: Any, indices: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
-    """Zeros of a shape with each piece added at its index, as often as that names a place:
-    getitem's transpose."""
-    z = np.zeros(shape, pieces[0].dtype)
+def scatter(*pieces, indices, shape):
+    """Zeros of a shape, with each piece added at its index. A place named twice receives both."""
+    z = np.empty_like(pieces[0], shape=shape)  # np.zeros_like is three times slower for a scalar
+    z[...] = 0
     for piece, index in zip(pieces, indices, strict=True):
-        if all(
-            isinstance(i, int | slice | type(...) | None)
-            for i in (index if isinstance(index, tuple) else (index,))
-        ):
-            z[index] += piece  # basic indexing names no place twice
+        if is_basic(index):
+            z[index] += piece
         else:
             np.add.at(z, index, piece)
     return z
 
 
-derivative(operator.getitem, lambda g, z, x, index: Placed(scatter, x.shape, [(g, index)]))
-derivative(scatter, each=lambda number, g, z, *pieces, indices, shape: g[indices[number]])
-
-
-def moves(function: Callable[..., Any]) -> None:
-    """Register a function that only moves, repeats, drops elements and fills in zeros.
-
-    Called on the elements' numbers 1, 2, 3 … in place of the elements it tells where each came
-    from, and 0 that none did."""
-
-    @functools.wraps(function)
-    def way_home(g: Any, z: Any, x: Any, *args: Any, **options: Any) -> Any:
-        numbers = function(np.arange(1, x.size + 1).reshape(x.shape), *map(plain, args), **options)
-        return scatter(g, indices=(numbers,), shape=(x.size + 1,))[1:].reshape(x.shape)
-
-    derivative(function, way_home)
+def is_basic(index):
+    """Whether an index is made of numbers and slices: then it names no place twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(isinstance(i, int | slice | type(...) | None) for i in parts)
 
 
 # fmt: off
-for function in (np.flip, np.fliplr, np.flipud, np.rot90, np.roll, np.rollaxis, np.repeat, np.tile, np.take, np.take_along_axis,
-                 np.diag, np.diagonal, np.tril, np.triu): moves(function)
+derivative(concatenate, each=split_gradient, on_numbers=concatenate)
+derivative(stack, each=stack_vjp, on_numbers=stack)
+derivative(operator.getitem, lambda g, z, x, index: SparseGradient(scatter, x.shape, [(g, index)]),
+           symbol="{}[{}]", on_numbers=operator.getitem)  # transposed: scatter
+derivative(scatter, each=lambda number, g, z, *pieces, indices, shape: g[indices[number]])
 # fmt: on
 
 
+def register_rearrangement(function: Callable[..., Any]) -> None:
+    """Register a function that moves, repeats or drops elements, or fills in zeros.
+
+    Its derivative runs the function on 1, 2, 3 …: the result says where each element came from, and
+    0 marks a filled-in zero. There each gradient is added.
+    """
+
+    @functools.wraps(function)
+    def rearrangement_vjp(g, z, x, *args, **options):
+        numbers = np.arange(1, x.size + 1).reshape(x.shape)
+        origins = function(numbers, *map(plain, args), **options)
+        return scatter(g, indices=(origins,), shape=(x.size + 1,))[1:].reshape(x.shape)
+
+    derivative(function, rearrangement_vjp, on_numbers=function)
+
+
 @operation
-def padded(x: Any, width: Any, mode: str = "constant") -> Any:
+def pad(x, width, mode="constant"):
     """np.pad with zeros, or with elements of x: the modes that only move elements."""
-    return np.pad(x, width, mode)  # type: ignore[call-overload]
+    return np.pad(x, width, mode)
 
 
-moves(padded)
+# fmt: off
+for rearrangement in (np.flip, np.fliplr, np.flipud, np.rot90, np.roll, np.rollaxis, np.repeat,
+                      np.tile, np.take, np.take_along_axis, np.diag, np.diagonal, np.tril, np.triu,
+                      pad):
+    register_rearrangement(rearrangement)
+# fmt: on
 
 # Products: Z = X Y
 
 
-def as_matrices(g: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
-    """A vector on the left of a product as a row, on the right as a column, and the gradient of the
-    product to match."""
+def as_matrices(g, x, y):
+    """A vector on the left as a row, on the right as a column, and the gradient to match."""
     if y.ndim == 1:
         y, g = y[:, None], g[..., None]
     if x.ndim == 1:
@@ -377,48 +388,56 @@ def as_matrices(g: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
     return g, x, y
 
 
-def is_transposed(y: Any) -> Any:
-    """Whether it is an array whose columns, not its rows, lie in memory one after the other."""
-    return (
-        hasattr(y, "flags") and y.flags.f_contiguous and not y.flags.c_contiguous
-    )  # a Tensor has no flags
+def is_transposed(y):
+    """Whether y lies in memory column by column, in Fortran's order."""
+    flags = getattr(y, "flags", None)  # a Tensor has none
+    return flags is not None and flags.f_contiguous and not flags.c_contiguous
 
 
-def left_factor(g: Any, z: Any, x: Any, y: Any) -> Any:
+def left_factor_vjp(g, z, x, y):
     """∂L/∂X = G Yᵀ"""
     g, _, y = as_matrices(g, x, y)
-    return product(g, y.mT)
+    return product(g, y.mT)  # of a vector X a row: the engine sums the axis that was added
 
 
-def right_factor(g: Any, z: Any, x: Any, y: Any) -> Any:
-    """∂L/∂Y = Xᵀ G"""
-    g, x, columns = as_matrices(g, x, y)
-    if columns is not y:
+def right_factor_vjp(g, z, x, y):
+    """∂L/∂Y = Xᵀ G, laid out in memory as Y is."""
+    g, x, matrix = as_matrices(g, x, y)
+    if matrix is not y:  # a vector
         return (x.mT @ g)[..., 0]
-    return (
-        product(x.mT, g) if not is_transposed(y) else product(g.mT, x).mT
-    )  # laid out in memory as y is
+    return product(g.mT, x).mT if is_transposed(y) else product(x.mT, g)
 
 
-def product(x: Any, y: Any) -> Any:
-    """x @ y. For matrices and vectors ndarray.dot is the same, and starts in half of the time."""
-    return (
-        x.dot(y)
-        if type(x) is type(y) is np.ndarray and 0 < x.ndim < 3 and 0 < y.ndim < 3
-        else x @ y
-    )
+def product(x, y):
+    """x @ y. For matrices and vectors ndarray.dot is the same, with half of the overhead."""
+    if type(x) is type(y) is np.ndarray and 0 < x.ndim < 3 and 0 < y.ndim < 3:
+        return x.dot(y)
+    return x @ y
 
 
-derivative(np.matmul, left_factor, right_factor, forward=product)
+def inner_products(z, x, *_):
+    """The multiply-adds of a product: one for each number of z and each term of its sum."""
+    return z.size * x.shape[-1]
+
+
+derivative(
+    np.matmul,
+    left_factor_vjp,
+    right_factor_vjp,
+    forward=product,
+    symbol="{} @ {}",
+    on_numbers=product,
+    multiply_adds=inner_products,
+)
 
 # Steps: the derivative is 0 wherever there is one
 
 
 def piecewise_constant(*functions: Callable[..., Any]) -> None:
-    """Register functions whose derivative is zero wherever there is one: on Tensors they give plain
-    arrays."""
+    """Register functions whose derivative is zero wherever there is one: they give plain arrays."""
 
-    def on_arrays(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    def on_arrays(function, *args, **options):
+        options = {name: plain(x) for name, x in options.items()}
         return function(*map(plain, args), **options)
 
     for function in functions:
@@ -426,10 +445,11 @@ def piecewise_constant(*functions: Callable[..., Any]) -> None:
 
 
 # fmt: off
-piecewise_constant(np.sign, np.floor, np.ceil, np.rint, np.round, np.trunc, np.floor_divide, np.heaviside)
-piecewise_constant(np.isnan, np.isinf, np.isfinite, np.signbit, np.isclose, np.allclose, np.array_equal)
+piecewise_constant(np.sign, np.floor, np.ceil, np.rint, np.round, np.trunc, np.floor_divide)
+piecewise_constant(np.isnan, np.isinf, np.isfinite, np.signbit, np.isclose, np.allclose)
 piecewise_constant(np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
 piecewise_constant(np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.any, np.all)
-piecewise_constant(np.argmax, np.argmin, np.argsort, np.searchsorted, np.nonzero, np.flatnonzero, np.argwhere, np.count_nonzero)
-piecewise_constant(np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.full_like, np.empty_like)
+piecewise_constant(np.argmax, np.argmin, np.argsort, np.searchsorted, np.nonzero, np.flatnonzero)
+piecewise_constant(np.argwhere, np.count_nonzero, np.shape, np.ndim, np.size, np.array_equal)
+piecewise_constant(np.zeros_like, np.ones_like, np.empty_like, np.heaviside)
 # fmt: on

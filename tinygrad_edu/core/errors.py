@@ -1,8 +1,9 @@
-"""What the engine says when it cannot go on: what came, what was expected, what to write instead.
+"""What the core says when it cannot go on: what came, what was expected, what to write instead.
 
-Each function makes one error; the engine raises it. So engine.py stays about what works, and every
-sentence is here. The longer ones name a section of docs/errors.md, which shows code that fails so,
-why, and code that works."""
+Each function makes one error, and the core raises it: so its files stay about what works. The
+longer ones name a section of docs/errors.md, which shows code that fails so, why, and code that
+works.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +12,17 @@ from typing import Any
 
 import numpy as np
 
+TRANSPOSE = (
+    "The last axis of the left factor must be as long "
+    "as the second last of the right: transpose one"
+)
 HINTS = {  # words of NumPy's own message ↦ what to do about it
-    "broadcast": "Shapes broadcast when, read from the right, each pair of sizes is equal or one "
-    "of them is 1.",
-    "core dimension": "The last axis of the left factor must be as long as the second last of "
-    "the right: transpose one",
-    "not aligned": "The last axis of the left factor must be as long as the second last of the "
-    "right: transpose one",
+    "broadcast": (
+        "Shapes broadcast when, read from the right, "
+        "each pair of sizes is equal or one of them is 1."
+    ),
+    "core dimension": TRANSPOSE,
+    "not aligned": TRANSPOSE,
 }
 
 
@@ -27,42 +32,52 @@ def see(section: str) -> str:
 
 
 def described(x: Any) -> str:
-    """A value as messages name it: a Tensor by its name and shape, an array by its shape, else as
-    it prints."""
-    if not hasattr(x, "shape"):
+    """A value as messages name it: `w (2, 3)`, `Tensor (2, 3)`, `array (2, 3)`, else as it prints.
+
+    A name is the Tensor's own.
+    """
+    shape = getattr(x, "shape", None)
+    if shape is None:
         return repr(x)
-    return f"{getattr(x, 'name', None) or ('Tensor' if hasattr(x, 'requires_grad') else 'array')} {x.shape}"
+    kind = "array" if isinstance(x, np.ndarray | np.generic) else type(x).__name__
+    return f"{getattr(x, 'name', None) or kind} {shape}"
 
 
-def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> Exception:
-    kind = next(
-        kind
-        for kind in (np.linalg.LinAlgError, ValueError, IndexError, TypeError)
-        if isinstance(error, kind)
-    )
+def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> str:
+    """What is added to the error of a function: the call, and what to do about it."""
     hint = next((hint for words, hint in HINTS.items() if words in str(error)), "")
-    said = f"{operation.name}({', '.join(map(described, args))}): {str(error).rstrip('.')}"
-    return kind(f"{said}. {hint.rstrip('.')}{see('shapes')}" if hint else said)
+    said = f"{operation.name}({', '.join(map(described, args))})"
+    return f"in {said}: {hint}{see('shapes')}" if hint else f"in {said}"
+
+
+def not_an_array(data: Any, what: str) -> TypeError:
+    return TypeError(
+        f"{what} {data!r:.60}, and an array was expected: compute with NumPy's functions, and let "
+        "an operation give one array; np.asarray(…) makes one of a number"
+    )
+
+
+def unknown_facts(function: Any, facts: Iterable[str], known: Iterable[str]) -> TypeError:
+    unknown = ", ".join(f"{key}=" for key in facts if key not in known)
+    return TypeError(
+        f"derivative({function.__name__}, …) takes no {unknown}: known are forward=, "
+        f"domain=, each=, elementwise=, {', '.join(f'{key}=' for key in sorted(known))}"
+    )
 
 
 def unknown_options(name: str, options: Iterable[str], known: Iterable[str]) -> TypeError:
     unknown = ", ".join(f"{key}=" for key in options if key not in known)
     return TypeError(
-        f"{name} on a Tensor takes no {unknown}: its derivative is known for other options only. "
-        "A result is "
-        "always a new Tensor of NumPy's dtype, of all elements: select with np.where, convert "
-        "with astype"
+        f"{name} on a Tensor takes no {unknown}: its derivative is known for "
+        "other options only. A result is always a new Tensor of NumPy's "
+        "dtype, of all elements: select with np.where, convert with astype"
     )
-
-
-def unknown_mode(name: str, mode: Any, known: Iterable[str]) -> ValueError:
-    return ValueError(f"{name} on a Tensor knows the modes {', '.join(known)}, and {mode!r} came")
 
 
 def tensor_by_name(name: str, key: str) -> TypeError:
     return TypeError(
-        f"{name} was given a Tensor by name, {key}=: give what is differentiated in its place, "
-        "without the name"
+        f"{name} was given a Tensor by name, {key}=: give what "
+        "is differentiated in its place, without the name"
     )
 
 
@@ -70,41 +85,41 @@ def no_derivative(function: Callable[..., Any]) -> TypeError:
     name = getattr(function, "__name__", str(function))
     return TypeError(
         f"{name} has no derivative here. If none is needed, give it the array: "
-        f"{name}(tensor.data). "
-        f"If you know it, register it: derivative({name}, lambda g, z, x: …)" + see("no-derivative")
+        f"{name}(tensor.data). If you know it, register it: derivative({name}, lambda g, z, x: …)"
+        + see("no-derivative")
     )
 
 
 def no_partial(name: str, number: int) -> TypeError:
     return TypeError(
-        f"{name} has no derivative with respect to its argument {number}. Give it the array, "
-        f"tensor.data, or register the partial: derivative({name}, …)" + see("no-derivative")
+        f"{name} has no derivative with respect to its argument {number}. Give it "
+        f"the array, tensor.data, or register the partial: derivative({name}, …)"
+        + see("no-derivative")
     )
 
 
 def partial_does_not_fit(operation: Any, number: int, gradient: Any, x: Any) -> ValueError:
     return ValueError(
         f"the partial of {operation.name} for argument {number} gave shape {gradient.shape}, "
-        "which does not fit "
-        f"the argument's own, {x.shape}: sum or broadcast it within the partial"
+        f"which does not fit the argument's own, {x.shape}: sum or broadcast it within the partial"
         + see("a-partial-of-the-wrong-shape")
     )
 
 
 def nothing_to_differentiate(root: Any) -> ValueError:
     return ValueError(
-        f"{described(root)} does not depend on a Tensor with requires_grad=True, so there is "
-        "nothing to "
-        "differentiate: create the parameters with Tensor(…, requires_grad=True), and compute "
-        "outside no_grad" + see("nothing-to-differentiate")
+        f"{described(root)} does not depend on a Tensor with requires_grad=True, "
+        "so there is nothing to differentiate: create the parameters with "
+        "Tensor(…, requires_grad=True), and compute outside no_grad"
+        + see("nothing-to-differentiate")
     )
 
 
 def backward_from_many(root: Any) -> ValueError:
     return ValueError(
-        f"backward starts from one number, and {described(root)} holds {root.size}: reduce it "
-        "first, "
-        "loss = z.sum() or z.mean(), or pass ∂L/∂z as gradient=" + see("one-number")
+        f"backward starts from one number, and {described(root)} holds {root.size}: "
+        "reduce it first, loss = z.sum() or z.mean(), or pass ∂L/∂z as gradient="
+        + see("one-number")
     )
 
 
@@ -122,17 +137,29 @@ def requires_no_gradient(x: Any) -> ValueError:
 
 def not_in_a_tuple(inputs: Any, tangents: Any) -> TypeError:
     return TypeError(
-        "jvp(f, inputs, tangents) takes a tuple of f's arguments and a tuple of as many "
-        "directions, jvp(f, (x,), "
-        f"(t,)); {type(inputs).__name__} and {type(tangents).__name__} came"
+        "jvp(f, inputs, tangents) takes a tuple of f's arguments "
+        "and a tuple of as many directions, jvp(f, (x,), (t,)); "
+        f"{type(inputs).__name__} and {type(tangents).__name__} came"
+    )
+
+
+def directions_do_not_fit(shapes: Any, theirs: Any) -> ValueError:
+    return ValueError(f"directions of the inputs' shapes, {shapes}, were expected; {theirs} came")
+
+
+def number_leaves(x: Any) -> TypeError:
+    return TypeError(
+        f"{described(x)} would leave the graph as a number, and the derivative "
+        "that is being taken would miss it: use NumPy's functions, np.tanh in "
+        "place of math.tanh, or x.detach().item() if no derivative is wanted"
+        + see("a-number-leaves-the-graph")
     )
 
 
 def nothing_to_check(inputs: Any) -> ValueError:
     return ValueError(
-        "check_gradients differentiates floating-point inputs, and there is none among "
-        f"{described(inputs)}: "
-        "write 3.0 in place of 3"
+        "check_gradients differentiates floating-point inputs, and there "
+        f"is none among {described(inputs)}: write 3.0 in place of 3"
     )
 
 
@@ -150,17 +177,19 @@ def within_no_grad() -> ValueError:
 
 def no_such_argument(argnums: Any, count: int) -> ValueError:
     return ValueError(
-        f"argnums={argnums!r} names arguments by their place, and f was called with {count}: 0 "
-        f"to {count - 1} "
-        "were expected"
+        f"argnums={argnums!r} names arguments by their place, and "
+        f"f was called with {count}: 0 to {count - 1} were expected"
     )
+
+
+def argument_twice(argnums: Any) -> ValueError:
+    return ValueError(f"argnums={argnums!r} names an argument twice: name each once")
 
 
 def not_one_number(x: Any) -> ValueError:
     return ValueError(
-        f"{described(x)} holds {x.size} numbers, and one was expected: reduce it, for example "
-        "with .sum(), "
-        "or take all of them with .numpy()" + see("one-number")
+        f"{described(x)} holds {x.size} numbers, and one was expected: reduce "
+        "it, for example with .sum(), or take all of them with .numpy()" + see("one-number")
     )
 
 
@@ -173,278 +202,55 @@ def tensor_of_tensor(x: Any) -> TypeError:
 def not_real_numbers(data: Any, dtype: Any, name: str = "") -> TypeError:
     what = f"{name} gave" if name else f"{str(data)[:60]!r} has"
     return TypeError(
-        f"a Tensor holds real numbers, and {what} dtype {dtype}. Complex numbers, text, ragged "
-        "lists and arrays "
-        "of objects are out of scope: np.stack joins Tensors, array.astype(float) makes numbers "
-        "of objects" + see("real-numbers")
+        f"a Tensor holds real numbers, and {what} dtype {dtype}. Complex "
+        "numbers, text, ragged lists and arrays of objects are out of scope: "
+        "np.stack joins Tensors, array.astype(float) makes numbers of objects" + see("real-numbers")
     )
 
 
 def integer_gradient(name: str | None, dtype: Any) -> TypeError:
     return TypeError(
-        f"only floating-point Tensors have gradients, and {name or 'this one'} has dtype {dtype}: "
-        "write 2.0 in place of 2, or array.astype(float)" + see("integers")
+        f"only floating-point Tensors have gradients, and {name or 'this one'} "
+        f"has dtype {dtype}: write 2.0 in place of 2, or array.astype(float)" + see("integers")
     )
 
 
 def in_place_on_leaf(function: Callable[..., Any], x: Any) -> TypeError:
     return TypeError(
-        f"an in-place {function.__name__} would bind your variable to a new Tensor and leave the "
-        "parameter "
-        f"{described(x)} as it was: write p.data -= step, or p = p - step if you want a new Tensor"
-        + see("in-place")
+        f"an in-place {function.__name__} would bind your variable to a "
+        f"new Tensor and leave the parameter {described(x)} as it was: "
+        "write p.data -= step, or p = p - step if you want a new Tensor" + see("in-place")
     )
 
 
 def item_assignment(x: Any) -> TypeError:
     return TypeError(
-        f"{described(x)} cannot be assigned to in part, or what was computed from it would be "
-        "wrong: build a new "
-        "Tensor with np.where or np.concatenate, or change tensor.data[…] before it is used"
-        + see("assignment")
+        f"{described(x)} cannot be assigned to in part, or what was "
+        "computed from it would be wrong: build a new Tensor with np.where "
+        "or np.concatenate, or change tensor.data[…] before it is used" + see("assignment")
     )
 
 
 def not_iterable(x: Any) -> TypeError:
     return TypeError(
-        f"{described(x)} is one number and cannot be iterated over: write .item(), or give it an "
-        "axis, x[None]"
+        f"{described(x)} is one number and cannot be iterated "
+        "over: write .item(), or give it an axis, x[None]"
     )
 
 
 def array_of_tensor(x: Any) -> TypeError:
     return TypeError(
         f"an array of {described(x)} would forget how it was computed: write .numpy() if that is "
-        "meant, or use "
-        "NumPy's functions on the Tensor itself (np.stack for a list of Tensors)"
+        "meant, or use NumPy's functions on the Tensor itself (np.stack for a list of Tensors)"
         + see("an-array-of-a-tensor")
     )
 
 
 def out_or_reduce(ufunc: np.ufunc, method: str, x: Any) -> TypeError:
-    call = f"np.{ufunc.__name__}" + (
-        f".{method}" if method != "__call__" else "(…, out=…), or array op= tensor,"
-    )
+    how = "(…, out=…), or array op= tensor," if method == "__call__" else f".{method}"
+    call = f"np.{ufunc.__name__}{how}"
     return TypeError(
-        f"{call} has no derivative on {described(x)}: a Tensor's result is always a new Tensor. "
-        "Write z = x + y "
-        "in place of x += y, and np.sum in place of np.add.reduce" + see("in-place")
-    )
-
-
-def images_expected(x: Any) -> ValueError:
-    return ValueError(
-        f"images of shape (batch, channels, height, width) were expected, and {described(x)} "
-        "came: give a single "
-        "image a batch of one, x[None], and gray images their one channel, x[:, None]"
-    )
-
-
-def filters_do_not_fit(x: Any, weight: Any, bias: Any, groups: int) -> ValueError:
-    got = (
-        f"x {np.shape(x)}, weight {np.shape(weight)}, bias "
-        f"{bias if bias is None else np.shape(bias)}"
-    )
-    return ValueError(
-        "conv2d takes x (batch, in, height, width), weight (out, in/groups, rows, columns), and "
-        "bias (out,) or "
-        f"None, where groups divides in and out; found {got}, groups={groups}"
-    )
-
-
-def kernel_too_large(x: Any, kernel: Any, reach: Any, images: Any) -> ValueError:
-    return ValueError(
-        f"a kernel of {kernel} reaches over {reach[0]} × {reach[1]} pixels, and {described(x)} has "
-        f"{images.shape[2]} × {images.shape[3]}, its padding included: take a smaller kernel, or "
-        "more padding"
-    )
-
-
-def not_a_pair(what: str, value: Any, least: int) -> ValueError:
-    return ValueError(
-        f"{what} is a whole number of at least {least}, or a pair of them for rows and columns; "
-        f"found {value!r}"
-    )
-
-
-def not_a_probability(p: Any) -> ValueError:
-    return ValueError(f"p is the probability that a number is dropped, from 0 to 1; found {p!r}")
-
-
-def not_a_generator(rng: Any) -> TypeError:
-    return TypeError(
-        "rng is a NumPy generator, rng = np.random.default_rng(seed), made once and passed to "
-        "every call; "
-        f"found {rng!r}"
-    )
-
-
-def not_indices(indices: Any, weight: Any) -> TypeError:
-    return TypeError(
-        f"embedding(indices, weight) takes integers as indices, and {indices.dtype} of shape "
-        f"{indices.shape} came "
-        f"with {described(weight)}: indices come first; write indices.astype(int) if they are "
-        "whole numbers"
-    )
-
-
-def index_out_of_range(indices: Any, weight: Any) -> IndexError:
-    return IndexError(
-        f"the rows of {described(weight)} are numbered 0 to {len(weight) - 1}, and the indices, "
-        "of shape "
-        f"{indices.shape}, reach from {indices.min()} to {indices.max()}"
-    )
-
-
-def unknown_approximation(approximate: Any) -> ValueError:
-    return ValueError(
-        'approximate is "none", with the exact normal distribution, or "tanh"; found '
-        f"{approximate!r}"
-    )
-
-
-def not_three_numbers(x: Any, y: Any) -> ValueError:
-    return ValueError(
-        f"cross({described(x)}, {described(y)}): vectors of three numbers were expected along "
-        "the last axis, or "
-        "along axis=. In the plane, write x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0]"
-    )
-
-
-def no_such_norm(ord: Any, axes: tuple[int, ...], known: Any) -> ValueError:
-    return ValueError(
-        f"norm with ord={ord!r} over the axes {axes}: along one axis ord is a number, along two "
-        "it is one of "
-        f"{', '.join(map(repr, known))}. Choose the axes with axis="
-    )
-
-
-def no_vectors(values: Any) -> ValueError:
-    return ValueError(
-        f"the vectors of the values {values} were asked for a gradient and have none: another "
-        "value is the "
-        "same, or it is 0 and the matrix is not square, and they are arbitrary up to a rotation. "
-        "Differentiate "
-        "the values only, and once; or make them distinct: add np.diag of small distinct numbers "
-        "to the matrix" + see("vectors-of-equal-values")
-    )
-
-
-def full_matrices(x: Any) -> ValueError:
-    return ValueError(
-        f"svd of {described(x)} with full_matrices=True: the vectors beyond the values are "
-        "arbitrary up to a "
-        "rotation and have no gradient. Write np.linalg.svd(x, full_matrices=False)"
-    )
-
-
-class NotReplayable(RuntimeError):
-    """A step that `replay` cannot hold: it would replay something else than what was written."""
-
-
-def value_leaves(what: str, line: str) -> NotReplayable:
-    return NotReplayable(
-        f"{what} takes a value out of the trace, and a replay could not follow it\n  {line}\n  "
-        "Compute with "
-        "arrays: np.where(condition, x, y) in place of if; return what is to be printed"
-        + see("replay")
-    )
-
-
-def shape_of_values(function: Any, line: str) -> NotReplayable:
-    name = "indexing by a mask" if function.__name__ == "getitem" else function.__name__
-    return NotReplayable(
-        f"what {name} gives has a shape that depends on values, and a replay has fixed shapes\n  "
-        f"{line}\n  "
-        "Write np.where(mask, x, 0.0), or do it outside of the step" + see("replay")
-    )
-
-
-def writes_unseen(array: Any, line: str) -> NotReplayable:
-    return NotReplayable(
-        f"an array {array.shape} that replay does not see is written to\n  {line}\n  Make a new "
-        "array, z = x "
-        "+ y, decorate the function that assigns with @opaque, or hold the array where the step "
-        "names it" + see("replay")
-    )
-
-
-def random_draw(generator: Any, line: str) -> NotReplayable:
-    return NotReplayable(
-        f"random numbers were drawn from {generator!r}, and a replay would repeat them\n  before "
-        f"{line}\n  "
-        "Draw within at_replay(lambda: rng.random(shape)), or outside of the step" + see("replay")
-    )
-
-
-def sees_too_much(path: str) -> NotReplayable:
-    return NotReplayable(
-        f"the step can see more than 20,000 things, the last {path}: a replay watches all of "
-        "them. Name fewer "
-        "in the step: give it arrays as arguments" + see("replay")
-    )
-
-
-def changes_every_time(path: str) -> NotReplayable:
-    return NotReplayable(
-        f"every call finds something else in {path}\n  A replay would not follow it: keep "
-        "counters and logs "
-        "out of the step, or read the number by at_replay(lambda: …, of=its container)"
-        + see("replay")
-    )
-
-
-def calls_differ(a: str, b: str, line: str) -> NotReplayable:
-    return NotReplayable(
-        f"two calls with the same state did different things: {a}, then {b}\n  {line}\n  A "
-        "number or "
-        "branch changes that replay cannot see: pass it as an argument, or read it by "
-        "at_replay(lambda: …)" + see("replay")
-    )
-
-
-def unseen_state(array: Any, line: str) -> NotReplayable:
-    return NotReplayable(
-        f"an array {array.shape} is used and held where replay cannot see it\n  {line}\n  Pass "
-        "it as an "
-        "argument, name it in the step, or declare that it never changes: array.flags.writeable "
-        "= False" + see("replay")
-    )
-
-
-def cannot_take(name: str, x: Any) -> NotReplayable:
-    return NotReplayable(
-        "a replayed step takes arrays, numbers and texts, each as an argument of its own, and "
-        f"{name} is a "
-        f"{type(x).__name__}" + see("replay")
-    )
-
-
-def cannot_return(x: Any) -> NotReplayable:
-    return NotReplayable(
-        "a replayed step returns Tensors, arrays, and tuples, lists and dicts of them, and "
-        f"{x!r:.60} came" + see("replay")
-    )
-
-
-def replays_differently(what: str) -> NotReplayable:
-    return NotReplayable(
-        f"replayed, {what} differs from what the step computed: arrays overlap, or change, in a "
-        "way that "
-        "replay has not seen" + see("replay")
-    )
-
-
-def cannot_take_leaf(name: str, x: Any) -> NotReplayable:
-    return NotReplayable(
-        f"{name}, {described(x)}, requires a gradient: hand over its array, and make the Tensor "
-        "in the step, "
-        f"Tensor({name}, requires_grad=True)" + see("replay")
-    )
-
-
-def no_program() -> NotReplayable:
-    return NotReplayable(
-        "there is no program yet: the first two calls are recorded, the third is the first that "
-        "is replayed"
+        f"{call} has no derivative on {described(x)}: a Tensor's result is always a new "
+        "Tensor. Write z = x + y in place of x += y, and np.sum in place of np.add.reduce"
+        + see("in-place")
     )

@@ -1,110 +1,179 @@
-"""Derivatives as functions of functions: take f, return f′. (3 of 4; before: derivatives.py; next:
-gradcheck.py)
+"""Derivatives as functions of functions: take f, return f′.
 
-Arrays in, arrays out; Tensors in, Tensors out, recorded, so all of these nest: `grad(grad(f))` is
-f″. `argnums` says which arguments are differentiated, a number or a tuple of numbers. Why reverse
+3 of 4; before: derivatives.py; next: gradcheck.py.
+
+Arrays in, arrays out. If an input is a Tensor, or f uses a Tensor from outside that requires a
+gradient, the results are recorded Tensors: what comes from outside is a variable like any other. So
+all of these nest: `grad(grad(f))` is f″. `argnums` says which arguments are differentiated, a number or a tuple of numbers. Why reverse
 mode: one backward pass gives the gradient of one number with respect to any number of weights;
-forward mode needs a pass for each weight."""
+forward mode needs a pass for each weight.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core import errors
-from tinygrad_edu.core.engine import RECORDING, Array, Tensor, as_tensor, gradients_of
-from tinygrad_edu.programs.tracing import as_array
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.core.engine import Tensor, as_tensor, chain_rule, own
+from tinygrad_edu.core.switches import RECORDING, TRANSFORMING
 
 Function = Callable[..., Any]
+Argnums = int | tuple[int, ...]
 
 
 def vjp(f: Function, *inputs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-    """f(x, y, …) and the pullback v ↦ (vᵀ ∂f/∂x, vᵀ ∂f/∂y, …). One forward pass; each pullback is
-    one backward pass.
+    """f(x, y, …) and the pullback v ↦ (vᵀ ∂f/∂x, vᵀ ∂f/∂y, …).
+
+    One forward pass; each pullback is one backward pass.
 
     >>> z, pullback = vjp(np.sin, np.array([0.0, np.pi]))
     >>> pullback(np.array([1.0, 10.0]))
     (array([  1., -10.]),)
     """
-    if not RECORDING.get():
-        raise errors.within_no_grad()
-    recorded = any(isinstance(x, Tensor) for x in inputs)
-    variables = tuple([variable(x) for x in inputs])
-    z = f(*variables)
-    if not isinstance(z, Tensor):
-        raise errors.not_a_tensor(z)
+    z, variables, recorded = applied(f, inputs)
+    recorded = recorded or reaches_outside(z, variables)
 
     def pullback(v: Any) -> tuple[Any, ...]:
-        create_graph = recorded or isinstance(v, Tensor)
-        if not z.requires_grad:
-            gradients = [np.zeros(x.shape, x.dtype) for x in variables]
-        else:
-            gradients = gradients_of(z, variables, v, create_graph)
-        return tuple([as_tensor(g) if create_graph else as_array(g) for g in gradients])
+        return pulled_back(z, variables, v, recorded or isinstance(v, Tensor))[0]
 
     return (z if recorded else z.numpy()), pullback
 
 
-def variable(x: Any) -> Any:
-    """A Tensor of its own for x: a step in x's graph if x has one, so that f's use of x and other
-    uses stay apart."""
+def applied(f: Function, inputs: Iterable[Any]) -> tuple[Tensor, tuple[Tensor, ...], bool]:
+    """f of the inputs, the variables that stood for them, and whether an input was a Tensor.
+
+    An array or a NumPy number that f returns is a constant.
+    """
+    if not RECORDING.get():
+        raise errors.within_no_grad()
+    variables = tuple([variable(x) for x in inputs])
+    token = TRANSFORMING.set(True)
+    try:
+        z = f(*variables)
+    finally:
+        TRANSFORMING.reset(token)
+    if isinstance(z, np.ndarray | np.generic):
+        z = Tensor(z)
+    if not isinstance(z, Tensor):
+        raise errors.not_a_tensor(z)
+    return z, variables, any(isinstance(x, Tensor) for x in inputs)
+
+
+def variable(x: Any) -> Tensor:
+    """A Tensor of its own for x, so that f's use of x and other uses stay apart.
+
+    If x has a graph it is a step in that graph.
+    """
     if isinstance(x, Tensor) and x.requires_grad:
-        return +x
+        return +x  # type: ignore[no-any-return]
     return Tensor(x.data if isinstance(x, Tensor) else x, requires_grad=True)
 
 
-def value_and_grad(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
-    """The function that returns (f(x, …), ∂f/∂x): f returns one number. One forward and one
-    backward pass.
+def pulled_back(
+    z: Tensor, variables: tuple[Tensor, ...], v: Any, recorded: bool
+) -> tuple[tuple[Any, ...], bool]:
+    """vᵀ ∂z/∂x for each variable x, and whether they are recorded: then they are Tensors.
+
+    They are recorded if asked, or if z also depends on Tensors older than the variables.
+    """
+    if v is not None and np.shape(v) != z.shape:
+        raise errors.gradient_does_not_fit(z, v)
+    if v is None and z.size != 1:
+        raise errors.backward_from_many(z)
+    found = dict.fromkeys(variables)
+    oldest = min([x.order for x in variables], default=0)
+    for x, g in chain_rule(z, v, recorded) if z.requires_grad else ():
+        if x.order < oldest and not recorded:
+            return pulled_back(z, variables, v, True)
+        if x.order < oldest:
+            break  # so is all that is left
+        if x in found:
+            found[x] = g
+    gradients = [np.zeros(x.shape, x.dtype) if g is None else g for x, g in found.items()]
+    if recorded:
+        return tuple(map(as_tensor, gradients)), True
+    taken = {id(v)}
+    return tuple([own(g, taken) for g in gradients]), False
+
+
+def reaches_outside(z: Tensor, variables: Iterable[Tensor]) -> bool:
+    """Whether z was computed from what requires a gradient and is older than all the variables."""
+    oldest = min([x.order for x in variables], default=0)
+    seen, pending = {z}, [z] if z.requires_grad else []
+    while pending:
+        x = pending.pop()
+        if x.order < oldest:
+            return True
+        new = {y for y in x.args if isinstance(y, Tensor) and y.requires_grad} - seen
+        seen |= new
+        pending.extend(new)
+    return False
+
+
+def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
+    """The function that returns (f(x, …), ∂f/∂x): f returns one number.
+
+    One forward and one backward pass. Options that are given by name are f's.
 
     >>> value_and_grad(lambda x: x ** 2)(3.0)
     (array(9.), array(6.))
     """
 
     @functools.wraps(f)
-    def with_gradient(*args: Any) -> tuple[Any, Any]:
+    def with_gradient(*args: Any, **options: Any) -> tuple[Any, Any]:
         numbers = chosen(argnums, args)
-        value, pullback = vjp(of_chosen(f, numbers, args), *[args[number] for number in numbers])
-        gradients = pullback(None)
+        of_these = of_chosen(f, numbers, args, **options)
+        z, variables, recorded = applied(of_these, [args[number] for number in numbers])
+        gradients, recorded = pulled_back(z, variables, None, recorded)
+        value = z if recorded else z.numpy()
         return value, gradients[0] if isinstance(argnums, int) else gradients
 
     return with_gradient
 
 
-def chosen(argnums: int | tuple[int, ...], args: tuple[Any, ...]) -> tuple[int, ...]:
-    """The numbers of the arguments to differentiate."""
+def chosen(argnums: Argnums, args: tuple[Any, ...]) -> tuple[int, ...]:
+    """The numbers of the arguments to differentiate; −1 is the last."""
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    if not all(0 <= number < len(args) for number in numbers):
+    if not all(-len(args) <= number < len(args) for number in numbers):
         raise errors.no_such_argument(argnums, len(args))
-    return numbers
+    places = tuple([number % len(args) for number in numbers])
+    if len(set(places)) < len(places):
+        raise errors.argument_twice(argnums)
+    return places
 
 
-def of_chosen(f: Function, chosen: tuple[int, ...], args: tuple[Any, ...]) -> Function:
-    """f as a function of the chosen arguments, the others fixed."""
+def of_chosen(
+    f: Function, numbers: tuple[int, ...], args: tuple[Any, ...], **options: Any
+) -> Function:
+    """f as a function of the chosen arguments, the others and the options fixed."""
 
-    def g(*values: Any) -> Any:
-        merged = dict(enumerate(args)) | dict(zip(chosen, values, strict=True))
-        return f(*merged.values())
+    def of_these(*values: Any) -> Any:
+        merged = dict(enumerate(args)) | dict(zip(numbers, values, strict=True))
+        return f(*merged.values(), **options)
 
-    return g
+    return of_these
 
 
-def grad(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
-    """The gradient of f, which returns one number. One forward and one backward pass, however many
-    numbers x has.
+def grad(f: Function, argnums: Argnums = 0) -> Function:
+    """The gradient of f, which returns one number.
+
+    One forward and one backward pass, however many numbers x has.
 
     >>> grad(grad(np.sin))(np.pi / 2)
     array(-1.)
     """
-    return functools.wraps(f)(lambda *args: value_and_grad(f, argnums)(*args)[1])
+    both = value_and_grad(f, argnums)
+    return functools.wraps(f)(lambda *args, **options: both(*args, **options)[1])
 
 
 def jvp(f: Function, inputs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
-    """f(x, …) and its derivative in a direction, ∂f/∂x · t + …: one forward pass, two backward
-    ones.
+    """f(x, …) and its derivative in a direction, ∂f/∂x · t + …: one forward pass, two backward.
 
     The pullback u ↦ uᵀJ is linear in u, so its own pullback is t ↦ J t: transposing twice is going
     forward.
@@ -114,18 +183,34 @@ def jvp(f: Function, inputs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tupl
     """
     if not isinstance(inputs, tuple | list) or not isinstance(tangents, tuple | list):
         raise errors.not_in_a_tuple(inputs, tangents)
-    z, pullback = vjp(f, *inputs)
+    check_directions(inputs, tangents)
+    z, variables, recorded = applied(f, inputs)
+    u = Tensor(np.zeros(z.shape, np.result_type(z.dtype, np.float16)), requires_grad=True)
+    paired = inner(pulled_back(z, variables, u, True)[0], tangents)
+    recorded = recorded or reaches_outside(paired, {u, *variables})
+    gradients, _ = pulled_back(paired, (u, *variables), None, recorded)
+    along = gradients[0]
+    return (z, along) if recorded else (z.numpy(), along)
 
-    def paired(u: Any) -> Any:
-        return sum((g * t).sum() for g, t in zip(pullback(u), tangents, strict=True))
 
-    u = np.zeros(z.shape, z.dtype)
-    return z, grad(paired)(Tensor(u) if isinstance(z, Tensor) else u)
+def inner(gradients: Iterable[Any], directions: Iterable[Any]) -> Any:
+    """The inner product of two lists of arrays."""
+    return functools.reduce(
+        operator.add, [(g * t).sum() for g, t in zip(gradients, directions, strict=True)]
+    )
 
 
-def jacobian(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
-    """∂f/∂x, of f's shape followed by x's; a tuple for several arguments. One backward pass for
-    each number that f returns.
+def check_directions(inputs: tuple[Any, ...], directions: tuple[Any, ...]) -> None:
+    """A direction has the shape of what moves along it."""
+    shapes, theirs = [tuple(map(np.shape, xs)) for xs in (inputs, directions)]
+    if shapes != theirs:
+        raise errors.directions_do_not_fit(shapes, theirs)
+
+
+def jacobian(f: Function, argnums: Argnums = 0) -> Function:
+    """∂f/∂x, of f's shape followed by x's; a tuple for several arguments.
+
+    One backward pass for each number that f returns.
 
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
@@ -133,26 +218,23 @@ def jacobian(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
     """
 
     @functools.wraps(f)
-    def matrix(*args: Any) -> Any:
+    def matrix(*args: Any, **options: Any) -> Any:
         numbers = chosen(argnums, args)
         inputs = [args[number] for number in numbers]
-        z, pullback = vjp(of_chosen(f, numbers, args), *inputs)
+        z, pullback = vjp(of_chosen(f, numbers, args, **options), *inputs)
         directions: Array = np.eye(z.size, dtype=z.dtype).reshape(z.size, *z.shape)
         rows = [pullback(v) for v in directions]
-        matrices = tuple(
-            [
-                np.stack([row[i] for row in rows] or [np.zeros(0)]).reshape(z.shape + np.shape(x))
-                for i, x in enumerate(inputs)
-            ]
-        )
-        return matrices[0] if isinstance(argnums, int) else matrices
+        shapes = [z.shape + np.shape(x) for x in inputs]
+        none = [np.zeros(0)]  # in place of rows, if f returns no numbers
+        columns = [[row[i] for row in rows] or none for i in range(len(inputs))]
+        matrices = [np.stack(c).reshape(shape) for c, shape in zip(columns, shapes, strict=True)]
+        return matrices[0] if isinstance(argnums, int) else tuple(matrices)
 
     return matrix
 
 
-def hessian(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
-    """The second derivatives of f, which returns one number: the jacobian of its gradient, of shape
-    x's twice.
+def hessian(f: Function, argnums: Argnums = 0) -> Function:
+    """The second derivatives of f, which returns one number: of shape x's twice.
 
     For several arguments a tuple of tuples, ∂²f/∂x∂y for every two. One backward pass for each
     number of x.
@@ -163,14 +245,21 @@ def hessian(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
     """
     if isinstance(argnums, int):
         return jacobian(grad(f, argnums), argnums)
-    return lambda *args: tuple([jacobian(grad(f, number), argnums)(*args) for number in argnums])
+    rows = [jacobian(grad(f, number), argnums) for number in argnums]
+    every = lambda *args, **options: tuple([row(*args, **options) for row in rows])  # noqa: E731
+    return functools.wraps(f)(every)
 
 
 def hvp(f: Function, x: Any, v: Any) -> Any:
-    """The Hessian of f at x times v, without the Hessian: two backward passes, whatever the size of
-    x.
+    """The Hessian of f at x times v: two backward passes, whatever the size of x.
+
+    For several arguments x and v are tuples, and so is the result.
 
     >>> hvp(lambda x: (x ** 3).sum(), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
     array([ 6., 12.])
     """
-    return grad(lambda y: (grad(f)(y) * v).sum())(x)
+    inputs, directions = (x, v) if isinstance(x, tuple) else ((x,), (v,))
+    check_directions(inputs, directions)
+    every = tuple(range(len(inputs)))
+    along = grad(lambda *y: inner(grad(f, every)(*y), directions), every)(*inputs)
+    return along if isinstance(x, tuple) else along[0]

@@ -1,99 +1,77 @@
-"""How to trust a gradient: compare it with differences of the function itself. (4 of 4; before:
-functional.py)
+"""How to trust a gradient: compare it with differences of the function itself.
 
-A difference quotient needs no calculus, only the function: (f(x + h) − f(x − h)) / 2h = f′(x) + h²
-f‴(x)/6 + …. Which h? The error of *truncation* falls like h²; but f is known to ε |f| only, ε =
-2⁻⁵² or about 2e-16, and the division makes an error of *rounding* out of it that grows like ε/h.
-Drawn over h on logarithmic scales, the two make a V:
+4 of 4; before: functional.py.
+
+A difference quotient needs no calculus, only the function:
+(f(x + h) − f(x − h)) / 2h = f′(x) + h² f‴(x)/6 + …. Which h? The error of *truncation* falls like
+h²; but f is known to ε |f| only, ε = 2⁻⁵² or about 2e-16, and the division makes an error of
+*rounding* out of it that grows like ε/h. Drawn over h on logarithmic scales, the two make a V; its
+lowest point is near ∛ε:
 
 >>> def error(h): return abs(float(np.sin(1 + h) - np.sin(1 - h)) / (2 * h) - float(np.cos(1)))
->>> [error(1e-1) < 1e-3, error(1e-3) < 1e-7, error(1e-5) < 1e-10, error(1e-11) > 1e-8]  # the best step is near ∛ε
+>>> [error(1e-1) < 1e-3, error(1e-3) < 1e-7, error(1e-5) < 1e-10, error(1e-11) > 1e-8]
 [True, True, True, True]
 
-Two step sizes remove the h² term (Richardson), so a larger h serves, with less rounding. A complex
-step subtracts nothing and loses nothing, but needs a function of arrays: Tensors hold real numbers.
-Do not trust differences within h of a kink, where a mean of the two slopes comes out; where f
-jumps, or is not finite; nor in float32, whose V ends at 1e-5: inputs are converted to float64. When
-a check fails, diagnosis.py looks for the cause."""
+Two step sizes remove the h² term (Richardson), so a larger h serves, with less rounding. Do not
+trust differences within h of a kink, where the mean of the two slopes comes out; nor where f jumps
+or is not finite; nor in float32, whose V ends at 1e-5: inputs are converted to float64.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core import errors
-from tinygrad_edu.core.engine import Array, Operation, Tensor, chain_rule, plain
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.core.functional import of_chosen, vjp
-from tinygrad_edu.debugging.diagnosis import Comparison, differ, weighted, why
 
-# h = STEP · max(1, |x|): the error of h⁴ and the rounding of f, divided by h, are both far below
-# 1e-8
-STEP = 1e-4
+STEP = 1e-4  # h = STEP · max(1, |x|): an error of order h⁴, and ε/h, are far below 1e-8
+LOST = 1e3 * np.finfo(np.float64).eps  # what a function of some steps may lose by rounding
+ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
 def numerical_gradient(f: Callable[[Array], float], x: Array) -> Array:
-    """∂f/∂x by differences, for f that maps an array to one number: `x`'s shape, four evaluations
-    for each of its numbers.
+    """∂f/∂x by differences: `x`'s shape, four evaluations of f for each of its numbers.
+
+    `f` maps an array to one number.
 
     >>> numerical_gradient(lambda x: (x ** 3).sum(), np.array([1.0, 2.0])).round(6)
     array([ 3., 12.])
     """
-    gradient = np.zeros(x.shape)
+    return differences(f, x)[0]
+
+
+def differences(f: Callable[[Array], float], x: Array) -> tuple[Array, Array]:
+    """The numerical gradient, and how far its two step sizes were apart."""
+    gradient, apart = np.zeros(x.shape), np.zeros(x.shape)
     for place in np.ndindex(x.shape):
 
         def at(shift: float, place: tuple[int, ...] = place) -> float:
-            shifted = np.array(x, np.float64)
-            shifted[place] += shift
-            return float(f(shifted))
+            moved = np.array(x, np.float64)
+            moved[place] += shift
+            return float(f(moved))
 
         h = STEP * max(1.0, abs(float(x[place])))
         coarse, fine = (at(h) - at(-h)) / (2 * h), (at(h / 2) - at(-h / 2)) / h
-        gradient[place] = (4 * fine - coarse) / 3
-    return gradient
-
-
-def complex_step(f: Callable[[Array], Any], x: Array) -> Array:
-    """∂f/∂x = Im f(x + ih)/h, exact to rounding: f(x + ih) = f(x) + ih f′(x) − …, and nothing is
-    subtracted, so h is 1e-20.
-
-    `f` maps an array to one number by functions that NumPy has for complex numbers too. Not by abs,
-    max, norms, comparisons or Tensors: what is not complex, or not f′ by differences, is refused
-    with a ValueError. (Squire & Trapp 1998)
-
-    >>> complex_step(lambda x: np.exp(x).sum(), np.array([1.0])) == np.exp(1.0)
-    array([ True])
-    """
-    gradient = np.zeros(x.shape)
-    for place in np.ndindex(x.shape):
-        shifted = x.astype(complex)
-        shifted[place] += 1e-20j
-        z = f(shifted)
-        if not np.iscomplexobj(z):
-            raise ValueError(
-                f"complex_step: f gave {z!r}, a real number, for complex ones: abs, float?"
-            )
-        gradient[place] = np.imag(z) / 1e-20
-    if differ(gradient, numerical_gradient(lambda x: np.real(f(x)), x), 1e-4).any():
-        raise ValueError(
-            "complex_step: differences disagree: abs, norm or conj within f, or a kink? Use "
-            "numerical_gradient"
-        )
-    return gradient
+        gradient[place], apart[place] = (4 * fine - coarse) / 3, abs(fine - coarse)
+    return gradient, apart
 
 
 def check_gradients(
     f: Callable[..., Any], *inputs: Any, order: int = 2, tolerance: float = 1e-6
 ) -> None:
-    """Raise AssertionError if the gradient of f differs from numerical differences, to second order
-    unless `order` says else.
+    """Raise AssertionError if a gradient of f differs from differences, to second order by default.
 
     `f` maps Tensors to a Tensor of any shape; floating-point inputs are differentiated, in float64,
     all others passed as they are. The next order checks the gradient as a function of the inputs
-    *and* of the gradient v that arrives. The error says which element differs, in which operation,
-    and why as far as numbers show it.
+    *and* of the gradient v that arrives. The error says which element differs; what debugging makes
+    of it, in which operation and why.
 
     >>> check_gradients(np.sin, 0.5)
     >>> check_gradients(lambda x, w: x @ w, np.ones((3, 2)), np.ones(2))
@@ -102,12 +80,10 @@ def check_gradients(
     real = tuple([number for number, x in enumerate(values) if is_real(x)])
     if not real:
         raise errors.nothing_to_check(inputs)
-    of_reals, reals = of_chosen(f, real, tuple(values)), [values[number] for number in real]
-    wrong = disagreement(
-        of_reals, reals, [named(number, inputs[number]) for number in real], order, tolerance
-    )
-    if wrong:
-        raise AssertionError(explained(wrong, of_reals, reals))
+    f, arrays = of_chosen(f, real, tuple(values)), [values[number] for number in real]
+    names = [input_name(number, inputs[number]) for number in real]
+    if found := disagreement(f, arrays, names, order, tolerance):
+        raise WrongGradient(found, f, arrays)
 
 
 def disagreement(
@@ -117,137 +93,121 @@ def disagreement(
     order: int,
     tolerance: float,
     nth: int = 1,
-    of: str = "",
 ) -> Comparison | None:
-    """The first gradient that differs, of the `nth` order and `order` − 1 further ones; `of` says
-    what f is, in words."""
+    """The first gradient that differs, of the `nth` order and `order` − 1 further ones."""
     z, pullback = vjp(f, *inputs)
     v = np.random.default_rng(0).normal(size=z.shape)
-    analytic = pullback(v)
-
-    def compared(number: int, a: Array, b: Array, nth: int, by: str = "differences") -> Comparison:
-        return Comparison(
-            of + names[number], f, inputs, number, v, a, b, by, tolerance, nth, numerical_gradient
-        )
-
-    for number, x in enumerate(inputs):
-        found = compared(
-            number,
-            analytic[number],
-            numerical_gradient(partial(weighted, f, inputs, number, v), x),
-            nth,
-        )
+    size = np.abs(plain(z) * v).sum()  # of what is rounded
+    for number, (name, x, g) in enumerate(zip(names, inputs, pullback(v), strict=True)):
+        numeric, apart = differences(partial(weighted, f, inputs, number, v), x)
+        doubt = apart / 1000 + LOST * size / (STEP * np.maximum(1.0, np.abs(x)))
+        by, g = "differences", plain(g)
+        found = Comparison(name, f, inputs, number, v, g, numeric, by, tolerance, doubt, nth)
         if found.wrong.any():
             return found
-    if order == 1:
-        return None
-    for number, g in enumerate(vjp(f, *map(Tensor, inputs))[1](Tensor(v))):
-        found = compared(
-            number,
-            g.numpy(),
-            analytic[number],
-            nth + 1,
-            by="the same partials without create_graph",
-        )
-        if found.wrong.any():
-            return found
-    return disagreement_of_gradients(f, [v, *inputs], names, order - 1, tolerance, nth + 1)
+    return next_order(f, inputs, names, order - 1, tolerance, nth + 1, v) if order > 1 else None
 
 
-def disagreement_of_gradients(
+def next_order(
     f: Callable[..., Any],
     inputs: list[Array],
     names: list[str],
     order: int,
     tolerance: float,
     nth: int,
+    v: Array,
 ) -> Comparison | None:
-    """All gradients of f at once, as a function of v and f's inputs; if they differ, one by one to
-    find out which."""
+    """The same for all gradients of f at once, as a function of v and of f's inputs."""
+    plainly, recorded = vjp(f, *inputs)[1](v), vjp(f, *map(Tensor, inputs))[1](Tensor(v))
+    by = "the same partials without create_graph"
+    for number, (a, b) in enumerate(zip(recorded, plainly, strict=True)):
+        a, b = plain(a), plain(b)
+        name, doubt = names[number], LOST * np.abs(b).max(initial=0.0)
+        found = Comparison(name, f, inputs, number, v, a, b, by, tolerance, doubt, nth)
+        if found.wrong.any():
+            return found
 
-    def gradients(v: Any, *inputs: Any) -> Any:
+    def every(v: Any, *inputs: Any) -> Any:
         return np.concatenate([np.ravel(g) for g in vjp(f, *inputs)[1](v)])
 
-    def part_of(part: int, v: Any, *inputs: Any) -> Any:
-        return vjp(f, *inputs)[1](v)[part]
+    def one(number: int, v: Any, *inputs: Any) -> Any:
+        return vjp(f, *inputs)[1](v)[number]
 
-    ours = ["the gradient that arrives" + (f" at order {nth - 1}" if nth > 2 else ""), *names]
-    found = disagreement(
-        gradients,
-        inputs,
-        ours,
-        order,
-        tolerance,
-        nth,
-        "the gradient of all inputs with respect to ",
-    )
-    if found is None or found.order > nth:
-        return found
-    titles = [f"the gradient of {name} with respect to " for name in names]
-    parts = (
-        disagreement(partial(part_of, n), inputs, ours, 1, tolerance, nth, of)
-        for n, of in enumerate(titles)
-    )
-    return next(filter(None, parts), found)
+    arriving = "the gradient that arrives" + (f" at order {nth - 1}" if nth > 2 else "")
+
+    def differing(f: Callable[..., Any], of: str, order: int) -> Comparison | None:
+        whose = [f"the gradient of {of} with respect to {x}" for x in (arriving, *names)]
+        return disagreement(f, [v, *inputs], whose, order, tolerance, nth)
+
+    whole = differing(every, "all inputs", order)
+    if whole is None or whole.order > nth:
+        return whole
+    alone = (differing(partial(one, number), name, 1) for number, name in enumerate(names))
+    return next(filter(None, alone), whole)
 
 
-def explained(
-    wrong: Comparison, f: Callable[..., Any], inputs: list[Array], alone: bool = False
-) -> str:
-    """What differs, and beneath it why."""
-    with np.errstate(all="ignore"):
-        try:
-            found = reasons(wrong, f, inputs, alone)
-        except (ValueError, ArithmeticError) as error:
-            found = [f"cause unknown: f refuses a point nearby, {error}"]
-        return "\n".join([str(wrong), *found]).replace("\n", "\n  ")
+def weighted(f: Callable[..., Any], inputs: list[Array], number: int, v: Array, x: Array) -> float:
+    """v·f as a function of one of its inputs."""
+    return float((f(*map(Tensor, [*inputs[:number], x, *inputs[number + 1 :]])).data * v).sum())
 
 
-def reasons(
-    wrong: Comparison, f: Callable[..., Any], inputs: list[Array], alone: bool
-) -> list[str]:
-    """The operations of f that are wrong alone, or else those of its gradient, or else a cause."""
-    steps = [] if alone else operations_of(f, inputs)
-    found = culprits(steps, wrong.order, wrong.tolerance)
-    if not found:
-        wrong.passed = len(steps)
-    if len(steps) == 1 and len(steps[0][1].inputs) == len(inputs):
-        found = []  # f is that operation: don't say it twice
-    if wrong.order > 1:
-        found = found or culprits(
-            operations_of(wrong.f, wrong.inputs), wrong.order - 1, wrong.tolerance
-        )
-    return found or [why(wrong)]
+def differ(a: Array, b: Array, tolerance: float) -> Array:
+    """Where a is not b, relative to b's largest element or to 1; NaN differs from everything."""
+    most = tolerance * max(1.0, float(np.abs(b).max(initial=0.0)))
+    different: Array = ~(np.abs(a - b) <= most)
+    return different
 
 
-def operations_of(f: Callable[..., Any], inputs: list[Array]) -> list[tuple[Operation, Tensor]]:
-    root = f(*[Tensor(x, requires_grad=True) for x in inputs])
-    return (
-        [(z.operation, z) for z, _ in chain_rule(root, np.ones(root.shape)) if z.operation]
-        if root.requires_grad
-        else []
-    )
-
-
-def culprits(steps: list[tuple[Operation, Tensor]], order: int, tolerance: float) -> list[str]:
-    """The operations that fail alone, with the arguments that they had: each with its causes, none
-    twice."""
-    found: dict[Operation, str] = {}
-    for operation, z in steps:
-        numbers = tuple(sorted({number for number, x in z.inputs if x.requires_grad}))
-        f = of_chosen(partial(operation, **z.options), numbers, z.values[1:])
-        inputs = [np.asarray(z.values[1 + n], np.float64) for n in numbers]
-        wrong = disagreement(
-            f, inputs, [f"argument {n} of {operation.name}" for n in numbers], order, tolerance
-        )
-        if wrong:
-            found[operation] = f"checked alone, {explained(wrong, f, inputs, alone=True)}"
-    return list(found.values())
-
-
-def named(number: int, x: Any) -> str:
+def input_name(number: int, x: Any) -> str:
+    """input 0 (w)"""
     return f"input {number}" + (f" ({x.name})" if isinstance(x, Tensor) and x.name else "")
 
 
 def is_real(x: Any) -> bool:
+    """Whether it is a floating-point number or array."""
     return isinstance(x, float | np.ndarray | np.floating) and np.asarray(x).dtype.kind == "f"
+
+
+@dataclass
+class Comparison:
+    """The gradient of v·f with respect to one input: by the partials, and by differences."""
+
+    what: str
+    f: Callable[..., Any]
+    inputs: list[Array]
+    number: int  # of the input
+    v: Array
+    analytic: Array
+    numeric: Array
+    by: str  # how `numeric` was found: "differences"
+    tolerance: float  # relative
+    doubt: Any  # how far off differences may be: their own error, absolute, of each element
+    order: int
+
+    def __str__(self) -> str:
+        a, n = self.analytic[self.place] + 0.0, self.numeric[self.place]
+        return (
+            f"{ORDINALS.get(self.order, f'{self.order}th')} order: {self.what}, element "
+            f"{self.place}: the derivative is {a:.9g} by the partials and {n:.9g} by {self.by}; "
+            f"{self.wrong.sum()} of {self.wrong.size} elements differ"
+        )
+
+    @cached_property
+    def wrong(self) -> Array:
+        """Which elements differ."""
+        allowed = self.tolerance * np.abs(self.numeric) + self.doubt + 1e-15
+        different: Array = ~(np.abs(self.analytic - self.numeric) <= allowed)  # NaN always is
+        return different
+
+    @cached_property
+    def place(self) -> tuple[int, ...]:
+        """The index of the first that does."""
+        return tuple(int(i) for i in np.argwhere(self.wrong)[0])
+
+
+class WrongGradient(AssertionError):
+    """A gradient that differs, `found` in checking `f` at `inputs`."""
+
+    def __init__(self, found: Comparison, f: Callable[..., Any], inputs: list[Array]) -> None:
+        super().__init__(str(found))
+        self.found, self.f, self.inputs = found, f, inputs

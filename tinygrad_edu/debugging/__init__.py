@@ -1,2 +1,4 @@
-"""Ask why: anomaly.py (where a number went wrong), diagnosis.py (why a gradient is wrong),
-caller.py (which line of yours)."""
+"""Ask why: anomaly.py (where a number went wrong), diagnosis.py (why a gradient is wrong).
+
+caller.py finds the line of yours that led there.
+"""

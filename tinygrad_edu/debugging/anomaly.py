@@ -1,9 +1,9 @@
-"""Where a number went wrong: the first NaN or infinity, and arrays that changed too early, traced
-to a line of source.
+"""Where a number went wrong: the first NaN or infinity, or an array that changed too early.
 
-The engine knows nothing of this. RECORDING says whether operations are recorded; in place of True
-it may hold a watcher, which sees every operation and leaves a `Watched` one in the graph. The chain
-rule asks that for its partials, and gets checked ones."""
+The engine knows nothing of this. A watcher is told of every recorded call, and puts a
+`WatchedOperation` in the place of the operation. The chain rule asks that for its partials, and
+gets checked ones.
+"""
 
 from __future__ import annotations
 
@@ -14,187 +14,194 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.engine import RECORDING, Operation, Partial, Partials, Tensor, plain
+from tinygrad_edu.core.arraylike import REGISTRY
+from tinygrad_edu.core.engine import Operation, Partial, Tensor, Values, plain
 from tinygrad_edu.core.errors import described, see
+from tinygrad_edu.core.switches import RECORDING, WATCHER
 from tinygrad_edu.debugging.caller import line_of_the_user, source
-
-Values = tuple[Any, ...]
-
-POLES = {"reciprocal": 0, "divide": 1}  # operation ↦ the number of its argument that must not be 0
 
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
-    """Within it the first NaN or infinity, forward or backward, raises FloatingPointError: which
-    operation, at which line.
+    """Within it the first NaN or infinity, forward or backward, raises FloatingPointError.
 
-    An array that is changed in place before the backward pass has used it raises RuntimeError. What
-    was recorded within is watched wherever backward() is called; not within no_grad. Also a
-    decorator. A step takes four to five times as long.
+    An array that is changed in place before the backward pass has used it raises RuntimeError. Both
+    name the operation and your line. What was recorded within is watched wherever backward() is
+    called; what runs within no_grad is not. Also a decorator. A step takes four to five times as
+    long.
 
     >>> with detect_anomaly(): np.log(Tensor([1.0, 0.0], name="x"))
     Traceback (most recent call last):
-    FloatingPointError: forward pass: the result of log(x (2,)) is -inf at element (1,); 1 of 2 elements not finite
-      ...
+    FloatingPointError: forward pass: the result of log(x (2,)) is -inf at element (1,); ...
     """
-    with watching(watch):
+    with watching(check_and_watch):
         yield
 
 
 @contextmanager
-def watching(watcher: Callable[..., Tensor]) -> Iterator[None]:
-    token = RECORDING.set(RECORDING.get() and watcher)  # within no_grad it stays off
+def watching(watcher: Callable[..., None]) -> Iterator[None]:
+    """Within it the watcher is told of every recorded call, and NumPy does not warn."""
+    token = WATCHER.set(watcher)
     try:
         with np.errstate(all="ignore"):
-            yield  # NumPy's warnings would come first and say less
+            yield
     finally:
-        RECORDING.reset(token)
+        WATCHER.reset(token)
 
 
-def watch(
-    z: Tensor, run: Operation, args: Values, arrays: Values, within: Watched | None = None
-) -> Tensor:
-    """Check what an operation gave, and watch it if it was recorded. Of the steps within a partial
-    only the last counts."""
-    if not within and not finite(z.data):
-        raise not_finite(Watched(run, args), "forward pass: the result of", z.data, arrays)
+def check_and_watch(
+    z: Tensor, run: Operation, args: Values, arrays: Values, within: WatchedOperation | None = None
+) -> None:
+    """Check what an operation gave, and watch the operation if it was recorded.
+
+    The steps `within` a partial may pass through infinity: only what the partial gives is checked.
+    """
+    if not within and not is_finite(z.data):
+        call = WatchedOperation(run, args)
+        raise not_finite_error(call, "forward pass: the result of", z.data, arrays)
     if z.requires_grad:
-        z.operation = Watched(run, args, z.values, within)
-    return z
+        z.operation = WatchedOperation(run, args, z.values, within)
 
 
-class Watched(Operation):
-    """One call of an operation: it knows its line, keeps copies of its arrays, and its partials are
-    checked."""
+class WatchedOperation(Operation):
+    """One call of an operation: it knows its line, copies its arrays, and checks its partials."""
 
     line: tuple[str, int, str]  # of the user's code: file, number, layer of nn
 
     def __init__(
-        self, run: Operation, args: Values, values: Values = (), within: Watched | None = None
+        self,
+        run: Operation,
+        args: Values,
+        values: Values = (),
+        within: WatchedOperation | None = None,
     ) -> None:
         vars(self).update(vars(run))
-        self.args, self.line = args, within.line if within else line_of_the_user()
+        self.run, self.args = run, args
+        self.line = within.line if within else line_of_the_user()
         self.within = f" within the derivative of {within}" if within else ""
         self.copies = [(number, x, x.copy()) for number, x in arrays_in(values)]
 
-    @property
-    def partials(self) -> Partials:
-        return CheckedPartials(self, vars(self)["partials"])  # type: ignore[override]
+    def partial(self, number: int) -> Partial:
+        """The partial with its checks; without them where nothing is recorded."""
+        known = super().partial(number)
+        return functools.partial(self.checked, known, number) if RECORDING.get() else known
 
     def checked(self, known: Partial, number: int, g: Any, *values: Any, **options: Any) -> Any:
         """What the partial gives: from arrays that are as they were, and finite."""
         arrays = tuple([plain(x) for x in values])
-        used = {
-            id(x) for _, x in arrays_in(arrays)
-        }  # where data was replaced since, another array stands in
+        used = {id(x) for _, x in arrays_in(arrays)}  # not those that were replaced since
         for place, x, copy in self.copies:
-            if id(x) in used and differs(x, copy).any():
+            if id(x) in used and changes(x, copy).any():
                 raise changed_in_place(self, place, x, copy)
-        with watching(functools.partial(watch, within=self)):
+        with watching(functools.partial(check_and_watch, within=self)):
             gradient = known(g, *values, **options)
-        if finite(plain(gradient)):
+        if is_finite(plain(gradient)):
             return gradient
         what = f"backward pass: the gradient for {self.argument(number)}, of"
-        raise not_finite(self, what, plain(gradient), arrays[1:], plain(g))
+        raise not_finite_error(self, what, plain(gradient), arrays[1:], plain(g))
 
     def argument(self, number: int) -> str:
-        return f"argument {number}, {shown(self.args[number])}"
+        return f"argument {number}, {argument_text(self.args[number])}"
+
+    def function(self) -> str:
+        """The function as the user calls it: np.log, or its own name."""
+        for function, run in REGISTRY.items():
+            if run is self.run and getattr(np, function.__name__, None) is function:
+                return f"np.{self.name}"
+        return self.name
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(map(shown, self.args))}){self.within}"
-
-
-class CheckedPartials(Partials):
-    """The partials of a watched call, each with its checks; without them where nothing is recorded,
-    as for a picture."""
-
-    def __init__(self, call: Watched, known: Partials) -> None:
-        self.call, self.known = call, known
-
-    def __missing__(self, number: int) -> Partial:
-        known = self.known[number]
-        return functools.partial(self.call.checked, known, number) if RECORDING.get() else known
+        return f"{self.name}({', '.join(map(argument_text, self.args))}){self.within}"
 
 
 # What the errors say
 
 
-def not_finite(
-    call: Watched, what: str, result: Any, arrays: Values, g: Any = None
+def not_finite_error(
+    call: WatchedOperation, what: str, result: Any, arrays: Values, g: Any = None
 ) -> FloatingPointError:
-    came = {"the gradient that arrived": g} | {
-        call.argument(number): x for number, x in enumerate(arrays)
-    }
-    already = [f"It came in: {name}, is {bad_in(x)}" for name, x in came.items() if not finite(x)]
-    why = already[0] if already else f"All that came in is finite. {remedy(call, arrays)}".rstrip()
+    came = {"the gradient that arrived": g}
+    came |= {call.argument(number): x for number, x in enumerate(arrays)}
+    why = f"All that came in is finite. {remedy(call, arrays)}".rstrip()
+    for name, x in came.items():
+        if not is_finite(x):
+            why = f"It came in: {name}, is {bad_in(x)}"
+            break
     return FloatingPointError(f"{what} {call} is {bad_in(result)}\n  {source(*call.line)}\n  {why}")
 
 
-def changed_in_place(call: Watched, place: int, x: Any, copy: Any) -> RuntimeError:
-    different = differs(x, copy)
-    at, what = first(different), f"{call.argument(place - 1)}, of" if place else "the result of"
-    change = (
-        f"{f'element {at}' if at else 'it'} was {copy[at]} and is {x[at]}; "
-        f"{different.sum()} of {x.size} elements differ"
-    )
+def changed_in_place(call: WatchedOperation, place: int, x: Any, copy: Any) -> RuntimeError:
+    """The array at a place of the values: 0 is the result, what follows are the arguments."""
+    what = f"{call.argument(place - 1)}, of" if place else "the result of"
+    different = changes(x, copy)
+    at = first_index(different)
+    element = f"element {at}" if at else "it"
     return RuntimeError(
-        f"{what} {call} was changed in place before the backward pass used it: {change}\n  "
-        f"{source(*call.line)}\n  Change it after backward(), or put a new array there: p.data = "
-        "p.data - step" + see("changed-too-early")
+        f"{what} {call} was changed in place before the backward pass used it: {element} was "
+        f"{copy[at]} and is {x[at]}; {different.sum()} of {x.size} elements differ\n"
+        f"  {source(*call.line)}\n"
+        "  Change it after backward(), or put a new array there: p.data = p.data - step"
+        + see("changed-too-early")
     )
 
 
-def remedy(call: Watched, arrays: Values) -> str:
+def remedy(call: WatchedOperation, arrays: Values) -> str:
     """How to keep an operation from what lies outside its domain, if that is what came."""
-    names = list(map(written, call.args, "xyzw"))
+    names = [argument_name(x, number) for number, x in enumerate(call.args)]
     for number, (x, (low, high)) in enumerate(zip(arrays, call.domain, strict=False)):
-        if np.all((low < x) & (x < high)):
-            continue
-        bounds = [
-            f"{names[number]} {sign} {bound:g}"
-            for sign, bound in ((">", low), ("<", high))
-            if np.isfinite(bound)
-        ]
-        condition = f"({') & ('.join(bounds)})" if len(bounds) > 1 else bounds[0]
-        inside = low + 1 if np.isinf(high) else (max(low, high - 2) + high) / 2
-        return where_in_where(call, names, number, condition, inside)
-    pole = POLES.get(call.name)
-    if pole is None or np.all(arrays[pole]):
-        return ""
-    return where_in_where(call, names, pole, f"{names[pole]} != 0", 1.0)
+        if not np.all((low < x) & (x < high)):
+            inside = low + 1 if np.isinf(high) else (max(low, high - 2) + high) / 2
+            condition = interval_condition(names[number], low, high)
+            return where_in_where(call, names, number, condition, inside)
+    for number in call.facts.get("poles", ()):
+        if not np.all(arrays[number]):
+            return where_in_where(call, names, number, f"{names[number]} != 0", 1.0)
+    return ""
 
 
-def written(x: Any, letter: str) -> str:
-    """An argument as the user has it: a number, or a name; else a letter."""
-    return f"{x:g}" if isinstance(x, int | float) else getattr(x, "name", None) or letter
+def interval_condition(name: str, low: float, high: float) -> str:
+    """`x > 0`, or `(x > 0) & (x < 1)`."""
+    bounds = [f"{name} > {low:g}"] if np.isfinite(low) else []
+    if np.isfinite(high):
+        bounds.append(f"{name} < {high:g}")
+    return f"({') & ('.join(bounds)})" if len(bounds) > 1 else bounds[0]
 
 
 def where_in_where(
-    call: Watched, names: list[str], number: int, condition: str, inside: float
+    call: WatchedOperation, names: list[str], number: int, condition: str, inside: float
 ) -> str:
+    """The call with its argument kept inside by a where, within a where that makes the rest 0."""
     safe = f"np.where({condition}, {names[number]}, {inside})"
     arguments = ", ".join([*names[:number], safe, *names[number + 1 :]])
-    function = f"{'np.' if hasattr(np, call.name) else ''}{call.name}({arguments})"
     return (
         f"If only {condition} is meant, keep the rest away by a where of its own: "
-        f"np.where({condition}, {function}, 0.0)" + see("not-a-number")
+        f"np.where({condition}, {call.function()}({arguments}), 0.0)" + see("not-a-number")
     )
 
 
-def shown(x: Any) -> str:
+def argument_name(x: Any, number: int) -> str:
+    """An argument as the user has it: a number, or the Tensor's name; else x, y, z, x3 …."""
+    if isinstance(x, int | float):
+        return f"{x:g}"
+    letter = "xyz"[number] if number < 3 else f"x{number}"
+    return (x.name or letter) if isinstance(x, Tensor) else letter
+
+
+def argument_text(x: Any) -> str:
     """An argument as `w (2, 3)`; an index that is a tuple, by its parts."""
-    return f"({', '.join(map(shown, x))})" if isinstance(x, tuple) else f"{described(x):.60}"
+    if isinstance(x, tuple):
+        return f"({', '.join(map(argument_text, x))})"
+    return f"{described(x):.60}"
 
 
 def bad_in(x: Any) -> str:
     """`nan at element (0, 1); 3 of 12 elements not finite`, or only `nan` for one number."""
     bad = ~np.isfinite(x)
-    value = np.asarray(x)[first(bad)]
-    return (
-        f"{value} at element {first(bad)}; {bad.sum()} of {bad.size} elements not finite"
-        if np.ndim(x)
-        else f"{value}"
-    )
+    at = first_index(bad)
+    value = np.asarray(x)[at]
+    if not at:
+        return f"{value}"
+    return f"{value} at element {at}; {bad.sum()} of {bad.size} elements not finite"
 
 
 # What is looked at
@@ -208,16 +215,17 @@ def arrays_in(values: Values) -> Iterator[tuple[int, Any]]:
                 yield number, x
 
 
-def finite(x: Any) -> bool:
-    """False for an array or number with a NaN or an infinity in it; True for whatever else an
-    argument may be."""
+def is_finite(x: Any) -> bool:
+    """Whether no NaN or infinity is in it: True for what is neither a real number nor an array."""
     real = isinstance(x, float | np.floating) or (isinstance(x, np.ndarray) and x.dtype.kind == "f")
     return not real or bool(np.isfinite(x).all())
 
 
-def differs(x: Any, then: Any) -> Any:
-    return (x != then) & ((x == x) | (then == then))  # a NaN is still the NaN that it was
+def changes(x: Any, then: Any) -> Any:
+    """Where x is not what it was; a NaN is still the NaN that it was."""
+    return (x != then) & ((x == x) | (then == then))
 
 
-def first(mask: Any) -> tuple[int, ...]:
+def first_index(mask: Any) -> tuple[int, ...]:
+    """The index of the first True; () for a single number."""
     return tuple([int(i) for i in np.argwhere(mask)[0]])

@@ -10,16 +10,20 @@ PACKAGES = {"tinygrad_edu", "numpy"}  # their lines are not the user's
 
 
 def source(file: str, number: int, layer: str) -> str:
-    """`train.py:12, in Linear.forward: loss = model(x)`; without the text where there is none, as
-    at a prompt."""
-    return (
-        f"{file}:{number}{layer and f', in {layer}'}: {linecache.getline(file, number).strip()}"
-    ).removesuffix(": ")
+    """`train.py:12, in Linear.forward: loss = model(x)`.
+
+    Without the text where there is none, as at a prompt.
+    """
+    place = f"{file}:{number}, in {layer}" if layer else f"{file}:{number}"
+    text = linecache.getline(file, number).strip()
+    return f"{place}: {text}" if text else place
 
 
 def line_of_the_user() -> tuple[str, int, str]:
-    """The file and number of the line outside of this package and of NumPy that led here, and the
-    layer of nn on the way."""
+    """The file and number of the user's line that led here, and the layer of nn on the way.
+
+    It is the innermost line outside of this package and of NumPy.
+    """
     frame, layer = sys._getframe(), ""
     while frame.f_back and is_inside(frame):
         if not layer and frame.f_globals["__name__"].startswith("tinygrad_edu.nn."):
@@ -29,8 +33,9 @@ def line_of_the_user() -> tuple[str, int, str]:
 
 
 def is_inside(frame: FrameType) -> bool:
-    """Whether a line of this package or of NumPy runs; <doctest …> in their docstrings is a
-    user's."""
-    return frame.f_globals.get("__name__", "").partition(".")[
-        0
-    ] in PACKAGES and not frame.f_code.co_filename.startswith("<")
+    """Whether a line of this package or of NumPy runs.
+
+    `<doctest …>`, the examples in their docstrings, is a user's.
+    """
+    package = frame.f_globals.get("__name__", "").partition(".")[0]
+    return package in PACKAGES and not frame.f_code.co_filename.startswith("<")

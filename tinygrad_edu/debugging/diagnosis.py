@@ -1,83 +1,75 @@
-"""Why a gradient and differences disagree: each known cause is looked for, and named only with its
-evidence in numbers.
+"""Why a gradient and differences disagree: each known cause is looked for, and named with evidence.
 
-A `Comparison` holds the two gradients and what they are of. A cause is a function of it that
-returns a sentence, or nothing if the numbers don't support it. First come those that make the
-differences themselves doubtful, then what breaks a partial."""
+A cause is a function of a `Suspect`. It returns a sentence, or "" if the numbers don't support it.
+First come the causes that make the differences themselves doubtful, then what breaks a partial.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array, Tensor
-from tinygrad_edu.core.functional import vjp
+from tinygrad_edu.core import gradcheck
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.core.engine import Operation, Tensor, chain_rule, plain
+from tinygrad_edu.core.functional import of_chosen, vjp
+from tinygrad_edu.core.gradcheck import (
+    Comparison,
+    WrongGradient,
+    differ,
+    disagreement,
+    numerical_gradient,
+    weighted,
+)
 
 STEPS = [10.0**-k for k in range(1, 9)]  # for the V-curve
 SHRINKING = STEPS[3:6]  # the step of the check, and two smaller ones
-ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
-def weighted(f: Callable[..., Any], inputs: list[Array], number: int, v: Array, x: Array) -> float:
-    """v·f as a function of one of its inputs."""
-    return float((f(*map(Tensor, [*inputs[:number], x, *inputs[number + 1 :]])).data * v).sum())
+def diagnosed(check: Callable[..., None]) -> Callable[..., None]:
+    """A check of gradients that also says why they differ."""
+
+    @functools.wraps(check)
+    def check_and_explain(*args: Any, **options: Any) -> None:
+        try:
+            check(*args, **options)
+        except WrongGradient as error:
+            suspect = Suspect.of(error.found)
+            raise AssertionError(explained(suspect, error.f, error.inputs)) from None
+
+    return check_and_explain
 
 
-def differ(a: Array, b: Array, tolerance: float) -> Array:
-    """Where a is not b up to `tolerance`, relative to b's largest element or to 1; NaN differs from
-    everything."""
-    different: Array = ~(np.abs(a - b) <= tolerance * max(1.0, float(np.abs(b).max(initial=0.0))))
-    return different
+check_gradients = diagnosed(gradcheck.check_gradients)
 
 
 @dataclass
-class Comparison:
-    """The gradient of v·f with respect to one input: `analytic` by the partials, `numeric` by
-    differences."""
+class Suspect(Comparison):
+    """A gradient that differs, and what can be asked about it."""
 
-    what: str
-    f: Callable[..., Any]
-    inputs: list[Array]
-    number: int  # of the input
-    v: Array
-    analytic: Array
-    numeric: Array
-    by: str  # how `numeric` was found: "differences"
-    tolerance: float
-    order: int
-    differences: Callable[..., Array]  # (function of an array, array) ↦ its numerical gradient
-    passed: int = 0  # of so many operations is f made, each right when it is checked alone
+    passed: int = 0  # how many operations f is made of, if each is right when it is checked alone
 
-    def __str__(self) -> str:
-        a, n = self.analytic[self.place] + 0.0, self.numeric[self.place]
-        return (
-            f"{ORDINALS.get(self.order, f'{self.order}th')} order: {self.what}, element "
-            f"{self.place}: the derivative is "
-            f"{a:.9g} by the partials and {n:.9g} by {self.by}; {self.wrong.sum()} of "
-            f"{self.wrong.size} elements differ"
-        )
+    @classmethod
+    def of(cls, found: Comparison) -> Suspect:
+        """The comparison, to be asked about."""
+        return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
 
     @property
     def x(self) -> Array:
+        """The input."""
         return self.inputs[self.number]
-
-    @cached_property
-    def wrong(self) -> Array:
-        return differ(self.analytic, self.numeric, self.tolerance)
-
-    @cached_property
-    def place(self) -> tuple[int, ...]:
-        return tuple(int(i) for i in np.argwhere(self.wrong)[0])
 
     @property
     def error(self) -> float:
+        """By how much the element differs."""
         return float(abs(self.analytic[self.place] - self.numeric[self.place]))
 
     def same(self, a: Array, b: Array) -> bool:
+        """Whether a agrees with b, within the tolerance of the check."""
         return not differ(a, b, self.tolerance).any()
 
     def at(self, shift: float) -> float:
@@ -88,205 +80,252 @@ class Comparison:
 
     @property
     def unit(self) -> float:
+        """What a step is measured in."""
         return max(1.0, abs(float(self.x[self.place])))
 
     def quotient(self, h: float) -> float:
+        """The difference quotient over 2h."""
         return (self.at(h) - self.at(-h)) / (2 * h * self.unit)
 
     def partials(self, v: Array, inputs: list[Array]) -> Array:
-        return np.asarray(vjp(self.f, *inputs)[1](v)[self.number])
+        """The gradient by the partials for another v or at other inputs."""
+        return np.asarray(plain(vjp(self.f, *inputs)[1](v)[self.number]))
 
-    def numbers(self, v: Array, inputs: list[Array]) -> Array:
-        """The numerical gradient for another v or at other inputs."""
-        return self.differences(
-            lambda x: weighted(self.f, inputs, self.number, v, x), inputs[self.number]
-        )
+    def differences(self, v: Array, inputs: list[Array]) -> Array:
+        """The gradient by differences for another v or at other inputs."""
+        f = functools.partial(weighted, self.f, inputs, self.number, v)
+        return numerical_gradient(f, inputs[self.number])
 
 
-def why(c: Comparison) -> str:
-    """The first cause whose evidence is there."""
-    return next(
-        filter(None, (cause(c) for cause in CAUSES)),
-        "cause unknown: none of the usual ones fits these numbers",
-    )
+def explained(
+    wrong: Suspect, f: Callable[..., Any], inputs: list[Array], alone: bool = False
+) -> str:
+    """What differs, and beneath it why; `alone` if f is a single operation."""
+    with np.errstate(all="ignore"):
+        try:
+            found = reasons(wrong, f, inputs, alone)
+        except (ValueError, ArithmeticError) as error:
+            said = ", ".join([str(error), *getattr(error, "__notes__", [])])
+            found = [f"cause unknown: f refuses a point nearby: {said}"]
+        return "\n".join([str(wrong), *found]).replace("\n", "\n  ")
+
+
+def reasons(wrong: Suspect, f: Callable[..., Any], inputs: list[Array], alone: bool) -> list[str]:
+    """The operations of f that are wrong alone, or else those of its gradient, or else a cause."""
+    steps = [] if alone else operations_of(f, inputs)
+    found = culprits(steps, wrong.order, wrong.tolerance)
+    if not found:
+        wrong.passed = len(steps)
+    if len(steps) == 1 and len(steps[0][1].inputs) == len(inputs):
+        found = []  # f is that operation: don't say it twice
+    if not found and wrong.order > 1:
+        steps = operations_of(wrong.f, wrong.inputs)
+        found = culprits(steps, wrong.order - 1, wrong.tolerance)
+    return found or [why(wrong)]
+
+
+def operations_of(f: Callable[..., Any], inputs: list[Array]) -> list[tuple[Operation, Tensor]]:
+    """The operations that f is made of, with the Tensors that they gave."""
+    root = f(*[Tensor(x, requires_grad=True) for x in inputs])
+    if not root.requires_grad:
+        return []
+    return [(z.operation, z) for z, _ in chain_rule(root, np.ones(root.shape)) if z.operation]
+
+
+def culprits(steps: list[tuple[Operation, Tensor]], order: int, tolerance: float) -> list[str]:
+    """What is wrong with each operation that fails alone, with the arguments that it had."""
+    found: dict[Operation, str] = {}
+    for operation, z in steps:
+        numbers = tuple(sorted({number for number, x in z.inputs if x.requires_grad}))
+        f = of_chosen(functools.partial(operation, **z.options), numbers, z.values[1:])
+        inputs = [np.asarray(z.values[1 + n], np.float64) for n in numbers]
+        names = [f"argument {n} of {operation.name}" for n in numbers]
+        if wrong := disagreement(f, inputs, names, order, tolerance):
+            suspect = Suspect.of(wrong)
+            found[operation] = f"checked alone, {explained(suspect, f, inputs, alone=True)}"
+    return list(found.values())
+
+
+def why(c: Suspect) -> str:
+    """The first cause for which there is evidence."""
+    found = filter(None, (cause(c) for cause in CAUSES))
+    return next(found, "cause unknown: none of the usual ones fits these numbers")
 
 
 # The differences are not to be trusted
 
 
-def other_on_tensors(c: Comparison) -> str:
+def other_on_tensors(c: Suspect) -> str:
+    """The partials were compared with themselves, run on arrays, and not with differences."""
     if c.by == "differences":
         return ""
     return (
-        "two formulas: with create_graph a partial is handed Tensors, and computes something "
-        "else of them than of arrays"
+        "two formulas: with create_graph a partial is handed "
+        "Tensors, and computes something else of them than of arrays"
     )
 
 
-def not_finite(c: Comparison) -> str:
+def not_finite(c: Suspect) -> str:
+    """f or the partials give an infinity or NaN."""
     below, here, above = c.at(-SHRINKING[0]), c.at(0.0), c.at(SHRINKING[0])
     if not np.isfinite([below, here, above]).all():
         return (
-            f"not finite: v·f is {below:.6g} just below this element, {here:.6g} at it and "
-            f"{above:.6g} just above"
+            f"not finite: v·f is {below:.6g} just below this "
+            f"element, {here:.6g} at it and {above:.6g} just above"
         )
     if np.isfinite(c.analytic[c.place]):
         return ""
     return (
-        f"not finite: v·f is {here:.6g} and the partials give {c.analytic[c.place]}: a "
-        "division by 0, or 0 times infinity"
+        f"not finite: v·f is {here:.6g} and the partials give "
+        f"{c.analytic[c.place]}: a division by 0, or 0 times infinity"
     )
 
 
-def jump(c: Comparison) -> str:
-    """Across a jump the difference stays, however near the two points are; on both sides of it f is
-    smooth."""
+def jump(c: Suspect) -> str:
+    """Across a jump the difference stays, however small the step; beside it f is smooth."""
     across = [c.at(h) - c.at(-h) for h in SHRINKING]
     beside = [c.at(sign * 2 * SHRINKING[0]) - c.at(sign * SHRINKING[0]) for sign in (1, -1)]
     if not max(np.ptp(across), *np.abs(beside)) < 0.1 * abs(across[-1]):
         return ""
     return (
-        f"a jump: v·f(x + h) − v·f(x − h) is {across[0]:.6g} for h = 1e-4, {across[-1]:.6g} "
-        "for h = 1e-6: no derivative"
+        f"a jump: v·f(x + h) − v·f(x − h) is {across[0]:.6g} for "
+        f"h = 1e-4, {across[-1]:.6g} for h = 1e-6: no derivative"
     )
 
 
-def kink(c: Comparison) -> str:
-    """At a kink the one-sided slopes stay apart, by as much as is to be explained; elsewhere they
-    meet."""
+def kink(c: Suspect) -> str:
+    """At a kink the slopes from both sides stay apart, by as much as the gradient differs."""
     right = [(c.at(h) - c.at(0.0)) / (h * c.unit) for h in SHRINKING]
     left = [(c.at(0.0) - c.at(-h)) / (h * c.unit) for h in SHRINKING]
     gaps = np.abs(np.subtract(right, left))
     if not (gaps.min() > 0.9 * c.error and np.ptp(gaps) < 0.2 * gaps.max()):
         return ""
     return (
-        f"a kink: the slope of v·f is {left[-1]:.6g} from below and {right[-1]:.6g} from "
-        "above, however small the step"
+        f"a kink: the slope of v·f is {left[-1]:.6g} from below "
+        f"and {right[-1]:.6g} from above, however small the step"
     )
 
 
-def wrong_step(c: Comparison) -> str:
-    """The quotient changes with the step by as much as is to be explained: growing for smaller
-    steps, it is rounding."""
+def wrong_step(c: Suspect) -> str:
+    """The quotient changes with the step, by as much as the gradient differs.
+
+    If it changes more for smaller steps, it is rounding.
+    """
     smaller = [c.quotient(h) for h in SHRINKING[1:]]
     changes = abs(smaller[0] - c.numeric[c.place]), abs(smaller[1] - smaller[0])
     if not max(changes) >= c.error / 3:
         return ""
     errors = [abs(c.quotient(h) - c.analytic[c.place]) for h in STEPS]
     best = int(np.argmin(errors))
-    name, hint = (
-        ("rounding", "compute f in float64 and without cancellation")
-        if changes[1] > changes[0]
-        else ("the step", "f bends or jumps within one step of x")
-    )
+    name, hint = "the step", "f bends or jumps within one step of x"
+    if changes[1] > changes[0]:
+        name, hint = "rounding", "compute f in float64 and without cancellation"
     return (
-        f"{name}: the difference quotient is not to be trusted, it changes by {max(changes):.2g} "
-        "with the step. Off the "
-        f"partials it is least for h = {STEPS[best]:g}, by {errors[best]:.2g}; by "
-        f"{errors[0]:.2g} for h = 0.1 and by "
-        f"{errors[-1]:.2g} for h = 1e-8: {hint}"
+        f"{name}: the difference quotient is not to be trusted, it changes "
+        f"by {max(changes):.2g} with the step. Off the partials it is least "
+        f"for h = {STEPS[best]:g}, by {errors[best]:.2g}; by {errors[0]:.2g} "
+        f"for h = 0.1 and by {errors[-1]:.2g} for h = 1e-8: {hint}"
     )
 
 
 # A partial is not right
 
 
-def not_recorded(c: Comparison) -> str:
-    """The record lacks a way by which f, or its gradient, depends on the input."""
+def not_recorded(c: Suspect) -> str:
+    """The record misses a way by which f, or its gradient, depends on the input."""
     lacks = f"lacks {c.numeric[c.place] - c.analytic[c.place]:.6g} of {c.numeric[c.place]:.6g}"
     hint = "was x.data or np.asarray(x) used for x?"
     if c.order > 1 and not c.passed:
         everywhere = "" if c.analytic.any() else ", all of it everywhere"
         return (
-            f"right to order {c.order - 1} only: the partial's record of its own derivative "
-            f"{lacks}{everywhere}: {hint}"
+            f"right to order {c.order - 1} only: the partial's record "
+            f"of its own derivative {lacks}{everywhere}: {hint}"
         )
     if c.passed:
         return (
-            f"not recorded: the operations of f, {c.passed}, are right alone, and their "
-            f"record {lacks}: {hint}"
+            f"not recorded: the operations of f, {c.passed}, "
+            f"are right alone, and their record {lacks}: {hint}"
         )
-    return (
-        ""
-        if c.analytic.any()
-        else "nothing arrives: the partials give exactly 0 in every element: a term left out, or g?"
-    )
+    if c.analytic.any():
+        return ""
+    return "nothing arrives: the partials give exactly 0 in every element: a term left out, or g?"
 
 
-def forgets_g(c: Comparison) -> str:
+def forgets_g(c: Suspect) -> str:
     """A pullback is linear in the gradient that arrives: of 0 it makes 0."""
     left = c.partials(0 * c.v, c.inputs)
     if c.same(left, np.zeros_like(left)):
         return ""
     return (
         "forgets g: when the gradient that arrives is 0, the partials still give up to "
-        f"{np.abs(left).max():.6g}, and must "
-        "give 0: every partial is g times something"
+        f"{np.abs(left).max():.6g}, and must give 0: every partial is g times something"
     )
 
 
-def transposed(c: Comparison) -> str:
+def transposed(c: Suspect) -> str:
+    """The gradient would be right transposed, or if g were."""
     if is_square(c.numeric) and c.same(c.analytic, c.numeric.mT):
         return "transposed: the partials give the transpose of what differences give"
-    if is_square(c.v) and c.same(c.analytic, c.numbers(c.v.mT, c.inputs)):
+    if is_square(c.v) and c.same(c.analytic, c.differences(c.v.mT, c.inputs)):
         return (
-            "transposed: the partials would be right if gᵀ arrived, not g: is it transposed, "
-            "or summed over the other axis?"
+            "transposed: the partials would be right if gᵀ arrived, "
+            "not g: is it transposed, or summed over the other axis?"
         )
     return ""
 
 
 def is_square(x: Array) -> bool:
+    """Whether its transpose has the same shape, and may be another."""
     return x.ndim > 1 and x.shape[-1] == x.shape[-2] > 1
 
 
-def one_summand(c: Comparison) -> str:
+def one_summand(c: Suspect) -> str:
     """What was used several times gets the sum of as many gradients; here one of them is left."""
     if not c.analytic[c.wrong].any():
         return ""
     for axis, size in enumerate(c.v.shape):
         for i in range(size if size > 1 else 0):
-            alone = c.v * np.expand_dims(
-                np.arange(size) == i, tuple(k for k in range(c.v.ndim) if k != axis)
-            )
-            if c.same(c.analytic[c.wrong], c.numbers(alone, c.inputs)[c.wrong]):
+            alone = np.zeros_like(c.v)
+            index = (slice(None),) * axis + (i,)
+            alone[index] = c.v[index]
+            if c.same(c.analytic[c.wrong], c.differences(alone, c.inputs)[c.wrong]):
                 return (
-                    f"a missing sum: the partials give what index {i} of axis {axis} of the "
-                    "result contributes, one of "
-                    f"{size} summands: what was used several times, as by broadcasting, gets the "
-                    "sum"
+                    f"a missing sum: the partials give what index {i} of axis "
+                    f"{axis} of the result contributes, one of {size} summands: "
+                    "what was used several times, as by broadcasting, gets the sum"
                 )
     return ""
 
 
-def factor(c: Comparison) -> str:
-    """The ratio here is the ratio in every element nearby: of a single number there is always a
-    ratio."""
+def factor(c: Suspect) -> str:
+    """The partials are a multiple of what differences give, here and at a point nearby.
+
+    The point nearby is asked because a single number is always a multiple of another.
+    """
     near = [np.asarray(x + 0.01) for x in c.inputs]
     ratio = proportion(c.analytic, c.numeric)
-    if not c.same(c.partials(c.v, near), ratio * c.numbers(c.v, near)):
+    if not c.same(c.partials(c.v, near), ratio * c.differences(c.v, near)):
         return ""
     if abs(ratio + 1) < 1e-6:
         return "a sign: the partials give −1 times what differences give, in every element"
-    sizes = sorted(
-        {
-            size
-            for x in (c.v, *c.inputs)
-            for size in (*x.shape, x.size)
-            if size > 1 and c.v.size != c.x.size
-        }
-    )
-    mean = [size for size in sizes if min(abs(ratio * size - 1), abs(ratio / size - 1)) < 1e-6]
-    hint = (
-        f", and {mean[0]} numbers were there to be added: a mean in place of a sum, or a sum of "
-        "a mean?"
-        if mean
-        else ""
-    )
-    return (
-        f"a factor: the partials give {ratio:.6g} times what differences give, in every "
-        f"element{hint}"
-    )
+    said = f"a factor: the partials give {ratio:.6g} times what differences give, in every element"
+    for size in sizes_added(c):
+        if min(abs(ratio * size - 1), abs(ratio / size - 1)) < 1e-6:
+            return (
+                f"{said}, and {size} numbers were there to be added: "
+                "a mean in place of a sum, or a sum of a mean?"
+            )
+    return said
+
+
+def sizes_added(c: Suspect) -> list[int]:
+    """How many numbers may have been added: any size of f's inputs and its result, least first.
+
+    None where as many come out as go in.
+    """
+    if c.v.size == c.x.size:
+        return []
+    return sorted({size for x in (c.v, *c.inputs) for size in (*x.shape, x.size) if size > 1})
 
 
 def proportion(a: Array, b: Array) -> float:
@@ -294,15 +333,7 @@ def proportion(a: Array, b: Array) -> float:
     return float((a * b).sum() / (b * b).sum())
 
 
-CAUSES = (
-    other_on_tensors,
-    not_finite,
-    jump,
-    kink,
-    wrong_step,
-    not_recorded,
-    forgets_g,
-    transposed,
-    one_summand,
-    factor,
-)
+# fmt: off
+CAUSES = (other_on_tensors, not_finite, jump, kink, wrong_step,
+          not_recorded, forgets_g, transposed, one_summand, factor)
+# fmt: on

@@ -1,4 +1,5 @@
 """Twenty exercises, graded offline: `python -m tinygrad_edu.exercises` lists them.
+
 docs/exercises.md shows a session.
 
 Reading order: exercise.py, what an exercise is; by_hand.py, arrays.py, descent.py and beyond.py,

@@ -28,9 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         if given.command == "start":
-            return start(given.number)
+            return start_one(given.number)
         if given.command == "check":
-            return check(given.number)
+            return check_started(given.number)
         return list_all()
     except OSError as error:
         raise SystemExit(": ".join(filter(None, [error.filename, error.strerror]))) from None
@@ -46,7 +46,7 @@ def number_of(text: str) -> int:
 
 
 def list_all() -> int:
-    progress, chapter = files.load(), 0
+    progress, chapter = files.load_progress(), 0
     for number, exercise in EXERCISES.items():
         if exercise.chapter != chapter:
             print(f"Chapter {(chapter := exercise.chapter)}. {CHAPTERS[chapter]}")
@@ -83,10 +83,10 @@ def what_next(progress: files.Progress) -> str:
     return f" Next: {COMMAND} {command} {rest[0]}"
 
 
-def start(number: int) -> int:
+def start_one(number: int) -> int:
     exercise = EXERCISES[number]
     path = files.path_of(number, exercise)
-    if files.start(number, exercise):
+    if files.write_template(number, exercise):
         print(f"{path} is written: {exercise.title}.")
     else:
         print(f"{path} is there already, and stays as it is. To begin anew, delete it first.")
@@ -97,7 +97,7 @@ def start(number: int) -> int:
     return 0
 
 
-def check(number: int | None) -> int:
+def check_started(number: int | None) -> int:
     started = [n for n, exercise in EXERCISES.items() if files.path_of(n, exercise).exists()]
     if number and number not in started:
         print(
@@ -109,7 +109,7 @@ def check(number: int | None) -> int:
     else:
         right = [check_one(n) for n in ([number] if number else started)]
         if all(right):
-            print(what_next(files.load()).strip())
+            print(what_next(files.load_progress()).strip())
         return int(not all(right))
     return 1
 
@@ -119,7 +119,7 @@ def check_one(number: int) -> bool:
     exercise = EXERCISES[number]
     path = files.path_of(number, exercise)
     mistake = grade(exercise, path)
-    before = files.load().get(exercise.name, {})
+    before = files.load_progress().get(exercise.name, {})
     entry = before if mistake and not mistake.judged else files.remember(exercise, mistake is None)
     found = f"not right yet, {path}" if mistake else f"solved, {attempts(entry['attempts'])}"
     print(f"{number:2}  {exercise.title}: {found}")
@@ -138,8 +138,10 @@ def report(mistake: Mistake, hints: Sequence[str], count: int) -> None:
 
 
 def line(label: str, text: str) -> None:
-    """A label, and beside it a text of one or more lines, 80 columns together; a line of code stays
-    one."""
+    """A label, and beside it a text of one or more lines, 80 columns together.
+
+    A line of code stays one.
+    """
     wrapped = [
         textwrap.fill(part, 66) if len(part) > 66 and label != "line" else part
         for part in text.split("\n")

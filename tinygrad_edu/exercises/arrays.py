@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core import engine
-from tinygrad_edu.exercises.exercise import differences, exercise, numbers, slopes
+from tinygrad_edu.exercises.exercise import differences, exercise, slopes, some_numbers
+
+
+def only_new_axes(g: np.ndarray, shape: tuple[int, ...]) -> Any:
+    return g.sum(axis=tuple(range(g.ndim - len(shape))))
 
 
 @exercise(
@@ -15,12 +20,12 @@ from tinygrad_edu.exercises.exercise import differences, exercise, numbers, slop
     expected=engine.unbroadcast,
     inputs=[
         (np.array([1.0, 2.0]), ()),
-        (numbers(2, 3), (3,)),
-        (numbers(2, 3), (2, 1)),
-        (numbers(2, 3), (1, 3)),
-        (numbers(2, 3), (2, 3)),
-        (numbers(4, 2, 3), (2, 1)),
-        (numbers(4, 2, 3), (1, 3)),
+        (some_numbers(2, 3), (3,)),
+        (some_numbers(2, 3), (2, 1)),
+        (some_numbers(2, 3), (1, 3)),
+        (some_numbers(2, 3), (2, 3)),
+        (some_numbers(4, 2, 3), (2, 1)),
+        (some_numbers(4, 2, 3), (1, 3)),
     ],
     hints=[
         "A number that was used n times gets the sum of n gradients. Along which axes was the "
@@ -32,21 +37,20 @@ from tinygrad_edu.exercises.exercise import differences, exercise, numbers, slop
         "That is a mean. Each use adds its whole share: sum.": lambda g, shape: (
             engine.unbroadcast(g, shape) * np.prod(shape) / g.size
         ),
-        "The new axes in front are summed, but an axis of length 1 in `shape` was repeated too.": lambda g, shape: (
-            g.sum(axis=tuple(range(g.ndim - len(shape))))
-        ),
+        "The new axes in front are summed, "
+        "but an axis of length 1 in `shape` was repeated too.": only_new_axes,
         "The sums are right, but an axis of length 1 must stay: keepdims=True.": lambda g, shape: (
             np.squeeze(engine.unbroadcast(g, shape))
         ),
     },
 )
-def unbroadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def undo_broadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Broadcasting undone.
 
     An array of this shape was broadcast to g's shape, and g has arrived. Return the gradient of the
     array, in its own shape.
 
-    >>> unbroadcast(np.ones((4, 3)), (1, 3))
+    >>> undo_broadcast(np.ones((4, 3)), (1, 3))
     array([[4., 4., 4.]])
     """
     new = g.ndim - len(shape)
@@ -59,18 +63,16 @@ def unbroadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     expected=differences(np.matmul),
     inputs=[
         (np.array([[1.0]]), np.array([[2.0]]), np.array([[3.0]])),
-        (numbers(2, 2), numbers(2, 2) + 1.0, numbers(2, 2) - 1.0),
-        (numbers(2, 4), numbers(2, 3), numbers(3, 4)),
+        (some_numbers(2, 2), some_numbers(2, 2) + 1.0, some_numbers(2, 2) - 1.0),
+        (some_numbers(2, 4), some_numbers(2, 3), some_numbers(3, 4)),
     ],
     hints=[
         "Write the shapes down: g is (n, m), x is (n, k), y is (k, m). Which product is (n, k)?",
         "∂L/∂x is a product of g and yᵀ; ∂L/∂y of xᵀ and g. The order decides.",
     ],
     typical={
-        "Both products need a transpose: xᵢₖ meets yₖⱼ, and its share is Σⱼ gᵢⱼ yₖⱼ.": lambda g, x, y: (
-            g @ y,
-            x @ g,
-        ),
+        "Both products need a transpose: xᵢₖ meets yₖⱼ, "
+        "and its share is Σⱼ gᵢⱼ yₖⱼ.": lambda g, x, y: (g @ y, x @ g),
         "The factors stand in the wrong order: x y is not y x, for matrices.": lambda g, x, y: (
             y.T @ g,
             g @ x.T,
@@ -90,11 +92,11 @@ def matmul_partials(g: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.nda
     expected=differences(lambda x, axis: x.sum(axis)),
     inputs=[
         (np.array(3.0), np.array([1.0, 2.0]), 0),
-        (np.array([1.0, 2.0]), numbers(2, 2), 0),
-        (np.array([1.0, 2.0]), numbers(2, 2), 1),
-        (numbers(2), numbers(2, 3), 1),
-        (numbers(2, 4), numbers(2, 3, 4), 1),
-        (numbers(2, 3), numbers(2, 3, 4), -1),
+        (np.array([1.0, 2.0]), some_numbers(2, 2), 0),
+        (np.array([1.0, 2.0]), some_numbers(2, 2), 1),
+        (some_numbers(2), some_numbers(2, 3), 1),
+        (some_numbers(2, 4), some_numbers(2, 3, 4), 1),
+        (some_numbers(2, 3), some_numbers(2, 3, 4), -1),
     ],
     hints=[
         "Every summand receives the gradient of the sum it went into. g lacks one axis: put it "
@@ -136,18 +138,16 @@ def cube(x: float) -> float:
         "x + h and x − h are 2h apart: the whole difference is divided by 2h.",
     ],
     typical={
-        "That looks to one side only. Its error is about h f″/2; from both sides it is about h².": lambda f, x, h: (
-            (f(x + h) - f(x)) / h
-        ),
+        "That looks to one side only. Its error is about h f″/2; "
+        "from both sides it is about h².": lambda f, x, h: (f(x + h) - f(x)) / h,
         "That looks to the left side only: f(x + h) is missing.": lambda f, x, h: (
             (f(x) - f(x - h)) / h
         ),
         "Only f(x − h) is divided: the difference needs brackets too.": lambda f, x, h: (
             f(x + h) - f(x - h) / (2 * h)
         ),
-        "That is nearer to the true slope, but it is not what a step of this h gives.": lambda f, x, h: (
-            slopes(f)(x)
-        ),
+        "That is nearer to the true slope, "
+        "but it is not what a step of this h gives.": lambda f, x, h: slopes(f)(x),
         "Twice too large: x + h and x − h are 2h apart.": lambda f, x, h: (f(x + h) - f(x - h)) / h,
         "`/ 2 * h` divides by 2, and multiplies by h: brackets!": lambda f, x, h: (
             (f(x + h) - f(x - h)) / 2 * h
@@ -173,10 +173,10 @@ def mean_partial_with_a_bug(g: np.ndarray, x: np.ndarray, axis: int) -> np.ndarr
     expected=differences(lambda x, axis: x.mean(axis)),
     inputs=[
         (np.array(3.0), np.array([1.0, 2.0]), 0),
-        (numbers(2), numbers(2, 2), 0),
-        (numbers(3), numbers(2, 3), 0),
-        (numbers(2), numbers(2, 3), 1),
-        (numbers(2, 4), numbers(2, 3, 4), -2),
+        (some_numbers(2), some_numbers(2, 2), 0),
+        (some_numbers(3), some_numbers(2, 3), 0),
+        (some_numbers(2), some_numbers(2, 3), 1),
+        (some_numbers(2, 4), some_numbers(2, 3, 4), -2),
     ],
     hints=[
         "Compare what came with what was expected: the quotient is the same everywhere. Which "
@@ -184,11 +184,10 @@ def mean_partial_with_a_bug(g: np.ndarray, x: np.ndarray, axis: int) -> np.ndarr
         "How many numbers is each mean a mean of? For a vector it is x.size, but not for a matrix.",
     ],
     typical={
-        "That is the partial of a sum: a mean divides, and so does its partial.": lambda g, x, axis: (
-            np.broadcast_to(np.expand_dims(g, axis), x.shape)
-        ),
-        "len(x) is the length of axis 0, but the mean may be over another one.": lambda g, x, axis: (
-            np.broadcast_to(np.expand_dims(g / len(x), axis), x.shape)
+        "That is the partial of a sum: a mean divides, and so does its partial.": sum_partial,
+        "len(x) is the length of axis 0, "
+        "but the mean may be over another one.": lambda g, x, axis: sum_partial(
+            g / len(x), x, axis
         ),
     },
 )
@@ -196,5 +195,6 @@ def mean_partial(g: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
     """A bug to find, in the partial of a mean.
 
     z = x.mean(axis), and g = ∂L/∂z has arrived. This should return ∂L/∂x. Its author tried it with
-    a vector, and it was right; with a matrix it is not. Find out why, and mend it."""
+    a vector, and it was right; with a matrix it is not. Find out why, and mend it.
+    """
     return np.broadcast_to(np.expand_dims(g / x.shape[axis], axis), x.shape)

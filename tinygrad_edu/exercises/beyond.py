@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu import grad
+from tinygrad_edu import check_gradients, grad
 from tinygrad_edu.core.engine import Operation
-from tinygrad_edu.core.gradcheck import check_gradients, numerical_gradient
-from tinygrad_edu.exercises.exercise import Function, differences, exercise, numbers
+from tinygrad_edu.core.gradcheck import numerical_gradient
+from tinygrad_edu.exercises.exercise import AnyFunction, differences, exercise, some_numbers
 
 
 @exercise(
@@ -19,7 +19,7 @@ from tinygrad_edu.exercises.exercise import Function, differences, exercise, num
     inputs=[
         (np.array([2.0]), np.array([3.0])),
         (np.array([0.0, 0.0, 1.0, 1.0]), np.array([-1.0, 1.0])),
-        (numbers(7), numbers(3)),
+        (some_numbers(7), some_numbers(3)),
     ],
     hints=[
         "At each place the template lies on len(k) neighbours. Multiply, and add. At how many "
@@ -29,12 +29,10 @@ from tinygrad_edu.exercises.exercise import Function, differences, exercise, num
     typical={
         "The template lies the other way round: zᵢ = Σⱼ xᵢ₊ⱼ kⱼ, its first number on the first. "
         "(np.convolve flips it.)": lambda x, k: np.convolve(x, k, "valid"),
-        "One place is missing at the end: the template fits at len(x) − len(k) + 1 places.": lambda x, k: (
-            np.correlate(x, k, "valid")[:-1]
-        ),
-        "The template stands out over the ends: only places where it fits completely count.": lambda x, k: (
-            np.correlate(x, k, "full")
-        ),
+        "One place is missing at the end: the template fits at "
+        "len(x) − len(k) + 1 places.": lambda x, k: np.correlate(x, k, "valid")[:-1],
+        "The template stands out over the ends: "
+        "only places where it fits completely count.": lambda x, k: np.correlate(x, k, "full"),
     },
 )
 def slide(x: np.ndarray, k: np.ndarray) -> np.ndarray:
@@ -60,7 +58,7 @@ def kernel_by_differences(g: np.ndarray, x: np.ndarray) -> Any:
     inputs=[
         (np.array([2.0]), np.array([3.0])),
         (np.array([1.0, 10.0]), np.array([1.0, 2.0, 3.0])),
-        (numbers(5), numbers(7) + 1),
+        (some_numbers(5), some_numbers(7) + 1),
     ],
     hints=[
         "kⱼ was used at every place i, and met xᵢ₊ⱼ there. It gets one contribution for each use.",
@@ -69,9 +67,8 @@ def kernel_by_differences(g: np.ndarray, x: np.ndarray) -> Any:
     typical={
         "Backwards it lies the same way round: kⱼ met xᵢ₊ⱼ, so it gets Σᵢ gᵢ xᵢ₊ⱼ. (np.convolve "
         "flips.)": lambda g, x: np.convolve(x, g, "valid"),
-        "These are the contributions of the first place only: kⱼ was used at all of them.": lambda g, x: (
-            g[0] * x[: len(x) - len(g) + 1]
-        ),
+        "These are the contributions of the first place only: "
+        "kⱼ was used at all of them.": lambda g, x: g[0] * x[: len(x) - len(g) + 1],
         "Each use replaced the one before, and the last is left: add them up.": lambda g, x: (
             g[-1] * x[len(g) - 1 :]
         ),
@@ -84,7 +81,8 @@ def kernel_gradient(g: np.ndarray, x: np.ndarray) -> np.ndarray:
     """The gradient of the template.
 
     z = slide(x, k) from the exercise before, and g = ∂L/∂z has arrived. Return ∂L/∂k. g and x tell
-    how long k is."""
+    how long k is.
+    """
     return np.array([g @ x[j : j + len(g)] for j in range(len(x) - len(g) + 1)])
 
 
@@ -92,20 +90,22 @@ def normalised(x: Any) -> Any:
     return (x - x.mean(axis=-1, keepdims=True)) / x.std(axis=-1, keepdims=True)
 
 
-def as_an_operation(partial: Function) -> None:
-    """The check that every operation of the engine has to pass: recorded again, the partial has a
-    derivative itself."""
+def as_an_operation(partial: AnyFunction) -> None:
+    """The check that every operation of the engine has to pass.
+
+    Recorded again, the partial has a derivative itself.
+    """
     check_gradients(
         Operation("layer_norm", normalised, (partial,)),
         np.array([[1.0, 2.0, 4.0], [0.5, -1.0, 0.0]]),
     )
 
 
-def centred(g: Any) -> Any:
+def less_mean(g: Any) -> Any:
     return g - g.mean(axis=-1, keepdims=True)
 
 
-def along(g: Any, z: Any) -> Any:
+def through_std(g: Any, z: Any) -> Any:
     return z * (g * z).mean(axis=-1, keepdims=True)
 
 
@@ -117,7 +117,7 @@ def along(g: Any, z: Any) -> Any:
     inputs=[
         (np.array([1.0, 0.0, 0.0]), np.array([1.0, 2.0, 4.0])),
         (np.ones((1, 3)), np.array([[1.0, 2.0, 4.0]])),
-        (numbers(2, 4), numbers(3, 4)[1:]),
+        (some_numbers(2, 4), some_numbers(3, 4)[1:]),
     ],
     hints=[
         "x goes three ways to z: directly, through the mean, and through the standard deviation. "
@@ -127,20 +127,21 @@ def along(g: Any, z: Any) -> Any:
         "the engine knows: no loop, no numbers taken out of Tensors.",
     ],
     typical={
-        "Only the direct path is there: the mean and the standard deviation depend on x too.": lambda g, z, x: (
+        "Only the direct path is there: "
+        "the mean and the standard deviation depend on x too.": lambda g, z, x: (
             g / x.std(axis=-1, keepdims=True)
         ),
         "The path through the standard deviation is missing: − z · mean(g z).": lambda g, z, x: (
-            centred(g) / x.std(axis=-1, keepdims=True)
+            less_mean(g) / x.std(axis=-1, keepdims=True)
         ),
         "The path through the mean is missing: − mean(g).": lambda g, z, x: (
-            (g - along(g, z)) / x.std(axis=-1, keepdims=True)
+            (g - through_std(g, z)) / x.std(axis=-1, keepdims=True)
         ),
         "Each row has a mean of its own: over the last axis, with keepdims.": lambda g, z, x: (
             (g - g.mean() - z * (g * z).mean()) / x.std(axis=-1, keepdims=True)
         ),
         "That is the sample's standard deviation, with n − 1. z was made with n.": lambda g, z, x: (
-            (centred(g) - along(g, z)) / x.std(axis=-1, keepdims=True, ddof=1)
+            (less_mean(g) - through_std(g, z)) / x.std(axis=-1, keepdims=True, ddof=1)
         ),
     },
 )
@@ -150,7 +151,8 @@ def layer_norm_partial(g: Any, z: Any, x: Any) -> Any:
     z = (x − mean) / std along the last axis, with the mean and standard deviation of each row:
     x.std(axis=-1, keepdims=True). g = ∂L/∂z has arrived. Return ∂L/∂x. Arrays come, and then
     Tensors, because the partial is differentiated once more: write it with operators and NumPy's
-    functions."""
+    functions.
+    """
     return (g - g.mean(axis=-1, keepdims=True) - z * (g * z).mean(axis=-1, keepdims=True)) / x.std(
         axis=-1, keepdims=True
     )
@@ -183,9 +185,8 @@ def valley_of_chapter_9(x: Any) -> Any:
         "grad of the function x ↦ (grad(f)(x) * v).sum(), at x.",
     ],
     typical={
-        "v is not in it: that is H times (1, 1, …), the gradient of the sum of ∇f.": lambda f, x, v: (
-            grad(lambda x: grad(f)(x).sum())(x)
-        ),
+        "v is not in it: that is H times (1, 1, …), "
+        "the gradient of the sum of ∇f.": lambda f, x, v: grad(lambda x: grad(f)(x).sum())(x),
         "That is the gradient ∇f. It has to be differentiated once more.": lambda f, x, v: grad(f)(
             x
         ),
@@ -197,5 +198,6 @@ def hessian_vector_product(f: Callable[[Any], Any], x: np.ndarray, v: np.ndarray
 
     f maps a vector to one number, and is written for Tensors. H is the matrix of its second
     derivatives at x. Return H v, without making H: with tinygrad_edu's grad, or backward passes of
-    your own, but not with its hvp or hessian."""
+    your own, but not with its hvp or hessian.
+    """
     return grad(lambda x: (grad(f)(x) * v).sum())(x)

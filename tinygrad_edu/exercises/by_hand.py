@@ -102,7 +102,8 @@ def sine_of_square_slope(x: float) -> float:
         "One of two paths is there, the direct one. s also goes through tanh.": lambda s: np.tanh(
             s
         ),
-        "The two paths are multiplied. Along a path multiply, but where paths meet, add.": lambda s: (
+        "The two paths are multiplied. "
+        "Along a path multiply, but where paths meet, add.": lambda s: (
             np.tanh(s) * s * (1 - np.tanh(s) ** 2)
         ),
     },
@@ -125,9 +126,8 @@ def used_twice_slope(s: float) -> float:
         "tanh² x is z².",
     ],
     typical={
-        "The local derivative is right, but g, what arrives, has to be multiplied with it.": lambda g, z: (
-            1 - z * z
-        ),
+        "The local derivative is right, but g, what arrives, "
+        "has to be multiplied with it.": lambda g, z: 1 - z * z,
         "z is tanh(x) already: there is no second tanh to take.": lambda g, z: (
             g * (1 - np.tanh(z) ** 2)
         ),
@@ -138,7 +138,8 @@ def tanh_partial(g: Any, z: Any) -> Any:
     """The partial of tanh, from its result.
 
     z = tanh(x), and g = ∂L/∂z has arrived. Return ∂L/∂x. x is not given, and is not needed. Numbers
-    and arrays come."""
+    and arrays come.
+    """
     return g * (1 - z * z)
 
 
@@ -196,7 +197,8 @@ def forwards(graph: Any) -> Any:
         "Each value adds (its own gradient · slope) to the gradient of every input.",
     ],
     typical={
-        "The last of several contributions replaced the others: where paths meet, add.": only_the_last,
+        "The last of several contributions replaced the others: "
+        "where paths meet, add.": only_the_last,
         "A value passed on its gradient before all of it had arrived, and then again: take each "
         "once, youngest first.": depth_first,
         "Only the last value passed anything on: the others came before it, or not at all. From "

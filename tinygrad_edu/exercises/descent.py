@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu import nn, special
-from tinygrad_edu.exercises.exercise import Function, differences, exercise, numbers, slopes
+from tinygrad_edu.exercises.exercise import AnyFunction, differences, exercise, slopes, some_numbers
 
 
-def moved(w: Any, v: Any, rate: float) -> Any:
+def after_step(w: Any, v: Any, rate: float) -> Any:
     return w - rate * v, v
 
 
@@ -19,34 +19,35 @@ def moved(w: Any, v: Any, rate: float) -> Any:
     inputs=[
         (np.array([1.0]), np.array([0.0]), np.array([2.0]), 0.1, 0.9),
         (np.array([1.0]), np.array([3.0]), np.array([2.0]), 0.1, 0.5),
-        (numbers(2, 3), numbers(2, 3) + 1, numbers(2, 3) * 2, 0.01, 0.9),
+        (some_numbers(2, 3), some_numbers(2, 3) + 1, some_numbers(2, 3) * 2, 0.01, 0.9),
     ],
     hints=[
         "First the new velocity, then the step: w moves by −rate times the *new* velocity.",
         "v ← momentum · v + g, w ← w − rate · v.",
     ],
     typical={
-        "The step was taken with the old velocity: compute the new one first.": lambda w, v, g, rate, momentum: (
+        "The step was taken with the old velocity: "
+        "compute the new one first.": lambda w, v, g, rate, momentum: (
             w - rate * v,
             momentum * v + g,
         ),
-        "That goes uphill: the gradient points to where the cost rises.": lambda w, v, g, rate, momentum: (
-            moved(w, momentum * v + g, -rate)
+        "That goes uphill: "
+        "the gradient points to where the cost rises.": lambda w, v, g, rate, momentum: after_step(
+            w, momentum * v + g, -rate
         ),
-        "The step is not multiplied by the rate.": lambda w, v, g, rate, momentum: moved(
+        "The step is not multiplied by the rate.": lambda w, v, g, rate, momentum: after_step(
             w, momentum * v + g, 1.0
         ),
-        "w moved by the gradient alone: it moves by the new velocity.": lambda w, v, g, rate, momentum: (
+        "w moved by the gradient alone: "
+        "it moves by the new velocity.": lambda w, v, g, rate, momentum: (
             w - rate * g,
             momentum * v + g,
         ),
         "The gradient is added as it is: no factor 1 − momentum.": lambda w, v, g, rate, momentum: (
-            moved(w, momentum * v + (1 - momentum) * g, rate)
+            after_step(w, momentum * v + (1 - momentum) * g, rate)
         ),
-        "The velocity is forgotten: momentum · v is missing in it.": lambda w, v, g, rate, momentum: (
-            w - rate * g,
-            g,
-        ),
+        "The velocity is forgotten: "
+        "momentum · v is missing in it.": lambda w, v, g, rate, momentum: (w - rate * g, g),
         "The rate belongs to the step, not into the velocity.": lambda w, v, g, rate, momentum: (
             w - momentum * v - rate * g,
             momentum * v + rate * g,
@@ -60,7 +61,8 @@ def momentum_step(
 
     w are weights, v their velocity, g the gradient. The velocity becomes momentum times what it
     was, plus g; then the weights move against it, by rate times the new velocity. Return the new w
-    and the new v."""
+    and the new v.
+    """
     v = momentum * v + g
     return w - rate * v, v
 
@@ -77,7 +79,7 @@ def shares(x: Any) -> Any:
         (np.array([1.0, 2.0, 3.0]),),
         (np.array([1000.0, 999.0]),),
         (np.array([0.0, 2000.0]),),
-        (numbers(2, 3),),
+        (some_numbers(2, 3),),
         (np.array([[0.0, 1.0], [2000.0, 2001.0]]),),
     ],
     hints=[
@@ -90,18 +92,18 @@ def shares(x: Any) -> Any:
         "of the row first.": lambda x: shares(np.exp(x)),
         "Less the mean, e to a number far above it is infinite still: subtract the greatest "
         "element of the row.": lambda x: shares(np.exp(x - x.mean(axis=-1, keepdims=True))),
-        "Each row has to add up to 1, not the whole array: sum over the last axis, with keepdims.": lambda x: (
-            np.exp(x - x.max()) / np.exp(x - x.max()).sum()
-        ),
+        "Each row has to add up to 1, not the whole array: sum over the last axis, "
+        "with keepdims.": lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(),
         "The greatest element of the whole array was subtracted; in a row that is far below it "
         "everything becomes 0/0.": lambda x: shares(np.exp(x - x.max())),
     },
 )
-def softmax(x: np.ndarray) -> np.ndarray:
+def stable_softmax(x: np.ndarray) -> np.ndarray:
     """A softmax that does not overflow.
 
     zᵢ = exp(xᵢ) / Σⱼ exp(xⱼ), along the last axis: for a matrix, each row adds up to 1. It must be
-    right for large x too."""
+    right for large x too.
+    """
     z = np.exp(x - x.max(axis=-1, keepdims=True))
     return np.asarray(z / z.sum(axis=-1, keepdims=True))
 
@@ -112,7 +114,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
     inputs=[
         (np.array([1.0, 0.0]), np.array([0.5, 0.5])),
         (np.array([1.0, 2.0, 4.0]), np.array([0.5, 0.25, 0.25])),
-        (numbers(2, 3), np.array([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]])),
+        (some_numbers(2, 3), np.array([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]])),
     ],
     hints=[
         "∂zᵢ/∂xⱼ = zᵢ (δᵢⱼ − zⱼ): each output depends on every input. Multiply by gᵢ and add "
@@ -134,7 +136,8 @@ def softmax_partial(g: np.ndarray, z: np.ndarray) -> np.ndarray:
     """The vector-Jacobian product of softmax.
 
     z = softmax(x) along the last axis, and g = ∂L/∂z has arrived. Return ∂L/∂x. A matrix of
-    derivatives is not needed."""
+    derivatives is not needed.
+    """
     return np.asarray(z * (g - (g * z).sum(axis=-1, keepdims=True)))
 
 
@@ -148,7 +151,7 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> Any:
     inputs=[
         (np.array([[0.0, 0.0]]), np.array([0])),
         (np.array([[1.0, 2.0, 3.0]]), np.array([1])),
-        (numbers(3, 4), np.array([3, 0, 1])),
+        (some_numbers(3, 4), np.array([3, 0, 1])),
     ],
     hints=[
         "For one row with the label l, −log softmaxₗ = log Σ exp xⱼ − xₗ. What is the derivative "
@@ -157,7 +160,8 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> Any:
         "the cost is a mean.",
     ],
     typical={
-        "At its label each row lacks the −1: the cost falls if that logit grows.": lambda logits, labels: (
+        "At its label each row lacks the −1: "
+        "the cost falls if that logit grows.": lambda logits, labels: (
             special.softmax(logits) / len(labels)
         ),
         "The cost is a mean over the rows, and this is the gradient of their sum: divide by how "
@@ -179,14 +183,15 @@ def cross_entropy_gradient(logits: np.ndarray, labels: np.ndarray) -> np.ndarray
 
     Each row of logits belongs to an example, and labels has the number of the right class for each.
     The cost is the mean over the rows of −log(softmax(row)[label]). Return its gradient, of the
-    logits' shape."""
+    logits' shape.
+    """
     z = np.exp(logits - logits.max(axis=1, keepdims=True))
     z /= z.sum(axis=1, keepdims=True)
     z[np.arange(len(labels)), labels] -= 1
     return np.asarray(z / len(labels))
 
 
-def outputs_after(train: Function, x: np.ndarray, y: np.ndarray) -> Any:
+def outputs_after(train: AnyFunction, x: np.ndarray, y: np.ndarray) -> Any:
     """What a fresh network answers when `train` has had it."""
     rng = np.random.default_rng(0)
     model = nn.Sequential(
@@ -239,14 +244,14 @@ CORNERS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
         "That was one step. It takes a few hundred.": lambda model, x, y: descend(
             model, x, y, steps=1
         ),
-        "The weights ran away to infinity: step against the gradient, and with a smaller rate.": lambda model, x, y: (
-            descend(model, x, y, rate=50.0)
-        ),
+        "The weights ran away to infinity: step against the gradient, "
+        "and with a smaller rate.": lambda model, x, y: descend(model, x, y, rate=50.0),
         "The cost rises: step against the gradient.": lambda model, x, y: descend(
             model, x, y, steps=50, rate=-0.2
         ),
-        "Old gradients are added to the new ones: zero_grad() before each backward().": lambda model, x, y: (
-            descend(model, x, y, forget=False)
+        "Old gradients are added to the new ones: "
+        "zero_grad() before each backward().": lambda model, x, y: descend(
+            model, x, y, forget=False
         ),
     },
 )
@@ -255,7 +260,8 @@ def train(model: Any, x: np.ndarray, y: np.ndarray) -> None:
 
     model is a small network: model(x) gives one output for each row of x. Train it, until its
     outputs are y up to 0.2. Nothing is returned: the model's own parameters change. XOR is one of
-    the tasks, 0 for two equal inputs and 1 for different ones."""
+    the tasks, 0 for two equal inputs and 1 for different ones.
+    """
     optimizer = nn.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(400):
         loss = ((model(x) - y) ** 2).mean()

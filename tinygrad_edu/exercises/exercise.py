@@ -1,9 +1,9 @@
-"""What an exercise is: a solved function, and beside it what is needed to ask for it and to grade
-another one.
+"""What an exercise is: a solved function, and what it takes to ask for it and to grade another one.
 
 The function's signature and docstring are the task; the docstring's first line is the title. So a
 21st exercise is a function with `@exercise(chapter=…, inputs=…, hints=…, typical=…)` above it, in
-any of the four files; chapters give the order."""
+any of the four files; chapters give the order.
+"""
 
 from __future__ import annotations
 
@@ -14,32 +14,34 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
+from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.core.gradcheck import is_real, numerical_gradient
 
-Function = Callable[..., Any]
-F = TypeVar("F", bound=Function)
+AnyFunction = Callable[..., Any]
+Solution = TypeVar("Solution", bound=AnyFunction)
 
 
-def called(f: Function, *args: Any) -> Any:
+def plain_outcome(f: AnyFunction, *args: Any) -> Any:
     return f(*args)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exercise:
-    """A task, and how to judge an answer: f is right if `outcome(f, *args)` is `expected(*args)`
-    for all inputs."""
+    """A task, and how to judge an answer.
 
-    solution: Function
+    f is right if `outcome(f, *args)` is `expected(*args)` for all inputs.
+    """
+
+    solution: AnyFunction
     chapter: int
     inputs: list[tuple[Any, ...]]  # from small to large: the first that fails is the smallest
     hints: list[str]  # the next one comes with the next attempt
-    typical: dict[str, Function]  # a hint of its own ↦ the wrong answer that it is for
-    expected: Function | None = None  # what is right, found in another way than by the solution
-    outcome: Function = called
+    typical: dict[str, AnyFunction]  # a hint of its own ↦ the wrong answer that it is for
+    expected: AnyFunction | None = None  # what is right, found in another way than by the solution
+    outcome: AnyFunction = plain_outcome
     tolerance: float = 1e-6
-    given: Function | None = None  # whose body stands in place of the hole: it has a bug
-    also: Function | None = None  # a last check, which raises AssertionError
+    given: AnyFunction | None = None  # whose body stands in place of the hole: it has a bug
+    also: AnyFunction | None = None  # a last check, which raises AssertionError
     uses: str = ""  # a further import
 
     @property
@@ -53,7 +55,7 @@ class Exercise:
     @property
     def arguments(self) -> list[str]:
         """The names of what stands in `inputs`."""
-        if self.outcome is called:
+        if self.outcome is plain_outcome:
             return list(inspect.signature(self.solution).parameters)
         return list(inspect.signature(self.outcome).parameters)[1:]
 
@@ -65,19 +67,20 @@ class Exercise:
 WRITTEN: list[Exercise] = []
 
 
-def exercise(**settings: Any) -> Callable[[F], F]:
+def exercise(**settings: Any) -> Callable[[Solution], Solution]:
     """Make an exercise of the function below: it is the solution."""
 
-    def add(solution: F) -> F:
+    def add(solution: Solution) -> Solution:
         WRITTEN.append(Exercise(solution=solution, **settings))
         return solution
 
     return add
 
 
-def differences(f: Function) -> Function:
-    """(g, x, y, …) ↦ ∂(g·f)/∂x, ∂(g·f)/∂y, … by differences, which know nothing of the chain rule;
-    integers are settings.
+def differences(f: AnyFunction) -> AnyFunction:
+    """(g, x, y, …) ↦ ∂(g·f)/∂x, ∂(g·f)/∂y, … by differences, which know nothing of the chain rule.
+
+    Integers are settings.
 
     >>> differences(lambda x, n: x ** n)(10.0, 3.0, 2).round(6)
     np.float64(60.0)
@@ -96,11 +99,11 @@ def differences(f: Function) -> Function:
     return gradients
 
 
-def slopes(f: Function) -> Function:
+def slopes(f: AnyFunction) -> AnyFunction:
     """(x, y, …) ↦ ∂f/∂x, ∂f/∂y, … by differences, for f that gives one number."""
     return lambda *args: differences(f)(1.0, *args)
 
 
-def numbers(*shape: int) -> Array:
+def some_numbers(*shape: int) -> Array:
     """Some numbers with one decimal, always the same ones."""
     return np.random.default_rng(2).normal(size=shape).round(1) + 0.0

@@ -1,5 +1,7 @@
-"""What a learner is given, made from the solution so that it cannot drift, and what is remembered
-of their attempts."""
+"""What a learner is given, and what is remembered of their attempts.
+
+The file is made from the solution, so that it cannot drift.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tinygrad_edu.exercises.exercise import Exercise, Function
+from tinygrad_edu.exercises.exercise import AnyFunction, Exercise
 
 FOLDER = Path("exercises")  # in the current directory
 PROGRESS = FOLDER / "progress.json"
@@ -19,16 +21,15 @@ COMMAND = "python -m tinygrad_edu.exercises"
 TO_DO = "write this"
 HOLE = f'    raise NotImplementedError("{TO_DO}")\n'
 
-Progress = dict[
-    str, dict[str, Any]
-]  # name of the exercise ↦ its attempts, and the date when it was solved
+# The exercise's name ↦ the attempts, and the date when it was solved
+Progress = dict[str, dict[str, Any]]
 
 
 def path_of(number: int, exercise: Exercise) -> Path:
     return FOLDER / f"{number:02}_{exercise.name}.py"
 
 
-def parts(function: Function) -> tuple[str, str]:
+def parts(function: AnyFunction) -> tuple[str, str]:
     """A function's docstring and its body, as they stand in the source."""
     lines = textwrap.dedent(inspect.getsource(function)).splitlines(keepends=True)
     definition: Any = ast.parse("".join(lines)).body[0]
@@ -39,8 +40,7 @@ def parts(function: Function) -> tuple[str, str]:
 
 
 def template(number: int, exercise: Exercise) -> str:
-    """The learner's file: the solution's signature and docstring, and a hole in place of the
-    body."""
+    """The learner's file: the solution's signature and docstring, a hole in place of its body."""
     imports = "\n".join(["import numpy as np", *filter(None, [exercise.uses])])
     arguments = ", ".join(inspect.signature(exercise.solution).parameters)
     body = parts(exercise.given)[1] if exercise.given else HOLE
@@ -51,7 +51,7 @@ def template(number: int, exercise: Exercise) -> str:
     )
 
 
-def start(number: int, exercise: Exercise) -> bool:
+def write_template(number: int, exercise: Exercise) -> bool:
     """Write the learner's file; False if there is one, which is left alone."""
     FOLDER.mkdir(exist_ok=True)
     try:
@@ -62,27 +62,23 @@ def start(number: int, exercise: Exercise) -> bool:
     return True
 
 
-def load() -> Progress:
+def load_progress() -> Progress:
     """What is remembered; nothing at first."""
     if not PROGRESS.exists():
         return {}
     try:
-        progress: Progress = {
-            name: dict(entry, attempts=int(entry["attempts"]))
-            for name, entry in json.loads(PROGRESS.read_text("utf-8")).items()
-        }
+        entries = json.loads(PROGRESS.read_text("utf-8")).items()
+        return {name: dict(entry, attempts=int(entry["attempts"])) for name, entry in entries}
     except (ValueError, TypeError, KeyError, AttributeError):
         raise SystemExit(
-            f"{PROGRESS} is damaged. Delete it to count anew: your answers stay, and `{COMMAND} "
-            "check` "
-            "marks what is solved"
+            f"{PROGRESS} is damaged. Delete it to count anew: your answers stay, and "
+            f"`{COMMAND} check` marks what is solved"
         ) from None
-    return progress
 
 
 def remember(exercise: Exercise, right: bool) -> dict[str, Any]:
     """Count one more attempt, up to the one that solves it."""
-    progress = load()
+    progress = load_progress()
     entry = progress.setdefault(exercise.name, {"attempts": 0})
     if "solved" not in entry:
         entry["attempts"] += 1

@@ -1,7 +1,8 @@
 """What is wrong with a learner's file: it is run with each input, and compared with what is right.
 
 Nothing of the learner's may end in a traceback of ours. What goes wrong is a `Mistake`: texts with
-labels, printed so."""
+labels, printed so.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array, Tensor, plain
-from tinygrad_edu.debugging.diagnosis import differ
-from tinygrad_edu.exercises.exercise import Exercise, Function
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.core.engine import Tensor, plain
+from tinygrad_edu.core.gradcheck import differ
+from tinygrad_edu.exercises.exercise import AnyFunction, Exercise
 from tinygrad_edu.exercises.files import TO_DO
 
-NOTHING = "nothing was returned: is there a `return`?"
+NO_RESULT = "nothing was returned: is there a `return`?"
 
 
 class Mistake(Exception):
-    """What a learner is told, text by label. `hint` is for this very mistake; `judged` if there was
-    an answer to judge."""
+    """What a learner is told, text by label.
+
+    `hint` is for this very mistake; `judged` says whether there was an answer to judge.
+    """
 
     def __init__(self, said: dict[str, str], hint: str = "", judged: bool = True) -> None:
         super().__init__(said)
@@ -41,15 +45,13 @@ def grade(exercise: Exercise, path: Path) -> Mistake | None:
             warnings.simplefilter("ignore")
             f = loaded(exercise, path)
             for number in range(len(exercise.inputs)):
-                printed.truncate(
-                    printed.seek(0)
-                )  # what is shown was printed for the input that fails
+                printed.truncate(printed.seek(0))  # of the input that fails, this is shown
                 compare(exercise, f, number, path)
             if exercise.also:
                 check_also(exercise.also, f, path)
     except Mistake as mistake:
         if printed.getvalue():
-            mistake.said["printed"] = shortened(printed.getvalue())
+            mistake.said["printed"] = last_lines(printed.getvalue())
         return mistake
     return None
 
@@ -61,26 +63,23 @@ def loaded(exercise: Exercise, path: Path) -> Any:
     f = names.get(exercise.name)
     if callable(f):
         return f
-    came = f"{exercise.name} is {shown(f)}" if exercise.name in names else f"no {exercise.name}"
-    raise Mistake(
-        {"came": came, "expected": f"a function {exercise.name}, as it stood there at first"},
-        judged=False,
-    )
+    found = exercise.name in names
+    came = f"{exercise.name} is {learner_text(f)}" if found else f"no {exercise.name}"
+    expected = f"a function {exercise.name}, as it stood there at first"
+    raise Mistake({"came": came, "expected": expected}, judged=False)
 
 
 def guarded(path: Path, run: Callable[[], Any], judged: bool = True) -> Any:
-    """run(); what it raises becomes a Mistake with the line of the learner's file that it came
-    from."""
+    """run(); what it raises becomes a Mistake with the line of the learner's file it came from."""
     try:
         return run()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
-        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        said = "\n".join([message, *getattr(error, "__notes__", [])])
         hole = isinstance(error, NotImplementedError) and said == TO_DO
-        came = (
-            "the hole: nothing is written there yet"
-            if hole
-            else f"{type(error).__name__}: {said}".removesuffix(": ")
-        )
+        came = f"{type(error).__name__}: {said}".removesuffix(": ")
+        if hole:
+            came = "the hole: nothing is written there yet"
         judged = judged and not hole and not isinstance(error, NameError | ImportError)
         raise Mistake({"line": located(path, error), "came": came}, slip(error), judged) from None
 
@@ -91,14 +90,16 @@ def slip(error: BaseException) -> str:
         return f"NumPy's functions need np in front: np.{error.name}."
     if "for ^" in str(error) or "bitwise_xor" in str(error):
         return "A power is written x ** 2. x ^ 2 works on bits."
-    return (
-        "It was stopped before it came to an end." if isinstance(error, KeyboardInterrupt) else ""
-    )
+    if isinstance(error, KeyboardInterrupt):
+        return "It was stopped before it came to an end."
+    return ""
 
 
 def located(path: Path, error: BaseException) -> str:
-    """`exercises/03_….py:14: return x`, the innermost line of the file that an error came from;
-    else where the function is."""
+    """`exercises/03_….py:14: return x`, the innermost line of the file that an error came from.
+
+    If there is none, it is the line where the function begins.
+    """
     lines = path.read_text("utf-8", errors="replace").splitlines()
     numbers = [
         number
@@ -108,16 +109,15 @@ def located(path: Path, error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename == str(path):
         numbers = [error.lineno or 1]
     name = path.stem.partition("_")[2]
-    number = (
-        numbers[-1] if numbers else next((n for n, line in enumerate(lines, 1) if name in line), 1)
-    )
+    where_named = (n for n, line in enumerate(lines, 1) if name in line)
+    number = numbers[-1] if numbers else next(where_named, 1)
     return ": ".join([f"{path}:{number}", *(line.strip() for line in lines[number - 1 : number])])
 
 
-def compare(exercise: Exercise, f: Function, number: int, path: Path) -> None:
+def compare(exercise: Exercise, f: AnyFunction, number: int, path: Path) -> None:
     """Raise a Mistake if f is not right for this input."""
     args = exercise.inputs[number]
-    given, at = copy.deepcopy(args), {"input": shown_inputs(exercise.arguments, args)}
+    given, at = copy.deepcopy(args), {"input": inputs_text(exercise.arguments, args)}
     try:
         came = guarded(path, lambda: exercise.outcome(f, *given))
     except Mistake as mistake:
@@ -126,12 +126,16 @@ def compare(exercise: Exercise, f: Function, number: int, path: Path) -> None:
         raise
     expected = exercise.answer(*args)
     if wrong := difference(came, expected, exercise.tolerance):
-        said = at | {"came": shown(came), "expected": shown(expected), "differs": wrong}
-        raise Mistake(said, typical_hint(exercise, f), judged=wrong != NOTHING)
+        said = at | {
+            "came": learner_text(came),
+            "expected": learner_text(expected),
+            "differs": wrong,
+        }
+        raise Mistake(said, typical_hint(exercise, f), judged=wrong != NO_RESULT)
     for name, before, after in zip(exercise.arguments, args, given, strict=True):
         if repr(after) != repr(before):
             said = at | {
-                "came": f"{name} was changed, to {shown(after)}",
+                "came": f"{name} was changed, to {learner_text(after)}",
                 "expected": f"{name} left as it was",
             }
             raise Mistake(
@@ -141,7 +145,7 @@ def compare(exercise: Exercise, f: Function, number: int, path: Path) -> None:
             )
 
 
-def check_also(also: Function, f: Function, path: Path) -> None:
+def check_also(also: AnyFunction, f: AnyFunction, path: Path) -> None:
     """The exercise's last check, after values are right for all inputs."""
     try:
         guarded(path, lambda: also(f))
@@ -150,39 +154,42 @@ def check_also(also: Function, f: Function, path: Path) -> None:
         raise
 
 
-def typical_hint(exercise: Exercise, f: Function) -> str:
-    """The hint for a wrong answer that is known: the same as f for all inputs, so that one equal
-    number is not enough."""
+def typical_hint(exercise: Exercise, f: AnyFunction) -> str:
+    """The hint for a wrong answer that is known.
+
+    It comes to the same as f for all inputs, so that one equal number is not enough.
+    """
     found = outcomes(exercise, f)
     for hint, wrong in exercise.typical.items():
-        if alike(found, outcomes(exercise, wrong)):
+        if same_outcomes(found, outcomes(exercise, wrong)):
             return hint
     return general_hint(found, [exercise.answer(*args) for args in exercise.inputs])
 
 
 def general_hint(found: list[Any], right: list[Any]) -> str:
-    """The hint for what can go wrong in every exercise: results that are exchanged, and one factor
-    in all numbers."""
-    if isinstance(right[0], tuple) and alike(found, [z[::-1] for z in right]):
+    """The hint for what can go wrong everywhere: results exchanged, one factor in all numbers."""
+    if isinstance(right[0], tuple) and same_outcomes(found, [z[::-1] for z in right]):
         return "The results are exchanged."
     a, b = as_numbers(found[-1]), as_numbers(right[-1])
     if a is None or b is None or a.shape != b.shape:
         return ""
     factor = np.vdot(a, b) / np.vdot(b, b)
-    same = factor and np.isfinite(factor) and alike(found, [np.multiply(factor, z) for z in right])
+    if not factor or not np.isfinite(factor):
+        return ""
+    same = same_outcomes(found, [np.multiply(factor, z) for z in right])
     return f"Every number is {factor:.6g} times what is right." if same else ""
 
 
-def alike(found: list[Any], others: list[Any]) -> bool:
-    """Whether two functions came to the same for every input: the same numbers, or the same type of
-    error."""
-    return all(
-        a is b or not (isinstance(b, type) or difference(a, b, 1e-6))
-        for a, b in zip(found, others, strict=True)
-    )
+def same_outcomes(found: list[Any], others: list[Any]) -> bool:
+    """Whether two functions came to the same for every input: numbers, or the type of an error."""
+
+    def same(a: Any, b: Any) -> bool:
+        return a is b or not (isinstance(b, type) or difference(a, b, 1e-6))
+
+    return all(map(same, found, others))
 
 
-def outcomes(exercise: Exercise, f: Function) -> list[Any]:
+def outcomes(exercise: Exercise, f: AnyFunction) -> list[Any]:
     """What f comes to for each input, or the type of what it raises."""
 
     def of(args: tuple[Any, ...]) -> Any:
@@ -198,17 +205,17 @@ def outcomes(exercise: Exercise, f: Function) -> list[Any]:
 def difference(came: Any, expected: Any, tolerance: float) -> str:
     """What is wrong with a result, in words; nothing if nothing is."""
     if came is None:
-        return NOTHING
+        return NO_RESULT
     if not isinstance(expected, tuple):
         return difference_of_arrays(came, np.asarray(plain(expected)), tolerance)
     if isinstance(came, Tensor | np.ndarray) and came.ndim:
         came = list(plain(came))
     if not isinstance(came, tuple | list) or len(came) != len(expected):
         return f"{len(expected)} results were expected: return them with a comma between them"
-    found = [difference(c, e, tolerance) for c, e in zip(came, expected, strict=True)]
-    return next(
-        (f"result {n} of {len(found)}: {text}" for n, text in enumerate(found, 1) if text), ""
-    )
+    for n, (one, right) in enumerate(zip(came, expected, strict=True), 1):
+        if text := difference(one, right, tolerance):
+            return f"result {n} of {len(expected)}: {text}"
+    return ""
 
 
 def difference_of_arrays(came: Any, expected: Array, tolerance: float) -> str:
@@ -217,10 +224,8 @@ def difference_of_arrays(came: Any, expected: Array, tolerance: float) -> str:
         return f"a {type(came).__name__} came, not a number or an array of numbers"
     if a.shape != expected.shape:
         comma = ": a comma after it makes a tuple" if isinstance(came, tuple) else ""
-        return (
-            f"shape {a.shape} came, {expected.shape} was "
-            f"expected{'' if expected.ndim else ', one number'}{comma}"
-        )
+        number = "" if expected.ndim else ", one number"
+        return f"shape {a.shape} came, {expected.shape} was expected{number}{comma}"
     wrong = differ(a, expected, tolerance) & ~(np.isnan(a) & np.isnan(expected))
     if not wrong.any():
         return ""
@@ -228,12 +233,10 @@ def difference_of_arrays(came: Any, expected: Array, tolerance: float) -> str:
     if not np.isfinite(a[place]):
         return f"element {list(place)} is not a finite number" if place else "not a finite number"
     if not place:
-        return f"by {shown(a - expected)}"
+        return f"by {learner_text(a - expected)}"
     count = f"; {wrong.sum()} of {wrong.size} differ" if wrong.size > 1 else ""
-    return (
-        f"element {list(place)}: {shown(a[place])} came, {shown(expected[place])} was "
-        f"expected{count}"
-    )
+    one, right = learner_text(a[place]), learner_text(expected[place])
+    return f"element {list(place)}: {one} came, {right} was expected{count}"
 
 
 def as_numbers(x: Any) -> Array | None:
@@ -244,31 +247,27 @@ def as_numbers(x: Any) -> Array | None:
         return None
 
 
-def shown(x: Any) -> str:
-    """A value as it is printed for a learner: numbers with eight digits, and functions by their
-    names."""
+def learner_text(x: Any) -> str:
+    """A value as it is printed for a learner: numbers with eight digits, functions by name."""
     if isinstance(x, tuple):
-        return (", " if all(np.ndim(part) == 0 for part in x) else "\n").join(map(shown, x))
+        return (", " if all(np.ndim(part) == 0 for part in x) else "\n").join(map(learner_text, x))
     array = None if isinstance(x, str) or x is None else as_numbers(x)
     if array is None:
-        return shortened(getattr(x, "__name__", repr(x)))
-    return np.array2string(
-        array.round(10) + 0.0,
-        formatter={"float_kind": "{:.8g}".format},
-        separator=", ",
-        max_line_width=60,
-    )
+        return last_lines(getattr(x, "__name__", repr(x)))
+    digits: Any = {"float_kind": "{:.8g}".format}
+    rounded = array.round(10) + 0.0
+    return np.array2string(rounded, formatter=digits, separator=", ", max_line_width=60)
 
 
-def shown_inputs(names: list[str], args: tuple[Any, ...]) -> str:
+def inputs_text(names: list[str], args: tuple[Any, ...]) -> str:
     """`x = …`, a line or more for each."""
-    texts = [repr(x) if isinstance(x, tuple | list) else shown(x) for x in args]
+    texts = [repr(x) if isinstance(x, tuple | list) else learner_text(x) for x in args]
     return "\n".join(
         f"{n} = {text}".replace("\n", "\n" + " " * len(f"{n} = "))
         for n, text in zip(names, texts, strict=True)
     )
 
 
-def shortened(text: str, lines: int = 8, columns: int = 90) -> str:
+def last_lines(text: str, lines: int = 8, columns: int = 90) -> str:
     """The last lines of what may be long."""
     return "\n".join(line[:columns] for line in text.rstrip("\n").split("\n")[-lines:])

@@ -1,12 +1,13 @@
 """The recorded graph as data, and what reads it: pictures, a stepper, words and formulas.
 
-Reading order: modules.py → model.py → expression.py → steps.py; fold.py and scalars.py make smaller
-and larger graphs of one, data.py makes JSON. Then pictures/ draws it, words/ explains it and writes
-its formulas, stepping/ goes through it."""
+Reading order: modules.py → read.py → expression.py → steps.py; fold.py and scalars.py make smaller
+and larger graphs of one, data.py makes JSON. Then pictures/ draws it, text/ explains it and writes
+its formulas, stepping/ goes through it.
+"""
 
-from tinygrad_edu.graph.data import plain
+from tinygrad_edu.graph.data import as_json
 from tinygrad_edu.graph.pictures.picture import Picture, draw
-from tinygrad_edu.graph.read import Edge, Graph, Node, trace
+from tinygrad_edu.graph.read import Edge, Graph, Node, read
 from tinygrad_edu.graph.stepping.stepper import Stepper, stepper
 from tinygrad_edu.graph.text.explain import Explanation, explain
 from tinygrad_edu.graph.text.latex import Formulas, latex
@@ -22,11 +23,11 @@ __all__ = [
     "Paths",
     "Picture",
     "Stepper",
+    "as_json",
     "draw",
     "explain",
     "latex",
     "paths",
-    "plain",
+    "read",
     "stepper",
-    "trace",
 ]

@@ -1,4 +1,4 @@
-"""A graph as plain data, for JSON."""
+"""as_json: a graph as dicts, lists, texts and numbers."""
 
 from __future__ import annotations
 
@@ -8,84 +8,83 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.graph.expression import indices
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.graph.expression import index_text
 from tinygrad_edu.graph.read import Edge, Graph, Node
 
 
-def plain(graph: Graph) -> dict[str, Any]:
-    """Dicts, lists, text and finite numbers, the same in every run; NaN and infinities are text,
-    arrays have shape and dtype.
+def as_json(graph: Graph) -> dict[str, Any]:
+    """A graph as dicts, lists, text and finite numbers: the same in every run.
 
-    >>> import json
+    NaN and the infinities are text; an array is its shape, its dtype and its numbers in lists.
+
     >>> from tinygrad_edu import Tensor
-    >>> from tinygrad_edu.graph import trace
-    >>> graph = plain(trace(np.log(Tensor(0.5, requires_grad=True, name="x")) * np.inf))
-    >>> graph["nodes"][-1]["value"], json.loads(json.dumps(graph, allow_nan=False)) == graph
-    ({'shape': [], 'dtype': 'float64', 'data': '-Infinity'}, True)
+    >>> from tinygrad_edu.graph import read
+    >>> as_json(read(Tensor([0.5, np.inf])))["nodes"][0]["value"]
+    {'shape': [2], 'dtype': 'float64', 'data': [0.5, 'Infinity']}
     """
     return {
-        "nodes": [of_node(node) for node in graph.nodes],
-        "edges": [of_edge(edge) for edge in graph.edges],
+        "nodes": [node_json(node) for node in graph.nodes],
+        "edges": [edge_json(edge) for edge in graph.edges],
         "modules": [asdict(module) for module in graph.modules],
     }
 
 
-def of_node(node: Node) -> dict[str, Any]:
+def node_json(node: Node) -> dict[str, Any]:
     return {
         "id": node.id,
         "name": node.name,
         "role": node.role,
         "module": node.module,
-        "operation": node.operation,
-        "constants": {str(number): simple(x) for number, x in node.constants},
-        "options": {key: simple(x) for key, x in node.options},
-        "value": array(node.value),
-        "gradient": array(node.gradient),
+        "operation": node.kind,
+        "constants": {str(number): value_json(x) for number, x in node.constants},
+        "options": {key: value_json(x) for key, x in node.options},
+        "value": array_json(node.value),
+        "gradient": array_json(node.gradient),
     }
 
 
-def of_edge(edge: Edge) -> dict[str, Any]:
+def edge_json(edge: Edge) -> dict[str, Any]:
     return {
         "id": edge.id,
         "source": edge.source,
         "target": edge.target,
         "argument": edge.argument,
-        "local": simple(edge.local),
-        "contribution": array(edge.contribution),
-        "before": simple(edge.before),
-        "partial": edge.partial,
+        "local": value_json(edge.local),
+        "contribution": array_json(edge.contribution),
+        "before": value_json(edge.before),
+        "partial": edge.partial_text,
         "place": edge.place,
     }
 
 
-def array(x: Any) -> dict[str, Any] | None:
-    return (
-        None
-        if x is None
-        else {"shape": list(x.shape), "dtype": str(x.dtype), "data": simple(x.tolist())}
-    )
+def array_json(x: Array | None) -> dict[str, Any] | None:
+    if x is None:
+        return None
+    return {"shape": list(x.shape), "dtype": str(x.dtype), "data": value_json(x.tolist())}
 
 
-def simple(x: Any) -> Any:
-    """What JSON has; of other things text that is the same in every run: no address in memory."""
+def value_json(x: Any) -> Any:
+    """A value as JSON has it; anything else as text without an address in memory."""
     if x is None or isinstance(x, bool | int | str):
         return x
-    if isinstance(x, float) and math.isfinite(x):
-        return float(x)
     if isinstance(x, float):
-        return "NaN" if math.isnan(x) else "Infinity" if x > 0 else "-Infinity"
+        return float(x) if math.isfinite(x) else infinity_json(x)
     if isinstance(x, np.generic):
-        return simple(x.item())
+        return value_json(x.item())
     if isinstance(x, np.ndarray):
-        return array(x)
+        return array_json(x)
     if isinstance(x, tuple | list):
-        return [simple(item) for item in x]
+        return [value_json(item) for item in x]
     if isinstance(x, slice) or x is Ellipsis:
-        return indices(x)
-    return (
-        x.__name__
-        if isinstance(x, type)
-        else str(x)
-        if isinstance(x, np.dtype)
-        else f"<{type(x).__name__}>"
-    )
+        return index_text(x)
+    if isinstance(x, type):
+        return x.__name__
+    return str(x) if isinstance(x, np.dtype) else f"<{type(x).__name__}>"
+
+
+def infinity_json(x: float) -> str:
+    """NaN, Infinity or -Infinity, as JavaScript writes them."""
+    if math.isnan(x):
+        return "NaN"
+    return "Infinity" if x > 0 else "-Infinity"

@@ -1,21 +1,22 @@
-"""How an operation is written, p1 = w1 × x1, and how numbers and names are: shared by all that
-shows a graph."""
+"""How an operation, a number, a shape and a name are written: p1 = w1 × x1, 1.000e-5, (4, 3)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
+from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.graph.read import Graph, Node
 
-INFIX = {"add": "+", "subtract": "−", "multiply": "×", "divide": "/", "power": "**", "matmul": "@"}
-PREFIX = {"negative": "−", "positive": "+"}
+T = TypeVar("T")
+# The symbols that have a meaning beyond their text
+PLUS, TIMES, TO_THE_POWER = "{} + {}", "{} × {}", "{} ** {}"
+IN_BRACKETS = "[{}]"  # within a symbol: what stands here is an index
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-LONGEST = 32  # characters of one name
+LONGEST_NAME, LONGEST_INDEX, LONGEST_CALL = 32, 24, 60  # characters
 MINUS = re.compile(r"(?<![^\s(±])-(?=[\di])|(?<=\de)-(?=\d)")  # a number's sign, or its exponent's
 
 
@@ -23,115 +24,131 @@ def expressions(graph: Graph) -> dict[str, str]:
     """The right side of every computed value's equation, by the node's id.
 
     >>> from tinygrad_edu import Tensor
-    >>> from tinygrad_edu.graph import trace
+    >>> from tinygrad_edu.graph import read
     >>> x = Tensor(3.0, requires_grad=True, name="x")
-    >>> list(expressions(trace(x ** 2 + x)).values())
+    >>> list(expressions(read(x ** 2 + x)).values())
     ['x²', 'z1 + x']
     """
-    names = {node.id: readable(node.name) for node in graph.nodes}
+    names = {node.id: name_text(node.name) for node in graph.nodes}
     operands: dict[str, dict[int, str]] = {node.id: {} for node in graph.nodes}
     for edge in graph.edges:
         operands[edge.target][edge.argument] = names[edge.source]
-    return {node.id: expression(node, operands[node.id]) for node in graph.nodes if node.operation}
+    return {node.id: expression(node, operands[node.id]) for node in graph.nodes if node.kind}
 
 
 def equations(graph: Graph) -> dict[str, str]:
     """L = tanh(n) for every computed value, the name alone for a leaf, by the node's id."""
     right = expressions(graph)
     return {
-        node.id: readable(node.name) + (f" = {right[node.id]}" if node.id in right else "")
+        node.id: name_text(node.name) + (f" = {right[node.id]}" if node.id in right else "")
         for node in graph.nodes
     }
 
 
-def expression(node: Node, operands: dict[int, str]) -> str:
+def expression(node: Node, operands: Mapping[int, str]) -> str:
+    """The operation with its operands, which are texts by their argument's number: w1 × x1."""
     constants = dict(node.constants)
-    texts = [
-        text
-        for _, text in sorted(
-            (operands | {number: setting(x) for number, x in constants.items()}).items()
-        )
-    ]
-    name = str(node.operation)
-    if name == "power" and is_exponent(constants.get(1)):
+    is_index = IN_BRACKETS in node.symbol
+    settings = {
+        number: index_text(x) if is_index else setting_text(x) for number, x in constants.items()
+    }
+    texts = in_order_of_arguments(operands, settings)
+    if node.symbol == TO_THE_POWER and is_whole_number(constants.get(1)):
         return texts[0] + texts[1].translate(RAISED)
-    if name == "square":
-        return texts[0] + "²"
-    if name == "absolute":
-        return f"|{texts[0]}|"
-    if name == "getitem":
-        return shortened(f"{texts[0]}[{indices(constants[1]) if 1 in constants else texts[1]}]", 60)
-    if name in PREFIX:
-        return PREFIX[name] + texts[0]
-    if name in INFIX and len(texts) == 2:
-        return f" {INFIX[name]} ".join(texts)
-    return shortened(
-        f"{readable(name)}({', '.join(texts + [f'{key}={setting(x)}' for key, x in node.options])})",
-        60,
-    )
+    if has_blanks(node, len(texts)):
+        written = fill_blanks(node.symbol, texts)
+        return shorten(written, LONGEST_CALL) if is_index else written
+    texts += [f"{key}={setting_text(x)}" for key, x in node.options]
+    return shorten(f"{name_text(str(node.kind))}({', '.join(texts)})", LONGEST_CALL)
 
 
-def is_exponent(x: Any) -> bool:
+def in_order_of_arguments(operands: Mapping[int, T], settings: Mapping[int, T]) -> list[T]:
+    """The arguments with an edge and those without, merged in the order of their numbers."""
+    return [x for _, x in sorted({**operands, **settings}.items())]
+
+
+def has_blanks(node: Node, count: int) -> bool:
+    """Whether its symbol has a blank for each argument; options have no place in a symbol."""
+    return bool(node.symbol) and node.symbol.count("{}") == count and not node.options
+
+
+def fill_blanks(symbol: str, texts: Sequence[str]) -> str:
+    """A symbol with a text in each blank; other braces in it stay as they are."""
+    first, *others = symbol.split("{}")
+    return first + "".join(text + after for text, after in zip(texts, others, strict=True))
+
+
+def is_whole_number(x: Any) -> bool:
+    """Whether it can be written as a small raised number."""
     return x is not None and np.ndim(x) == 0 and 0 <= x < 1000 and x == int(x)
 
 
-def setting(x: Any) -> str:
-    """An argument that is no node: a number with 4 digits, anything else as Python writes it."""
+# Arguments that are no node
+
+
+def setting_text(x: Any) -> str:
+    """A number with 4 digits; anything else as Python writes it."""
     if isinstance(x, np.ndarray | np.generic) and x.ndim == 0:
         x = x.item()
-    return short_exponent(f"{x:.4g}") if isinstance(x, float) else readable(str(x))
+    return short_exponent(f"{x:.4g}") if isinstance(x, float) else name_text(str(x))
 
 
-def indices(index: Any) -> str:
+def index_text(index: Any) -> str:
     """What stands between the brackets of x[…]."""
     if isinstance(index, tuple):
-        return ", ".join(map(indices, index)) or "()"
+        return ", ".join(map(index_text, index)) or "()"
     if not isinstance(index, slice):
-        return "…" if index is Ellipsis else setting(index)
+        return "…" if index is Ellipsis else setting_text(index)
     ends = [index.start, index.stop] + [index.step] * (index.step is not None)
     return ":".join("" if end is None else str(end) for end in ends)
 
 
-def figures(x: Any, digits: int = 4) -> str:
+# Numbers
+
+
+def number_text(x: Any, digits: int = 4) -> str:
     """A number with so many significant digits; whole numbers and truth values as they are.
 
-    >>> figures(2.0), figures(0.0), figures(-1234.5), figures(0.00001), figures(0.5, 3), figures(7)
-    ('2.000', '0', '-1234', '1.000e-5', '0.500', '7')
+    >>> number_text(2.0), number_text(0.0), number_text(-1234.5), number_text(0.00001)
+    ('2.000', '0', '-1234', '1.000e-5')
+    >>> number_text(0.5, 3), number_text(7)
+    ('0.500', '7')
     """
     if np.asarray(x).dtype.kind != "f":
         return str(x)
     return "0" if x == 0 else short_exponent(f"{x:#.{digits}g}").removesuffix(".")
 
 
-def extent(x: Any) -> str:
+def range_text(x: Any) -> str:
     """The one number, or the smallest and the greatest."""
     if x.size == 0:
         return "empty"
-    least, greatest = (figures(extreme[()], 3 if x.ndim else 4) for extreme in (x.min(), x.max()))
+    digits = 3 if x.ndim else 4
+    least, greatest = (number_text(extreme[()], digits) for extreme in (x.min(), x.max()))
     return least if least == greatest else f"{least} … {greatest}"
 
 
-def size(gradient: Array | None) -> float:
-    """The greatest magnitude; NaN counts as 0."""
-    return (
-        0.0
-        if gradient is None
-        else float(np.nan_to_num(np.abs(gradient), posinf=np.inf).max(initial=0.0))
-    )
+def greatest_magnitude(gradient: Array | None) -> float:
+    """The greatest |number|; NaN counts as 0, and so does no gradient."""
+    if gradient is None:
+        return 0.0
+    return float(np.nan_to_num(np.abs(gradient), posinf=np.inf).max(initial=0.0))
 
 
-def scaled(x: Array) -> str:
+def scale_text(x: Array) -> str:
     """The scale of a heat map, ±0.12; of one number, itself."""
     if not x.size:
         return "empty"
     if not x.ndim:
-        return brief(x[()])
-    return (f"±{brief(size(x))}" if size(x) else "0") + (", NaN" if np.isnan(x).any() else "")
+        return brief_number(x[()])
+    greatest = greatest_magnitude(x)
+    scale = f"±{brief_number(greatest)}" if greatest else "0"
+    return scale + (", NaN" if np.isnan(x).any() else "")
 
 
-def brief(x: Any) -> str:
+def brief_number(x: Any) -> str:
     """A number with two significant digits, and no exponent where four places do."""
-    return f"{x:.0f}" if 10 <= abs(x) < 10_000 else figures(x, 2)
+    return f"{x:.0f}" if 10 <= abs(x) < 10_000 else number_text(x, 2)
 
 
 def true_minus(text: str) -> str:
@@ -140,38 +157,39 @@ def true_minus(text: str) -> str:
 
 
 def short_exponent(number: str) -> str:
+    """1e5 for Python's 1e+05."""
     return number.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
 
 
-def sized(shape: Sequence[int]) -> str:
+def shape_text(shape: Sequence[int]) -> str:
     return str(tuple(shape))
 
 
-def readable(name: str) -> str:
-    """A name as it can be shown: printable, on one line, not endless."""
-    return (
-        shortened(
-            " ".join("".join(c if c.isprintable() else " " for c in name[:1000]).split()), LONGEST
-        )
-        or "?"
-    )
-
-
-def shortened(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-def many(count: int, noun: str) -> str:
+def count_text(count: int, noun: str) -> str:
+    """1 value, 1,200 values"""
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
-def counted(n: int) -> str:
+def short_count(n: int) -> str:
     """A number of parameters, in short.
 
-    >>> counted(1536), counted(18_432), counted(28_300_000)
+    >>> short_count(1536), short_count(18_432), short_count(28_300_000)
     ('1,536', '18.4K', '28.3M')
     """
     if n < 10_000:
         return f"{n:,}"
     power = (len(str(n)) - 1) // 3
     return f"{n / 1000**power:.3g}{' KMBT'[power]}"
+
+
+# Names
+
+
+def name_text(name: str) -> str:
+    """A name as it can be shown: printable, on one line, not endless."""
+    printable = "".join(c if c.isprintable() else " " for c in name[:1000])
+    return shorten(" ".join(printable.split()), LONGEST_NAME) or "?"
+
+
+def shorten(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,13 +1,13 @@
-"""A large graph made small: blocks that repeat drawn once, and then Modules folded into one node
-each.
+"""A large graph made small: blocks that repeat are drawn once, Modules are folded to a node each.
 
 Both take a Graph and give a Graph, so that all that reads one reads a folded one too. The gradients
-stay the engine's: what arrives along the edges of a folded graph still adds up to them."""
+stay the engine's: what arrives along the edges of a folded graph still adds up to them.
+"""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import count, groupby
@@ -15,105 +15,103 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
-from tinygrad_edu.graph.expression import size
-from tinygrad_edu.graph.modules import Module
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.graph.expression import PLUS, greatest_magnitude
+from tinygrad_edu.graph.modules import ModuleCall
 from tinygrad_edu.graph.read import Edge, Graph, Node
+from tinygrad_edu.graph.steps import incoming
 
-FEWEST = 3  # blocks in a row that are worth to be drawn once
+FEWEST_BLOCKS = 3  # in a row, that are worth to be drawn once
 
-
-def fitted(graph: Graph, most: int) -> Graph:
-    """Blocks that repeat drawn once, and folded as little as leaves at most so many nodes."""
-    small = once(graph)
-    return fold(small, fitting(small, most))
+Owners = Mapping[str, str]  # the id of a node ↦ the id of the folded call it is in, or its own
+EdgeKey = Callable[[Edge], tuple[int, int]]
 
 
-def fitting(graph: Graph, most: int) -> int:
-    """The greatest depth that leaves at most so many nodes, else 1."""
-    return next(
-        (
-            depth
-            for depth in range(deepest(graph) + 1, 1, -1)
-            if len(fold(graph, depth).nodes) <= most
-        ),
-        1,
-    )
+def fitting_depth(graph: Graph, most: int) -> int:
+    """The greatest depth at which `fold` leaves at most so many nodes, else 1."""
+    depths = range(deepest_level(graph) + 1, 1, -1)
+    return next((depth for depth in depths if len(fold(graph, depth).nodes) <= most), 1)
 
 
-def deepest(graph: Graph) -> int:
+def deepest_level(graph: Graph) -> int:
     """The level of the innermost Module."""
     return max((module.level for module in graph.modules), default=0)
 
 
 def fold(graph: Graph, depth: int) -> Graph:
-    """Each Module call at level `depth`, and each above that contains no other, as one node; the
-    rest stays as it is.
+    """Fold each Module call at level `depth`, and each above that contains no other, to a node.
 
-    Its name is the Module's path, its operation its kind, its value the last that leaves the
-    Module, its role "module" (or "output"). A depth below the innermost Modules folds nothing.
+    Its name is the Module's path, its kind the Module's type, its value the last that leaves it. A
+    depth below the innermost Modules folds nothing.
 
-    >>> from tinygrad_edu import nn
-    >>> from tinygrad_edu.graph import trace
+    >>> from tinygrad_edu import graph, nn
     >>> model = nn.Sequential(nn.Linear(3, 2), nn.Tanh())
-    >>> graph = trace(model(np.ones((4, 3))), {"model": model})
-    >>> [(node.name, node.operation) for node in fold(graph, 2).nodes]
-    [('x1', None), ('model.0', 'Linear'), ('model.1', 'Tanh')]
+    >>> nodes = fold(graph.read(model(np.ones((4, 3)))), 2).nodes
+    >>> [(node.name, node.kind) for node in nodes]
+    [('x1', None), ('0', 'Linear'), ('1', 'Tanh')]
     """
     if depth < 1:
         raise ValueError(
             f"depth is 1 (the outermost Modules, one box each) or more, and not {depth!r}"
         )
     modules = {module.id: module for module in graph.modules}
-    outer = {module.parent for module in graph.modules}
-    boxes = {
-        m.id
-        for m in graph.modules
-        if m.level == depth or (m.level < depth <= deepest(graph) and m.id not in outer)
-    }
-    owner = {
-        node.id: next((m for m in chain(node.module, modules) if m in boxes), node.id)
-        for node in graph.nodes
-    }
-    while True:
-        try:
-            order = ordered(graph, owner)
-        except (
-            CycleError
-        ) as error:  # a Module that works on what it computed itself before: it stays open
-            owner = {
-                node: node if group in error.args[1] else group for node, group in owner.items()
-            }
-        else:
-            break
-    shown = leaving(graph, owner)
+    owner, order = acyclic_owners(graph, folded_calls(graph, depth), modules)
+    shown = last_leaving(graph, owner)
     inside: dict[str, list[str]] = {group: [] for group in order}
     for node in graph.nodes:
-        if node.operation:
+        if node.kind:
             inside[owner[node.id]].append(node.id)
-    nodes = tuple(
-        folded(modules[group], shown[group], tuple(inside[group]), graph)
+    nodes = [
+        module_node(modules[group], shown[group], tuple(inside[group]), graph)
         if group in modules
         else shown[group]
         for group in order
-    )
-    kept = {m for node in nodes for m in chain(node.module, modules)}
-    return Graph(
-        nodes,
-        tuple(joined(graph, owner, shown, order)),
-        tuple(m for m in graph.modules if m.id in kept),
-    )
+    ]
+    kept = {call for node in nodes for call in enclosing(node.module, modules)}
+    edges = group_edges(graph, owner, shown, order)
+    return Graph(tuple(nodes), tuple(edges), tuple(m for m in graph.modules if m.id in kept))
 
 
-def chain(module: str | None, modules: Mapping[str, Module]) -> Iterator[str]:
-    """A call and those around it, outwards."""
+def folded_calls(graph: Graph, depth: int) -> set[str]:
+    """The ids of the calls at a level, and of those above it that contain no other."""
+    callers = {module.parent for module in graph.modules}
+    deep = depth <= deepest_level(graph)
+    return {
+        module.id
+        for module in graph.modules
+        if module.level == depth or (module.level < depth and deep and module.id not in callers)
+    }
+
+
+def enclosing(module: str | None, modules: Mapping[str, ModuleCall]) -> Iterator[str]:
+    """The ids of a call and of those around it, outwards."""
     while module:
         yield module
         module = modules[module].parent
 
 
-def ordered(graph: Graph, owner: Mapping[str, str]) -> list[str]:
-    """The groups in topological order, and in that of their last values where there is a choice."""
+def acyclic_owners(
+    graph: Graph, folded: set[str], modules: Mapping[str, ModuleCall]
+) -> tuple[Owners, list[str]]:
+    """Which folded call each node is in, and the groups in topological order.
+
+    A Module may work on what it computed itself before, by way of nodes outside: folded, it would
+    be its own input. Such a Module stays open.
+    """
+    owner = {}
+    for node in graph.nodes:
+        around = enclosing(node.module, modules)
+        owner[node.id] = next((call for call in around if call in folded), node.id)
+    while True:
+        try:
+            return owner, group_order(graph, owner)
+        except CycleError as error:
+            cycle = error.args[1]
+            owner = {node: node if group in cycle else group for node, group in owner.items()}
+
+
+def group_order(graph: Graph, owner: Owners) -> list[str]:
+    """The groups in topological order; where there is a choice, by their last values."""
     rank = {owner[node.id]: number for number, node in enumerate(graph.nodes)}
     sources: dict[str, set[str]] = {group: set() for group in rank}
     for edge in graph.edges:
@@ -130,24 +128,21 @@ def ordered(graph: Graph, owner: Mapping[str, str]) -> list[str]:
     return order
 
 
-def leaving(graph: Graph, owner: Mapping[str, str]) -> dict[str, Node]:
+def last_leaving(graph: Graph, owner: Owners) -> dict[str, Node]:
     """The last value that leaves each group: the one that its node shows."""
-    out = {edge.source for edge in graph.edges if owner[edge.source] != owner[edge.target]} | {
-        graph.output.id
-    }
+    out = {edge.source for edge in graph.edges if owner[edge.source] != owner[edge.target]}
+    out.add(graph.output.id)
     return {owner[node.id]: node for node in graph.nodes if node.id in out}
 
 
-def folded(module: Module, shown: Node, members: tuple[str, ...], graph: Graph) -> Node:
-    """The node of a Module."""
-    role = "output" if shown is graph.output else "module"
-    name = (
-        shown.name if role == "output" and module.path == module.kind else module.path
-    )  # loss rather than MSE
+def module_node(module: ModuleCall, shown: Node, members: tuple[str, ...], graph: Graph) -> Node:
+    """The node of a folded call, which shows the last value that leaves it."""
+    is_output = shown is graph.output
+    has_no_name = module.path == module.kind
     return Node(
         module.id,
-        name,
-        role,
+        shown.name if is_output and has_no_name else module.path,  # loss rather than MSE
+        "output" if is_output else "module",
         shown.value,
         shown.gradient,
         module.parent,
@@ -158,112 +153,113 @@ def folded(module: Module, shown: Node, members: tuple[str, ...], graph: Graph) 
     )
 
 
-def joined(
-    graph: Graph, owner: Mapping[str, str], shown: Mapping[str, Node], order: Sequence[str]
+def group_edges(
+    graph: Graph, owner: Owners, shown: Mapping[str, Node], order: Sequence[str]
 ) -> list[Edge]:
-    """The edges between groups: one from each group to each Module, whose arguments are numbered as
-    they come."""
-    found: dict[tuple[Any, ...], list[Edge]] = {}
+    """The edges between groups: one from each group to each folded call.
+
+    The arguments of a folded call are numbered as they come; those of an open node stay.
+    """
+    found: dict[tuple[str, str, int | None], list[Edge]] = {}
     for edge in graph.edges:
         source, target = owner[edge.source], owner[edge.target]
         argument = edge.argument if target == edge.target else None
         if source != target:
             found.setdefault((target, source, argument), []).append(edge)
     edges, free = [], {group: count() for group in order}
-    for (target, source, argument), several in found.items():
-        ours = [edge for edge in several if edge.source == shown[source].id]
-        if argument is not None and ours:
-            edges.append(replace(ours[0], source=source))
-        else:
-            edges.append(
-                Edge(
-                    source,
-                    target,
-                    next(free[target]) if argument is None else argument,
-                    None,
-                    added(ours),
-                )
-            )
-    return sorted(edges, key=in_order(order))
+    for (target, source, argument), parallel in found.items():
+        from_shown = [edge for edge in parallel if edge.source == shown[source].id]
+        if argument is not None and from_shown:
+            edges.append(replace(from_shown[0], source=source))
+            continue
+        number = next(free[target]) if argument is None else argument
+        edges.append(Edge(source, target, number, None, joint_contribution(from_shown)))
+    return sorted(edges, key=edge_order(order))
 
 
-def added(edges: Iterable[Edge]) -> Array | None:
+def joint_contribution(edges: Iterable[Edge]) -> Array | None:
     """What the source receives along several edges together."""
     passed = [edge.contribution for edge in edges if edge.contribution is not None]
     return np.asarray(sum(passed)) if passed else None
 
 
-def in_order(order: Iterable[str]) -> Any:
+def edge_order(order: Iterable[str]) -> EdgeKey:
     """The key by which edges are sorted: by target, then by argument."""
     rank = {group: number for number, group in enumerate(order)}
     return lambda edge: (rank[edge.target], edge.argument)
 
 
+# Blocks that repeat
+
+
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A Module with all that is in it: what may repeat."""
+    """A Module call with all that is in it: what may repeat.
 
-    module: Module
+    Positions are those in `nodes`: equal for what corresponds in blocks that are built alike.
+    """
+
+    module: ModuleCall
     nodes: tuple[Node, ...]
     enters: tuple[tuple[str, int, int], ...]  # (source outside, position of the target, argument)
     leaves: tuple[tuple[int, str], ...]  # (position of the source, target outside)
     structure: Any  # equal for blocks that are built alike
 
-    def links(self, other: Block) -> Any:
-        """Where the values of this block go into the other."""
+    def links_to(self, other: Block) -> set[tuple[int, int, int]]:
+        """Where values of this block enter another: (position here, position there, argument)."""
         positions = {node.id: position for position, node in enumerate(self.nodes)}
         return {
-            (positions[source], *place) for source, *place in other.enters if source in positions
+            (positions[source], target, argument)
+            for source, target, argument in other.enters
+            if source in positions
         }
 
     def leads_to(self, other: Block) -> bool:
-        """Whether all that leaves this block goes on to the other, which takes nothing new from
-        elsewhere."""
+        """Whether all that leaves this block enters the other, and nothing new enters that."""
         ours, theirs = {node.id for node in self.nodes}, {node.id for node in other.nodes}
-        return all(target in theirs for _, target in self.leaves) and all(
+        all_goes_on = all(target in theirs for _, target in self.leaves)
+        return all_goes_on and all(
             entry[0] in ours or entry in self.enters for entry in other.enters
         )
 
 
-def once(graph: Graph) -> Graph:
-    """Each run of three or more blocks that are built alike, one leading to the next, drawn once:
-    as its last.
+def collapse_repeats(graph: Graph) -> Graph:
+    """Draw each run of three or more blocks, built alike and one leading to the next, once.
 
-    `Node.series` has the greatest |gradient| of each; `Module.times` says how many there are.
+    The last block stands for all: `Node.series` has the greatest |gradient| of each block,
+    `ModuleCall.times` their number.
     """
-    while run := next(runs(graph), None):
-        graph = collapsed(graph, run)
+    while run := next(repeated_runs(graph), None):
+        graph = collapse_run(graph, run)
     return graph
 
 
-def runs(graph: Graph) -> Iterator[list[Block]]:
+def repeated_runs(graph: Graph) -> Iterator[list[Block]]:
     """Blocks in a row that are built alike, outer ones first."""
-    for _, siblings in groupby(blocks(graph), lambda block: block.module.parent):
+    for _, siblings in groupby(all_blocks(graph), lambda block: block.module.parent):
         run: list[Block] = []
         for block in siblings:
-            if run and not continues(run, block):
-                if len(run) >= FEWEST:
+            if run and not continues_run(run, block):
+                if len(run) >= FEWEST_BLOCKS:
                     yield run
                 run = []
             run.append(block)
-        if len(run) >= FEWEST:
+        if len(run) >= FEWEST_BLOCKS:
             yield run
 
 
-def continues(run: list[Block], block: Block) -> bool:
+def continues_run(run: list[Block], block: Block) -> bool:
+    """Whether a block is built like those of a run, and takes values where they take them."""
     last = run[-1]
-    return (
-        last.structure == block.structure
-        and last.leads_to(block)
-        and (len(run) == 1 or run[-2].links(last) == last.links(block))
-    )
+    if last.structure != block.structure or not last.leads_to(block):
+        return False
+    return len(run) == 1 or run[-2].links_to(last) == last.links_to(block)
 
 
-def blocks(graph: Graph) -> list[Block]:
-    """All Modules that stand for one: those of one parent together, outer ones first, in the order
-    in which they ran."""
+def all_blocks(graph: Graph) -> list[Block]:
+    """All calls that stand for one: outer ones first, those of one parent in a row as they ran."""
     modules = {module.id: module for module in graph.modules}
-    owners = {node.id: {*chain(node.module, modules)} for node in graph.nodes}
+    owners = {node.id: {*enclosing(node.module, modules)} for node in graph.nodes}
     nodes: dict[str, list[Node]] = {module: [] for module in modules}
     edges: dict[str, list[Edge]] = {module: [] for module in modules}
     for node in graph.nodes:
@@ -274,133 +270,131 @@ def blocks(graph: Graph) -> list[Block]:
             edges[owner].append(edge)
     rank = {node.id: number for number, node in enumerate(graph.nodes)}
     single = [module for module in graph.modules if module.times == 1 and nodes[module.id]]
-    single.sort(
-        key=lambda module: (module.level, module.parent or "", rank[nodes[module.id][-1].id])
-    )
-    return [block(module, nodes[module.id], edges[module.id]) for module in single]
+    single.sort(key=lambda m: (m.level, m.parent or "", rank[nodes[m.id][-1].id]))
+    return [make_block(module, nodes[module.id], edges[module.id]) for module in single]
 
 
-def block(module: Module, nodes: Sequence[Node], edges: Sequence[Edge]) -> Block:
-    """What is in a Module."""
+def make_block(module: ModuleCall, nodes: Sequence[Node], edges: Sequence[Edge]) -> Block:
+    """What is in a call: its nodes, and the edges that have an end in it."""
     at = {node.id: position for position, node in enumerate(nodes)}
-    enters = tuple(
-        (edge.source, at[edge.target], edge.argument) for edge in edges if edge.source not in at
-    )
-    leaves = tuple((at[edge.source], edge.target) for edge in edges if edge.target not in at)
-    within = [
-        (at[edge.source], at[edge.target], edge.argument)
-        for edge in edges
-        if edge.source in at and edge.target in at
-    ]
-    values = [(node.role == "parameter", node.operation, node.shape) for node in nodes]
-    return Block(
-        module,
-        tuple(nodes),
-        enters,
-        leaves,
-        (module.kind, values, within, [place for _, *place in enters]),
-    )
+    enters, leaves, within = [], [], []
+    for edge in edges:
+        if edge.source not in at:
+            enters.append((edge.source, at[edge.target], edge.argument))
+        elif edge.target not in at:
+            leaves.append((at[edge.source], edge.target))
+        else:
+            within.append((at[edge.source], at[edge.target], edge.argument))
+    values = [(node.role == "parameter", node.kind, node.operation, node.shape) for node in nodes]
+    structure = (module.kind, values, within, [place for _, *place in enters])
+    return Block(module, tuple(nodes), tuple(enters), tuple(leaves), structure)
 
 
-def collapsed(graph: Graph, run: Sequence[Block]) -> Graph:
-    """The graph with the last block of a run in the place of all: what entered the first enters
-    it."""
+def collapse_run(graph: Graph, run: Sequence[Block]) -> Graph:
+    """Put the last block of a run in the place of all: what entered the first enters it."""
     modules, last = {module.id: module for module in graph.modules}, run[-1]
+    gone = {block.module.id for block in run[:-1]}
+    gone |= {node.id for block in run[:-1] for node in block.nodes}
     copies = {
         node.id: [block.nodes[position] for block in run]
         for position, node in enumerate(last.nodes)
     }
-    gone = {node.id for block in run[:-1] for node in block.nodes} | {
-        block.module.id for block in run[:-1]
-    }
     nodes = [
-        several(node, copies[node.id], run) if node.id in copies else node
+        node_for_run(node, copies[node.id], run) if node.id in copies else node
         for node in graph.nodes
         if node.id not in gone
     ]
-    kept = [m for m in graph.modules if not gone & {*chain(m.id, modules)}]
-    return Graph(
-        tuple(nodes),
-        tuple(through(graph, run, in_order(node.id for node in nodes))),
-        tuple(multiplied(m, run) if last.module.id in chain(m.id, modules) else m for m in kept),
-    )
+    calls = []
+    for module in graph.modules:
+        around = {*enclosing(module.id, modules)}
+        if not gone & around:
+            inside = last.module.id in around
+            calls.append(module_for_run(module, run) if inside else module)
+    edges = edges_through(graph, run, edge_order(node.id for node in nodes))
+    return Graph(tuple(nodes), tuple(edges), tuple(calls))
 
 
-def through(graph: Graph, run: Sequence[Block], order: Any) -> list[Edge]:
-    """The edges of a graph whose blocks in a run are drawn once."""
+def edges_through(graph: Graph, run: Sequence[Block], order: EdgeKey) -> list[Edge]:
+    """The edges of a graph in which the last block of a run stands for all.
+
+    Kept are the edges of the last block and those from outside, which now all lead to it.
+    """
     home = {node.id: number for number, block in enumerate(run) for node in block.nodes}
-    stands = {
-        node.id: run[-1].nodes[position].id
+    last, last_nodes = len(run) - 1, run[-1].nodes
+    stands_for = {
+        node.id: stand_in.id
         for block in run
-        for position, node in enumerate(block.nodes)
+        for node, stand_in in zip(block.nodes, last_nodes, strict=True)
     }
     found: dict[tuple[str, str, int], list[Edge]] = {}
     for edge in graph.edges:
         source, target = home.get(edge.source), home.get(edge.target)
-        if source is None or (source == len(run) - 1 and target in (source, None)):
-            found.setdefault(
-                (edge.source, stands.get(edge.target, edge.target), edge.argument), []
-            ).append(edge)
+        if source is None or (source == last and target in (source, None)):
+            key = edge.source, stands_for.get(edge.target, edge.target), edge.argument
+            found.setdefault(key, []).append(edge)
     edges = [
-        alike[0]
-        if len(alike) == 1 and alike[0].target == target
-        else Edge(source, target, argument, None, added(alike))
-        for (source, target, argument), alike in found.items()
+        parallel[0]
+        if len(parallel) == 1 and parallel[0].target == target
+        else Edge(source, target, argument, None, joint_contribution(parallel))
+        for (source, target, argument), parallel in found.items()
     ]
     return sorted(edges, key=order)
 
 
-def common(run: Sequence[Block]) -> str:
+def common_path(run: Sequence[Block]) -> str:
     """model.blocks[0:12] for model.blocks.0 to model.blocks.11."""
     first, last = run[0].module.path, run[-1].module.path
-    (above, _, a), (_, _, b) = first.rpartition("."), last.rpartition(".")
     if first == last:
         return first
+    (above, _, a), (_, _, b) = first.rpartition("."), last.rpartition(".")
     in_a_row = a.isdecimal() and b.isdecimal() and int(b) - int(a) == len(run) - 1
     return f"{above}[{a}:{int(b) + 1}]" if in_a_row else f"{first} … {b}"
 
 
-def renamed(name: str, run: Sequence[Block]) -> str:
+def name_for_run(name: str, run: Sequence[Block]) -> str:
     """The name of something in the last block, as that of all."""
     path = run[-1].module.path
-    return common(run) + name[len(path) :] if name == path or name.startswith(f"{path}.") else name
+    return common_path(run) + name[len(path) :] if f"{name}.".startswith(f"{path}.") else name
 
 
-def distinct(run: Sequence[Block]) -> int:
+def count_modules(run: Sequence[Block]) -> int:
     """How many Modules a run of calls has: one Module may have been called many times."""
     return len({block.module.path for block in run})
 
 
-def several(node: Node, copies: Sequence[Node], run: Sequence[Block]) -> Node:
+def node_for_run(node: Node, copies: Sequence[Node], run: Sequence[Block]) -> Node:
     """A node that stands for its copies in all blocks of a run."""
-    series = tuple(number for copy in copies for number in copy.series or (size(copy.gradient),))
-    return replace(node, name=renamed(node.name, run), series=series)
+    series = tuple(
+        number for copy in copies for number in copy.series or (greatest_magnitude(copy.gradient),)
+    )
+    return replace(node, name=name_for_run(node.name, run), series=series)
 
 
-def multiplied(module: Module, run: Sequence[Block]) -> Module:
-    """A Module of the last block, which stands for those in all."""
-    times = len(run) if module.id == run[-1].module.id else module.times
+def module_for_run(module: ModuleCall, run: Sequence[Block]) -> ModuleCall:
+    """A call in the last block, which stands for those in all."""
     return replace(
         module,
-        path=renamed(module.path, run),
-        times=times,
-        parameters=module.parameters * distinct(run),
+        path=name_for_run(module.path, run),
+        times=len(run) if module.id == run[-1].module.id else module.times,
+        parameters=module.parameters * count_modules(run),
     )
 
 
-def residuals(graph: Graph) -> frozenset[str]:
-    """The ids of the edges that skip over Modules into an addition, to meet what the Modules made
-    of the same value."""
+# Residual paths
+
+
+def residual_edges(graph: Graph) -> frozenset[str]:
+    """The ids of the edges that skip over Modules into an addition.
+
+    There they meet what the Modules made of the same value.
+    """
     at = {node.id: number for number, node in enumerate(graph.nodes)}
-    before = [
-        1 << number for number in range(len(at))
-    ]  # of each node, itself included, as the bits of a number
-    arriving: dict[str, list[Edge]] = {node.id: [] for node in graph.nodes}
+    before = [1 << number for number in range(len(at))]  # what leads to each node, itself too: bits
     for edge in graph.edges:
         before[at[edge.target]] |= before[at[edge.source]]
-        arriving[edge.target].append(edge)
 
     def skips(edge: Edge, other: Edge) -> bool:
+        """Whether a Module is on some way from the edge's source to the other's."""
         start, end, home = at[edge.source], at[other.source], graph.nodes[at[edge.target]].module
         passed = [
             node
@@ -409,10 +403,11 @@ def residuals(graph: Graph) -> frozenset[str]:
         ]
         return any(node.members or node.module != home for node in passed)
 
+    arriving = incoming(graph)
     pairs = [
-        arriving[node.id]
+        (edges[0], edges[1])
         for node in graph.nodes
-        if node.operation == "add" and len(arriving[node.id]) == 2
+        if node.symbol == PLUS and len(edges := arriving[node.id]) == 2
     ]
     return frozenset(
         edge.id for x, y in pairs for edge, other in ((x, y), (y, x)) if skips(edge, other)

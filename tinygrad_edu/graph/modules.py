@@ -1,16 +1,17 @@
-"""Which Module computed what, as a tree: read from the calls that Tensors remember
-(`Tensor.calls`)."""
+"""Which Module computed what, as a tree: read from the calls that Tensors remember."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from tinygrad_edu.core.engine import Tensor
+
 
 @dataclass(frozen=True)
-class Module:
+class ModuleCall:
     """One call of a Module that took part; a Module that was called twice is there twice."""
 
     id: str
@@ -23,34 +24,33 @@ class Module:
 
 
 @dataclass(frozen=True, eq=False)
-class Call:
+class Region:
+    """The values that one call of a Module computed."""
+
     module: Any
     arguments: Any
     interior: frozenset[int]  # the ids of the values between its arguments and its results
 
 
-def calls(values: Sequence[Any], arguments: Any) -> list[Call]:
-    """The calls that computed some of the values, inner ones before the outer ones that contain
-    them."""
+Arguments = Callable[[Any], list[tuple[int, Any]]]  # a value ↦ (number, argument) of each edge
+
+
+def module_regions(values: Sequence[Any], arguments: Arguments) -> list[Region]:
+    """The calls that computed some of the values, inner ones before those that contain them."""
     results: dict[int, tuple[tuple[Any, Any, Any], list[Any]]] = {}
     for z in values:
-        for call in getattr(z, "calls", ()):
+        for call in z.notes if isinstance(z, Tensor) else ():
             results.setdefault(id(call), (call, []))[1].append(z)
-    found = [
-        Call(
-            module,
-            (args, options),
-            interior(outputs, arguments, {id(x) for x in flat((args, options))}),
-        )
-        for (module, args, options), outputs in results.values()
-    ]
-    return sorted(
-        [call for call in found if call.interior], key=lambda call: len(call.interior)
-    )  # stable: inner first
+    found = []
+    for (module, args, options), outputs in results.values():
+        given = {id(x) for x in nested_values((args, options))}
+        found.append(Region(module, (args, options), interior(outputs, arguments, given)))
+    found = [region for region in found if region.interior]
+    return sorted(found, key=lambda region: len(region.interior))  # stable: inner first
 
 
-def interior(outputs: Sequence[Any], arguments: Any, given: set[int]) -> frozenset[int]:
-    """What lies between the outputs and what was given, given values excluded."""
+def interior(outputs: Sequence[Any], arguments: Arguments, given: set[int]) -> frozenset[int]:
+    """The ids of what lies between the given values and the outputs, the given ones left out."""
     inside: set[int] = set()
     pending = list(outputs)
     while pending:
@@ -62,63 +62,55 @@ def interior(outputs: Sequence[Any], arguments: Any, given: set[int]) -> frozens
     return frozenset(inside)
 
 
-def flat(value: Any) -> Iterator[Any]:
-    """The values in tuples, lists and dicts."""
+def nested_values(value: Any) -> Iterator[Any]:
+    """The values in tuples, lists and dicts, however deep."""
     if isinstance(value, dict):
         value = tuple(value.values())
     if not isinstance(value, tuple | list):
         yield value
     else:
         for item in value:
-            yield from flat(item)
+            yield from nested_values(item)
 
 
-def outer(i: int, found: Sequence[Call]) -> int | None:
-    """The call that called the i-th."""
-    return next(
-        (j for j in range(i + 1, len(found)) if found[i].interior <= found[j].interior), None
-    )
+def caller_of(i: int, found: Sequence[Region]) -> int | None:
+    """The number of the call that called the i-th."""
+    later = range(i + 1, len(found))
+    return next((j for j in later if found[i].interior <= found[j].interior), None)
 
 
-def paths(found: Sequence[Call], names: Mapping[int, str]) -> dict[int, str]:
-    """The path of each Module and parameter from the outermost Module on, by id; `names` are the
-    variables that hold them."""
-    roots = [call.module for i, call in enumerate(found) if outer(i, found) is None]
-    named: dict[int, str] = {}
+def module_paths(found: Sequence[Region], names: Mapping[int, str]) -> dict[int, str]:
+    """The path of each Module and parameter from the outermost Module on, by its id.
+
+    `names` are the variables that hold the Modules, by their ids.
+    """
+    roots = [region.module for i, region in enumerate(found) if caller_of(i, found) is None]
+    paths: dict[int, str] = {}
     for root in roots:
         for path, x in chain(root.named_modules(), root.named_parameters()):
-            named.setdefault(
-                id(x),
-                ".".join(part for part in (names.get(id(root)), path) if part)
-                or type(root).__name__,
-            )
-    return named
+            parts = [part for part in (names.get(id(root)), path) if part]
+            paths.setdefault(id(x), ".".join(parts) or type(root).__name__)
+    return paths
 
 
-def tree(found: Sequence[Call], named: Mapping[int, str]) -> list[Module]:
-    """The calls as Modules, in the same order."""
-    modules: dict[int | None, Module] = {}
+def module_tree(found: Sequence[Region], paths: Mapping[int, str]) -> list[ModuleCall]:
+    """The calls as data, in the same order, each with the call that called it."""
+    calls: dict[int | None, ModuleCall] = {}
     for i in reversed(range(len(found))):  # outer ones first
-        module, above = found[i].module, modules.get(outer(i, found))
+        module, above = found[i].module, calls.get(caller_of(i, found))
         kind = type(module).__name__
-        modules[i] = Module(
+        calls[i] = ModuleCall(
             f"m{i}",
-            named.get(id(module), kind),
+            paths.get(id(module), kind),
             kind,
             sum(p.size for p in module.parameters()),
             above.id if above else None,
             above.level + 1 if above else 1,
         )
-    return [modules[i] for i in range(len(found))]
+    return [calls[i] for i in range(len(found))]
 
 
-def home(x: int, consumers: set[int], found: Sequence[Call]) -> str | None:
-    """The innermost call that contains a value, and for a leaf all that takes it too."""
-    return next(
-        (
-            f"m{i}"
-            for i, call in enumerate(found)
-            if x in call.interior and consumers <= call.interior
-        ),
-        None,
-    )
+def innermost_region(x: int, takers: set[int], found: Sequence[Region]) -> str | None:
+    """The id of the innermost call that contains a value and all its takers."""
+    around = (i for i, r in enumerate(found) if x in r.interior and takers <= r.interior)
+    return next((f"m{i}" for i in around), None)

@@ -1,8 +1,9 @@
 """The recorded graph as plain data: what a picture, a stepper or an explanation of it reads.
 
-The engine's graph is made of Tensors. `trace` walks it once and writes down what a reader needs:
-every value with its name, its role and its gradient, and every edge with its local derivative. No
-`grad` is touched: a graph reads the same before backward() and after it."""
+The engine's graph is made of Tensors. `read` walks it once and writes down every value with its
+name, its role and its gradient, and every edge with its local derivative. It touches no `grad`: a
+graph reads the same before backward() and after it.
+"""
 
 from __future__ import annotations
 
@@ -12,44 +13,47 @@ import itertools
 import linecache
 import textwrap
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.engine import Array, Tensor, chain_rule, fitted, no_grad
-from tinygrad_edu.core.sparse import Placed
-from tinygrad_edu.graph.modules import Call, Module, calls, flat, home, paths, tree
+from tinygrad_edu.core.arraylike import REGISTRY, Array
+from tinygrad_edu.core.engine import Operation, Tensor, chain_rule
+from tinygrad_edu.core.sparse import dense
+from tinygrad_edu.core.switches import no_grad
+from tinygrad_edu.graph.modules import (
+    ModuleCall,
+    Region,
+    innermost_region,
+    module_paths,
+    module_regions,
+    module_tree,
+    nested_values,
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One value of the graph. Its id comes from the topological order, so it is the same in every
-    run."""
+    """One value of the graph. Its id is its place in topological order: the same in every run."""
 
     id: str
     name: str
-    # input, parameter, constant (a plain array), operation, module (folded to one node, see
-    # fold.py) or output
-    role: str
+    role: str  # input, parameter, constant (a plain array), operation, module (folded) or output
     value: Array
     gradient: Array | None  # ∂output/∂value; None where none is required
     module: str | None  # the id of the innermost Module call that it is part of
-    operation: str | None = None  # what computed it; None for a leaf
-    constants: tuple[
-        tuple[int, Any], ...
-    ] = ()  # (argument number, number or setting): the arguments without an edge
+    kind: str | None = None  # the operation's name, or a folded Module's type; None for a leaf
+    operation: Operation | None = None  # what computed it; None for a leaf and for a folded Module
+    constants: tuple[tuple[int, Any], ...] = ()  # (argument number, value) of those without an edge
     options: tuple[tuple[str, Any], ...] = ()
-    members: tuple[
-        str, ...
-    ] = ()  # of a folded Module, whose kind is the operation: the ids of the values computed in it
-    parameters: int = 0  # of a folded Module: how many numbers they hold
-    series: tuple[
-        float, ...
-    ] = ()  # of a repeated block: the greatest |gradient| in each, the first block first
+    # of a folded Module: the ids of the values in it, and how many numbers its parameters hold
+    members: tuple[str, ...] = ()
+    parameters: int = 0
+    # of a repeated block: the greatest |gradient| in each, the first block first
+    series: tuple[float, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,6 +63,11 @@ class Node:
     def dtype(self) -> np.dtype[Any]:
         return self.value.dtype  # type: ignore[no-any-return]
 
+    @property
+    def symbol(self) -> str:
+        """How the operation is written with its arguments, "{} + {}"; "" if as a call."""
+        return self.operation.facts.get("symbol", "") if self.operation else ""
+
 
 @dataclass(frozen=True, eq=False)
 class Edge:
@@ -67,139 +76,142 @@ class Edge:
     source: str
     target: str
     argument: int
-    local: (
-        float | None
-    )  # ∂target/∂source along this edge; between numbers, where the source requires a gradient
-    contribution: Array | None = (
-        None  # what the source's gradient receives along this edge: they add up to it
-    )
-    before: tuple[int, ...] | None = (
-        None  # the contribution's shape before broadcast axes were summed, if they were
-    )
-    partial: str | None = None  # the lines of source that computed it
-    place: str | None = None  # where they stand: derivatives.py:57
+    # ∂target/∂source along this edge; between numbers, where the source requires a gradient
+    local: float | None
+    # what the source receives along this edge: all that it receives adds up to its gradient
+    contribution: Array | None = None
+    # the contribution's shape before broadcast axes were summed, if they were
+    before: tuple[int, ...] | None = None
+    partial: Callable[..., Any] | None = None  # what computed the contribution
 
     @property
     def id(self) -> str:
         return f"{self.source}-{self.target}-{self.argument}"
 
+    @property
+    def partial_text(self) -> str | None:
+        """The lines of source that computed the contribution."""
+        return source_of_partial(self.partial)[0] if self.partial else None
+
+    @property
+    def place(self) -> str | None:
+        """Where these lines stand: derivatives.py:57"""
+        return source_of_partial(self.partial)[1] if self.partial else None
+
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Nodes in topological order, the output last; edges in the order of their targets and of the
-    arguments."""
+    """Nodes in topological order, the output last; edges by their targets, then by argument."""
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
-    modules: tuple[Module, ...] = ()  # inner ones before those that contain them
+    modules: tuple[ModuleCall, ...] = ()  # inner ones before those that contain them
 
     @property
     def output(self) -> Node:
         return self.nodes[-1]
 
 
-def trace(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
-    """All that output was computed from, as data, each value with its gradient ∂output/∂value.
+def read(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
+    """Write down all that output was computed from, each value with its gradient ∂output/∂value.
 
-    An output of more than one number is seeded with ones, as if its sum had been taken. Where
-    nothing requires a gradient nothing was recorded: the graph is then the output alone.
-    `variables`, such as `locals()`, name what has no name.
+    An output of many numbers is seeded with ones, as if its sum had been taken. Where nothing
+    requires a gradient nothing was recorded: the graph is the output alone. `variables`, such as
+    `locals()`, name what has no name.
 
     >>> x = Tensor(3.0, requires_grad=True, name="x")
-    >>> graph = trace(x * x)
-    >>> [(node.name, node.gradient.item()) for node in graph.nodes], [edge.local for edge in graph.edges]
-    ([('x', 6.0), ('z1', 1.0)], [3.0, 3.0])
+    >>> [(node.name, node.gradient.item()) for node in read(x * x).nodes]
+    [('x', 6.0), ('z1', 1.0)]
     """
-    values, edges = members(output), []
-    with (
-        np.errstate(all="ignore"),
-        no_grad(),
-    ):  # a picture of an infinite gradient is wanted, not a warning or an error
-        gradients = (
-            dict(chain_rule(output, np.ones(output.shape, output.dtype)))
-            if output.requires_grad
-            else {}
-        )
-        ids = {id(x): f"n{number}" for number, x in enumerate(values)}
+    values = values_behind(output)
+    ids = {id(x): f"n{number}" for number, x in enumerate(values)}
+    # a picture of an infinite gradient is wanted, not a warning or an error
+    with np.errstate(all="ignore"), no_grad():
+        gradients, passed = gradients_along_edges(output)
+        edges = []
         for z in values:
-            for number, x in arguments(z):
-                passed = passes(z, number, x, gradients)
-                edges.append(Edge(ids[id(x)], ids[id(z)], number, local(z, number, x), *passed))
-    found, held = calls(values, arguments), unambiguous(variables or {})
-    located, given = paths(found, held), {id(x) for call in found for x in flat(call.arguments)}
-    names, recorded, homes = (
-        named(values, located, held, given),
-        as_recorded(values),
-        places(values, found),
-    )
-    nodes = [
-        Node(
-            ids[id(x)],
-            names[id(x)],
-            role(x, output, given),
-            recorded[id(x)],
-            None if isinstance(x, np.ndarray) or x not in gradients else np.asarray(gradients[x]),
-            homes[id(x)],
-            *computed_by(x),
-        )
-        for x in values
-    ]
-    return Graph(tuple(nodes), tuple(edges), tuple(tree(found, located)))
+            for number, x in edge_arguments(z):
+                local, share = local_derivative(z, number, x), passed.get((id(z), number), ())
+                edges.append(Edge(ids[id(x)], ids[id(z)], number, local, *share))
+    found, held = module_regions(values, edge_arguments), variable_names(variables or {})
+    paths = module_paths(found, held)
+    given = {id(x) for region in found for x in nested_values(region.arguments)}
+    names, data = choose_names(values, paths, held, given), first_values(values)
+    homes = modules_of_values(values, found)
+    nodes = []
+    for x in values:
+        i, role = id(x), role_of(x, output, given)
+        node = Node(ids[i], names[i], role, data[i], gradients.get(i), homes[i], *operation_of(x))
+        nodes.append(node)
+    return Graph(tuple(nodes), tuple(edges), tuple(module_tree(found, paths)))
 
 
-def members(output: Tensor) -> list[Any]:
-    """The Tensors that output was computed from, oldest first, each plain array just before its
-    first use."""
+def values_behind(output: Tensor) -> list[Any]:
+    """The Tensors that output was computed from, oldest first, each array before its first use."""
     found, pending = {output}, [output]
     while pending:
         new = {x for _, x in pending.pop().inputs} - found
         found |= new
         pending.extend(new)
     ordered = [
-        x for z in sorted(found, key=lambda x: x.order) for x in (*[a for _, a in arguments(z)], z)
+        x
+        for z in sorted(found, key=lambda x: x.order)
+        for x in (*[a for _, a in edge_arguments(z)], z)
     ]
     return list({id(x): x for x in ordered}.values())
 
 
-def arguments(z: Any) -> list[tuple[int, Any]]:
-    """What has an edge to z: Tensors, and plain arrays that are more than a number."""
+def edge_arguments(z: Any) -> list[tuple[int, Any]]:
+    """The arguments of z that have an edge: Tensors, and plain arrays of more than a number."""
     if not isinstance(z, Tensor):
         return []
-    plain = [
+    arrays = [
         (number, x) for number, x in enumerate(z.values[1:]) if isinstance(x, np.ndarray) and x.ndim
     ]
-    return sorted((dict(plain) | dict(z.inputs)).items())
+    return sorted((dict(arrays) | dict(z.inputs)).items())
 
 
-def local(z: Tensor, number: int, x: Any) -> float | None:
+# The backward pass
+
+
+def gradients_along_edges(
+    output: Tensor,
+) -> tuple[dict[int, Array], dict[tuple[int, int], tuple[Any, ...]]]:
+    """Walk back once: the gradient of each Tensor, and what passed along each edge.
+
+    The gradients are by the Tensor's id. By the id of z and the argument's number there are: the
+    contribution, its shape before broadcast axes were summed, if they were, and the partial.
+    """
+    if not output.requires_grad:
+        return {}, {}
+    passed: dict[tuple[int, int], tuple[Any, ...]] = {}
+
+    def passing(z: Tensor, number: int, given: Any, share: Any) -> None:
+        assert z.operation is not None  # a leaf passes nothing on
+        before = None if given.shape == share.shape else tuple(given.shape)
+        partial = z.operation.partial(number)
+        passed[id(z), number] = (np.asarray(dense(share)), before, partial)
+
+    walk = chain_rule(output, np.ones(output.shape, output.dtype), passing=passing)
+    return {id(x): np.asarray(g) for x, g in walk}, passed
+
+
+def local_derivative(z: Tensor, number: int, x: Any) -> float | None:
     """The partial derivative of z for one argument, both being numbers, with 1 arriving."""
     if z.operation is None or np.ndim(z.values[0]) or np.ndim(z.values[number + 1]):
         return None
     if not isinstance(x, Tensor) or not x.requires_grad:
         return None
-    return float(z.operation.partials[number](np.ones((), z.dtype)[()], *z.values, **z.options))
+    partial = z.operation.partial(number)
+    return float(partial(np.ones((), z.dtype)[()], *z.values, **z.options))
 
 
-def passes(z: Tensor, number: int, x: Any, gradients: Mapping[Tensor, Any]) -> tuple[Any, ...]:
-    """What z passes on to one argument: the contribution, its shape if it was summed, the partial's
-    source and place."""
-    if z.operation is None or not isinstance(x, Tensor) or x not in gradients:
-        return ()
-    partial = z.operation.partials[number]
-    whole = partial(gradients[z], *z.values, **z.options)
-    contribution = fitted(whole, z, number)
-    if isinstance(contribution, Placed):
-        contribution = contribution.written_out()
-    return (
-        np.asarray(contribution),
-        None if whole.shape == contribution.shape else tuple(whole.shape),
-        *source(partial),
-    )
+def source_of_partial(partial: Callable[..., Any]) -> tuple[str, str]:
+    """The lines of a partial, and file:line.
 
-
-def source(partial: Any) -> tuple[str, str]:
-    """The lines of a partial, and file:line; one that is named after the function that it belongs
-    to is not that function."""
+    A partial may wrap the function that it belongs to, to be named after it: the lines are the
+    partial's own, not those of NumPy's function.
+    """
     while isinstance(partial, functools.partial):
         partial = partial.func
     code = inspect.unwrap(partial, stop=lambda f: vars(f)["__wrapped__"] in REGISTRY).__code__
@@ -210,89 +222,105 @@ def source(partial: Any) -> tuple[str, str]:
     return textwrap.dedent(text).strip().rstrip(","), f"{Path(code.co_filename).name}:{min(lines)}"
 
 
-def as_recorded(values: list[Any]) -> dict[int, Array]:
+# What a node says
+
+
+def first_values(values: list[Any]) -> dict[int, Array]:
     """Each value as it was when it was first used: its data may have been replaced since."""
-    recorded = {
+    found = {
         id(x): (x.values[0] if x.values else x.data) if isinstance(x, Tensor) else x for x in values
     }
     for z in reversed(values):
-        for number, x in arguments(z):
-            recorded[id(x)] = z.values[number + 1]
-    return {key: np.asarray(value) for key, value in recorded.items()}
+        for number, x in edge_arguments(z):
+            found[id(x)] = z.values[number + 1]
+    return {key: np.asarray(value) for key, value in found.items()}
 
 
-def role(x: Any, output: Tensor, given: set[int]) -> str:
-    """An array that a Module was called with is an input; any other is a constant."""
+def role_of(x: Any, output: Tensor, given: set[int]) -> str:
+    """What a value is for. Of plain arrays, an input is what a Module was called with."""
     if not isinstance(x, Tensor):
         return "input" if id(x) in given else "constant"
     if x is output:
         return "output"
-    return "operation" if x.operation else "parameter" if x.requires_grad else "input"
+    if x.operation:
+        return "operation"
+    return "parameter" if x.requires_grad else "input"
 
 
-def places(values: list[Any], found: Sequence[Call]) -> dict[int, str | None]:
-    """The Module that each value is part of, by the value's id."""
+def operation_of(z: Any) -> tuple[Any, ...]:
+    """The operation's name, itself, its arguments without an edge, and its options.
+
+    Options that are None or False are left out: they are what they are without mention.
+    """
+    if not isinstance(z, Tensor) or z.operation is None:
+        return ()
+    drawn = dict(edge_arguments(z))
+    constants = [(number, x) for number, x in enumerate(z.values[1:]) if number not in drawn]
+    options = [(key, x) for key, x in z.options.items() if x is not None and x is not False]
+    return z.operation.name, z.operation, tuple(constants), tuple(options)
+
+
+def modules_of_values(values: list[Any], found: Sequence[Region]) -> dict[int, str | None]:
+    """The Module call that each value is part of, by the value's id."""
     takers: dict[int, set[int]] = {id(x): set() for x in values}
     for z in values:
-        for _, x in arguments(z):
+        for _, x in edge_arguments(z):
             takers[id(x)].add(id(z))
-    return {id(x): home(id(x), set() if arguments(x) else takers[id(x)], found) for x in values}
+    return {
+        id(x): innermost_region(id(x), set() if edge_arguments(x) else takers[id(x)], found)
+        for x in values
+    }
 
 
-def unambiguous(variables: Mapping[str, Any]) -> dict[int, str]:
-    """Names of variables by the id of what they hold, where one has it to itself; those that begin
-    with _ are not meant."""
-    named = [
-        (name, x)
-        for name, x in variables.items()
-        if name.isidentifier() and name[0] != "_" and is_value(x)
-    ]
-    holders = Counter(id(x) for _, x in named)
-    return {id(x): name for name, x in named if holders[id(x)] == 1}
+# Names
 
 
-def is_value(x: Any) -> bool:
-    """A Tensor, an array, or a Module."""
-    return isinstance(x, Tensor | np.ndarray) or hasattr(x, "named_modules")
+def variable_names(variables: Mapping[str, Any]) -> dict[int, str]:
+    """The variable that holds each value, by the value's id; values that two hold are left out.
+
+    Variables that begin with _ are not meant.
+    """
+    meant = {name: x for name, x in variables.items() if name.isidentifier() and name[0] != "_"}
+    holders = Counter(map(id, meant.values()))
+    return {id(x): name for name, x in meant.items() if holders[id(x)] == 1}
 
 
-def named(
+def choose_names(
     values: list[Any], paths: Mapping[int, str], held: Mapping[int, str], given: set[int]
 ) -> dict[int, str]:
-    """Its own name if no other has it, its path in a Module, the variable's that holds it, or the
-    first free z1, z2 …"""
-    own = Counter(x.name for x in values if getattr(x, "name", None))
+    """The name of each value: its own, its path in a Module, its variable's, or z1, z2 …
+
+    Its own counts if no other value has it. An input without a name is x1, a constant c1.
+    """
+    own = Counter(filter(None, map(own_name, values)))
     names = {}
     for x in values:
-        name = getattr(x, "name", None)
+        name = own_name(x)
         if name and own[name] > 1:
             name = paths.get(id(x), name)
         if name := name or paths.get(id(x)) or held.get(id(x)):
             names[id(x)] = str(name)
     taken = set(names.values())
-    numbers = {letter: itertools.count(1) for letter in "zcx"}
+    free = {letter: free_names(letter, taken) for letter in "zcx"}
     for x in values:
-        if id(x) in names:
-            continue
-        letter = (
-            "z"
-            if getattr(x, "operation", None)
-            else "x"
-            if isinstance(x, Tensor) or id(x) in given
-            else "c"
-        )
-        names[id(x)] = next(
-            name for number in numbers[letter] if (name := f"{letter}{number}") not in taken
-        )
+        if id(x) not in names:
+            names[id(x)] = next(free[letter_of(x, given)])
     return names
 
 
-def computed_by(z: Any) -> tuple[Any, ...]:
-    """The operation, its arguments without an edge, and its options; None and False are what they
-    are without mention."""
-    if not isinstance(z, Tensor) or z.operation is None:
-        return ()
-    drawn = dict(arguments(z))
-    constants = [(number, x) for number, x in enumerate(z.values[1:]) if number not in drawn]
-    options = [(key, x) for key, x in z.options.items() if x is not None and x is not False]
-    return z.operation.name, tuple(constants), tuple(options)
+def own_name(x: Any) -> str | None:
+    """The name that a Tensor was given; a plain array has none."""
+    return x.name if isinstance(x, Tensor) else None
+
+
+def letter_of(x: Any, given: set[int]) -> str:
+    """z for what was computed, x for an input, c for a constant."""
+    if isinstance(x, Tensor):
+        return "z" if x.operation else "x"
+    return "x" if id(x) in given else "c"
+
+
+def free_names(letter: str, taken: set[str]) -> Iterator[str]:
+    """z1, z2 … without those that are taken."""
+    numbered = (f"{letter}{number}" for number in itertools.count(1))
+    return (name for name in numbered if name not in taken)

@@ -1,179 +1,121 @@
-"""A graph of small arrays as one of numbers: each element a node, each operation what it does to
-the elements.
+"""A graph of small arrays as one of numbers: each element is a node.
 
-The numbers are Tensors again, on which the same operations run, so that values, gradients and local
-derivatives are the engine's. NumPy does the rest: its reshape, matmul and sum work on arrays of
-objects too."""
+An operation becomes what it does to the elements. The numbers are Tensors again, on which the same
+operations run: values, gradients and local derivatives are the engine's. NumPy does the rest: its
+reshape, matmul and sum work on arrays of objects too.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.arraylike import REGISTRY, apply
-from tinygrad_edu.core.engine import Array, Operation, Tensor
-from tinygrad_edu.graph.read import Graph, Node, members, trace
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.core.engine import Operation, Tensor
+from tinygrad_edu.graph.expression import PLUS, TIMES
+from tinygrad_edu.graph.read import Edge, Graph, Node, read, values_behind
 
-MOST = 200  # numbers: with more, nothing can be made out
-INDEXED = {"getitem", "take", "nll"}  # their second argument is an index
-ELEMENTWISE = {
-    "where",
-    "clip",
-    "sigmoid",
-    "relu",
-    "normal_cdf",
-    "normal_pdf",
-}  # as NumPy's ufuncs, of which one is not
-WHOLE = (
-    INDEXED
-    | {  # what the function itself does to an array of Tensors: move them, or add and multiply them
-        "reshape",
-        "ravel",
-        "flatten",
-        "expand_dims",
-        "squeeze",
-        "swapaxes",
-        "matrix_transpose",
-        "transpose",
-        "moveaxis",
-        "broadcast_to",
-        "copy",
-        "join",
-        "pile",
-        "flip",
-        "fliplr",
-        "flipud",
-        "rot90",
-        "roll",
-        "rollaxis",
-        "repeat",
-        "tile",
-        "diagonal",
-        "trace",
-        "sum",
-        "prod",
-        "matmul",
-        "linear",
-        "tensordot",
-        "squared_error",
-    }
-)
+MOST_NUMBERS = 200  # with more, nothing can be made out
+INITIALS = {TIMES: "p", PLUS: "s"}  # of the names of products and sums; of anything else t
 
 
-def expanded(graph: Graph) -> Graph:
-    """The graph of the numbers in a graph of arrays, at most 200; sums and products become
-    additions and multiplications.
+def open_arrays(graph: Graph) -> Graph:
+    """The graph of the numbers in a graph of arrays, at most 200.
 
-    An element is called as its array, w[0, 1]; what is in between p1 (product), s1 (sum) or t1.
-    Plain arrays are numbers in the expressions. Raises ValueError for more numbers, and for an
-    operation that is not known to work on single numbers.
+    An element is called w[0, 1], what is in between p1 (product), s1 (sum) or t1. ValueError if the
+    numbers are more, or if an operation does not say how it works number by number.
 
-    >>> from tinygrad_edu.graph.expression import equations
+    >>> from tinygrad_edu.graph.expression import expressions
     >>> x, w = Tensor([2.0, 3.0], name="x"), Tensor([0.5, -1.0], requires_grad=True, name="w")
-    >>> [equation for equation in equations(expanded(trace(x @ w))).values() if "=" in equation]
-    ['p1 = x[0] × w[0]', 'p2 = x[1] × w[1]', 'z1 = p1 + p2']
+    >>> list(expressions(open_arrays(read(x @ w))).values())
+    ['x[0] × w[0]', 'x[1] × w[1]', 'p1 + p2']
     """
-    arrays: dict[str, Array] = {}  # of Tensors
-    owners: dict[int, Node] = {}  # of which array a Tensor is part
+    arrays: dict[str, Array] = {}  # of Tensors, by the id of their node
+    owners: dict[int, Node] = {}  # the node that each Tensor is part of, by the Tensor's id
+    nodes = {node.id: node for node in graph.nodes}
     for node in graph.nodes:
-        if node.value.size > MOST:
-            raise too_many(f"{node.value.size:,} in {node.name!r:.60} alone")
-        arrays[node.id] = computed(node, graph, arrays) if node.operation else separated(node)
+        if node.value.size > MOST_NUMBERS:
+            raise too_many_numbers(f"{node.value.size:,} in {node.name!r:.60} alone")
+        edges = [edge for edge in graph.edges if edge.target == node.id]
+        arrays[node.id] = operation_numbers(node, edges, nodes, arrays)
         for index, x in np.ndenumerate(arrays[node.id]):
-            own(x, index, node, owners)
+            claim(x, index, node, owners)
     results = arrays[graph.output.id].ravel()
-    output = (
-        results[0] if results.size == 1 else results.sum()
-    )  # ones are what an output of many was seeded with
-    found = members(output)
-    if len(found) > MOST:
-        raise too_many(f"{len(found):,}")
-    name_rest(found)
-    numbers = trace(output)
-    nodes = [
-        placed(node, owners.get(id(x), graph.output))
+    # many numbers were seeded with ones: as if their sum had been taken
+    output = results[0] if results.size == 1 else results.sum()
+    found = values_behind(output)
+    if len(found) > MOST_NUMBERS:
+        raise too_many_numbers(f"{len(found):,}")
+    name_intermediates(found)
+    numbers = read(output)
+    placed = [
+        place_number(node, owners.get(id(x), graph.output))
         for node, x in zip(numbers.nodes, found, strict=True)
     ]
-    return Graph(tuple(nodes), numbers.edges, graph.modules)
+    return Graph(tuple(placed), numbers.edges, graph.modules)
 
 
-def separated(node: Node) -> Array:
+def operation_numbers(
+    node: Node, edges: Sequence[Edge], nodes: dict[str, Node], arrays: dict[str, Array]
+) -> Array:
+    """What an operation makes of the elements of its arguments; of a leaf, its elements."""
+    if node.operation is None:
+        return leaf_numbers(node)
+    given = dict(node.constants)
+    for edge in edges:
+        if node.operation.elementwise or is_differentiated(node.operation, edge.argument):
+            given[edge.argument] = arrays[edge.source].astype(object)
+        else:
+            given[edge.argument] = nodes[edge.source].value  # an index is no number of the graph
+    run = number_function(node.operation)
+    return object_array(run(*(x for _, x in sorted(given.items())), **dict(node.options)))
+
+
+def is_differentiated(operation: Operation, number: int) -> bool:
+    """Whether there is a derivative with respect to an argument."""
+    return operation.each is not None or number in operation.partials
+
+
+def leaf_numbers(node: Node) -> Array:
     """A leaf's elements as Tensors; those of a constant stay numbers."""
     if node.role == "constant":
         return node.value
-    return objects(
-        np.frompyfunc(lambda x: Tensor(np.asarray(x, node.dtype), node.role == "parameter"), 1, 1)(
-            node.value
-        )
-    )
+
+    def as_number(x: Any) -> Tensor:
+        return Tensor(np.asarray(x, node.dtype), node.role == "parameter")
+
+    return object_array(np.frompyfunc(as_number, 1, 1)(node.value))
 
 
-def computed(node: Node, graph: Graph, arrays: dict[str, Array]) -> Array:
-    """What an operation makes of the elements of its arguments."""
-    sources = {edge.argument: edge.source for edge in graph.edges if edge.target == node.id}
-    given = dict(node.constants) | {
-        number: arrays[source].astype(object) for number, source in sources.items()
-    }
-    if node.operation in INDEXED and 1 in sources:
-        given[1] = next(x.value for x in graph.nodes if x.id == sources[1])
-    f = on_elements(str(node.operation))
-    return objects(f(*(x for _, x in sorted(given.items())), **dict(node.options)))
-
-
-def on_elements(name: str) -> Callable[..., Any]:
-    """The function of an operation, for arrays of Tensors."""
-    if name in COMPOSED:
-        return COMPOSED[name]
-    for function, known in REGISTRY.items():
-        if not isinstance(known, Operation) or known.name != name:
-            continue
-        if name in WHOLE:
-            return known.forward
-        if name in ELEMENTWISE or isinstance(function, np.ufunc):
-            return elementwise(function)
+def number_function(operation: Operation) -> Callable[..., Any]:
+    """The function that does to arrays of Tensors what an operation does to arrays."""
+    if "on_numbers" in operation.facts:
+        return operation.facts["on_numbers"]  # type: ignore[no-any-return]
+    if operation.elementwise:
+        return map_numbers(operation)
     raise ValueError(
-        f"{name} is not known to work number by number: draw the graph without scalars=True, or "
-        f"write {name} with "
-        "NumPy's functions of single numbers, with sums and with products"
+        f"{operation.name} is not known to work number by number: draw the graph without "
+        f"scalars=True, or write {operation.name} with NumPy's functions of single numbers, with "
+        "sums and with products"
     )
 
 
-def elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of numbers, for arrays of Tensors."""
+def map_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that applies a function of numbers to each element of arrays of Tensors."""
 
     def mapped(*args: Any, **options: Any) -> Any:
-        each = np.frompyfunc(lambda *numbers: apply(function, *numbers, **options), len(args), 1)
-        return each(*(objects(x) if isinstance(x, Tensor) else x for x in args))
+        each = np.frompyfunc(lambda *numbers: function(*numbers, **options), len(args), 1)
+        return each(*(object_array(x) if isinstance(x, Tensor) else x for x in args))
 
     return mapped
 
 
-def normalized(x: Array, axis: Any = -1) -> Any:
-    """softmax: eˣ / Σeˣ"""
-    powers = objects(elementwise(np.exp)(x))
-    return powers / powers.sum(axis=axis, keepdims=True)
-
-
-def logarithm_of_sum(x: Array, axis: Any = None, keepdims: Any = False) -> Any:
-    """logsumexp: ln Σeˣ"""
-    return elementwise(np.log)(objects(elementwise(np.exp)(x)).sum(axis=axis, keepdims=keepdims))
-
-
-COMPOSED: dict[
-    str, Callable[..., Any]
-] = {  # without the precautions against overflow: the numbers are to be looked at
-    "softmax": normalized,
-    "logsumexp": logarithm_of_sum,
-    "log_softmax": lambda x, axis=-1: x - logarithm_of_sum(x, axis, keepdims=True),
-}
-
-
-def objects(x: Any) -> Array:
-    """An array of objects, if it is not one already."""
+def object_array(x: Any) -> Array:
+    """x as an array of objects, if it is no array already."""
     if isinstance(x, np.ndarray):
         return x
     array = np.empty((), object)
@@ -181,9 +123,11 @@ def objects(x: Any) -> Array:
     return array
 
 
-def own(x: Any, index: tuple[int, ...], node: Node, owners: dict[int, Node]) -> None:
-    """Write down that a number and all that it was computed from are part of a node, but for what
-    is part of another."""
+def claim(x: Any, index: tuple[int, ...], node: Node, owners: dict[int, Node]) -> None:
+    """Write down that a number, and what it was computed from, are part of a node.
+
+    What is part of another node already stays that node's.
+    """
     if isinstance(x, Tensor) and id(x) not in owners:
         x.name = node.name + (f"[{', '.join(map(str, index))}]" if index else "")
     pending = [x] if isinstance(x, Tensor) else []
@@ -194,26 +138,25 @@ def own(x: Any, index: tuple[int, ...], node: Node, owners: dict[int, Node]) -> 
         pending.extend(inner for _, inner in y.inputs)
 
 
-def name_rest(values: list[Any]) -> None:
-    """p1, p2 … for products in between, s1, s2 … for sums, t1, t2 … for anything else."""
-    taken, numbers = {x.name for x in values}, {letter: itertools.count(1) for letter in "pst"}
+def name_intermediates(values: list[Any]) -> None:
+    """Call products in between p1, p2 …, sums s1, s2 …, and anything else t1, t2 …"""
+    taken = {x.name for x in values}
+    numbers = {letter: itertools.count(1) for letter in "pst"}
     for x in values:
         if x.name or not x.operation:
             continue
-        letter = {"multiply": "p", "add": "s"}.get(x.operation.name, "t")
-        x.name = next(
-            name for number in numbers[letter] if (name := f"{letter}{number}") not in taken
-        )
+        letter = INITIALS.get(x.operation.facts.get("symbol", ""), "t")
+        names = (f"{letter}{number}" for number in numbers[letter])
+        x.name = next(name for name in names if name not in taken)
 
 
-def placed(node: Node, owner: Node) -> Node:
-    """A number in the Module, and in the role, of the array that it is part of."""
-    return replace(node, module=owner.module, role=node.role if node.operation else owner.role)
+def place_number(node: Node, owner: Node) -> Node:
+    """A number's node, with the Module and the role of the array that it is part of."""
+    return replace(node, module=owner.module, role=node.role if node.kind else owner.role)
 
 
-def too_many(count: str) -> ValueError:
+def too_many_numbers(count: str) -> ValueError:
     return ValueError(
-        f"scalars draws at most {MOST} numbers, and here there are {count}: draw a smaller case "
-        "(fewer examples, "
-        "fewer features), or without scalars=True"
+        f"scalars draws at most {MOST_NUMBERS} numbers, and here there are {count}: draw a smaller "
+        "case (fewer examples, fewer features), or without scalars=True"
     )

@@ -1,8 +1,9 @@
 """The two passes, one step after the other: what a table tells and a stepper shows.
 
-Forward, every value is given or computed, each after those that it needs. Backward, in the order of
-the engine's chain_rule: the youngest value's gradient is complete, and it passes a contribution
-along each of its edges."""
+Forward, every value is given or computed, each after those that it needs. Backward is in the order
+of the engine's chain_rule: the youngest value's gradient is complete, and the value passes a
+contribution along each of its edges.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
+from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.graph.read import Edge, Graph, Node
 
 
@@ -25,8 +26,10 @@ class Forward:
 
 @dataclass(frozen=True, eq=False)
 class Backward:
-    """A value passes a contribution, upstream × local, along one edge back to an input, where
-    contributions add up."""
+    """A value passes a contribution, upstream × local, along one edge back to an input.
+
+    There it is added to what the input has received before.
+    """
 
     edge: Edge  # edge.local is the local derivative, between numbers
     target: Node  # what passes it on: its gradient is complete
@@ -39,43 +42,42 @@ class Backward:
 
 
 def steps(graph: Graph) -> list[Forward | Backward]:
-    """Both passes, all of the forward one first. What requires no gradient takes no part in the
-    backward one.
+    """Both passes as steps, the forward pass first.
+
+    What requires no gradient has no step in the backward pass.
 
     >>> from tinygrad_edu import Tensor
-    >>> from tinygrad_edu.graph import trace
+    >>> from tinygrad_edu.graph import read
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> [(step.source.name, step.contribution.item(), step.after.item())
-    ...  for step in steps(trace(x * x + x)) if isinstance(step, Backward)]
+    ...  for step in steps(read(x * x + x)) if isinstance(step, Backward)]
     [('z1', 1.0, 1.0), ('x', 1.0, 1.0), ('x', 3.0, 4.0), ('x', 3.0, 7.0)]
     """
     nodes, into = {node.id: node for node in graph.nodes}, incoming(graph)
     forward = [
         Forward(node, tuple(nodes[edge.source] for edge in into[node.id])) for node in graph.nodes
     ]
-    return [
-        *forward,
-        *backward(nodes, [edge for node in reversed(graph.nodes) for edge in into[node.id]]),
-    ]
+    youngest_first = [edge for node in reversed(graph.nodes) for edge in into[node.id]]
+    return [*forward, *backward_steps(nodes, youngest_first)]
 
 
 def incoming(graph: Graph) -> dict[str, list[Edge]]:
-    """The edges that end at each node, in the order of its arguments, by its id."""
+    """The edges that end at each node, in the order of its arguments, by the node's id."""
     into: dict[str, list[Edge]] = {node.id: [] for node in graph.nodes}
     for edge in graph.edges:
         into[edge.target].append(edge)
     return into
 
 
-def backward(nodes: dict[str, Node], edges: list[Edge]) -> Iterator[Backward]:
-    """The steps along these edges, adding up what each source receives."""
+def backward_steps(nodes: dict[str, Node], edges: list[Edge]) -> Iterator[Backward]:
+    """One step for each edge that passes something on; what a source receives is added up."""
     passing = [(edge, edge.contribution) for edge in edges if edge.contribution is not None]
     last = {edge.source: edge for edge, _ in passing}
     received: dict[str, Array] = {}
     for edge, contribution in passing:
         upstream, before = nodes[edge.target].gradient, received.get(edge.source)
         assert upstream is not None  # whoever passes a gradient on has one
-        received[edge.source] = contribution if before is None else total(before, contribution)
+        received[edge.source] = contribution if before is None else quiet_sum(before, contribution)
         yield Backward(
             edge,
             nodes[edge.target],
@@ -88,7 +90,7 @@ def backward(nodes: dict[str, Node], edges: list[Edge]) -> Iterator[Backward]:
         )
 
 
-def total(before: Array, contribution: Array) -> Array:
-    """Their sum; that of opposite infinities is NaN, without a warning."""
+def quiet_sum(before: Array, contribution: Array) -> Array:
+    """Their sum, without a warning where opposite infinities make NaN."""
     with np.errstate(all="ignore"):
         return np.asarray(before + contribution)

@@ -1,2 +1,4 @@
-"""Look up: functions that are built from the table. composed.py, linalg.py, special.py,
-convolution.py."""
+"""Look up: composed.py, linalg.py, special.py and convolution.py, all built from the table.
+
+errors.py has what they say when they cannot go on.
+"""

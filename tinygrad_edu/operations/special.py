@@ -1,22 +1,25 @@
-"""Our own operations. Each earns its place by stability (written out in NumPy it would overflow or
-lose all digits), or by speed: `linear` is one operation in place of three, in every layer of every
-model. The others are derived from these and from NumPy's in one line. Kinks are PyTorch's.
-Convolution and pooling are in convolution.py."""
+"""Our own operations: what NumPy lacks, or gives only written out.
+
+Each has earned its place by stability (written out in NumPy it would overflow or lose all digits),
+or by speed: `linear` is one operation in place of three, in every layer of every model. Further
+down are those that are derived from these and from NumPy's in one line. At kinks the slopes are
+PyTorch's. Convolution and pooling are in convolution.py. What has no types here takes arrays,
+Tensors, or numbers.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from tinygrad_edu.core import errors
-from tinygrad_edu.core.arraylike import OURS
-from tinygrad_edu.core.derivatives import product, unreduced
-from tinygrad_edu.core.engine import derivative, operation, plain
+from tinygrad_edu.core.arraylike import as_array
+from tinygrad_edu.core.derivatives import inner_products, product, unreduced
+from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.marks import at_replay, opaque
+from tinygrad_edu.operations import errors
 from tinygrad_edu.operations.convolution import avg_pool2d, conv2d, max_pool2d
-from tinygrad_edu.programs.tracing import as_array
 
 __all__ = [
     "avg_pool2d",
@@ -40,11 +43,14 @@ __all__ = [
     "squared_error",
 ]
 
+Axes = int | tuple[int, ...]
+Same = TypeVar("Same", bound=Any)  # an array gives an array, a Tensor a Tensor
+
 # Operations, with derivatives of their own
 
 
 @operation
-def linear(x: Any, weight: Any, bias: Any) -> Any:
+def linear(x, weight, bias):
     """x Wᵀ + b: `(…, in)` becomes `(…, out)`; W is `(out, in)`, b is `(out,)`.
 
     >>> linear(np.array([[1.0, 2.0]]), np.array([[10.0, 1.0]]), np.array([0.5]))
@@ -56,7 +62,7 @@ def linear(x: Any, weight: Any, bias: Any) -> Any:
 
 
 @operation
-def squared_error(x: Any, y: Any) -> Any:
+def squared_error(x, y):
     """Σ (x − y)² over all numbers of two arrays of the same shape, as one number.
 
     >>> squared_error(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
@@ -67,12 +73,12 @@ def squared_error(x: Any, y: Any) -> Any:
 
 
 @operation
-def nll(log_p: Any, target: Any) -> Any:
-    """−Σ log_p[i, target[i]] over the examples i: log-probabilities `(batch, classes)`, class
-    indices `(batch,)`.
+def nll(log_p, target):
+    """−Σ log_p[i, target[i]] over the examples i, one number.
 
-    Raises IndexError for an index of no class. Of log_softmax(logits) it is the cross-entropy, in
-    nats, summed up.
+    log_p, log-probabilities, is `(batch, classes)`; target, class indices, `(batch,)`. Of
+    log_softmax(logits) it is the cross-entropy, in nats, summed up. IndexError for an index of no
+    class.
 
     >>> nll(np.log([[0.5, 0.5], [0.5, 0.5]]), np.array([1, 0])) == 2 * np.log(2)
     np.True_
@@ -81,12 +87,11 @@ def nll(log_p: Any, target: Any) -> Any:
 
 
 @operation
-def sigmoid(x: Any) -> Any:
-    """σ(x) = 1 / (1 + e⁻ˣ), for any shape. Computed as (1 + tanh(x/2)) / 2, in which nothing can
-    overflow.
+def sigmoid(x):
+    """σ(x) = 1 / (1 + e⁻ˣ), for any shape.
 
-    The absolute error is below one rounding of 1; below x = −37 (float32: −17) the result is
-    exactly 0.
+    It is computed as (1 + tanh(x/2)) / 2, in which nothing can overflow. The absolute error is
+    below one rounding of 1; below x = −37 (float32: −17) the result is exactly 0.
 
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
     array([0. , 0.5, 1. ])
@@ -98,7 +103,7 @@ def sigmoid(x: Any) -> Any:
 
 
 @operation
-def relu(x: Any) -> Any:
+def relu(x):
     """max(x, 0), for any shape; the derivative at 0 is 0.
 
     >>> relu(np.array([-1.0, 0.0, 2.0]))
@@ -108,9 +113,10 @@ def relu(x: Any) -> Any:
 
 
 @operation
-def logsumexp(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """ln Σ eˣ over the axis or axes, in nats: a smooth maximum. The greatest x is taken out first:
-    e^x cannot overflow.
+def logsumexp(x, axis: Axes | None = None, *, keepdims: bool = False):
+    """ln Σ eˣ over the axis or axes, in nats: a smooth maximum.
+
+    The greatest x is taken out first, so that eˣ cannot overflow.
 
     >>> logsumexp(np.array([1000.0, 1000.0])) - 1000  # ln 2
     np.float64(0.69314718055...)
@@ -123,9 +129,10 @@ def logsumexp(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
 
 
 @operation
-def softmax(x: Any, axis: int | tuple[int, ...] = -1) -> Any:
-    """eˣ / Σ eˣ along the axis or axes: positive, adding up to 1, the same when a constant is added
-    to x.
+def softmax(x, axis: Axes = -1):
+    """eˣ / Σ eˣ along the axis or axes: positive numbers that add up to 1.
+
+    It stays the same when a constant is added to x, so the greatest x is taken out first.
 
     >>> softmax(np.array([0.0, np.log(3.0)]))
     array([0.25, 0.75])
@@ -135,9 +142,10 @@ def softmax(x: Any, axis: int | tuple[int, ...] = -1) -> Any:
 
 
 @operation
-def log_softmax(x: Any, axis: int | tuple[int, ...] = -1) -> Any:
-    """ln softmax(x) = x − ln Σ eˣ along the axis or axes, in nats, exact where softmax itself
-    underflows to 0.
+def log_softmax(x, axis: Axes = -1):
+    """ln softmax(x) = x − ln Σ eˣ along the axis or axes, in nats.
+
+    It is exact where softmax itself underflows to 0.
 
     >>> log_softmax(np.array([0.0, 1000.0]))
     array([-1000.,     0.])
@@ -148,54 +156,87 @@ def log_softmax(x: Any, axis: int | tuple[int, ...] = -1) -> Any:
 
 @operation
 @opaque
-def normal_cdf(x: Any) -> Any:
-    """Φ(x), the probability that a standard normal number is below x. NumPy has no erf: math's is
-    called for each number."""
-    return CDF(x).astype(np.result_type(x, 1.0))
+def normal_cdf(x):
+    """Φ(x), the probability that a standard normal number is below x.
+
+    NumPy has no erf: math's is called for each number.
+    """
+    return cdf_of_each(x).astype(np.result_type(x, 1.0))
 
 
 @operation
-def normal_pdf(x: Any) -> Any:
-    """φ(x) = e^(−x²/2) / √(2π), the density of the normal distribution: 0 at ±40 already, beyond
-    which x² may overflow."""
+def normal_pdf(x):
+    """φ(x) = e^(−x²/2) / √(2π), the density of the normal distribution.
+
+    It is 0 at ±40 already; further out x² might overflow, and is cut off.
+    """
     return np.exp(np.square(np.clip(x, -40.0, 40.0)) * -0.5) * (2 * math.pi) ** -0.5
 
 
-CDF = np.vectorize(
-    lambda x: math.erfc(-x * math.sqrt(0.5)) * 0.5, otypes=[float]
-)  # erfc keeps its digits where Φ is tiny
+@np.vectorize(otypes=[float])
+def cdf_of_each(x):
+    """Φ of one number, by erfc, which keeps its digits where Φ is tiny."""
+    return math.erfc(-x * math.sqrt(0.5)) * 0.5
 
 
-# fmt: off
-derivative(linear, lambda g, z, x, weight, bias: product(g, weight),  # (batch, out) @ (out, in)
-                   lambda g, z, x, weight, bias: product(as_rows(g).T, as_rows(x)),  # (out, batch) @ (batch, in)
-                   lambda g, z, x, weight, bias: g)
-derivative(nll, lambda g, z, log_p, target: -g * (target[:, None] == np.arange(log_p.shape[1])))
-derivative(squared_error, lambda g, z, x, y: g * 2 * (x - y), lambda g, z, x, y: g * 2 * (y - x))
-derivative(sigmoid, lambda g, z, x: g * (z * (1 - z)))  # σ′ = σ (1 − σ)
-derivative(relu, lambda g, z, x: g * (x > 0))
-derivative(logsumexp, lambda g, z, x, axis=None, *, keepdims=False:  # ∂/∂xᵢ = eˣⁱ / Σ eˣ, the softmax; 0 if every x is −∞
-           unreduced(g, axis, keepdims) * np.exp(x - unreduced(np.where(z == -np.inf, 0.0, z), axis, keepdims)))
-derivative(softmax, lambda g, z, x, axis=-1: z * (g - (g * z).sum(axis=axis, keepdims=True)))  # ∂zᵢ/∂xⱼ = zᵢ (δᵢⱼ − zⱼ)
-derivative(log_softmax, lambda g, z, x, axis=-1: g - np.exp(z) * g.sum(axis=axis, keepdims=True))  # ∂zᵢ/∂xⱼ = δᵢⱼ − eᶻʲ
-derivative(normal_cdf, lambda g, z, x: g * normal_pdf(x))  # Φ′ = φ
-derivative(normal_pdf, lambda g, z, x: g * (z * -x))  # φ′ = −x φ
-# fmt: on
+def softmax_on_numbers(x, axis=-1):
+    """eˣ / Σ eˣ as it is written, without care for overflow: what a picture of numbers shows."""
+    powers = np.exp(x)
+    return powers / powers.sum(axis=axis, keepdims=True)
 
 
-def as_rows(x: Any) -> Any:
+def logsumexp_on_numbers(x, axis=None, *, keepdims=False):
+    """ln Σ eˣ as it is written."""
+    return np.log(np.exp(x).sum(axis=axis, keepdims=keepdims))
+
+
+def log_softmax_on_numbers(x, axis=-1):
+    """x − ln Σ eˣ as it is written."""
+    return x - logsumexp_on_numbers(x, axis, keepdims=True)
+
+
+def as_rows(x):
     """(…, n) as (batch, n)."""
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
-OURS |= {
-    function.__name__: function for function in (relu, sigmoid, softmax, log_softmax)
-}  # t.relu() …
+def logsumexp_vjp(g, z, x, axis=None, *, keepdims=False):
+    """∂/∂xᵢ = eˣⁱ / Σ eˣ, the softmax; 0 where every x is −∞."""
+    finite = np.where(z == -np.inf, 0.0, z)
+    return unreduced(g, axis, keepdims) * np.exp(x - unreduced(finite, axis, keepdims))
+
+
+# fmt: off
+derivative(linear,        lambda g, z, x, weight, bias: product(g, weight),
+                          lambda g, z, x, weight, bias: product(as_rows(g).T, as_rows(x)),
+                          lambda g, z, x, weight, bias: g,  # (batch, out), summed at the edge
+           notation="{} {}ᵀ + {}", on_numbers=linear, multiply_adds=inner_products)
+derivative(nll,           lambda g, z, log_p, target:
+                          -g * (target[:, None] == np.arange(log_p.shape[1])), on_numbers=nll)
+derivative(squared_error, lambda g, z, x, y: g * 2 * (x - y),
+                          lambda g, z, x, y: g * 2 * (y - x), on_numbers=squared_error)
+derivative(logsumexp,     logsumexp_vjp, on_numbers=logsumexp_on_numbers)
+derivative(softmax,       lambda g, z, x, axis=-1:                  # ∂zᵢ/∂xⱼ = zᵢ (δᵢⱼ − zⱼ)
+                          z * (g - (g * z).sum(axis=axis, keepdims=True)),
+           on_numbers=softmax_on_numbers)
+derivative(log_softmax,   lambda g, z, x, axis=-1:                  # ∂zᵢ/∂xⱼ = δᵢⱼ − eᶻʲ
+                          g - np.exp(z) * g.sum(axis=axis, keepdims=True),
+           on_numbers=log_softmax_on_numbers)
+derivative(sigmoid,    lambda g, z, x: g * (z * (1 - z)),           # σ′ = σ (1 − σ)
+           elementwise=True, notation="σ({})")
+derivative(relu,       lambda g, z, x: g * (x > 0), elementwise=True)           # 1 or 0
+derivative(normal_cdf, lambda g, z, x: g * normal_pdf(x), elementwise=True)     # Φ′ = φ
+derivative(normal_pdf, lambda g, z, x: g * (z * -x), elementwise=True)          # φ′ = −x φ
+# fmt: on
+
+# Methods too: x.relu()
+Tensor.relu, Tensor.sigmoid = relu, sigmoid
+Tensor.softmax, Tensor.log_softmax = softmax, log_softmax
 
 # Derived from them in one line
 
 
-def log_sigmoid(x: Any) -> Any:
+def log_sigmoid(x: Same) -> Same:
     """ln σ(x) = −ln(1 + e⁻ˣ), for any shape, in nats; exact where σ itself underflows to 0.
 
     >>> log_sigmoid(np.array([-1000.0, 1000.0]))
@@ -204,9 +245,10 @@ def log_sigmoid(x: Any) -> Any:
     return -np.logaddexp(-x, 0.0)
 
 
-def softplus(x: Any) -> Any:
-    """ln(1 + eˣ), for any shape: a smooth relu, whose derivative is σ(x). Exact for every x: no
-    threshold is needed.
+def softplus(x: Same) -> Same:
+    """ln(1 + eˣ), for any shape: a smooth relu, whose derivative is σ(x).
+
+    It is exact for every x: no threshold is needed.
 
     >>> softplus(np.array([-1000.0, 1000.0]))
     array([   0., 1000.])
@@ -214,7 +256,7 @@ def softplus(x: Any) -> Any:
     return np.logaddexp(x, 0.0)
 
 
-def silu(x: Any) -> Any:
+def silu(x: Same) -> Same:
     """x σ(x), for any shape: also called swish.
 
     >>> silu(np.array([-1000.0, 0.0, 1000.0]))
@@ -223,7 +265,7 @@ def silu(x: Any) -> Any:
     return x * sigmoid(x)
 
 
-def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
+def leaky_relu(x: Same, negative_slope: float = 0.01) -> Same:
     """x where x > 0, else negative_slope · x, for any shape; the derivative at 0 is negative_slope.
 
     >>> leaky_relu(np.array([-100.0, 2.0]))
@@ -232,23 +274,23 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     return np.where(x > 0, x, x * negative_slope)
 
 
-def elu(x: Any, alpha: float = 1.0) -> Any:
-    """x where x > 0, else alpha (eˣ − 1), for any shape; the derivative at 0 is alpha. Clevert et
-    al. 2015, equation 15.
+def elu(x: Same, alpha: float = 1.0) -> Same:
+    """x where x > 0, else alpha (eˣ − 1), for any shape; the derivative at 0 is alpha.
+
+    Clevert et al. 2015, equation 15.
 
     >>> elu(np.array([-1000.0, 2.0]))
     array([-1.,  2.])
     """
-    return np.where(
-        x > 0, x, alpha * np.expm1(np.where(x > 0, 0.0, x))
-    )  # the inner where: eˣ could overflow for x > 0
+    below = np.where(x > 0, 0.0, x)  # for x > 0 eˣ could overflow
+    return np.where(x > 0, x, alpha * np.expm1(below))  # type: ignore[return-value]
 
 
-def gelu(x: Any, approximate: str = "none") -> Any:
-    """x Φ(x), for any shape: x times the probability that a normal number is below x. Hendrycks and
-    Gimpel 2016, section 2.
+def gelu(x: Same, approximate: str = "none") -> Same:
+    """x Φ(x), for any shape: x times the probability that a normal number is below x.
 
     approximate="tanh" is faster, and off by less than 0.0005: x σ(√(8/π) (x + 0.044715 x³)).
+    Hendrycks and Gimpel 2016, section 2.
 
     >>> gelu(np.array([-1000.0, 1.0])), gelu(1.0, "tanh")
     (array([-0.        ,  0.84134475]), np.float64(0.84119199...))
@@ -257,18 +299,16 @@ def gelu(x: Any, approximate: str = "none") -> Any:
         return x * normal_cdf(x)
     if approximate != "tanh":
         raise errors.unknown_approximation(approximate)
-    y = np.minimum(
-        np.maximum(x, -10.0), 10.0
-    )  # beyond ±10, σ is 0 or 1 already, and x³ may overflow
+    # beyond ±10, σ is 0 or 1 already, and x³ may overflow
+    y = np.minimum(np.maximum(x, -10.0), 10.0)
     return x * sigmoid(math.sqrt(8 / math.pi) * (y + 0.044715 * y * y * y))
 
 
-def dropout(x: Any, p: float = 0.5, *, rng: np.random.Generator) -> Any:
-    """Each number becomes 0 with probability p, or is divided by 1 − p: the mean stays. For
-    training only; any shape.
+def dropout(x: Same, p: float = 0.5, *, rng: np.random.Generator) -> Same:
+    """Each number becomes 0 with probability p, or is divided by 1 − p: the mean stays.
 
-    `rng` draws anew at each call. Srivastava et al. 2014, with the scaling in training, not
-    afterwards, as in PyTorch.
+    For training only; any shape. `rng` draws anew at each call. Srivastava et al. 2014, with the
+    scaling in training, not afterwards, as in PyTorch.
 
     >>> dropout(np.ones(6), 0.5, rng=np.random.default_rng(0))
     array([2., 0., 0., 0., 2., 2.])
@@ -278,14 +318,15 @@ def dropout(x: Any, p: float = 0.5, *, rng: np.random.Generator) -> Any:
     if not isinstance(rng, np.random.Generator):
         raise errors.not_a_generator(rng)
     dropped = at_replay(lambda: rng.random(np.shape(x)) < p)
-    return np.where(dropped, 0.0, x * (1 / (1 - p) if p < 1 else 1.0))
+    scale = 1 / (1 - p) if p < 1 else 1.0
+    return np.where(dropped, 0.0, x * scale)  # type: ignore[return-value]
 
 
-def embedding(indices: Any, weight: Any) -> Any:
-    """Row weight[i] for each index i: indices of any shape `(…)` and weight `(rows, features)` give
-    `(…, features)`.
+def embedding(indices, weight: Same) -> Same:
+    """Row weight[i] for each index i.
 
-    Raises TypeError if indices are not integers, IndexError unless 0 ≤ index < rows.
+    Indices of any shape `(…)` and weight `(rows, features)` give `(…, features)`. TypeError if
+    indices are not integers, IndexError unless 0 ≤ index < rows.
 
     >>> embedding([2, 0], np.array([[0.0, 0.1], [1.0, 1.1], [2.0, 2.1]]))
     array([[2. , 2.1],
@@ -294,11 +335,11 @@ def embedding(indices: Any, weight: Any) -> Any:
     indices = as_array(plain(indices))
     if indices.dtype.kind not in "iu":
         raise errors.not_indices(indices, weight)
-    return weight[within(indices, weight)]
+    return weight[rows_of(indices, weight)]
 
 
 @opaque
-def within(indices: Any, weight: Any) -> Any:
+def rows_of(indices, weight):
     """The indices, if all of them are rows of weight."""
     if not indices.size or 0 <= indices.min() <= indices.max() < len(weight):
         return indices

@@ -1,5 +1,5 @@
-"""Run again: steps that are recorded once and run without building the graph again, as calls of
-NumPy made into a program.
+"""Run again: a step is recorded once, and its calls of NumPy run again without a graph.
 
-Reading order: tracing.py, state.py, recording.py, liveness.py, codegen.py, guards.py, replay.py.
+Reading order: traced.py, live.py, tracing.py, state.py, recording.py; liveness.py, buffers.py,
+codegen.py, guards.py, program.py; replay.py.
 """

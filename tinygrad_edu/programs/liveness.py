@@ -1,49 +1,51 @@
-"""What a program has to compute, and for how long each result is needed: the first half of a
-compiler.
+"""What a program has to compute, and for how long each result is needed.
 
-Calls whose results nobody uses are dropped. A copy of what does not change afterwards is no copy.
-For every piece of memory, its `root`, the plan knows the first and the last call that touch it."""
+The first half of a compiler. Calls whose results nobody uses are dropped; a copy of what does not
+change afterwards is no copy. For every piece of memory, its *root*, `Liveness` knows the first and
+the last call that touch it.
+"""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.programs.tracing import UFUNC, Call, Live, Method, Trace, Traced, traced_in
-
-Function = Callable[..., Any]
+from tinygrad_edu.core.functional import Function
+from tinygrad_edu.programs.calls import FILLING, OPERATOR_UFUNCS, ArrayMethod
+from tinygrad_edu.programs.live import LiveNumber, is_python_number
+from tinygrad_edu.programs.traced import Traced, traced_in
+from tinygrad_edu.programs.tracing import RecordedCall, Trace
 
 FOREVER = 1 << 60  # the last call that touches what is still there after the program
-REDUCTIONS: dict[Any, np.ufunc] = {
-    "sum": np.add,
-    "prod": np.multiply,
-    "max": np.maximum,
-    "min": np.minimum,
-}
-REDUCTIONS |= {getattr(np, name): ufunc for name, ufunc in REDUCTIONS.items()} | {
+REDUCING_METHODS = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
+REDUCING_UFUNCS: dict[Any, np.ufunc] = {
+    **REDUCING_METHODS,
+    **{getattr(np, name): ufunc for name, ufunc in REDUCING_METHODS.items()},
     np.amax: np.maximum,
     np.amin: np.minimum,
 }
-FILLED = {np.zeros_like, np.ones_like, np.empty_like}
-COMMUTE: set[Function] = {operator.mul, np.multiply}
-NEUTRAL: dict[Function, float] = dict.fromkeys(
-    [*COMMUTE, operator.truediv, np.divide, operator.pow, np.power], 1
-)  # x · 1 = x
+MULTIPLICATIONS: set[Function] = {operator.mul, np.multiply}
+KEEPING_BY_ONE: set[Function] = {  # x · 1, x / 1 and x ** 1 are x
+    *MULTIPLICATIONS,
+    operator.truediv,
+    np.divide,
+    operator.pow,
+    np.power,
+}
 
 
-class Plan:
+class Liveness:
     """The calls of a trace that are made, given the arrays that are wanted in the end."""
 
     def __init__(self, trace: Trace, outputs: list[Traced]) -> None:
         self.calls, self.outputs = trace.calls, outputs
         self.alias: dict[Traced, Traced] = {}  # a copy that is none ↦ what it would have copied
         self.constants: dict[Traced, Any] = {}
-        self.fold()
+        self.fold_constants()
         self.share_copies()
-        self.drop_dead()
+        self.drop_dead_calls()
         self.first: dict[Traced, int] = {}
         self.last = dict.fromkeys(map(self.root, outputs), FOREVER)
         for i, call in enumerate(self.calls):
@@ -58,45 +60,46 @@ class Plan:
             x = self.alias[x].base
         return x
 
-    def writes(self, root: Traced, start: int = 0) -> bool:
+    def written_from(self, start: int) -> list[Traced]:
+        """The roots of what the calls from `start` on write to."""
+        written = [call.written for call in self.calls[start:]]
+        return [self.root(x) for x in written if x is not None]
+
+    def changes(self, root: Traced, start: int = 0) -> bool:
         """Whether a call from `start` on writes to it."""
-        return any(
-            call.written is not None and self.root(call.written) is root
-            for call in self.calls[start:]
-        )
+        return any(written is root for written in self.written_from(start))
 
     def changes_state(self, start: int) -> bool:
-        """Whether a call from `start` on writes to what was there before."""
-        return any(
-            call.written is not None and not self.root(call.written).is_result
-            for call in self.calls[start:]
-        )
+        """Whether a call from `start` on writes to what was there before the step."""
+        return not all(written.is_result for written in self.written_from(start))
 
-    def fold(self) -> None:
+    def fold_constants(self) -> None:
         """Arrays of zeros that stay zeros are constants."""
-        filled = [call.results[0] for call in self.calls if call.function in FILLED]
-        self.constants = {z: z.value for z in filled if not self.writes(z)}
+        filled = [call.results[0] for call in self.calls if call.function in FILLING]
+        self.constants = {z: z.value for z in filled if not self.changes(z)}
         self.calls = [call for call in self.calls if self.constants.keys().isdisjoint(call.results)]
 
     def share_copies(self) -> None:
-        """A copy of a result, neither of which is changed afterwards, is that result; but outputs
-        stay apart."""
+        """Let a copy of a result be that result, if neither is changed afterwards.
+
+        Outputs stay apart from each other.
+        """
         owned = set(map(self.root, self.outputs))
         for i, call in enumerate(self.calls):
-            if (x := copied(call)) is None:
+            if (x := copied_by(call)) is None:
                 continue
             root, copy = self.root(x), call.results[0]
             if not root.is_result and (copy in owned or self.changes_state(i)):
                 continue  # an argument may lie in the state
             if x.value.strides != copy.value.strides or (copy in owned and root in owned):
                 continue
-            if self.writes(root, i) or self.writes(copy, i):
+            if self.changes(root, i) or self.changes(copy, i):
                 continue
             if copy in owned:
                 owned.add(root)
             self.alias[copy] = x
 
-    def drop_dead(self) -> None:
+    def drop_dead_calls(self) -> None:
         """Keep the calls that something needs: an output, the state, or a call that is kept."""
         needed, roots, kept = set(self.outputs), set(map(self.root, self.outputs)), []
         for call in reversed(self.calls):
@@ -111,83 +114,90 @@ class Plan:
             roots.update(map(self.root, call.touched))
         self.calls = kept[::-1]
 
-    def joins(self, i: int, piece: Any, out: Traced) -> bool:
-        """Whether a piece of what call i joins can be computed where it will be: until then nothing
-        else happens there, and afterwards neither is changed while the other is needed."""
+    def can_be_joined(self, i: int, piece: Any, out: Traced) -> bool:
+        """Whether a piece of what call i joins can be computed where it will be.
+
+        Until then nothing else happens there, and afterwards neither is changed while the other is
+        needed.
+        """
         if not isinstance(piece, Traced):
             return False
         root, target = self.root(piece), self.root(out)
-        if (
-            not root.is_result
-            or root not in self.first
-            or not takes_out(self.calls[self.first[root]])
-        ):
+        if not root.is_result or root not in self.first:
             return False
-        whole = root.size == piece.size and root.dtype == out.dtype
-        if not (whole and root.value.flags.c_contiguous and piece.value.flags.c_contiguous):
+        if not takes_out(self.calls[self.first[root]]):
+            return False
+        if (root.size, root.dtype) != (piece.size, out.dtype):
+            return False
+        if not (root.flags.c_contiguous and piece.flags.c_contiguous):
             return False
         between = [x for call in self.calls[self.first[root] : i] for x in call.touched]
         if any(self.root(x) is target for x in [*between, *traced_in(self.calls[i].args)]):
             return False
-        return self.last[root] <= i or not (self.writes(target, i + 1) or self.writes(root, i + 1))
+        return self.last[root] <= i or not (
+            self.changes(target, i + 1) or self.changes(root, i + 1)
+        )
 
 
-def copied(call: Call) -> Traced | None:
+def copied_by(call: RecordedCall) -> Traced | None:
     """The array that a call gives anew, if it does nothing else: x.copy(), +x, x ** 1, 1 * x."""
     if call.written is not None or len(call.results) != 1 or call.options or not call.args:
         return None
-    x, z, neutral = call.args[0], call.results[0], NEUTRAL.get(call.function)
-    if neutral is None:
-        if call.name not in ("copy", "pos", "positive"):
-            return None
-    elif not is_number(call.args[1], neutral):
-        if call.function not in COMMUTE or not is_number(x, neutral):
-            return None
-        x = call.args[1]
-    if not (
-        isinstance(x, Traced)
-        and isinstance(x.value, np.ndarray)
-        and isinstance(z.value, np.ndarray)
-    ):
+    x, z = call.args[0], call.results[0]
+    if call.function in KEEPING_BY_ONE:
+        y = call.args[1]
+        if not is_full_of(y, 1):
+            if call.function not in MULTIPLICATIONS or not is_full_of(x, 1):
+                return None
+            x = y
+    elif call.name not in ("copy", "pos", "positive"):
+        return None
+    if not isinstance(x, Traced) or not is_array(x) or not is_array(z):
         return None
     return x if (x.shape, x.dtype) == (z.shape, z.dtype) else None
 
 
-def is_number(x: Any, value: float) -> bool:
-    """Whether x is this number, or an array full of it."""
+def is_array(x: Traced) -> bool:
+    """Whether it stands for an array, and not for one of NumPy's scalars."""
+    return isinstance(x.value, np.ndarray)
+
+
+def is_full_of(x: Any, value: float) -> bool:
+    """Whether x is this number, or an array of nothing else."""
     return isinstance(x, int | float | np.ndarray | np.generic) and bool(np.all(x == value))
 
 
-def reduction_of(call: Call) -> tuple[np.ufunc, Any, bool] | None:
-    """(ufunc, axis, keepdims) of a sum, product or extreme over axes of an array; None for any
-    other call."""
-    ufunc = REDUCTIONS.get(call.name if isinstance(call.function, Method) else call.function)
+def reduction_by(call: RecordedCall) -> tuple[np.ufunc, Any, bool] | None:
+    """(ufunc, axis, keepdims) of a sum, product or extreme over axes of an array, or None."""
+    key = call.name if isinstance(call.function, ArrayMethod) else call.function
+    ufunc = REDUCING_UFUNCS.get(key)
     if ufunc is None or call.written is not None or call.options.keys() - {"axis", "keepdims"}:
         return None
     if len(call.args) > 2 or not isinstance(call.args[0], Traced):
         return None
-    return (
-        ufunc,
-        call.args[1] if len(call.args) == 2 else call.options.get("axis"),
-        bool(call.options.get("keepdims")),
-    )
+    axis = call.args[1] if len(call.args) == 2 else call.options.get("axis")
+    return ufunc, axis, bool(call.options.get("keepdims"))
 
 
-def ufunc_of(call: Call) -> np.ufunc | None:
+def ufunc_of(call: RecordedCall) -> np.ufunc | None:
     """The ufunc that a call is, if it gives one array, and has no options."""
-    ufunc = call.function if isinstance(call.function, np.ufunc) else UFUNC.get(call.function)
+    function = call.function
+    ufunc = function if isinstance(function, np.ufunc) else OPERATOR_UFUNCS.get(function)
     if ufunc is None or ufunc.nout != 1 or call.options.keys() - {"out"}:
         return None
-    return ufunc if isinstance(call.target.value, np.ndarray) else None
+    return ufunc if is_array(call.target) else None
 
 
-def takes_out(call: Call) -> bool:
+def takes_out(call: RecordedCall) -> bool:
     """Whether a call can write its result into an array that it is given."""
-    gives_array = len(call.results) == 1 and isinstance(call.results[0].value, np.ndarray)
-    return gives_array and (ufunc_of(call) is not None or reduction_of(call) is not None)
+    if len(call.results) != 1 or not is_array(call.results[0]):
+        return False
+    if call.function in FILLING:
+        return True
+    return ufunc_of(call) is not None or reduction_by(call) is not None
 
 
-def weak(x: Any) -> Any:
-    """What NumPy's rules of promotion look at: an array's dtype, or the type of a Python number."""
-    x = x.value if isinstance(x, Traced | Live) else x
-    return type(x) if type(x) in (int, float) else np.asarray(x).dtype
+def promotion_of(x: Any) -> Any:
+    """What NumPy's rules of promotion look at: an array's dtype, or a Python number's type."""
+    x = x.value if isinstance(x, Traced | LiveNumber) else x
+    return type(x) if is_python_number(x) else np.asarray(x).dtype

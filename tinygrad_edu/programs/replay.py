@@ -1,40 +1,37 @@
 """Record a step once, replay it without building the graph again.
 
 The first calls run as written, on arrays that write down what NumPy is asked to do (tracing.py,
-recording.py). Once two of them agree, their calls become a program (plan.py, program.py), which is
-checked against what the step has computed, and runs from then on, as long as all that the step can
-see (state.py) is what it was (compiled.py)."""
+recording.py). Once two of them agree, their calls become a program (liveness.py, codegen.py), which
+is checked against what the step has computed, and runs from then on, as long as all that the step
+can see (state.py) is what it was (guards.py).
+"""
 
 from __future__ import annotations
 
 import functools
 import threading
 import types
-from collections.abc import Callable
 from typing import Any
 
-from tinygrad_edu.core import errors
-from tinygrad_edu.core.engine import RECORDING
+from tinygrad_edu.core.functional import Function
 from tinygrad_edu.core.marks import RECORDER
-from tinygrad_edu.programs.guards import MISS, Compiled
+from tinygrad_edu.core.switches import RECORDING, WATCHER
+from tinygrad_edu.programs import refusals
+from tinygrad_edu.programs.guards import MISS
+from tinygrad_edu.programs.program import Program
 from tinygrad_edu.programs.recording import Recording, signature_of
 
-Function = Callable[..., Any]
-
 PATIENCE = 4  # calls in a row that may each find another state, before that is an error
-KEPT = 8  # programs for each number of arguments
+PROGRAMS_KEPT = 8  # for each number of arguments
 
 
 def replay(step: Function) -> Replay:
-    """Decorate a training step, or any function of arrays: recorded in its first calls, then
-    replayed, without a graph.
+    """Decorate a training step, or any function of arrays: recorded, then replayed without a graph.
 
-    It gives and changes what it did before; rebound `p.data` keeps its array, `p.grad` one that the
-    next call overwrites. Other shapes and settings are recorded anew; `step.program` prints its
-    calls. NotReplayable, with all as it was, for what a replay could not follow: decisions on
-    values, draws outside of `at_replay`, counters.
+    It gives and changes what it did before; `p.grad` is an array that the next call overwrites.
+    Other shapes and settings are recorded anew; `step.program` prints the calls. What a replay
+    could not follow raises NotReplayable, with all as it was: decisions on values, draws, counters.
 
-    >>> import numpy as np
     >>> step = replay(lambda x: np.sin(x) * 2)
     >>> [step(np.full(1, i)).round(2).item() for i in range(4)]
     [0.0, 1.68, 1.82, 0.28]
@@ -48,55 +45,51 @@ class Replay:
     def __init__(self, function: Function) -> None:
         functools.update_wrapper(self, function)
         self.function, self.lock = function, threading.Lock()
-        self.found: dict[
-            Any, list[Compiled]
-        ] = {}  # by whether operations are recorded, and the arguments' number and names
-        self.earlier: dict[
-            Any, tuple[Recording, int]
-        ] = {}  # by signature: the run before, and how much patience is left
+        # By whether operations are recorded, and the arguments' number and names
+        self.found: dict[Any, list[Program]] = {}
+        # By signature: the run before, and how much patience is left
+        self.earlier: dict[Any, tuple[Recording, int]] = {}
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        recording = RECORDING.get()
-        watched = not isinstance(recording, bool)
-        if watched or RECORDER.get() is not None:
-            return self.function(*args, **options)  # or a part of another step
-        key = (recording, len(args), *options)
+        if WATCHER.get() or RECORDER.get() is not None:
+            return self.function(*args, **options)  # as written, or as a part of another step
+        key = (bool(RECORDING.get()), len(args), *options)
         with self.lock:
-            for compiled in self.found.get(key, ()):
-                if (result := compiled.run(*args, *options.values())) is not MISS:
+            for program in self.found.get(key, ()):
+                if (result := program.run(*args, *options.values())) is not MISS:
                     return result
             return self.record(key, args, options)
 
     @property
-    def programs(self) -> list[Compiled]:
+    def programs(self) -> list[Program]:
         """The programs so far, one for each signature and setting."""
-        return [compiled for found in self.found.values() for compiled in found]
+        return [program for found in self.found.values() for program in found]
 
     @property
-    def program(self) -> Compiled:
+    def program(self) -> Program:
         """The program that was made last."""
         if not self.programs:
-            raise errors.no_program()
+            raise refusals.no_program()
         return self.programs[-1]
 
     def record(self, key: Any, args: Any, options: dict[str, Any]) -> Any:
-        """Run the function as written and trace it; the second of two traces that agree becomes a
-        program."""
+        """Run the function as written and trace it; two traces that agree become a program."""
         now = Recording(self.function, args, options)
         signature = (*key, *map(signature_of, (*args, *options.values())))
         before, patience = self.earlier.pop(signature, (None, PATIENCE))
         try:
             if before and not (what := before.unsettled(now)):
                 now.check_against(before)
-                self.found[key] = [*self.found.get(key, [])[1 - KEPT :], Compiled(now)]
+                kept = self.found.get(key, [])[1 - PROGRAMS_KEPT :]
+                self.found[key] = [*kept, Program(now)]
                 now.forget()
                 before.forget()
                 return now.result
             if before and patience == 1:
-                raise now.trace.doubt or errors.changes_every_time(what)
+                raise now.trace.doubt or refusals.changes_every_time(what)
         except BaseException:
             now.undo()
             raise

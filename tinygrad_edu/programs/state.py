@@ -2,7 +2,8 @@
 
 From a function's closure, the globals that it names, its defaults and its arguments, the walk goes
 on to attributes, lists, dicts and further functions. For the time of a trace the arrays found are
-`Traced`; afterwards the real ones are back."""
+`Traced`; afterwards the real ones are back.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +16,24 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core import errors
 from tinygrad_edu.core.engine import Tensor
-from tinygrad_edu.programs.tracing import (
+from tinygrad_edu.programs import refusals
+from tinygrad_edu.programs.generators import is_generator
+from tinygrad_edu.programs.nested import leaves, map_leaves
+from tinygrad_edu.programs.traced import (
     Recorded,
-    Trace,
     Traced,
-    leaves,
-    mapped,
-    owner,
-    real,
+    memory_owner,
     recorded_in,
     traced_in,
+    untraced,
 )
+from tinygrad_edu.programs.tracing import Trace
 
 ATOMS = int | float | complex | str | bytes | None | np.generic | np.dtype
-LIBRARIES = sys.stdlib_module_names | {
-    "numpy",
-    "tinygrad_edu",
-}  # their code is known: it reads nothing that changes
-MOST = 20_000  # places
+# Their code is known: it reads nothing that changes
+LIBRARIES = sys.stdlib_module_names | {"numpy", "tinygrad_edu"}
+SEEN_AT_MOST = 20_000  # places
 
 
 class Place:
@@ -43,13 +42,8 @@ class Place:
     __slots__ = ("container", "copied", "is_item", "key", "path", "stood", "value")
 
     def __init__(self, container: Any, key: Any, path: str, is_item: bool) -> None:
-        self.container, self.key, self.path, self.is_item, self.copied = (
-            container,
-            key,
-            path,
-            is_item,
-            False,
-        )
+        self.container, self.key, self.path, self.is_item = container, key, path, is_item
+        self.copied = False  # whether the array that the step put here is copied into the old one
         self.value = self.stood = self.get()
 
     def get(self) -> Any:
@@ -73,7 +67,7 @@ class Place:
     def stand_in(self, traced: dict[int, Traced]) -> None:
         """Hold what is traced in place of an array, or of those in a tuple."""
         if any(id(leaf) in traced for leaf in leaves(self.value)):
-            self.stood = mapped(lambda leaf: traced.get(id(leaf), leaf), self.value)
+            self.stood = map_leaves(lambda leaf: traced.get(id(leaf), leaf), self.value)
             self.set(self.stood)
 
     @property
@@ -87,6 +81,7 @@ class State:
     def __init__(self, roots: dict[str, Any]) -> None:
         self.places: list[Place] = []
         self.sized: list[tuple[Any, str, Any]] = []  # dicts and lists, their paths, copies of them
+        self.generators: list[Any] = []  # of random numbers
         self.seen: dict[int, Any] = {}
         self.arrays: dict[int, tuple[Any, str]] = {}
         self.roots = roots
@@ -98,8 +93,8 @@ class State:
         if isinstance(x, ATOMS | Recorded) or id(x) in self.seen:
             return
         self.seen[id(x)] = x
-        if len(self.places) > MOST:
-            raise errors.sees_too_much(path)
+        if len(self.places) > SEEN_AT_MOST:
+            raise refusals.sees_too_much(path)
         if isinstance(x, np.ndarray):
             if x.dtype.kind in "biufc" and type(x) in (np.ndarray, np.memmap):
                 self.arrays[id(x)] = x, path
@@ -111,67 +106,81 @@ class State:
         elif isinstance(x, tuple | set | frozenset):
             for i, item in enumerate(x):
                 self.look(item, f"{path}.{i}")
-        elif isinstance(x, types.FunctionType):
-            self.look_from(x)
-        elif isinstance(x, types.MethodType):
-            self.look_all(path, x.__self__, x.__func__)
-        elif isinstance(x, functools.partial):
-            self.look_all(path, x.func, x.args, x.keywords)
-        elif isinstance(x, property):
-            self.look_all(path, x.fget)
         elif isinstance(x, type):
             self.look_at_class(x)
+        elif callable(x) or isinstance(x, property):
+            self.look_at_callable(x, path)
         elif not isinstance(x, types.ModuleType):
             self.look_at_object(x, path)
 
-    def look_all(self, path: str, *values: Any) -> None:
-        for x in values:
-            self.look(x, path)
-
-    def add(self, container: Any, key: Any, path: str, is_item: bool = False) -> None:
+    def add(self, container: Any, key: Any, path: str, is_item: bool = False) -> Any:
+        """Add a place, and those within what it holds; returns that."""
         place = Place(container, key, path, is_item)
         self.places.append(place)
         self.look(place.value, path)
+        return place.value
 
     def look_into(self, x: Any, path: str) -> None:
         """The items of a dict or list."""
         self.sized.append((x, path, x.copy()))
         for key in list(x) if isinstance(x, dict) else range(len(x)):
             self.look(key, f"{path} key")
-            self.add(
-                x,
-                key,
-                f"{path}.{key.name or '…' if isinstance(key, Tensor) else key}".lstrip("."),
-                is_item=True,
-            )
+            name = (key.name or "…") if isinstance(key, Tensor) else key
+            self.add(x, key, f"{path}.{name}".lstrip("."), is_item=True)
+
+    def look_at_callable(self, x: Any, path: str) -> None:
+        """What a function, a method or a callable object is made of."""
+        if isinstance(x, types.FunctionType):
+            return self.look_from(x)
+        parts: tuple[Any, ...]
+        if isinstance(x, types.MethodType):
+            parts = x.__self__, x.__func__
+        elif isinstance(x, types.BuiltinMethodType):  # rng.normal; what of others is not seen
+            parts = (x.__self__,) if is_generator(x.__self__) else ()
+        elif isinstance(x, functools.partial):
+            parts = x.func, x.args, x.keywords
+        elif isinstance(x, property):
+            parts = (x.fget,)
+        else:
+            return self.look_at_object(x, path)
+        for part in parts:
+            self.look(part, path)
+        return None
 
     def look_from(self, f: types.FunctionType) -> None:
-        """What a function names: its closure and defaults, and its globals if it is not a
-        library's."""
+        """What a function names: closure, defaults, and its globals if it is not a library's."""
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
-            self.add(cell, "cell_contents", name)
+            value = self.add(cell, "cell_contents", name)
+            self.look_into_module(value, set(f.__code__.co_names), name, [])
         for key in ("__defaults__", "__kwdefaults__"):
             self.add(f, key, f"{f.__name__}'s defaults")
         if vars(f):
             self.look_into(vars(f), f.__name__)
-        if from_library(f):
+        if is_of_library(f):
             return
-        for name, attributes in names_in(f.__code__):
+        for name, attributes in globals_named_in(f.__code__):
             if name not in f.__globals__:
                 continue
-            self.add(f.__globals__, name, name, is_item=True)
-            module = f.__globals__[name]
-            if not isinstance(module, types.ModuleType) or is_library(module.__name__):
-                continue
-            for key in attributes & vars(module).keys():
-                self.add(vars(module), key, f"{name}.{key}", is_item=True)
+            value = self.add(f.__globals__, name, name, is_item=True)
+            self.look_into_module(value, attributes, name, [])
+
+    def look_into_module(self, x: Any, names: set[str], path: str, outer: list[Any]) -> None:
+        """What a function may read of a module that is no library, and of modules within it."""
+        if not isinstance(x, types.ModuleType) or is_library(x.__name__) or x in outer:
+            return
+        for key in sorted(names & vars(x).keys()):
+            value = self.add(vars(x), key, f"{path}.{key}", is_item=True)
+            self.look_into_module(value, names, f"{path}.{key}", [*outer, x])
 
     def look_at_object(self, x: Any, path: str) -> None:
         """An object's attributes, and what its class, if it is the user's, names."""
+        if is_generator(x):
+            self.generators.append(x)
         if hasattr(x, "__wrapped__"):
             return self.look(x.__wrapped__, path)
-        library = is_library(type(x).__module__) and not isinstance(x, types.SimpleNamespace)
-        if library and not type(x).__module__.startswith("tinygrad_edu"):
+        module = type(x).__module__
+        is_ours = module.startswith("tinygrad_edu") or isinstance(x, types.SimpleNamespace)
+        if is_library(module) and not is_ours:
             return None
         self.look(type(x), type(x).__name__)
         for base in type(x).__mro__:
@@ -192,9 +201,9 @@ class State:
             f = getattr(value, "__func__", value)
             if f is not value or isinstance(f, property):
                 self.look(f, key)
-            elif isinstance(f, types.FunctionType) or not (
-                key.startswith("__") or isinstance(f, types.MemberDescriptorType)
-            ):
+                continue
+            is_hidden = key.startswith("__") or isinstance(f, types.MemberDescriptorType)
+            if isinstance(f, types.FunctionType) or not is_hidden:
                 self.add(x, key, f"{x.__name__}.{key}")
 
     # For the time of a trace
@@ -205,51 +214,52 @@ class State:
         bases: dict[int, Traced] = {}
         for i, (array, path) in self.arrays.items():
             self.traced[i] = x = Traced(trace, array, path)
-            x.base = bases.setdefault(id(owner(array)), x)
+            x.base = bases.setdefault(id(memory_owner(array)), x)
         for place in self.places:
             if isinstance(place.value, tuple | np.ndarray):
                 place.stand_in(self.traced)
 
     def put_back(self, trace: Trace) -> list[tuple[Place, Any]]:
-        """The real arrays again. Returns the places that were given another array by the step, and
-        what they were given.
+        """Put the real arrays back; return the places that the step gave another array, and which.
 
         Where there was an array before, the new one is copied into it: it stays the same object for
-        all who hold it. A gradient that nobody has read is simply replaced."""
+        all who hold it. A gradient that nobody has read is simply replaced.
+        """
         moved = [(place, now) for place in self.places if (now := place.get()) is not place.stood]
         for place in self.places:
-            place.set_if_changed(place.value if place.get() is place.stood else real(place.get()))
+            now = place.get()
+            place.set_if_changed(place.value if now is place.stood else untraced(now))
         read = {id(x) for call in trace.calls for x in traced_in((call.args, call.options))}
-        held = collections.Counter(
-            [id(owner(place.value)) for place in self.places if id(place.value) in self.traced]
-        )
-        rebound: list[tuple[Place, Any]] = []
+        arrays = [place.value for place in self.places if id(place.value) in self.traced]
+        holders = collections.Counter(id(memory_owner(array)) for array in arrays)
         for place, now in moved:
-            x, z = self.traced.get(id(place.value)), real(now)
-            place.copied = (
-                x is not None
-                and held[id(owner(x.value))] == 1
-                and not (place.is_grad and id(x) not in read)
-                and isinstance(z, np.ndarray | np.generic)
-                and (z.shape, z.dtype) == (x.shape, x.dtype)
-            )
-            if place.copied or place.is_grad:
-                rebound.append((place, now))
-        contents = [real(now).copy() if place.copied else None for place, now in rebound]
+            place.copied = self.can_be_copied(place, untraced(now), read, holders)
+        rebound = [(place, now) for place, now in moved if place.copied or place.is_grad]
+        # All are copied before any is written to: the new arrays may be views of the old ones
+        contents = [untraced(now).copy() if place.copied else None for place, now in rebound]
         for (place, _), content in zip(rebound, contents, strict=True):
-            if not place.copied:
-                continue
-            trace.save(self.traced[id(place.value)])
-            place.value[...] = content
-            place.set(place.value)
+            if place.copied:
+                trace.save(self.traced[id(place.value)])
+                place.value[...] = content
+                place.set(place.value)
         return rebound
+
+    def can_be_copied(self, place: Place, now: Any, read: set[int], holders: Any) -> bool:
+        """Whether the array that is at a place now can be copied into the one that was there."""
+        x = self.traced.get(id(place.value))
+        if x is None or not isinstance(now, np.ndarray | np.generic):
+            return False
+        if place.is_grad and id(x) not in read:
+            return False
+        is_alone = holders[id(memory_owner(x.value))] == 1
+        return is_alone and (now.shape, now.dtype) == (x.shape, x.dtype)
 
     def after(self) -> State:
         """What there is to see now, nothing of it traced any more."""
         now = State(self.roots)
         for place in now.places:
             if isinstance(place.value, Recorded | tuple) and recorded_in(place.value):
-                place.value = real(place.value)
+                place.value = untraced(place.value)
                 place.set(place.value)
         return now
 
@@ -267,26 +277,22 @@ class State:
     def difference(
         self, other: State, excluded: set[int], read: set[int], grads: bool = True
     ) -> str:
-        """The path of the first thing that differs, or nothing. Numbers in excluded containers
-        may."""
+        """The path of the first thing that differs, or nothing.
+
+        Numbers in excluded containers may differ, and gradients that nobody has read.
+        """
         for (a, path, _), (b, _, _) in zip(self.sized, other.sized, strict=False):
             if a is not b or len(self.sized) != len(other.sized):
                 return path
         for mine, its in zip(self.places, other.places, strict=False):
-            if mine.container is not its.container or not same(mine.key, its.key):
+            if mine.container is not its.container or not same_value(mine.key, its.key):
                 return mine.path
-            if mine.is_grad and not grads:
+            is_unread = id(mine.value) not in read and (mine.value is None) == (its.value is None)
+            if mine.is_grad and (is_unread or not grads):
                 continue
-            if (
-                mine.is_grad
-                and id(mine.value) not in read
-                and (mine.value is None) == (its.value is None)
-            ):
+            if self.is_excluded(mine, excluded) or same_value(mine.value, its.value):
                 continue
-            if self.is_excluded(mine, excluded):
-                continue
-            if not same(mine.value, its.value):
-                return f"{mine.path}: {mine.value!r:.50}, then {its.value!r:.50}"
+            return f"{mine.path}: {mine.value!r:.50}, then {its.value!r:.50}"
         a, b = len(self.places), len(other.places)
         return "" if a == b else (self if a > b else other).places[min(a, b)].path
 
@@ -294,17 +300,20 @@ class State:
 def refill(container: Any, copy: Any) -> None:
     """Give a dict or list the items that a copy of it has."""
     container.clear()
-    container.update(copy) if isinstance(container, dict) else container.extend(copy)
+    if isinstance(container, dict):
+        container.update(copy)
+    else:
+        container.extend(copy)
 
 
-def same(a: Any, b: Any) -> bool:
+def same_value(a: Any, b: Any) -> bool:
     """Whether they are the same object, or equal numbers, texts, or tuples of them."""
     if a is b:
         return True
     if type(a) is not type(b):
         return False
     if isinstance(a, tuple):
-        return len(a) == len(b) and all(map(same, a, b))
+        return len(a) == len(b) and all(map(same_value, a, b))
     return isinstance(a, ATOMS) and bool(a == b)
 
 
@@ -312,25 +321,24 @@ def is_library(module: str) -> bool:
     return module.partition(".")[0] in LIBRARIES
 
 
-def from_library(f: types.FunctionType) -> bool:
-    """<doctest …> in a library's docstrings is a user's."""
-    return is_library(f.__globals__.get("__name__", "")) and not f.__code__.co_filename.startswith(
-        "<"
-    )
+def is_of_library(f: types.FunctionType) -> bool:
+    """Whether a library defines f; <doctest …> in its docstrings is a user's."""
+    is_doctest = f.__code__.co_filename.startswith("<")
+    return is_library(f.__globals__.get("__name__", "")) and not is_doctest
 
 
-def names_in(code: types.CodeType) -> Iterator[tuple[str, set[str]]]:
-    """The globals that a function names, functions and comprehensions within it too, and the
-    attributes it may read of them."""
+def globals_named_in(code: types.CodeType) -> Iterator[tuple[str, set[str]]]:
+    """The globals that a function names, and the attributes that it may read of them.
+
+    Those of functions and comprehensions within it are among them.
+    """
     import dis  # here, as most programs replay nothing
 
-    attributes = set(code.co_names)
-    yield from (
-        (name, attributes)
-        for name in dict.fromkeys(
-            i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")
-        )
-    )
+    instructions = [
+        i for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    ]
+    for name in dict.fromkeys(i.argval for i in instructions):
+        yield name, set(code.co_names)
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
-            yield from names_in(inner)
+            yield from globals_named_in(inner)

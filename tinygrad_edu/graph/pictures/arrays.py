@@ -2,113 +2,132 @@
 
 from __future__ import annotations
 
-from tinygrad_edu.graph.expression import INFIX, figures, indices, scaled, setting, shortened, sized
-from tinygrad_edu.graph.pictures.boxes import framed, header
-from tinygrad_edu.graph.pictures.heat import Thumbnail, images, thumbnail, unflattened
-from tinygrad_edu.graph.pictures.markup import bare, label, table, td, text, tr
+import numpy as np
+
+from tinygrad_edu.graph.expression import (
+    IN_BRACKETS,
+    LONGEST_INDEX,
+    fill_blanks,
+    has_blanks,
+    in_order_of_arguments,
+    index_text,
+    number_text,
+    scale_text,
+    setting_text,
+    shape_text,
+    shorten,
+)
+from tinygrad_edu.graph.pictures.boxes import frame_rows, header_row
+from tinygrad_edu.graph.pictures.heat import Thumbnail, image_stack, make_thumbnail, square_images
+from tinygrad_edu.graph.pictures.markup import (
+    bare_table,
+    font_markup,
+    html_label,
+    table_markup,
+    td,
+    tr,
+)
 from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.read import Node
 
+MOST_FILTER_ROWS = 16  # a kernel with more is no tile
+
 
 def array_box(node: Node, sheet: Sheet) -> str:
-    """A parameter or an input: name and shape, heat maps of value and gradient, and their
-    scales."""
+    """A parameter or an input: name and shape, then heat maps of value and gradient."""
     theme = sheet.theme
-    rows = [header(sheet.name(node), "", sized(node.shape), node, theme, 9)]
-    shown = {
-        "value": mapped(node, sheet) if sheet.values else None,
-        "grad": mapped(node, sheet, gradient=True)
-        if sheet.gradients and node.gradient is not None
-        else None,
-    }
-    maps = {word: picture for word, picture in shown.items() if picture}
+    rows = [header_row(sheet.name(node), "", shape_text(node.shape), node, theme, 9)]
     fill = f'COLSPAN="2" BGCOLOR="{theme.roles[node.role][1]}"'
     if not node.value.size:
-        rows.append(tr(td(text("empty", 9, theme.muted), f'{fill} SIDES="LBR"')))
+        rows.append(tr(td(font_markup("empty", 9, theme.muted), f'{fill} SIDES="LBR"')))
+    maps = heat_maps(node, sheet)
     if maps:
-        pictures = tr(*map(sheet.reserve, maps.values()))
-        captions = tr(
-            *[td(caption(word, picture, sheet), 'ALIGN="CENTER"') for word, picture in maps.items()]
-        )
-        notes = [
-            tr(td(text(note, 8, theme.muted), f'ALIGN="CENTER" COLSPAN="{len(maps)}"'))
-            for note in dict.fromkeys(picture.note for picture in maps.values())
-            if note
-        ]
-        rows.append(
-            tr(
-                td(
-                    bare("".join([pictures, captions, *notes]), 0, 4),
-                    f'{fill} CELLPADDING="1" SIDES="LBR"',
-                )
-            )
-        )
-    return framed(rows, node, theme)
+        rows.append(tr(td(maps, f'{fill} CELLPADDING="1" SIDES="LBR"')))
+    return frame_rows(rows, node, theme)
 
 
-def caption(word: str, picture: Thumbnail, sheet: Sheet) -> str:
+def heat_maps(node: Node, sheet: Sheet) -> str:
+    """The heat maps side by side, below each its caption, below all how they were reduced."""
+    maps: dict[str, Thumbnail] = {}
+    if sheet.values and (value := node_thumbnail(node, sheet)):
+        maps["value"] = value
+    if sheet.gradients and (gradient := node_thumbnail(node, sheet, gradient=True)):
+        maps["grad"] = gradient
+    if not maps:
+        return ""
+    pictures = [sheet.reserve(picture) for picture in maps.values()]
+    captions = [
+        td(map_caption(word, picture, sheet), 'ALIGN="CENTER"') for word, picture in maps.items()
+    ]
+    rows = [tr(*pictures), tr(*captions)]
+    for note in dict.fromkeys(picture.note for picture in maps.values() if picture.note):
+        text = font_markup(note, 8, sheet.theme.muted)
+        rows.append(tr(td(text, f'ALIGN="CENTER" COLSPAN="{len(maps)}"')))
+    return bare_table("".join(rows), 0, 4)
+
+
+def map_caption(word: str, picture: Thumbnail, sheet: Sheet) -> str:
     """value ±0.12"""
     colour = sheet.theme.backward if word == "grad" else sheet.theme.ink
-    return text(f"{word}  ", 8, sheet.theme.muted) + text(picture.caption, 8, colour)
+    muted = font_markup(f"{word}  ", 8, sheet.theme.muted)
+    return muted + font_markup(picture.caption, 8, colour)
 
 
-def mapped(node: Node, sheet: Sheet, gradient: bool = False) -> Thumbnail | None:
-    """The thumbnail of a value or of its gradient."""
+def node_thumbnail(node: Node, sheet: Sheet, gradient: bool = False) -> Thumbnail | None:
+    """The heat map of a value or of its gradient; None if there is nothing to show.
+
+    Images, and the weights of their pixels, are shown as tiles.
+    """
     x = node.gradient if gradient else node.value
     if x is None or not x.size:
         return None
-    data = node.role in ("input", "constant") and not gradient
-    stack = images(node.value) if data else None
-    if x.ndim == 4 and stack is None and max(x.shape[2:]) < 16:
-        stack = x.reshape(-1, *x.shape[2:])  # filters
+    is_data = node.role in ("input", "constant") and not gradient
+    stack = image_stack(node.value) if is_data else None
+    if x.ndim == 4 and stack is None and max(x.shape[2:]) < MOST_FILTER_ROWS:
+        stack = x.reshape(-1, *x.shape[2:])
     if x.ndim == 2 and stack is None:
-        found = (unflattened(x, pixels) for pixels in sorted(sheet.pixels))
+        found = (square_images(x, pixels) for pixels in sorted(sheet.pixels))
         stack = next((weights for weights in found if weights is not None), None)
-    return thumbnail(x, stack, grey=data and (stack is not None or not (x < 0).any()))
+    is_grey = is_data and (stack is not None or not bool(np.any(x < 0)))
+    return make_thumbnail(x, stack, is_grey)
 
 
 def operation_box(node: Node, sheet: Sheet) -> str:
     """One line: what is done, to which shapes, and how large the value and the gradient are."""
     theme, (strong, soft) = sheet.theme, sheet.theme.roles[node.role]
-    name = text(str(node.operation), 11, theme.header, bold=True) + text(
-        f"  {sheet.name(node)}", 8, theme.header
-    )
+    kind = font_markup(str(node.kind), 11, theme.header, bold=True)
+    name = font_markup(f"  {sheet.name(node)}", 8, theme.header)
     cells = [
-        td(name, f'BGCOLOR="{strong}"'),
-        td(text(formula(node, sheet), 10, theme.ink), f'BGCOLOR="{soft}"'),
+        td(kind + name, f'BGCOLOR="{strong}"'),
+        td(font_markup(shapes_text(node, sheet), 10, theme.ink), f'BGCOLOR="{soft}"'),
     ]
     ranges = [("value", node.value, theme.ink)] if sheet.values and node.shape else []
     if sheet.gradients and node.gradient is not None:
         ranges.append(("grad", node.gradient, theme.backward))
-    lines = [
-        tr(td(text(f"{word}   ", 8, theme.muted)), td(text(scaled(x), 8, colour), 'ALIGN="RIGHT"'))
-        for word, x, colour in ranges
-    ]
+    lines = []
+    for word, x, colour in ranges:
+        scale = td(font_markup(scale_text(x), 8, colour), 'ALIGN="RIGHT"')
+        lines.append(tr(td(font_markup(f"{word}   ", 8, theme.muted)), scale))
     if lines:
-        cells.append(td(bare("".join(lines), 0, 1), 'CELLPADDING="2"'))
-    return label(
-        table(
-            tr(*cells), f'CELLBORDER="1" CELLPADDING="5" COLOR="{strong}" BGCOLOR="{theme.panel}"'
-        )
-    )
+        cells.append(td(bare_table("".join(lines), 0, 1), 'CELLPADDING="2"'))
+    look = f'CELLBORDER="1" CELLPADDING="5" COLOR="{strong}" BGCOLOR="{theme.panel}"'
+    return html_label(table_markup(tr(*cells), look))
 
 
-def formula(node: Node, sheet: Sheet) -> str:
+def shapes_text(node: Node, sheet: Sheet) -> str:
     """(4, 784) @ (784, 16); for a number how it came about, and what it is."""
     if not node.shape:
-        return sheet.expression(node) + (f" = {figures(node.value[()])}" if sheet.values else "")
+        value = f" = {number_text(node.value[()])}" if sheet.values else ""
+        return sheet.expression(node) + value
     shapes = {
-        edge.argument: sized(sheet.nodes[edge.source].shape) for edge in sheet.inputs[node.id]
+        edge.argument: shape_text(sheet.nodes[edge.source].shape) for edge in sheet.inputs[node.id]
     }
-    texts = [
-        text
-        for _, text in sorted(
-            (shapes | {number: setting(x) for number, x in node.constants}).items()
-        )
-    ]
-    if str(node.operation) in INFIX and len(texts) == 2:
-        return f" {INFIX[str(node.operation)]} ".join(texts)
-    if node.operation == "getitem":
-        return f"{shapes[0]}[{shortened(indices(dict(node.constants).get(1, ...)), 24)}]"
-    own = sized(node.shape)
+    if IN_BRACKETS in node.symbol:
+        index = shorten(index_text(dict(node.constants).get(1, ...)), LONGEST_INDEX)
+        return fill_blanks(node.symbol, [shapes[0], index])
+    settings = {number: setting_text(x) for number, x in node.constants}
+    texts = in_order_of_arguments(shapes, settings)
+    if len(texts) == 2 and has_blanks(node, 2):
+        return fill_blanks(node.symbol, texts)
+    own = shape_text(node.shape)
     return own if {*shapes.values()} <= {own} else f"{next(iter(shapes.values()))} → {own}"

@@ -4,107 +4,93 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
-from tinygrad_edu.graph.expression import extent, size
-from tinygrad_edu.graph.pictures.markup import bare, escaped, label, swatch, table, td, text, tr
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.graph.expression import greatest_magnitude, range_text
+from tinygrad_edu.graph.pictures.markup import (
+    bare_table,
+    escape_label,
+    font_markup,
+    html_label,
+    swatch,
+    table_markup,
+    td,
+    tr,
+)
 from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.pictures.themes import Theme
 from tinygrad_edu.graph.read import Node
 
-BAR = 108  # the length of a full bar, in points: that of the greatest gradient
+BAR_LENGTH = 108  # points, of a full bar: that of the greatest gradient
 
 
 def number_box(node: Node, sheet: Sheet) -> str:
     """One number: header, value, gradient and a bar."""
     theme, soft = sheet.theme, sheet.theme.roles[node.role][1]
-    equation = f" = {sheet.expression(node)}" if node.operation else ""
-    rows = [
-        header(
-            sheet.name(node),
-            equation,
-            node.role if not node.operation or node.role == "output" else "",
-            node,
-            theme,
-        )
-    ]
+    equation = f" = {sheet.expression(node)}" if node.kind else ""
+    beside = node.role if not node.kind or node.role == "output" else ""
+    rows = [header_row(sheet.name(node), equation, beside, node, theme)]
     if sheet.values:
-        rows.append(row("value", number(node.value, theme.ink), theme, soft))
+        rows.append(number_row("value", number_markup(node.value, theme.ink), theme, soft))
     g = node.gradient
     if sheet.gradients:
-        rows.append(
-            row(
-                "grad",
-                text("not required", 9, theme.muted) if g is None else number(g, signed(g, theme)),
-                theme,
-            )
-        )
-    last = bar(g, sheet.greatest, theme) if sheet.gradients else ""
-    rows.append(
-        tr(
-            td(
-                last,
-                f'COLSPAN="2" ALIGN="LEFT" SIDES="LBR" HEIGHT="{10 if sheet.gradients else 2}"',
-            )
-        )
-    )
-    return framed(rows, node, theme)
+        missing = font_markup("not required", 9, theme.muted)
+        shown = missing if g is None else number_markup(g, sign_colour(g, theme))
+        rows.append(number_row("grad", shown, theme))
+    last = gradient_bar(g, sheet.greatest, theme) if sheet.gradients else ""
+    height = 10 if sheet.gradients else 2
+    rows.append(tr(td(last, f'COLSPAN="2" ALIGN="LEFT" SIDES="LBR" HEIGHT="{height}"')))
+    return frame_rows(rows, node, theme)
 
 
-def framed(rows: list[str], node: Node, theme: Theme, padding: int = 4) -> str:
+def frame_rows(rows: list[str], node: Node, theme: Theme, padding: int = 4) -> str:
     """Rows in a frame of the role's colour."""
     strong = theme.roles[node.role][0]
-    return label(
-        table(
-            "".join(rows),
-            f'CELLBORDER="1" CELLPADDING="{padding}" COLOR="{strong}" BGCOLOR="{theme.panel}"',
-        )
-    )
+    look = f'CELLBORDER="1" CELLPADDING="{padding}" COLOR="{strong}" BGCOLOR="{theme.panel}"'
+    return html_label(table_markup("".join(rows), look))
 
 
-def header(name: str, equation: str, beside: str, node: Node, theme: Theme, points: int = 8) -> str:
+def header_row(
+    name: str, equation: str, beside: str, node: Node, theme: Theme, points: int = 8
+) -> str:
     """p1 = w1 × x1, the name in bold; what stands beside it is flush right."""
-    title = (
-        f'<FONT COLOR="{theme.header}" '
-        f'POINT-SIZE="11"><B>{escaped(name)}</B>{escaped(equation)}</FONT>'
-    )
-    cells = [td(title)] + (
-        [td(text(beside, points, theme.header), 'ALIGN="RIGHT"')] if beside else []
-    )
-    return tr(
-        td(
-            bare(tr(*cells), 4),
-            f'COLSPAN="2" CELLPADDING="0" BGCOLOR="{theme.roles[node.role][0]}"',
-        )
-    )
+    title = f"<B>{escape_label(name)}</B>{escape_label(equation)}"
+    cells = [td(f'<FONT COLOR="{theme.header}" POINT-SIZE="11">{title}</FONT>')]
+    if beside:
+        cells.append(td(font_markup(beside, points, theme.header), 'ALIGN="RIGHT"'))
+    look = f'COLSPAN="2" CELLPADDING="0" BGCOLOR="{theme.roles[node.role][0]}"'
+    return tr(td(bare_table(tr(*cells), 4), look))
 
 
-def number(value: Array, colour: str) -> str:
-    return text(
-        extent(value).replace("…", "..."), 12, colour
-    )  # three dots, for layout, as with the minus
+def number_markup(value: Array, colour: str) -> str:
+    """A number, or a range with three dots: layout takes … to be wider than it is."""
+    return font_markup(range_text(value).replace("…", "..."), 12, colour)
 
 
-def row(name: str, content: str, theme: Theme, colour: str | None = None) -> str:
+def number_row(name: str, content: str, theme: Theme, colour: str | None = None) -> str:
+    """A name at the left, its number at the right."""
     fill = f' BGCOLOR="{colour}"' if colour else ""
     return tr(
-        td(text(name, 9, theme.muted), f'ALIGN="LEFT" SIDES="L" WIDTH="46"{fill}'),
+        td(font_markup(name, 9, theme.muted), f'ALIGN="LEFT" SIDES="L" WIDTH="46"{fill}'),
         td(content, f'ALIGN="RIGHT" SIDES="R" WIDTH="72"{fill}'),
     )
 
 
-def bar(gradient: Array | None, greatest: float, theme: Theme) -> str:
-    """All bars of a picture have one scale; a gradient that is not required has none."""
+def gradient_bar(gradient: Array | None, greatest: float, theme: Theme) -> str:
+    """A bar as long as the gradient is large; the greatest of a picture is full."""
     if gradient is None:
         return ""
-    filled = round(BAR * min(size(gradient) / (greatest or 1.0), 1.0))  # an infinite one is full
-    pieces = [(filled, signed(gradient, theme)), (BAR - filled, theme.track)]
+    share = min(greatest_magnitude(gradient) / (greatest or 1.0), 1.0)  # 1 if it is infinite
+    filled = round(BAR_LENGTH * share)
+    pieces = [(filled, sign_colour(gradient, theme)), (BAR_LENGTH - filled, theme.track)]
     cells = "".join(swatch(length, 4, colour) for length, colour in pieces if length)
-    fixed = f'ALIGN="LEFT" FIXEDSIZE="TRUE" WIDTH="{BAR}" HEIGHT="4"'
-    return table(tr(cells), f'{fixed} CELLBORDER="0" CELLPADDING="0"')
+    fixed = f'ALIGN="LEFT" FIXEDSIZE="TRUE" WIDTH="{BAR_LENGTH}" HEIGHT="4"'
+    return table_markup(tr(cells), f'{fixed} CELLBORDER="0" CELLPADDING="0"')
 
 
-def signed(number: Array, theme: Theme) -> str:
+def sign_colour(number: Array, theme: Theme) -> str:
     """Blue for a positive number, orange for a negative one."""
     if np.isnan(number):
         return theme.ink
-    return theme.muted if number == 0 else theme.positive if number > 0 else theme.negative
+    if number == 0:
+        return theme.muted
+    return theme.positive if number > 0 else theme.negative

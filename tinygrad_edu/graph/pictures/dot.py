@@ -1,5 +1,4 @@
-"""A graph as DOT source: a box for each value, a frame for each Module, the local derivatives or
-shapes on the edges.
+"""A graph as DOT source: boxes for values, frames for Modules, local derivatives on the edges.
 
 From top to bottom the operations make a spine: their parameters stand beside them, left and right.
 """
@@ -11,58 +10,65 @@ from collections.abc import Callable
 
 import graphviz
 
-from tinygrad_edu.graph.expression import counted, figures, many, sized
-from tinygrad_edu.graph.fold import chain
-from tinygrad_edu.graph.modules import Module
+from tinygrad_edu.graph.expression import PLUS, count_text, number_text, shape_text, short_count
+from tinygrad_edu.graph.fold import enclosing
+from tinygrad_edu.graph.modules import ModuleCall
 from tinygrad_edu.graph.pictures.arrays import array_box, operation_box
 from tinygrad_edu.graph.pictures.boxes import number_box
-from tinygrad_edu.graph.pictures.folded import circle, module_box, sparkline
+from tinygrad_edu.graph.pictures.folded import addition_circle, module_box, sparkline
 from tinygrad_edu.graph.pictures.legend import legend
-from tinygrad_edu.graph.pictures.markup import bare, label, td, text, tr
+from tinygrad_edu.graph.pictures.markup import bare_table, font_markup, html_label, td, tr
 from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.read import Edge, Node
 
 Look = Callable[[Node, Sheet], dict[str, str]]  # the attributes that make a node what it looks like
 
 
-def dot(sheet: Sheet, direction: str, note: str = "") -> str:
+def dot_source(sheet: Sheet, direction: str, note: str = "") -> str:
     """The DOT source of a picture; direction is LR or TB, the note stands below."""
-    theme, apart = sheet.theme, "0.32" if sheet.folded else "0.4" if sheet.arrays else "0.55"
-    picture = graphviz.Digraph(
-        graph_attr={
-            "rankdir": direction,
-            "bgcolor": theme.background,
-            "nodesep": "0.24",
-            "ranksep": apart,
-            "pad": "0.25",
-            "fontname": "Helvetica",
-        },
+    apart = "0.4" if sheet.arrays else "0.55"
+    look = {
+        "rankdir": direction,
+        "bgcolor": sheet.theme.background,
+        "nodesep": "0.24",
+        "ranksep": "0.32" if sheet.folded else apart,
+        "pad": "0.25",
+    }
+    picture = new_digraph(sheet, look)
+    fill_frame(picture, None, sheet, node_look)
+    for edge in sheet.graph.edges:
+        connect_nodes(picture, edge, sheet)
+    picture.attr(labelloc="b", label=legend(sheet, direction, note))
+    return str(picture.source)
+
+
+def new_digraph(sheet: Sheet, look: dict[str, str]) -> graphviz.Digraph:
+    """An empty picture; of edges and fonts all pictures have the same look."""
+    return graphviz.Digraph(
+        graph_attr=look | {"fontname": "Helvetica"},
         node_attr={"shape": "plain", "fontname": "Helvetica"},
         edge_attr={
-            "color": theme.line,
+            "color": sheet.theme.line,
             "arrowsize": "0.65",
             "fontname": "Helvetica",
             "fontsize": "9.5",
         },
     )
-    fill(picture, None, sheet, drawn)
-    for edge in sheet.graph.edges:
-        connect(picture, edge, sheet)
-    picture.attr(labelloc="b", label=legend(sheet, direction, note))
-    return str(picture.source)
 
 
-def fill(
+def fill_frame(
     picture: graphviz.Digraph, around: str | None, sheet: Sheet, look: Look, margin: str = "14"
 ) -> None:
-    """Put into a frame the frames and the boxes that are directly in it, a leaf beside what alone
-    uses it."""
+    """Put the frames and boxes that are directly in a frame into it.
+
+    A leaf stands beside the operation that alone uses it.
+    """
     for module in sheet.graph.modules:
         if module.id not in sheet.clusters or sheet.cluster(module) != around:
             continue
         with picture.subgraph(name=f"cluster_{module.id}") as inner:
-            inner.attr(**frame(module, sheet), margin=margin)
-            fill(inner, module.id, sheet, look, margin)
+            inner.attr(**frame_look(module, sheet), margin=margin)
+            fill_frame(inner, module.id, sheet, look, margin)
     inside = [node for node in sheet.graph.nodes if sheet.cluster(node) == around]
     for node in inside:
         picture.node(node.id, id=node.id, **{"class": node.role}, **look(node, sheet))
@@ -75,68 +81,77 @@ def fill(
                 row.node(name)
 
 
-def drawn(node: Node, sheet: Sheet) -> dict[str, str]:
+def node_look(node: Node, sheet: Sheet) -> dict[str, str]:
     """The attributes that make a node what it looks like."""
     if node.members:
         return {"label": module_box(node, sheet)}
-    if not sheet.arrays or not (node.shape or node.operation):
+    if not sheet.arrays or not (node.shape or node.kind):
         return {"label": number_box(node, sheet)}
-    if not node.operation:
+    if not node.kind:
         return {"label": array_box(node, sheet)}
-    if (
-        sheet.folded
-        and node.operation == "add"
-        and node.role == "operation"
-        and len(sheet.inputs[node.id]) == 2
-    ):
-        return circle(node, sheet)
+    is_junction = node.symbol == PLUS and len(sheet.inputs[node.id]) == 2
+    if sheet.folded and is_junction and node.role == "operation":
+        return addition_circle(node, sheet)
     return {"label": operation_box(node, sheet)}
 
 
-def frame(module: Module, sheet: Sheet) -> dict[str, str]:
+def frame_look(module: ModuleCall, sheet: Sheet) -> dict[str, str]:
     """A Module's frame: its path, kind and number of parameters; dashed if it stands for many."""
     theme = sheet.theme
-    name, kind = (
-        text(sheet.name(module), 10, theme.ink, bold=True),
-        module.kind if module.kind != module.path else "",
-    )
-    words = (
-        many(module.parameters, "parameter")
-        if module.times == 1
-        else f"{counted(module.parameters)} parameters"
-    )
-    count = text(f"   {words}", 9, theme.muted) if module.parameters else ""
-    if module.times > 1:
-        times = text(f" × {module.times}", 11, theme.backward, bold=True)
-        title = tr(td(name)) + tr(td(text(kind, 10, theme.muted) + times + count))
-        last = sheet.clusters[module.id][-1]
-        if sheet.gradients and last in sheet.sparkling and not last.members:
-            title += tr(td(sparkline(last, sheet)))
-    else:
-        title = tr(td(name + text(f"   {kind}", 10, theme.muted) + count))
-    dashed = (
-        {"style": "filled,rounded,dashed", "penwidth": "1.4", "color": theme.muted}
-        if module.times > 1
-        else {}
-    )
-    return {
+    repeats = module.times > 1
+    title = repeated_title(module, sheet) if repeats else tr(td(frame_title(module, sheet)))
+    look = {
         "id": module.id,
         "class": "module",
-        "label": label(bare(title, 2)),
+        "label": html_label(bare_table(title, 2)),
         "labeljust": "l",
         "labelloc": "t",
         "style": "filled,rounded",
         "fillcolor": theme.cluster,
         "color": theme.border,
-    } | dashed
+    }
+    if repeats:
+        look |= {"style": "filled,rounded,dashed", "penwidth": "1.4", "color": theme.muted}
+    return look
 
 
-def connect(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
-    """An edge; of what stands beside an operation, the second comes from the right."""
+def frame_title(module: ModuleCall, sheet: Sheet) -> str:
+    """The path, the kind and the number of parameters, in one line."""
+    theme = sheet.theme
+    name = font_markup(sheet.name(module), 10, theme.ink, bold=True)
+    kind = font_markup(f"   {kind_beside_path(module)}", 10, theme.muted)
+    return name + kind + parameter_count(module, count_text(module.parameters, "parameter"), sheet)
+
+
+def repeated_title(module: ModuleCall, sheet: Sheet) -> str:
+    """The path; below it the kind and how many there are; below that the gradient of each."""
+    theme = sheet.theme
+    name = font_markup(sheet.name(module), 10, theme.ink, bold=True)
+    kind = font_markup(kind_beside_path(module), 10, theme.muted)
+    times = font_markup(f" × {module.times}", 11, theme.backward, bold=True)
+    count = parameter_count(module, f"{short_count(module.parameters)} parameters", sheet)
+    title = tr(td(name)) + tr(td(kind + times + count))
+    last = sheet.clusters[module.id][-1]
+    if sheet.gradients and last in sheet.sparkling and not last.members:
+        title += tr(td(sparkline(last, sheet)))
+    return title
+
+
+def kind_beside_path(module: ModuleCall) -> str:
+    """The Module's type, where the path is another."""
+    return module.kind if module.kind != module.path else ""
+
+
+def parameter_count(module: ModuleCall, words: str, sheet: Sheet) -> str:
+    return font_markup(f"   {words}", 9, sheet.theme.muted) if module.parameters else ""
+
+
+def connect_nodes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
+    """Add an edge; of what stands beside an operation, the second comes from the right."""
     theme, source, target = sheet.theme, sheet.nodes[edge.source], sheet.nodes[edge.target]
     look = {
         "id": edge.id,
-        "penwidth": width(source),
+        "penwidth": edge_width(source),
         "fontcolor": theme.muted if edge.local is None else theme.backward,
     }
     row = sheet.beside.get(target.id, [])
@@ -152,29 +167,31 @@ def connect(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
         look |= {"color": theme.residual, "penwidth": "2.2", "weight": "0"}
     elif sheet.arrays and edge is sheet.spine[target.id]:
         look["weight"] = "20"
-    if not sheet.arrays and not source.operation and sheet.cluster(source) != sheet.cluster(target):
+    if not sheet.arrays and not source.kind and sheet.cluster(source) != sheet.cluster(target):
         look["minlen"] = "2"
-    picture.edge(source.id, target.id, caption(edge, sheet), **look)
+    picture.edge(source.id, target.id, edge_caption(edge, sheet), **look)
 
 
-def caption(edge: Edge, sheet: Sheet) -> str:
-    """The local derivative between numbers, the shape where arrays flow; a folded graph has the
-    shapes in its boxes."""
+def edge_caption(edge: Edge, sheet: Sheet) -> str:
+    """The local derivative between numbers, the shape where arrays flow.
+
+    A folded graph has the shapes in its boxes.
+    """
     source, target = sheet.nodes[edge.source], sheet.nodes[edge.target]
     if edge.local is not None:
-        return f" × {figures(edge.local, 3)} "
-    if repeating(source, sheet) - repeating(target, sheet):
+        return f" × {number_text(edge.local, 3)} "
+    if repeated_frames(source, sheet) - repeated_frames(target, sheet):
         return " to the next block / out "
-    return f" {sized(source.shape)} " if (source.shape or target.shape) and not sheet.folded else ""
+    has_shape = (source.shape or target.shape) and not sheet.folded
+    return f" {shape_text(source.shape)} " if has_shape else ""
 
 
-def repeating(node: Node, sheet: Sheet) -> set[str]:
+def repeated_frames(node: Node, sheet: Sheet) -> set[str]:
     """The frames around a node that stand for blocks in a row."""
-    return {
-        module for module in chain(node.module, sheet.modules) if sheet.modules[module].times > 1
-    }
+    around = enclosing(node.module, sheet.modules)
+    return {module for module in around if sheet.modules[module].times > 1}
 
 
-def width(node: Node) -> str:
-    """An edge is wider the larger the array, by its logarithm."""
+def edge_width(node: Node) -> str:
+    """The width of an edge: it grows with the logarithm of the array's size."""
     return f"{1.2 + 0.4 * math.log10(max(node.value.size, 1)):.2f}"

@@ -1,82 +1,86 @@
-"""Boxes of a folded graph: a Module in one box, an addition in a circle, repeated blocks with a
-sparkline."""
+"""Boxes of a folded graph: a Module in one box, an addition in a circle, a sparkline for blocks."""
 
 from __future__ import annotations
 
 import math
 
-from tinygrad_edu.graph.expression import counted, figures, many, size, sized
-from tinygrad_edu.graph.fold import chain
-from tinygrad_edu.graph.pictures.boxes import framed, header
-from tinygrad_edu.graph.pictures.markup import bare, swatch, td, text, tr
+from tinygrad_edu.graph.expression import (
+    count_text,
+    greatest_magnitude,
+    number_text,
+    shape_text,
+    short_count,
+)
+from tinygrad_edu.graph.fold import enclosing
+from tinygrad_edu.graph.pictures.boxes import frame_rows, header_row
+from tinygrad_edu.graph.pictures.markup import bare_table, font_markup, swatch, td, tr
 from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.read import Node
 
-LENGTH, HEIGHT = 104, 20  # of a sparkline, in points
+SPARKLINE_LENGTH, SPARKLINE_HEIGHT = 104, 20  # points
 
 
 def module_box(node: Node, sheet: Sheet) -> str:
-    """A folded Module: its kind, what leaves it, its parameters, its gradient in each block, and
-    what was folded."""
-    theme, times = sheet.theme, f" × {len(node.series)}" if alone(node, sheet) else ""
-    name, kind = sheet.name(node), str(node.operation)
-    rows = [header(name, "", (kind if kind != name else "") + times, node, theme, 9)]
-    shown = [("output", output(node, sheet), theme.ink, False)]
+    """A folded Module: its kind, what leaves it, its parameters, its gradient in each block."""
+    theme = sheet.theme
+    name, kind = sheet.name(node), str(node.kind)
+    times = f" × {len(node.series)}" if stands_alone(node, sheet) else ""
+    rows = [header_row(name, "", (kind if kind != name else "") + times, node, theme, 9)]
+    rows.append(text_row("output", output_text(node, sheet), sheet, theme.ink))
     if node.parameters:
-        shown.append(("parameters", counted(node.parameters), theme.count, True))
+        count = short_count(node.parameters)
+        rows.append(text_row("parameters", count, sheet, theme.count, bold=True))
     if sheet.gradients and node.gradient is not None:
-        shown.append(("|grad|", figures(size(node.gradient), 2), theme.backward, False))
-    for word, content, colour, bold in shown:
-        rows.append(
-            tr(
-                td(text(word, 9, theme.muted), 'ALIGN="LEFT" SIDES="L"'),
-                td(text(content, 10, colour, bold), 'ALIGN="RIGHT" SIDES="R"'),
-            )
-        )
+        greatest = number_text(greatest_magnitude(node.gradient), 2)
+        rows.append(text_row("|grad|", greatest, sheet, theme.backward))
     if sheet.gradients and node.series:
         rows.append(tr(td(sparkline(node, sheet), 'COLSPAN="2" SIDES="LR"')))
-    words = f"{many(len(node.members), 'operation')} folded"
-    rows.append(tr(td(text(words, 8, theme.muted), 'COLSPAN="2" ALIGN="LEFT" SIDES="LBR"')))
-    return framed(rows, node, theme, padding=2)
+    folded = font_markup(f"{count_text(len(node.members), 'operation')} folded", 8, theme.muted)
+    rows.append(tr(td(folded, 'COLSPAN="2" ALIGN="LEFT" SIDES="LBR"')))
+    return frame_rows(rows, node, theme, padding=2)
 
 
-def output(node: Node, sheet: Sheet) -> str:
+def text_row(word: str, content: str, sheet: Sheet, colour: str, bold: bool = False) -> str:
+    """A word at the left, what it names at the right."""
+    return tr(
+        td(font_markup(word, 9, sheet.theme.muted), 'ALIGN="LEFT" SIDES="L"'),
+        td(font_markup(content, 10, colour, bold), 'ALIGN="RIGHT" SIDES="R"'),
+    )
+
+
+def output_text(node: Node, sheet: Sheet) -> str:
     """The shape of what leaves a Module; a number itself."""
-    return (
-        sized(node.shape)
-        if node.shape
-        else f"() = {figures(node.value[()])}"
-        if sheet.values
-        else "()"
-    )
+    if node.shape:
+        return shape_text(node.shape)
+    return f"() = {number_text(node.value[()])}" if sheet.values else "()"
 
 
-def alone(node: Node, sheet: Sheet) -> bool:
+def stands_alone(node: Node, sheet: Sheet) -> bool:
     """Whether a node stands for blocks by itself, and no frame around it does."""
-    return bool(node.series) and all(
-        sheet.modules[module].times == 1 for module in chain(node.module, sheet.modules)
-    )
+    around = enclosing(node.module, sheet.modules)
+    return bool(node.series) and all(sheet.modules[module].times == 1 for module in around)
 
 
 def sparkline(node: Node, sheet: Sheet) -> str:
-    """One bar for the |gradient| of each block, on the logarithmic scale that all of a picture
-    share."""
+    """One bar for the |gradient| of each block, on the logarithmic scale that a picture has."""
+    width = max(SPARKLINE_LENGTH // len(node.series), 2)
+    bars = [td(bare_table(bar_rows(x, width - 1, sheet))) for x in node.series]
+    return bare_table(tr(*bars), spacing=1)
+
+
+def bar_rows(x: float, width: int, sheet: Sheet) -> str:
+    """One bar of a sparkline, below an empty cell if the bar is not full."""
     least, greatest = sheet.decades
-    width = max(LENGTH // len(node.series), 2)
-    columns = []
-    for x in node.series:
-        share = (math.log10(x) - least) / (greatest - least) if 0 < x < math.inf else float(x > 0)
-        filled = max(round(HEIGHT * share), 1)
-        above = [
-            tr(f'<TD FIXEDSIZE="TRUE" WIDTH="{width - 1}" HEIGHT="{HEIGHT - filled}"></TD>')
-        ] * (filled < HEIGHT)
-        columns.append(
-            td(bare("".join([*above, tr(swatch(width - 1, filled, sheet.theme.backward))])))
-        )
-    return bare(tr(*columns), spacing=1)
+    share = (math.log10(x) - least) / (greatest - least) if 0 < x < math.inf else float(x > 0)
+    filled = max(round(SPARKLINE_HEIGHT * share), 1)
+    bar = tr(swatch(width, filled, sheet.theme.backward))
+    if filled >= SPARKLINE_HEIGHT:
+        return bar
+    empty = f'<TD FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{SPARKLINE_HEIGHT - filled}"></TD>'
+    return tr(empty) + bar
 
 
-def circle(node: Node, sheet: Sheet) -> dict[str, str]:
+def addition_circle(node: Node, sheet: Sheet) -> dict[str, str]:
     """An addition, where Modules meet."""
     colour = sheet.theme.roles[node.role][0]
     return {

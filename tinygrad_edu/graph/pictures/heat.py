@@ -1,7 +1,7 @@
-"""Arrays as small pictures: heat maps, tiles of images, strips. Blue is positive, orange negative,
-white zero.
+"""Arrays as small pictures: heat maps, tiles of images, strips.
 
-A PNG with a palette takes a few lines with zlib, so that no library of images is needed.
+Blue is positive, orange negative, white zero. A PNG with a palette takes a few lines with zlib: no
+library of images is needed.
 """
 
 from __future__ import annotations
@@ -14,18 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
-from tinygrad_edu.graph.expression import extent, scaled, size
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.graph.expression import greatest_magnitude, range_text, scale_text
 
-DIVERGING = (
-    "#7f3b08",
-    "#e08214",
-    "#fdc98c",
-    "#f7f7f7",
-    "#9ecae1",
-    "#3b8bc2",
-    "#084594",
-)  # −max … zero … +max
+# −max … zero … +max
+DIVERGING = ["#7f3b08", "#e08214", "#fdc98c", "#f7f7f7", "#9ecae1", "#3b8bc2", "#084594"]
 GREY = ("#ffffff", "#1b2733")  # 0 … max
 HALF = 126  # the colours 0 to 252 are the scale, so that zero has one of its own, in the middle
 GAP, NAN = 255, 254  # colours: between tiles, and for what is not a number
@@ -34,7 +27,7 @@ SIDE = 64  # rows and columns shown at most
 LONGEST, SHORTEST = 116, 44  # points, of a side of a heat map
 CELL, TILE, STRIP = 14, 33, 12  # points of one number and of one image, at most, and of one row
 SMALLEST = 8  # rows of a flattened array that may be an image
-DOTS = 2  # pixels for one point
+PIXELS_PER_POINT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,77 +41,86 @@ class Thumbnail:
     note: str = ""  # how it was reduced
 
 
-def thumbnail(x: Array, stack: Array | None = None, grey: bool = False) -> Thumbnail:
-    """An array as a heat map, or as tiles if its images are given too; in grey if that is
-    wanted."""
+def make_thumbnail(x: Array, stack: Array | None = None, grey: bool = False) -> Thumbnail:
+    """An array as a heat map, or as tiles if its images are given too; in colours or in grey."""
+    note = ""
     if stack is None:
-        small, note = reduced(x.reshape(-1, x.shape[-1]) if x.ndim else x.reshape(1, 1))
+        small, note = reduce_matrix(x.reshape(-1, x.shape[-1]) if x.ndim else x.reshape(1, 1))
     else:
-        small, note = stack[:TILES], f"{TILES} of {len(stack)} shown" if len(stack) > TILES else ""
-    colours = shaded(small, x) if grey else diverged(small, size(x[np.isfinite(x)]))
-    pixels = enlarged(colours) if stack is None else mosaic(colours)
+        small = stack[:TILES]
+        if len(stack) > TILES:
+            note = f"{TILES} of {len(stack)} shown"
+    if grey:
+        colours = grey_colours(small, x)
+    else:
+        colours = diverging_colours(small, greatest_magnitude(x[np.isfinite(x)]))
+    pixels = enlarge_cells(colours) if stack is None else mosaic(colours)
     height, width = pixels.shape
     return Thumbnail(
-        png(pixels, GREY if grey else DIVERGING),
-        width / DOTS,
-        height / DOTS,
-        extent(x) if grey else scaled(x),
+        palette_png(pixels, GREY if grey else DIVERGING),
+        width / PIXELS_PER_POINT,
+        height / PIXELS_PER_POINT,
+        range_text(x) if grey else scale_text(x),
         note,
     )
 
 
-def scale() -> Thumbnail:
+def scale_thumbnail() -> Thumbnail:
     """The colours from −max to +max, for the legend."""
-    line = np.linspace(0, 2 * HALF, 2 * HALF + 1).astype(np.uint8)[None].repeat(DOTS * 9, 0)
-    return Thumbnail(png(line, DIVERGING), 72, 9, "")
+    colours = np.linspace(0, 2 * HALF, 2 * HALF + 1).astype(np.uint8)
+    line = colours[None].repeat(PIXELS_PER_POINT * 9, 0)
+    return Thumbnail(palette_png(line, DIVERGING), 72, 9, "")
 
 
-def reduced(matrix: Array) -> tuple[Array, str]:
-    """At most SIDE rows and columns, and how: of a block of numbers the one that is farthest from
-    zero stands for all."""
+def reduce_matrix(matrix: Array) -> tuple[Array, str]:
+    """The matrix in at most SIDE rows and columns, and how it was reduced.
+
+    Of a block of numbers the one that is farthest from zero stands for all.
+    """
     rows, columns = (math.ceil(length / SIDE) for length in matrix.shape)
     if rows == columns == 1:
         return matrix, ""
-    greatest, least = (
-        blockwise(np.fmax, matrix, rows, columns),
-        blockwise(np.fmin, matrix, rows, columns),
-    )
-    return np.where(
-        greatest > -least, greatest, least
-    ), f"a cell: the greatest of {rows} × {columns}"
+    greatest = reduce_blocks(np.fmax, matrix, rows, columns)
+    least = reduce_blocks(np.fmin, matrix, rows, columns)
+    farthest = np.where(greatest > -least, greatest, least)
+    return farthest, f"a cell: the greatest of {rows} × {columns}"
 
 
-def blockwise(f: np.ufunc, matrix: Array, rows: int, columns: int) -> Array:
+def reduce_blocks(f: np.ufunc, matrix: Array, rows: int, columns: int) -> Array:
     """The blocks of a matrix brought down to one number each."""
     tall: Array = f.reduceat(matrix, range(0, matrix.shape[0], rows), axis=0)
     return f.reduceat(tall, range(0, matrix.shape[1], columns), axis=1)
 
 
-def diverged(x: Array, greatest: float) -> Array:
+def diverging_colours(x: Array, greatest: float) -> Array:
     """Numbers as colours: −greatest is 0, zero in the middle, +greatest at the end."""
     shares = np.clip(np.nan_to_num(x.astype(float)) / (greatest or 1.0), -1, 1)
     return np.where(np.isnan(x), NAN, np.rint(HALF * (1 + shares))).astype(np.uint8)
 
 
-def shaded(x: Array, whole: Array) -> Array:
+def grey_colours(x: Array, whole: Array) -> Array:
     """Numbers as greys: 0, or what is smallest below it, is white, and the greatest black."""
     least, greatest = min(float(whole.min()), 0.0), float(whole.max())
-    return np.rint(2 * HALF * (x.astype(float) - least) / ((greatest - least) or 1.0)).astype(
-        np.uint8
-    )
+    shares = (x.astype(float) - least) / ((greatest - least) or 1.0)
+    return np.rint(2 * HALF * shares).astype(np.uint8)
 
 
-def enlarged(colours: Array) -> Array:
+def enlarge_cells(colours: Array) -> Array:
     """Each cell as so many pixels that the picture is neither tiny nor huge."""
     rows, columns = colours.shape
     side = min(LONGEST / max(rows, columns), 6 if rows == 1 else CELL)
     across, down = max(side, SHORTEST / columns), STRIP if rows == 1 else side
-    return colours.repeat(max(int(DOTS * down), 1), 0).repeat(max(int(DOTS * across), 1), 1)
+    return colours.repeat(max(int(PIXELS_PER_POINT * down), 1), 0).repeat(
+        max(int(PIXELS_PER_POINT * across), 1), 1
+    )
 
 
 def mosaic(colours: Array) -> Array:
     """Images side by side, in rows of four."""
-    across, times = min(len(colours), 4), max(round(DOTS * TILE / max(colours.shape[1:])), 1)
+    across, times = (
+        min(len(colours), 4),
+        max(round(PIXELS_PER_POINT * TILE / max(colours.shape[1:])), 1),
+    )
     wide = ((0, -len(colours) % across), (1, 1), (1, 1))
     framed = np.pad(colours.repeat(times, 1).repeat(times, 2), wide, constant_values=GAP)
     _, height, width = framed.shape
@@ -129,32 +131,28 @@ def palette(stops: Sequence[str]) -> bytes:
     """256 colours: those between the stops, and at the end the two special ones."""
     known = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops])
     places, scale = np.linspace(0, 2 * HALF, len(stops)), np.arange(2 * HALF + 1)
+    channels = [np.interp(scale, places, channel) for channel in known.T]
     colours = np.zeros((256, 3), np.uint8)
-    colours[: len(scale)] = np.rint(
-        np.stack([np.interp(scale, places, channel) for channel in known.T], axis=1)
-    )
+    colours[: len(scale)] = np.rint(np.stack(channels, axis=1))
     colours[NAN], colours[GAP] = (208, 0, 208), (255, 255, 255)
     return colours.tobytes()
 
 
-def png(pixels: Array, stops: Sequence[str]) -> bytes:
-    """Colours by their number as a PNG."""
+def palette_png(pixels: Array, stops: Sequence[str]) -> bytes:
+    """A PNG whose pixels are the numbers of the palette's colours."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
+        checksum = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
 
     height, width = pixels.shape
-    lines = np.pad(
-        pixels, ((0, 0), (1, 0))
-    ).tobytes()  # each begins with the number of its filter: none
+    rows = np.pad(pixels, ((0, 0), (1, 0))).tobytes()  # each begins with its filter's number: none
     return b"".join(
         [
             b"\x89PNG\r\n\x1a\n",
             chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 3, 0, 0, 0)),
             chunk(b"PLTE", palette(stops)),
-            chunk(b"IDAT", zlib.compress(lines, 9)),
+            chunk(b"IDAT", zlib.compress(rows, 9)),
             chunk(b"IEND", b""),
         ]
     )
@@ -163,20 +161,20 @@ def png(pixels: Array, stops: Sequence[str]) -> bytes:
 # Which arrays are images
 
 
-def images(x: Array) -> Array | None:
-    """`(n, h, w)` if an array is a batch of images: with channels, or square, also flattened."""
+def image_stack(x: Array) -> Array | None:
+    """A batch of images as `(n, h, w)`, be it flattened or with channels; None if it is none."""
     if x.size == 0 or x.dtype.kind not in "fiu":
         return None
     if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[2] == x.shape[3] >= SMALLEST:
         return np.asarray(x.mean(axis=1))
     if x.ndim == 2:
-        stack = unflattened(x, (math.isqrt(x.shape[1])) ** 2)
+        stack = square_images(x, (math.isqrt(x.shape[1])) ** 2)
     else:
         stack = x if x.ndim == 3 and x.shape[1] == x.shape[2] >= SMALLEST else None
-    return stack if stack is not None and smooth(stack) else None
+    return stack if stack is not None and is_smooth(stack) else None
 
 
-def unflattened(x: Array, pixels: int) -> Array | None:
+def square_images(x: Array, pixels: int) -> Array | None:
     """The rows of a matrix, or else its columns, as square images of so many pixels."""
     side = math.isqrt(pixels)
     if side < SMALLEST or pixels not in x.shape:
@@ -184,8 +182,7 @@ def unflattened(x: Array, pixels: int) -> Array | None:
     return (x if x.shape[1] == pixels else x.T).reshape(-1, side, side)
 
 
-def smooth(stack: Array) -> bool:
-    """Whether pixels above each other are alike, as in images and nowhere else: their correlation
-    is above ½."""
+def is_smooth(stack: Array) -> bool:
+    """Whether pixels above each other are alike, as in images only: correlated above ½."""
     centred = stack.astype(float) - stack.mean()
     return bool((centred[:, 1:] * centred[:, :-1]).mean() > (centred**2).mean() / 2)

@@ -4,95 +4,92 @@ from __future__ import annotations
 
 import re
 
-from tinygrad_edu.graph.pictures.heat import scale
-from tinygrad_edu.graph.pictures.markup import bare, label, swatch, td, text, tr
+from tinygrad_edu.graph.pictures.heat import scale_thumbnail
+from tinygrad_edu.graph.pictures.markup import bare_table, font_markup, html_label, swatch, td, tr
 from tinygrad_edu.graph.pictures.sheet import Sheet
 
 
 def legend(sheet: Sheet, direction: str, note: str) -> str:
     """The roles, the captions and the scales, in one line if the picture is wide."""
     lines = [
-        roles(sheet),
-        numbers(sheet),
-        maps(sheet),
-        blocks(sheet),
-        entry(note, sheet) if note else "",
+        role_entries(sheet),
+        number_entries(sheet),
+        map_entries(sheet),
+        block_entries(sheet),
+        legend_entry(note, sheet) if note else "",
     ]
     lines = [line for line in lines if line]
     if direction == "LR" and len(sheet.graph.nodes) > 6:
         lines = ["".join(lines[:2]), *lines[2:]]
-    longest = max(map(length, lines))
-    return label(bare("".join(tr(td(centred(line, longest), "")) for line in lines)))
+    longest = max(map(line_length, lines))
+    return html_label(bare_table("".join(tr(td(centre_line(line, longest), "")) for line in lines)))
 
 
-def roles(sheet: Sheet) -> str:
+def role_entries(sheet: Sheet) -> str:
+    """The colours of the roles that the picture has."""
     colours: dict[str, list[str]] = {}  # some roles share one
     for role, (strong, _) in sheet.theme.roles.items():
         if any(node.role == role for node in sheet.graph.nodes):
             colours.setdefault(strong, []).append(role)
     return "".join(
-        swatch(11, 11, strong) + entry(f"{', '.join(names)}   ", sheet)
+        swatch(11, 11, strong) + legend_entry(f"{', '.join(names)}   ", sheet)
         for strong, names in colours.items()
     )
 
 
-def numbers(sheet: Sheet) -> str:
+def number_entries(sheet: Sheet) -> str:
     """What stands on edges and in boxes of numbers."""
     notes = ""
     if any(edge.local is not None for edge in sheet.graph.edges):
-        notes += td(text("× 2.00", 9, sheet.theme.backward)) + entry(
-            "local derivative of the edge   ", sheet
-        )
-    if (
-        not sheet.arrays
-        and sheet.gradients
-        and any(node.gradient is not None for node in sheet.graph.nodes)
-    ):
+        notes += td(font_markup("× 2.00", 9, sheet.theme.backward))
+        notes += legend_entry("local derivative of the edge   ", sheet)
+    has_gradients = any(node.gradient is not None for node in sheet.graph.nodes)
+    if has_gradients and sheet.gradients and not sheet.arrays:
         notes += swatch(11, 11, sheet.theme.positive) + swatch(11, 11, sheet.theme.negative)
-        notes += entry("bar: size of a positive / negative gradient", sheet)
+        notes += legend_entry("bar: size of a positive / negative gradient", sheet)
     return notes
 
 
-def maps(sheet: Sheet) -> str:
+def map_entries(sheet: Sheet) -> str:
     """The scale of the heat maps, if there are any, and what else arrays have."""
     notes = ""
     if sheet.thumbnails:
-        notes = entry("heat map: −max", sheet) + sheet.reserve(scale()) + entry("+max   ", sheet)
+        notes += legend_entry("heat map: −max", sheet) + sheet.reserve(scale_thumbnail())
+        notes += legend_entry("+max   ", sheet)
         if sheet.values and sheet.gradients:
-            notes += entry("left: value, right: gradient   ", sheet)
-    return notes + (
-        entry("thicker edge: larger array", sheet) if sheet.arrays and not sheet.folded else ""
-    )
+            notes += legend_entry("left: value, right: gradient   ", sheet)
+    if sheet.arrays and not sheet.folded:
+        notes += legend_entry("thicker edge: larger array", sheet)
+    return notes
 
 
-def blocks(sheet: Sheet) -> str:
+def block_entries(sheet: Sheet) -> str:
     """What a sparkline shows, and the colour of residual paths."""
     notes = ""
     if sheet.gradients and any(node.series for node in sheet.graph.nodes):
         least, greatest = sheet.decades
-        notes = entry(
+        notes = legend_entry(
             f"bars: |grad| of each block, the first at the left, log scale 1e{least} to "
             f"1e{greatest}   ",
             sheet,
         )
     if sheet.residuals:
-        notes += td(bare(tr(swatch(18, 3, sheet.theme.residual)))) + entry("residual path", sheet)
+        notes += td(bare_table(tr(swatch(18, 3, sheet.theme.residual))))
+        notes += legend_entry("residual path", sheet)
     return notes
 
 
-def entry(words: str, sheet: Sheet) -> str:
-    return td(text(words, 9, sheet.theme.muted))
+def legend_entry(words: str, sheet: Sheet) -> str:
+    return td(font_markup(words, 9, sheet.theme.muted))
 
 
-def centred(line: str, longest: float) -> str:
-    """A line of the legend between empty cells, or Graphviz would stretch the gaps of the shorter
-    one."""
-    margin = f'<TD WIDTH="{max(round((longest - length(line)) / 2) - 8, 0)}"></TD>'
-    return bare(tr(margin, line, margin), 2, 2)
+def centre_line(line: str, longest: float) -> str:
+    """A line between empty cells: Graphviz would else stretch the gaps of a shorter one."""
+    margin = f'<TD WIDTH="{max(round((longest - line_length(line)) / 2) - 8, 0)}"></TD>'
+    return bare_table(tr(margin, line, margin), 2, 2)
 
 
-def length(line: str) -> float:
-    """About how long a line of the legend is, in points: swatches, cells, and 4.3 points for a
-    character."""
+def line_length(line: str) -> float:
+    """About how long a line is, in points: swatches, cells, and 4.3 points for a character."""
     swatches = sum(map(float, re.findall(r'FIXEDSIZE="TRUE" WIDTH="([\d.]+)"', line)))
     return swatches + 6 * line.count("<TD") + 4.3 * len(re.sub("<[^>]*>", "", line))

@@ -1,25 +1,26 @@
 """The pieces of Graphviz's HTML-like labels: tables, cells, texts.
 
 Numbers keep an ASCII minus here, because layout takes U+2212 to be wider than it is; render.py
-swaps it in afterwards."""
+swaps it in afterwards.
+"""
 
 from __future__ import annotations
 
 import html
 
 
-def label(markup: str) -> str:
+def html_label(markup: str) -> str:
     """An HTML-like label, which the graphviz package knows by its brackets."""
     return f"<{markup}>"
 
 
-def table(rows: str, attributes: str, spacing: int = 0) -> str:
+def table_markup(rows: str, attributes: str, spacing: int = 0) -> str:
     return f'<TABLE BORDER="0" CELLSPACING="{spacing}" {attributes}>{rows}</TABLE>'
 
 
-def bare(rows: str, padding: int = 0, spacing: int = 0) -> str:
+def bare_table(rows: str, padding: int = 0, spacing: int = 0) -> str:
     """A table without lines."""
-    return table(rows, f'CELLBORDER="0" CELLPADDING="{padding}"', spacing)
+    return table_markup(rows, f'CELLBORDER="0" CELLPADDING="{padding}"', spacing)
 
 
 def tr(*cells: str) -> str:
@@ -34,12 +35,11 @@ def swatch(width: float, height: float, colour: str) -> str:
     return f'<TD FIXEDSIZE="TRUE" WIDTH="{width:g}" HEIGHT="{height:g}" BGCOLOR="{colour}"></TD>'
 
 
-def text(words: str, points: int, colour: str, bold: bool = False) -> str:
-    written = f"<B>{escaped(words)}</B>" if bold else escaped(words)
+def font_markup(words: str, points: int, colour: str, bold: bool = False) -> str:
+    written = f"<B>{escape_label(words)}</B>" if bold else escape_label(words)
     return f'<FONT POINT-SIZE="{points}" COLOR="{colour}">{written}</FONT>'
 
 
-def escaped(words: str) -> str:
-    """Text within an HTML-like label: Graphviz expands what follows a backslash, so it is
-    doubled."""
+def escape_label(words: str) -> str:
+    """Text within a label: Graphviz expands what follows a backslash, so it is doubled."""
     return html.escape(words).replace("\\", "\\\\")

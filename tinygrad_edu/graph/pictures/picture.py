@@ -10,23 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_edu.core.engine import Tensor
-from tinygrad_edu.graph.fold import deepest, fitting, fold, once
+from tinygrad_edu.graph.fold import collapse_repeats, deepest_level, fitting_depth, fold
 from tinygrad_edu.graph.pictures.heat import Thumbnail
 from tinygrad_edu.graph.pictures.themes import THEMES
-from tinygrad_edu.graph.read import Graph, members, trace
-from tinygrad_edu.graph.scalars import expanded
+from tinygrad_edu.graph.read import Graph, read, values_behind
+from tinygrad_edu.graph.scalars import open_arrays
 
-MOST = 400  # nodes: with more, nothing can be made out
-MANY, FEW = (
-    60,
-    30,
-)  # nodes: with more, Modules are folded; and so many boxes are aimed at, as these are larger
+MOST_NODES = 400  # with more, nothing can be made out
+NODES_TO_FOLD, BOXES_AIMED_AT = 60, 30  # with more nodes, Modules are folded: to so many boxes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Picture:
-    """A drawn graph: its data, and its DOT source. A notebook shows it; `svg()` and `save(path)`
-    give it away."""
+    """A drawn graph, and its DOT source. A notebook shows it; `svg()` and `save(path)` keep it."""
 
     graph: Graph
     source: str
@@ -36,7 +32,7 @@ class Picture:
         """The picture as SVG text, with its background; it can stand in a page as it is."""
         from tinygrad_edu.graph.pictures import render
 
-        return render.svg(self.source, self.graph, self.thumbnails)
+        return render.finished_svg(self.source, self.graph, self.thumbnails)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write .svg, .png, .dot or .pdf, as the path ends. A PDF needs Graphviz's own dot."""
@@ -45,8 +41,8 @@ class Picture:
         formats: dict[str, Callable[[], bytes]] = {
             ".svg": lambda: self.svg().encode(),
             ".dot": self.source.encode,
-            ".png": lambda: render.png(self.svg()),
-            ".pdf": lambda: render.pdf(self.source, self.thumbnails),
+            ".png": lambda: render.svg_to_png(self.svg()),
+            ".pdf": lambda: render.to_pdf(self.source, self.thumbnails),
         }
         suffix = Path(path).suffix.lower()
         if suffix not in formats:
@@ -58,11 +54,10 @@ class Picture:
     def __repr__(self) -> str:
         from tinygrad_edu.graph.pictures import render
 
-        return f"<{render.summary(self.graph)}>"
+        return f"<{render.picture_summary(self.graph)}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: the SVG, or how to get a renderer, with the source in the
-        meantime."""
+        """What a notebook shows: the SVG; without a renderer, how to get one, and the source."""
         from tinygrad_edu.graph.pictures import render
 
         try:
@@ -81,15 +76,13 @@ def draw(
     direction: str | None = None,
     scalars: bool = False,
 ) -> Picture:
-    """Draw all that a Tensor was computed from: every value with its gradient ∂output/∂value; no
-    `grad` is touched.
+    """Draw all that a Tensor was computed from: each value with its gradient ∂output/∂value.
 
-    `theme` is light or dark. `depth` folds Modules at that level to one box each, and draws blocks
-    that repeat once; graphs of more than 60 nodes are folded anyway. `scalars` draws small arrays
-    number by number. Without `values` or `gradients` those rows are left out. `direction` is LR or
-    TB: left out, numbers flow to the right and arrays down.
+    Names are read off the caller's variables; no `grad` is touched. `theme` is light or dark,
+    `direction` LR or TB. `depth` folds Modules at that level to a box each and draws repeated
+    blocks once, as happens anyway beyond 60 nodes; `scalars` draws small arrays number by number.
 
-    >>> x = Tensor(3.0, requires_grad=True, name="x")
+    >>> x = Tensor(3.0, requires_grad=True)
     >>> draw(x * x + x)  # a notebook shows the picture; .save("graph.svg") keeps it
     <Computation graph of z2 = z1 + x: 3 values, 4 edges>
     """
@@ -101,15 +94,15 @@ def draw(
         raise ValueError(f"direction is LR or TB, and not {direction!r}")
     if scalars and depth is not None:
         raise ValueError("depth folds a graph and scalars unfolds it: draw with one of them")
-    found = members(output)
-    if len(found) > MOST and not any(getattr(x, "calls", ()) for x in found):
-        raise too_many(len(found))
-    graph = trace(output, sys._getframe(1).f_locals)
-    shown, note = (expanded(graph), "") if scalars else small(graph, depth)
-    return pictured(shown, theme, direction, values, gradients, note)
+    found = values_behind(output)
+    if len(found) > MOST_NODES and not any(isinstance(x, Tensor) and x.notes for x in found):
+        raise too_many_nodes(len(found))
+    graph = read(output, sys._getframe(1).f_locals)
+    shown, note = (open_arrays(graph), "") if scalars else fold_if_large(graph, depth)
+    return make_picture(shown, theme, direction, values, gradients, note)
 
 
-def pictured(
+def make_picture(
     graph: Graph,
     theme: str = "light",
     direction: str | None = None,
@@ -118,42 +111,42 @@ def pictured(
     note: str = "",
 ) -> Picture:
     """The picture of a graph as it is; the note stands below it."""
-    from tinygrad_edu.graph.pictures.dot import dot
+    from tinygrad_edu.graph.pictures.dot import dot_source
     from tinygrad_edu.graph.pictures.sheet import Sheet
 
     sheet = Sheet(graph, THEMES[theme], values, gradients)
-    return Picture(
-        graph, dot(sheet, direction or ("TB" if sheet.arrays else "LR"), note), sheet.thumbnails
-    )
+    direction = direction or ("TB" if sheet.arrays else "LR")
+    return Picture(graph, dot_source(sheet, direction, note), sheet.thumbnails)
 
 
-def small(graph: Graph, depth: int | None) -> tuple[Graph, str]:
+def fold_if_large(graph: Graph, depth: int | None) -> tuple[Graph, str]:
     """The graph folded, if that is asked for or needed, and a note that says so."""
-    if depth is None and (len(graph.nodes) <= MANY or not graph.modules):
+    if depth is None and (len(graph.nodes) <= NODES_TO_FOLD or not graph.modules):
         return graph, ""
-    distinct = once(graph)
-    level = fitting(distinct, FEW) if depth is None else depth
+    distinct = collapse_repeats(graph)
+    level = fitting_depth(distinct, BOXES_AIMED_AT) if depth is None else depth
     shown = fold(distinct, level)
-    if len(shown.nodes) > MOST:
-        raise too_many(len(shown.nodes), fitting(distinct, FEW) if graph.modules else None)
+    if len(shown.nodes) > MOST_NODES:
+        enough = fitting_depth(distinct, BOXES_AIMED_AT) if graph.modules else None
+        raise too_many_nodes(len(shown.nodes), enough)
     notes = [f"{len(graph.nodes):,} values"]
     if any(node.members for node in shown.nodes):
         notes.append(f"Modules at level {level} folded to one box each")
     if any(node.series for node in shown.nodes):
         notes.append("blocks that repeat drawn once, as the last of them")
-    if depth is None and level <= deepest(graph):
+    if depth is None and level <= deepest_level(graph):
         notes.append(f"depth={level + 1} shows more")
     return shown, ", ".join(notes) if len(notes) > 1 else ""
 
 
-def too_many(count: int, depth: int | None = None) -> ValueError:
+def too_many_nodes(count: int, depth: int | None = None) -> ValueError:
     way = (
-        f"draw(…, depth={depth}) folds the Modules at that level to one box each"
-        if depth
-        else "draw a smaller case (fewer steps, fewer elements), or an earlier value of the same "
-        "computation, or write parts of "
-        "it as nn.Modules, which can be folded"
+        "draw a smaller case (fewer steps, fewer elements), or an earlier value of the same "
+        "computation, or write parts of it as nn.Modules, which can be folded"
     )
+    if depth:
+        way = f"draw(…, depth={depth}) folds the Modules at that level to one box each"
     return ValueError(
-        f"the graph has {count:,} nodes, and with more than {MOST} nothing could be made out: {way}"
+        f"the graph has {count:,} nodes, and with more than {MOST_NODES} nothing could be made "
+        f"out: {way}"
     )

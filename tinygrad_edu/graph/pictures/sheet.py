@@ -7,23 +7,23 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from tinygrad_edu.graph.expression import expression, readable, size
-from tinygrad_edu.graph.fold import chain, residuals
-from tinygrad_edu.graph.modules import Module
-from tinygrad_edu.graph.pictures.heat import Thumbnail, images
+from tinygrad_edu.graph.expression import expression, greatest_magnitude, name_text
+from tinygrad_edu.graph.fold import enclosing, residual_edges
+from tinygrad_edu.graph.modules import ModuleCall
+from tinygrad_edu.graph.pictures.heat import Thumbnail, image_stack
 from tinygrad_edu.graph.pictures.markup import swatch
 from tinygrad_edu.graph.pictures.themes import Theme
 from tinygrad_edu.graph.read import Edge, Graph, Node
+from tinygrad_edu.graph.steps import incoming
 
-LEAVES = ("parameter", "input", "constant")
-# the colour of the cell in which a thumbnail is placed after layout, by the thumbnail's number
-SENTINEL = "#ac{:04x}"
+LEAF_ROLES = ("parameter", "input", "constant")
+# the colour of the cell that layout reserves for a thumbnail, by the thumbnail's number
+RESERVED_CELLS = "#ac{:04x}"
 
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A graph, how it is to be drawn, and the thumbnails that have been given a place in the
-    picture."""
+    """A graph, how it is to be drawn, and the thumbnails that have a place in the picture."""
 
     graph: Graph
     theme: Theme
@@ -36,12 +36,13 @@ class Sheet:
         return {node.id: node for node in self.graph.nodes}
 
     @cached_property
-    def modules(self) -> dict[str, Module]:
+    def modules(self) -> dict[str, ModuleCall]:
         return {module.id: module for module in self.graph.modules}
 
     @cached_property
     def residuals(self) -> frozenset[str]:
-        return residuals(self.graph)
+        """The ids of the edges of residual paths."""
+        return residual_edges(self.graph)
 
     @cached_property
     def arrays(self) -> bool:
@@ -54,22 +55,22 @@ class Sheet:
     @cached_property
     def inputs(self) -> dict[str, list[Edge]]:
         """The edges that lead to each node, in the order of the arguments."""
-        found: dict[str, list[Edge]] = {node.id: [] for node in self.graph.nodes}
-        for edge in self.graph.edges:
-            found[edge.target].append(edge)
-        return found
+        return incoming(self.graph)
 
     @cached_property
     def greatest(self) -> float:
         """The greatest |gradient| that is finite: the full bar."""
         return max(
-            filter(math.isfinite, [size(node.gradient) for node in self.graph.nodes]), default=0.0
+            filter(math.isfinite, [greatest_magnitude(node.gradient) for node in self.graph.nodes]),
+            default=0.0,
         )
 
     @cached_property
     def sparkling(self) -> list[Node]:
-        """What has a sparkline: folded Modules that repeat, and the last value in a frame without
-        such."""
+        """What has a sparkline: folded Modules that repeat.
+
+        Of a frame that repeats, and has no such Module in it, the last value has it.
+        """
         repeated = [self.clusters[module.id] for module in self.graph.modules if module.times > 1]
         last = [inside[-1] for inside in repeated if not any(node.members for node in inside)]
         return [node for node in self.graph.nodes if node.series and (node.members or node in last)]
@@ -77,49 +78,49 @@ class Sheet:
     @cached_property
     def decades(self) -> tuple[int, int]:
         """The powers of ten between which all |gradients| of repeated blocks are."""
-        found = [
-            math.log10(x) for node in self.sparkling for x in node.series if 0 < x < math.inf
-        ] or [0.0]
-        least = math.floor(min(found))
-        return least, max(math.ceil(max(found)), least + 1)
+        series = [x for node in self.sparkling for x in node.series if 0 < x < math.inf]
+        powers = list(map(math.log10, series)) or [0.0]
+        least = math.floor(min(powers))
+        return least, max(math.ceil(max(powers)), least + 1)
 
     @cached_property
     def pixels(self) -> frozenset[int]:
-        """How many pixels the images have that went in flattened: a matrix of so many rows or
-        columns is shown as images."""
+        """How many pixels the images have that went in flattened.
+
+        A matrix of so many rows or columns is shown as images too.
+        """
         leaves = [
             node.value
             for node in self.graph.nodes
             if node.role in ("input", "constant") and node.value.ndim == 2
         ]
-        return frozenset(x.shape[1] for x in leaves if images(x) is not None)
+        return frozenset(x.shape[1] for x in leaves if image_stack(x) is not None)
 
     @cached_property
     def spine(self) -> dict[str, Edge]:
-        """Of each computed value the edge from what was computed last, else the first: together
-        they make the spine."""
+        """Of each computed value the edge from what was computed last; of leaves, the first.
+
+        Together they make the spine.
+        """
         at = {node.id: number for number, node in enumerate(self.graph.nodes)}
-        return {
-            target: max(
-                edges,
-                key=lambda edge: (
-                    at[edge.source] if self.nodes[edge.source].role not in LEAVES else -1,
-                    -edge.argument,
-                ),
-            )
-            for target, edges in self.inputs.items()
-            if edges
-        }
+
+        def importance(edge: Edge) -> tuple[int, int]:
+            is_leaf = self.nodes[edge.source].role in LEAF_ROLES
+            return (-1 if is_leaf else at[edge.source], -edge.argument)
+
+        return {node: max(edges, key=importance) for node, edges in self.inputs.items() if edges}
 
     @cached_property
     def beside(self) -> dict[str, list[str]]:
-        """What stands beside each operation in place of above it: leaves that only it uses, at most
-        two."""
-        uses, found = Counter(edge.source for edge in self.graph.edges), dict[str, list[str]]()
-        for edge in self.graph.edges if self.arrays else ():
+        """What stands beside each operation, not above it: at most two leaves that only it uses."""
+        if not self.arrays:
+            return {}
+        uses = Counter(edge.source for edge in self.graph.edges)
+        found: dict[str, list[str]] = {}
+        for edge in self.graph.edges:
             source, target = self.nodes[edge.source], self.nodes[edge.target]
             near = (
-                source.role in LEAVES
+                source.role in LEAF_ROLES
                 and uses[source.id] == 1
                 and self.cluster(source) == self.cluster(target)
             )
@@ -129,46 +130,37 @@ class Sheet:
 
     @cached_property
     def clusters(self) -> dict[str, list[Node]]:
-        """What is in each Module that is more than one value, itself or further in."""
-        inside: dict[str, list[Node]] = {}
+        """The values in each Module that has more than one, directly or further in."""
+        inside: dict[str, list[Node]] = {module.id: [] for module in self.graph.modules}
         for node in self.graph.nodes:
-            for module in chain(node.module, self.modules):
-                inside.setdefault(module, []).append(node)
-        return {
-            module.id: inside[module.id]
-            for module in self.graph.modules
-            if len(inside.get(module.id, [])) > 1
-        }
+            for module in enclosing(node.module, self.modules):
+                inside[module].append(node)
+        return {module: nodes for module, nodes in inside.items() if len(nodes) > 1}
 
-    def cluster(self, thing: Node | Module) -> str | None:
+    def cluster(self, thing: Node | ModuleCall) -> str | None:
         """The innermost Module with a frame of its own that a value or a Module is in."""
-        around = chain(thing.module if isinstance(thing, Node) else thing.parent, self.modules)
+        around = enclosing(thing.module if isinstance(thing, Node) else thing.parent, self.modules)
         return next((module for module in around if module in self.clusters), None)
 
     def expression(self, node: Node) -> str:
         """The right side of a computed value's equation, in the names that it has in its frame."""
-        return expression(
-            node,
-            {
-                edge.argument: self.name(self.nodes[edge.source], node)
-                for edge in self.inputs[node.id]
-            },
-        )
+        edges = self.inputs[node.id]
+        names = {edge.argument: self.name(self.nodes[edge.source], node) for edge in edges}
+        return expression(node, names)
 
-    def name(self, thing: Node | Module, reader: Node | None = None) -> str:
-        """The name without what the frame around it, or around a reader, says already: weight,
-        mlp.0."""
-        name, around = (
-            (thing.name if isinstance(thing, Node) else thing.path),
-            self.cluster(reader or thing),
-        )
+    def name(self, thing: Node | ModuleCall, reader: Node | None = None) -> str:
+        """The name without what the frame around it, or around a reader, says: weight, mlp.0."""
+        name = thing.name if isinstance(thing, Node) else thing.path
+        around = self.cluster(reader or thing)
         if around is None:
-            return readable(name)
+            return name_text(name)
         path = self.modules[around].path
         short = name.removeprefix(f"{path}.")
-        return readable(f"{path.rpartition('.')[2]}.{short}" if short[:1].isdecimal() else short)
+        return name_text(f"{path.rpartition('.')[2]}.{short}" if short[:1].isdecimal() else short)
 
     def reserve(self, thumbnail: Thumbnail) -> str:
         """A cell of a thumbnail's size, in a colour by which render.py finds it."""
         self.thumbnails.append(thumbnail)
-        return swatch(thumbnail.width, thumbnail.height, SENTINEL.format(len(self.thumbnails) - 1))
+        return swatch(
+            thumbnail.width, thumbnail.height, RESERVED_CELLS.format(len(self.thumbnails) - 1)
+        )

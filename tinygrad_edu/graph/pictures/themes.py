@@ -1,7 +1,7 @@
-"""The colours of a picture, light and dark: Okabe and Ito's hues, darkened until text on them can
-be read.
+"""The colours of a picture, light and dark.
 
-Blue is a positive number, orange a negative one, everywhere.
+They are Okabe and Ito's hues, darkened until text on them can be read. Blue is a positive number,
+orange a negative one, everywhere.
 """
 
 from __future__ import annotations

@@ -1,68 +1,74 @@
-"""What the stepper shows at each step: the formula, its numbers or heat maps, the source; and the
-same in words."""
+"""What the stepper shows at each step: a formula, its numbers or heat maps, its line of source."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import isfinite
-from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Array
+from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.graph.expression import (
+    count_text,
     equations,
     expression,
-    extent,
-    many,
-    readable,
-    sized,
+    name_text,
+    range_text,
+    shape_text,
     true_minus,
 )
-from tinygrad_edu.graph.pictures.arrays import mapped
+from tinygrad_edu.graph.pictures.arrays import node_thumbnail
 from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.pictures.themes import THEMES
 from tinygrad_edu.graph.read import Graph, Node
-from tinygrad_edu.graph.stepping.layout import shown
+from tinygrad_edu.graph.stepping.layout import value_or_scale
 from tinygrad_edu.graph.stepping.pieces import (
+    code_listing,
     figure,
-    formula,
-    image,
-    listing,
-    math,
-    note,
-    number,
-    panel,
+    formula_line,
+    image_place,
+    math_block,
+    note_line,
+    number_span,
     paragraph,
-    row,
-    ruled,
-    scale,
-    then,
+    ruled_box,
+    scale_span,
+    sign_and_tile,
+    step_article,
+    tile_row,
+)
+from tinygrad_edu.graph.stepping.words import (
+    StepData,
+    bracket_negative,
+    number_json,
+    step_data,
+    step_words,
+    sum_words,
+    why_summed,
 )
 from tinygrad_edu.graph.steps import Backward, Forward, steps
 from tinygrad_edu.graph.text.calculus import (
-    computed,
     contribution_formula,
     derivative_formula,
-    names_of,
+    name_formulas,
+    right_side,
     upstream_formula,
 )
 from tinygrad_edu.graph.text.formula import Formula
 from tinygrad_edu.graph.text.paths import paths_to
+from tinygrad_edu.graph.text.typeset import DERIVATIVE
 
-ENLARGED = 1.15  # CSS pixels for a point of a thumbnail
-FEW = 4  # inputs of which a panel shows heat maps
-SHORT = 12  # nodes of a graph that is written out as one expression
+TILE_ZOOM = 1.15  # CSS pixels for a point of a thumbnail
+MOST_INPUTS = 4  # of which a panel shows heat maps
+SHORT_GRAPH = 12  # nodes of one that is written out as one expression
 COMMA = '<mo>,</mo><mspace width="0.6em"></mspace>'
 START = (
-    "Forward: each value is computed from its inputs. Backward: the gradient of the output is "
-    "sent back along the "
-    "same edges; where a value is used twice, what arrives is added up."
+    "Forward: each value is computed from its inputs. Backward: the gradient of the output is sent "
+    "back along the same edges; where a value is used twice, what arrives is added up."
 )
-Step = tuple[dict[str, Any], str]  # the page's data, and the panel
+PanelStep = tuple[StepData, str]  # the page's data, and the panel
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,128 +83,118 @@ class Panels:
         return Sheet(self.graph, THEMES["light"])
 
     @cached_property
-    def names(self) -> dict[str, Formula]:
-        return names_of(self.graph)
+    def symbols(self) -> dict[str, Formula]:
+        return name_formulas(self.graph)
 
     @cached_property
     def equations(self) -> dict[str, str]:
         return equations(self.graph)
 
-    def all(self) -> list[Step]:
+    def all(self) -> list[PanelStep]:
         """Before the first; forward; the gradient that backward begins with; backward."""
-        walk = steps(self.graph)
-        seed = (
-            []
-            if self.graph.output.gradient is None
-            else [self.seed(self.graph.output, self.graph.output.gradient)]
-        )
-        return [
-            (data("start", START), panel("start", "Before the first step", paragraph(START))),
-            *[self.forward(step) for step in walk if isinstance(step, Forward)],
-            *seed,
-            *[self.backward(step) for step in walk if isinstance(step, Backward)],
-        ]
+        walk, output = steps(self.graph), self.graph.output
+        start = step_article("start", "Before the first step", paragraph(START))
+        found = [(step_data("start", START), start)]
+        found += [self.forward(step) for step in walk if isinstance(step, Forward)]
+        if output.gradient is not None:
+            found.append(self.seed(output, output.gradient))
+        return found + [self.backward(step) for step in walk if isinstance(step, Backward)]
 
     def heading(self) -> str:
-        """What is computed: a value that is used once is written where it is used, if there are
-        few."""
-        if len(self.graph.nodes) > SHORT:
+        """What is computed; in a small graph a value that is used once stands where it is used."""
+        if len(self.graph.nodes) > SHORT_GRAPH:
             return f"<math>{self.equation(self.graph.output)}</math>"
-        uses, names, named = (
-            Counter(edge.source for edge in self.graph.edges),
-            dict(self.names),
-            [self.graph.output],
-        )
+        uses = Counter(edge.source for edge in self.graph.edges)
+        symbols, named = dict(self.symbols), [self.graph.output]
         for node in self.graph.nodes[:-1]:
-            if node.operation and uses[node.id] > 1:
+            if node.kind and uses[node.id] > 1:
                 named.append(node)
-            elif node.operation:
-                names[node.id] = computed(self.graph, node, names)
-        return math(COMMA.join(self.equation(node, names) for node in named))
+            elif node.kind:
+                symbols[node.id] = right_side(self.graph, node, symbols)
+        return math_block(COMMA.join(self.equation(node, symbols) for node in named))
 
     # Forward
 
-    def forward(self, step: Forward) -> Step:
+    def forward(self, step: Forward) -> PanelStep:
         """A value is given or computed."""
-        node, between = step.node, [edge.id for edge in self.sheet.inputs[step.node.id]]
-        title = f"{readable(node.name)} is {'computed' if node.operation else 'given'}"
-        body, words = (
-            self.arrays if node.shape or any(x.shape for x in step.inputs) else self.numbers
-        )(step)
+        node, inputs = step.node, step.inputs
+        title = f"{name_text(node.name)} is {'computed' if node.kind else 'given'}"
+        arrays = node.shape or any(x.shape for x in inputs)
+        body, words = self.forward_arrays(step) if arrays else self.forward_numbers(step)
         if node.members:
-            body += paragraph(
-                f"{node.operation}, folded to one box: {many(len(node.members), 'operation')}, "
-                f"{many(node.parameters, 'parameter')}."
-            )
-        found = data(
-            "forward", f"{title}: {words}", node, dict.fromkeys(x.id for x in step.inputs), between
-        )
-        return found | {
-            "value": true_minus(shown(node.value)),
-            "numbers": {"value": plain(node.value)},
-        }, panel("forward", title, body)
+            operations = count_text(len(node.members), "operation")
+            parameters = count_text(node.parameters, "parameter")
+            body += paragraph(f"{node.kind}, folded to one box: {operations}, {parameters}.")
+        between = [edge.id for edge in self.sheet.inputs[node.id]]
+        near = dict.fromkeys(x.id for x in inputs)
+        found = step_data("forward", f"{title}: {words}", node, near, between)
+        found["value"] = true_minus(value_or_scale(node.value))
+        found["numbers"] = {"value": number_json(node.value)}
+        return found, step_article("forward", title, body)
 
-    def numbers(self, step: Forward) -> tuple[str, str]:
-        """s = a + b, and the same with numbers in place of the names."""
-        node, inputs = step.node, zip(self.sheet.inputs[step.node.id], step.inputs, strict=True)
-        if not node.operation:
-            return ruled(formula(f"{readable(node.name)} = {extent(node.value)}")), extent(
-                node.value
-            )
-        plugged = expression(node, {edge.argument: bracketed(x.value) for edge, x in inputs})
-        return (
-            ruled(math(self.equation(node)) + formula(f"= {plugged} = {extent(node.value)}")),
-            f"{self.equations[node.id]} = {plugged} = {extent(node.value)}",
+    def forward_numbers(self, step: Forward) -> tuple[str, str]:
+        """s = a + b, and the same with numbers in place of the names; and it in words."""
+        node, value = step.node, range_text(step.node.value)
+        if not node.kind:
+            return ruled_box(formula_line(f"{name_text(node.name)} = {value}")), value
+        edges = self.sheet.inputs[node.id]
+        plugged = expression(
+            node,
+            {
+                edge.argument: bracket_negative(x.value)
+                for edge, x in zip(edges, step.inputs, strict=True)
+            },
         )
+        numbers = f"= {plugged} = {value}"
+        body = ruled_box(math_block(self.equation(node)) + formula_line(numbers))
+        return body, f"{self.equations[node.id]} {numbers}"
 
-    def arrays(self, step: Forward) -> tuple[str, str]:
-        """Heat maps of the inputs and of the result."""
+    def forward_arrays(self, step: Forward) -> tuple[str, str]:
+        """Heat maps of the inputs and of the result; and the shapes in words."""
         node, inputs = step.node, list(dict.fromkeys(step.inputs))
-        if not node.operation:
-            return row([self.tile(node.role, self.symbol(node), node)]), sized(node.shape)
-        tiles = [self.tile("" if x.operation else x.role, self.symbol(x), x) for x in inputs[:FEW]]
-        if len(inputs) > FEW:
-            tiles.append(then(f"and {len(inputs) - FEW} more"))
-        words = (
-            f"{self.equations[node.id]}, {' and '.join(sized(x.shape) for x in inputs)} → "
-            f"{sized(node.shape)}"
-        )
-        return ruled(math(self.equation(node))) + row(
-            [*tiles, then("→", self.tile("result", self.symbol(node), node))]
-        ), words
+        if not node.kind:
+            return tile_row([self.tile(node.role, self.symbol(node), node)]), shape_text(node.shape)
+        tiles = [
+            self.tile("" if x.kind else x.role, self.symbol(x), x) for x in inputs[:MOST_INPUTS]
+        ]
+        if len(inputs) > MOST_INPUTS:
+            tiles.append(sign_and_tile(f"and {len(inputs) - MOST_INPUTS} more"))
+        tiles.append(sign_and_tile("→", self.tile("result", self.symbol(node), node)))
+        shapes = " and ".join(shape_text(x.shape) for x in inputs)
+        words = f"{self.equations[node.id]}, {shapes} → {shape_text(node.shape)}"
+        return ruled_box(math_block(self.equation(node))) + tile_row(tiles), words
 
     # Backward
 
-    def seed(self, node: Node, gradient: Array) -> Step:
+    def seed(self, node: Node, gradient: Array) -> PanelStep:
         """The gradient of the output with respect to itself."""
-        title, why = (
-            f"Backward begins at {readable(node.name)}",
-            "A change of the output changes the output as much.",
-        )
+        title = f"Backward begins at {name_text(node.name)}"
+        why = "A change of the output changes the output as much."
         if node.shape:
             why = (
                 "The output is more than one number: it is seeded with ones, as if its sum had "
                 "been taken."
             )
-        body = ruled(math(f"{self.slope(node)}<mo>=</mo><mn>1</mn>")) + paragraph(why)
-        found = data("backward", f"{title}: its gradient with respect to itself is 1. {why}", node)
-        return found | {"gradient": shown(gradient), "numbers": {"after": plain(gradient)}}, panel(
-            "backward", title, body
-        )
+        body = ruled_box(math_block(f"{self.slope(node)}<mo>=</mo><mn>1</mn>")) + paragraph(why)
+        words = f"{title}: its gradient with respect to itself is 1. {why}"
+        found = step_data("backward", words, node)
+        found["gradient"] = value_or_scale(gradient)
+        found["numbers"] = {"after": number_json(gradient)}
+        return found, step_article("backward", title, body)
 
-    def backward(self, step: Backward) -> Step:
+    def backward(self, step: Backward) -> PanelStep:
         """upstream × local = contribution, which is added to what was there."""
-        title, reason = (
-            f"{readable(step.target.name)} passes its gradient to {readable(step.source.name)}",
-            summed(step),
-        )
-        body = (
-            self.rule(step)
-            + self.product(step)
-            + self.addition(step)
-            + (paragraph(reason) if reason else "")
-        )
+        source, target = name_text(step.source.name), name_text(step.target.name)
+        title = f"{target} passes its gradient to {source}"
+        reason = why_summed(step)
+        body = self.rule(step) + self.product(step) + self.addition(step)
+        if reason:
+            body += paragraph(reason)
         listed, ways = self.ways(step)
+        words = f"{title}: {step_words(step)}. {reason}".rstrip()
+        found = step_data("backward", words, step.source, [step.target.id], [step.edge.id])
+        found["gradient"] = true_minus(value_or_scale(step.after))
+        found["ways"] = ways
         numbers = {
             "upstream": step.upstream,
             "local": step.edge.local,
@@ -206,75 +202,57 @@ class Panels:
             "before": step.before,
             "after": step.after,
         }
-        found = data(
-            "backward",
-            f"{title}: {in_words(step)}. {reason}".rstrip(),
-            step.source,
-            [step.target.id],
-            [step.edge.id],
-        )
-        return found | {
-            "gradient": true_minus(shown(step.after)),
-            "ways": ways,
-            "numbers": {name: plain(np.asarray(x)) for name, x in numbers.items() if x is not None},
-        }, panel("backward", title, body, origin(step) + listed)
+        found["numbers"] = {
+            name: number_json(np.asarray(x)) for name, x in numbers.items() if x is not None
+        }
+        return found, step_article("backward", title, body, origin_note(step) + listed)
 
     def rule(self, step: Backward) -> str:
         """∂L/∂s += ∂L/∂t · ∂t/∂s = ∂L/∂t · (1 − t²), as far as there is a formula."""
-        passed, chain = (
-            self.passed(step),
-            f"{self.slope(step.target)}<mo>·</mo>{self.partial(step)}",
-        )
-        right = (
-            [chain]
-            if passed is None
-            else [passed.mathml]
-            if self.local(step) is None
-            else [chain, passed.mathml]
-        )
+        passed = self.passed(step)
+        chain = f"{self.slope(step.target)}<mo>·</mo>{self.partial(step)}"
+        right = [chain] if passed is None or self.local(step) is not None else []
+        if passed is not None:
+            right.append(passed.mathml)
         plus = "=" if step.before is None and step.complete else "+="
-        return ruled(math(f"{self.slope(step.source)}<mo>{plus}</mo>{'<mo>=</mo>'.join(right)}"))
+        sides = "<mo>=</mo>".join(right)
+        return ruled_box(math_block(f"{self.slope(step.source)}<mo>{plus}</mo>{sides}"))
 
     def product(self, step: Backward) -> str:
-        """upstream × local = contribution as numbers or as heat maps; for matrices what upstream
-        was multiplied with."""
+        """upstream × local = contribution, as numbers or as heat maps.
+
+        Of a product of matrices there is no local derivative: the other factor stands there.
+        """
         upstream = self.tile("upstream", self.slope(step.target), step.target, step.upstream)
-        result, local = (
-            self.tile("contribution", "", step.source, step.contribution),
-            self.local(step),
-        )
-        if local is not None:
-            return row(
-                [
-                    upstream,
-                    then("×", self.tile("local", self.partial(step), step.source, local)),
-                    then("=", result),
-                ]
-            )
-        factors = [then("with", self.tile("", self.symbol(x), x)) for x in self.factors(step)]
-        return row([upstream, *factors, then("→", result)])
+        result = self.tile("contribution", "", step.source, step.contribution)
+        local = self.local(step)
+        if local is None:
+            factors = [self.tile("", self.symbol(x), x) for x in self.factors(step)]
+            shown = [sign_and_tile("with", factor) for factor in factors]
+            return tile_row([upstream, *shown, sign_and_tile("→", result)])
+        factor = self.tile("local", self.partial(step), step.source, local)
+        return tile_row([upstream, sign_and_tile("×", factor), sign_and_tile("=", result)])
 
     def addition(self, step: Backward) -> str:
         """What the source had received before, and has now."""
         if step.before is None:
             return ""
+        title = "<b>Added to what was there:</b>"
         if not step.after.shape:
-            total = f"{extent(step.before)} + {bracketed(step.contribution)} = {extent(step.after)}"
-            return f"<p><b>Added to what was there:</b> {true_minus(total)}</p>"
-        return "<p><b>Added to what was there:</b></p>" + row(
-            [
-                self.tile("was there", "", step.source, step.before),
-                then("+", self.tile("contribution", "", step.source, step.contribution)),
-                then("=", self.tile("total", self.slope(step.source), step.source, step.after)),
-            ]
+            return f"<p>{title} {true_minus(sum_words(step))}</p>"
+        source = step.source
+        before = self.tile("was there", "", source, step.before)
+        contribution = self.tile("contribution", "", source, step.contribution)
+        total = self.tile("total", self.slope(source), source, step.after)
+        return f"<p>{title}</p>" + tile_row(
+            [before, sign_and_tile("+", contribution), sign_and_tile("=", total)]
         )
 
     def local(self, step: Backward) -> Array | None:
-        """The local derivative, where there is one for each element: one number if they are all the
-        same."""
+        """The local derivative of each element, one number if all are the same; else None."""
         if step.edge.local is not None:
             return np.asarray(step.edge.local)
-        found = derivative_formula(self.graph, step.edge, self.names)
+        found = derivative_formula(self.graph, step.edge, self.symbols)
         if found is None or step.upstream.shape != step.source.shape:
             return None
         each = np.broadcast_to(found.value, step.source.shape)
@@ -282,45 +260,38 @@ class Panels:
 
     def passed(self, step: Backward) -> Formula | None:
         """The contribution as a formula."""
-        return contribution_formula(
-            self.graph, step.edge, upstream_formula(self.graph, step.target), self.names
-        )
+        g = upstream_formula(self.graph, step.target)
+        return contribution_formula(self.graph, step.edge, g, self.symbols)
 
     def factors(self, step: Backward) -> list[Node]:
         """The arrays beside upstream in the formula of a contribution."""
         passed = self.passed(step)
-        values = [] if passed is None else [name.value for name in names_in(passed)]
-        return [
-            node
-            for node in self.graph.nodes
-            if node.shape and any(node.value is value for value in values)
-        ]
+        values = [] if passed is None else [name.value for name in names_in_formula(passed)]
+        arrays = [node for node in self.graph.nodes if node.shape]
+        return [node for node in arrays if any(node.value is value for value in values)]
 
     def ways(self, step: Backward) -> tuple[str, list[str]]:
-        """The paths to a leaf of a graph of numbers, once its gradient is complete, as a table and
-        as their edges."""
-        if (
-            step.source.operation
-            or not step.complete
-            or any(node.shape for node in self.graph.nodes)
-        ):
+        """The paths to a leaf, once its gradient is complete, as a table and as their edges.
+
+        Of a graph of numbers.
+        """
+        arrays = any(node.shape for node in self.graph.nodes)
+        if arrays or step.source.kind or not step.complete:
             return "", []
         found = paths_to(self.graph, step.source)
-        table = note("the gradient is complete: the sum over all paths") + listing(
-            str(found).splitlines(), "table"
-        )
-        return table, list(dict.fromkeys(edge for path in found.paths for edge in path.edges))
+        title = note_line("the gradient is complete: the sum over all paths")
+        edges = list(dict.fromkeys(edge for path in found.paths for edge in path.edges))
+        return title + code_listing(str(found).splitlines(), "table"), edges
 
     # Formulas and pictures
 
-    def equation(self, node: Node, names: dict[str, Formula] | None = None) -> str:
+    def equation(self, node: Node, symbols: dict[str, Formula] | None = None) -> str:
         """s = a + b"""
-        return (
-            f"{self.symbol(node)}<mo>=</mo>{computed(self.graph, node, names or self.names).mathml}"
-        )
+        right = right_side(self.graph, node, symbols or self.symbols)
+        return f"{self.symbol(node)}<mo>=</mo>{right.mathml}"
 
     def symbol(self, node: Node) -> str:
-        return self.names[node.id].mathml
+        return self.symbols[node.id].mathml
 
     def slope(self, node: Node) -> str:
         """∂L/∂s"""
@@ -328,141 +299,50 @@ class Panels:
 
     def partial(self, step: Backward) -> str:
         """∂t/∂s"""
-        return Formula(
-            "derivative",
-            (self.names[step.target.id], self.names[step.source.id]),
-            step.contribution,
-        ).mathml
+        ends = self.symbols[step.target.id], self.symbols[step.source.id]
+        return Formula(DERIVATIVE, ends, step.contribution).mathml
 
     def tile(self, word: str, symbol: str, node: Node, gradient: Array | None = None) -> str:
-        """A number, or the heat map of an array: of a node's value, or of a gradient that it
-        receives or passes on."""
+        """A node's value, or a gradient of its shape: a number, or the heat map of an array."""
         x = node.value if gradient is None else gradient
         if x.ndim:
-            return figure(word, symbol, self.heat(word, node, gradient))
-        way = "positive" if x > 0 else "negative" if x < 0 else ""
-        return figure(word, symbol, number(extent(x), "" if gradient is None else way))
+            return figure(word, symbol, self.heat_map(word, node, gradient))
+        sign = "positive" if x > 0 else "negative" if x < 0 else ""
+        return figure(
+            word, symbol, number_span(range_text(x), sign if gradient is not None else "")
+        )
 
-    def heat(self, word: str, node: Node, gradient: Array | None) -> str:
+    def heat_map(self, word: str, node: Node, gradient: Array | None) -> str:
         """An image, with its shape and scale below it."""
         x = node.value if gradient is None else gradient
-        picture = mapped(
-            node if gradient is None else replace(node, gradient=gradient),
-            self.sheet,
-            gradient is not None,
-        )
+        shown = node if gradient is None else replace(node, gradient=gradient)
+        picture = node_thumbnail(shown, self.sheet, gradient is not None)
         if picture is None:
-            return scale(f"{sized(x.shape)}, empty")
-        key, words = (
-            self.images.setdefault(picture.png, f"i{len(self.images)}"),
-            f"{sized(x.shape)}  {picture.caption}",
-        )
-        spoken, size = (
-            f"{word} {readable(node.name)}, heat map, {words}",
-            (picture.width * ENLARGED, picture.height * ENLARGED),
-        )
-        return (
-            image(key, *size, spoken) + scale(words) + (scale(picture.note) if picture.note else "")
-        )
+            return scale_span(f"{shape_text(x.shape)}, empty")
+        key = self.images.setdefault(picture.png, f"i{len(self.images)}")
+        words = f"{shape_text(x.shape)}  {picture.caption}"
+        spoken = f"{word} {name_text(node.name)}, heat map, {words}"
+        image = image_place(key, picture.width * TILE_ZOOM, picture.height * TILE_ZOOM, spoken)
+        note = scale_span(picture.note) if picture.note else ""
+        return image + scale_span(words) + note
 
 
-# Words
-
-
-def data(
-    phase: str,
-    text: str,
-    node: Node | None = None,
-    near: Iterable[str] = (),
-    edges: Iterable[str] = (),
-) -> dict[str, Any]:
-    """What the page knows of a step: the node it is about, those near it, the edges between; and it
-    in words."""
-    return {
-        "phase": phase,
-        "text": true_minus(text),
-        "node": node and node.id,
-        "near": [*near],
-        "edges": [*edges],
-    }
-
-
-def plain(x: Array) -> Any:
-    """An array as JSON has it: a number as it is; of more the shape, the smallest and the
-    greatest."""
-    if not x.ndim:
-        return float(x) if isfinite(x) else str(x)
-    ends = (
-        {"least": plain(np.asarray(x.min())), "greatest": plain(np.asarray(x.max()))}
-        if x.size
-        else {}
-    )
-    return {"shape": [*x.shape], **ends}
-
-
-def in_words(step: Backward) -> str:
-    """0.3122 × 0.6347 = 0.1981, added to what was there: 0.2698 + 0.1981 = 0.4680"""
-    if step.edge.local is None:
-        return f"{sized(step.upstream.shape)} → {sized(step.contribution.shape)}"
-    words = (
-        f"{extent(step.upstream)} × {bracketed(np.asarray(step.edge.local))} = "
-        f"{extent(step.contribution)}"
-    )
-    if step.before is None:
-        return words
-    return (
-        f"{words}, added to what was there: {extent(step.before)} + "
-        f"{bracketed(step.contribution)} = {extent(step.after)}"
-    )
-
-
-def summed(step: Backward) -> str:
-    """Why axes of a contribution were summed: the value had been repeated along them."""
-    before, shape = step.edge.before, step.source.shape
-    if before is None:
-        return ""
-    new = len(before) - len(shape)
-    axes = [
-        axis
-        for axis, size in enumerate(before)
-        if size > 1 and (axis < new or shape[axis - new] == 1)
-    ]
-    if not axes:
-        return ""
-    along, them = (
-        " and ".join(f"axis {axis}, {before[axis]} times" for axis in axes),
-        "them" if len(axes) > 1 else "it",
-    )
-    if len(axes) == 1 and len(before) == 2:
-        along, them = f"{before[axes[0]]} {('rows', 'columns')[axes[0]]}", "them"
-    word = "for" if them == "them" and len(axes) == 1 else "along"
-    return (
-        f"{readable(step.source.name)} {sized(shape)} was repeated {word} {along}, so its "
-        f"gradient is summed over {them}."
-    )
-
-
-def origin(step: Backward) -> str:
+def origin_note(step: Backward) -> str:
     """The line of source that computed a contribution."""
-    partial, place, inside = step.edge.partial, step.edge.place, step.target.members
-    if partial is not None:
-        return note("computed by", str(place)) + listing(partial.splitlines())
-    several = (
-        f"{many(len(inside), 'operation')} inside {readable(step.target.name)}"
-        if inside
-        else "Several operations"
-    )
-    return note(f"{several} computed it: a stepper of a smaller graph goes through each.")
+    text, inside = step.edge.partial_text, step.target.members
+    if text is not None:
+        return note_line("computed by", str(step.edge.place)) + code_listing(text.splitlines())
+    who = "Several operations"
+    if inside:
+        who = f"{count_text(len(inside), 'operation')} inside {name_text(step.target.name)}"
+    return note_line(f"{who} computed it: a stepper of a smaller graph goes through each.")
 
 
-def names_in(f: Formula) -> Iterator[Formula]:
+def names_in_formula(f: Formula) -> Iterator[Formula]:
     """The names in a formula, but for those of derivatives."""
     if f.kind == "name":
         yield f
-    for part in f.parts if f.kind != "derivative" else ():
+    parts: Sequence[object] = () if f.kind == DERIVATIVE else f.parts
+    for part in parts:
         if isinstance(part, Formula):
-            yield from names_in(part)
-
-
-def bracketed(x: Array) -> str:
-    return f"({extent(x)})" if x < 0 else extent(x)
+            yield from names_in_formula(part)

@@ -1,7 +1,8 @@
 """The pieces of HTML that the stepper's panels are made of, and its data as JSON.
 
 Names come from users: `escape` stands between them and the page. MathML is escaped where it is
-made, in formula.py."""
+made, in typeset.py.
+"""
 
 from __future__ import annotations
 
@@ -13,82 +14,79 @@ from typing import Any
 
 from tinygrad_edu.graph.expression import true_minus
 
-LINES = 12  # of source, or of a table, at most
+MOST_LINES = 12  # of source, or of a table, at most
 COMMENT = re.compile("(?<=  )# .*")  # after code
 
 
-def panel(phase: str, title: str, body: str, aside: str = "") -> str:
+def step_article(phase: str, title: str, body: str, aside: str = "") -> str:
     """What is shown at one step: hidden, until the page comes to it."""
     chip = "" if phase == "start" else f'<p class="phase">{phase}</p>'
     beside = f"<aside>{aside}</aside>" if aside else ""
-    return (
-        "<article "
-        f"hidden><section>{chip}<h2>{escape(title)}</h2>{body}</section>{beside}</article>\n"
-    )
+    section = f"<section>{chip}<h2>{escape(title)}</h2>{body}</section>"
+    return f"<article hidden>{section}{beside}</article>\n"
 
 
-def listing(lines: Sequence[str], kind: str = "code") -> str:
+def code_listing(lines: Sequence[str], kind: str = "code") -> str:
     """Lines of source, or of a table; a comment is set apart."""
-    text = escape("\n".join([*lines[:LINES], *["…"] * (len(lines) > LINES)]))
+    text = escape("\n".join([*lines[:MOST_LINES], *["…"] * (len(lines) > MOST_LINES)]))
     marked = COMMENT.sub(lambda comment: f'<span class="comment">{comment[0]}</span>', text)
     return f'<pre class="{kind}"><code>{marked}</code></pre>'
 
 
 def figure(word: str, symbol: str, content: str) -> str:
     """A number or an image, with a word and a formula above it."""
-    return f"<figure><figcaption>{escape(word)}{f'<math>{symbol}</math>' * bool(symbol)}</figcaption>{content}</figure>"
+    formula = f"<math>{symbol}</math>" if symbol else ""
+    return f"<figure><figcaption>{escape(word)}{formula}</figcaption>{content}</figure>"
 
 
-def signed(text: str) -> str:
+def escape_minus(text: str) -> str:
     return escape(true_minus(text))
 
 
 def paragraph(text: str) -> str:
-    return f"<p>{signed(text)}</p>"
+    return f"<p>{escape_minus(text)}</p>"
 
 
-def note(text: str, code: str = "") -> str:
+def note_line(text: str, code: str = "") -> str:
     return f'<p class="note">{escape(text)} <code>{escape(code)}</code></p>'
 
 
-def ruled(content: str) -> str:
+def ruled_box(content: str) -> str:
     return f'<div class="ruled">{content}</div>'
 
 
-def math(inside: str) -> str:
+def math_block(inside: str) -> str:
     return f'<math displaystyle="true">{inside}</math>'
 
 
-def formula(text: str) -> str:
-    return f'<p class="formula">{signed(text)}</p>'
+def formula_line(text: str) -> str:
+    return f'<p class="formula">{escape_minus(text)}</p>'
 
 
-def row(parts: Iterable[str]) -> str:
+def tile_row(parts: Iterable[str]) -> str:
     return f'<div class="row">{"".join(parts)}</div>'
 
 
-def then(text: str, part: str = "") -> str:
+def sign_and_tile(text: str, part: str = "") -> str:
     return f'<div class="then"><span class="sign">{escape(text)}</span>{part}</div>'
 
 
-def number(text: str, kinds: str) -> str:
-    return f'<span class="number {kinds}">{signed(text)}</span>'
+def number_span(text: str, kinds: str) -> str:
+    return f'<span class="number {kinds}">{escape_minus(text)}</span>'
 
 
-def scale(text: str) -> str:
-    return f'<span class="scale">{signed(text)}</span>'
+def scale_span(text: str) -> str:
+    return f'<span class="scale">{escape_minus(text)}</span>'
 
 
-def image(key: str, width: float, height: float, words: str) -> str:
+def image_place(key: str, width: float, height: float, words: str) -> str:
     """A place for one of the page's images."""
-    return (
-        f'<img data-image="{key}" width="{width:.0f}" height="{height:.0f}" alt="{signed(words)}">'
-    )
+    size = f'width="{width:.0f}" height="{height:.0f}"'
+    return f'<img data-image="{key}" {size} alt="{escape_minus(words)}">'
 
 
-def as_json(content: Any) -> str:
+def page_json(content: Any) -> str:
     """JSON that can stand in a page, whatever is in its texts."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.translate(
-        {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
-    )
+    dangerous = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+    return text.translate(dangerous)

@@ -2,7 +2,8 @@
 
 layout.py lays the graph out, panels.py says what happens at each step; here both are put into the
 template stepper.html, with stepper.css and stepper.js. The page asks for nothing from outside, and
-runs no script but its own."""
+runs no script but its own.
+"""
 
 from __future__ import annotations
 
@@ -19,27 +20,26 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_edu.core.engine import Tensor
-from tinygrad_edu.graph.expression import equations, many
-from tinygrad_edu.graph.fold import deepest, fold
+from tinygrad_edu.graph.expression import count_text, equations
+from tinygrad_edu.graph.fold import deepest_level, fold
 from tinygrad_edu.graph.pictures.themes import THEMES
-from tinygrad_edu.graph.read import Graph, trace
+from tinygrad_edu.graph.read import Graph, read
 
-MOST = 40  # nodes, or boxes where Modules are folded
+MOST_STEPPED = 40  # nodes, or boxes where Modules are folded
 PLACE = re.compile(r"\{\{(\w+)\}\}")  # in the template
-HEIGHT = 780  # CSS pixels of the frame in a notebook
+FRAME_HEIGHT = 780  # CSS pixels of the frame in a notebook
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Stepper:
-    """A graph that can be stepped through. A notebook shows it; `html` is the page and `save(path)`
-    keeps it."""
+    """A graph to step through. A notebook shows it; `html` is the page, `save(path)` keeps it."""
 
     graph: Graph
 
     @cached_property
     def html(self) -> str:
         """The whole page, which works from a file and without a network."""
-        return page(self.graph)
+        return page_html(self.graph)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the page to a file, whose name ends in .html."""
@@ -50,12 +50,14 @@ class Stepper:
         Path(path).write_text(self.html, encoding="utf-8", newline="\n")
 
     def __repr__(self) -> str:
-        values, edges = many(len(self.graph.nodes), "value"), many(len(self.graph.edges), "edge")
+        values, edges = (
+            count_text(len(self.graph.nodes), "value"),
+            count_text(len(self.graph.edges), "edge"),
+        )
         return f"<Stepper of {equations(self.graph)[self.graph.output.id]}: {values}, {edges}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: the page in a frame of its own, or how to get a program that lays
-        graphs out."""
+        """What a notebook shows: the page in a frame; without a renderer, how to get one."""
         from tinygrad_edu.graph.pictures.render import RendererError
 
         try:
@@ -64,97 +66,95 @@ class Stepper:
             return {"text/plain": f"{error}\n\n{self!r}"}
         frame = (
             f'<iframe sandbox="allow-scripts" srcdoc="{source}" width="100%" '
-            f'height="{HEIGHT}" frameborder="0"></iframe>'
+            f'height="{FRAME_HEIGHT}" frameborder="0"></iframe>'
         )
         return {"text/html": frame, "text/plain": repr(self)}
 
 
 def stepper(output: Tensor) -> Stepper:
-    """A page that goes through what a Tensor was computed from: forward value by value, then
-    backward edge by edge.
+    """Make a page that goes through both passes: forward value by value, backward edge by edge.
 
-    Each step shows upstream × local = contribution, and the line of source that computed it.
-    Gradients are ∂output/∂value, as in `draw`; no `grad` is touched. Graphs of more than 40 values
-    go Module by Module.
+    Each step shows upstream × local = contribution, and the line of source that computed it. Names
+    are read off the caller's variables; no `grad` is touched. More than 40 values go by Modules.
 
-    >>> x = Tensor(3.0, requires_grad=True, name="x")
+    >>> x = Tensor(3.0, requires_grad=True)
     >>> stepper(x * x + x)  # a notebook shows the page; .save("steps.html") keeps it
     <Stepper of z2 = z1 + x: 3 values, 4 edges>
     """
     if not isinstance(output, Tensor):
         raise TypeError(f"stepper takes a Tensor that was computed, and got {output!r:.60}")
-    return Stepper(small(trace(output, sys._getframe(1).f_locals)))
+    return Stepper(fold_to_fit(read(output, sys._getframe(1).f_locals)))
 
 
-def small(graph: Graph) -> Graph:
+def fold_to_fit(graph: Graph) -> Graph:
     """The graph, folded as little as leaves at most 40 nodes."""
-    if len(graph.nodes) <= MOST:
+    if len(graph.nodes) <= MOST_STEPPED:
         return graph
-    for depth in range(deepest(graph), 0, -1):
-        if len((folded := fold(graph, depth)).nodes) <= MOST:
+    for depth in range(deepest_level(graph), 0, -1):
+        if len((folded := fold(graph, depth)).nodes) <= MOST_STEPPED:
             return folded
     raise ValueError(
-        f"the graph has {len(graph.nodes):,} values, and a stepper goes through at most {MOST}, "
-        "or through as many Modules: "
-        "take a smaller case (fewer steps, fewer elements), or an earlier value of the same "
-        "computation, or write parts of it "
-        "as nn.Modules, which are folded to one box each"
+        f"the graph has {len(graph.nodes):,} values, and a stepper goes through at most "
+        f"{MOST_STEPPED}, or through as many Modules: take a smaller case (fewer steps, fewer "
+        "elements), or an earlier value of the same computation, or write parts of it as "
+        "nn.Modules, which are folded to one box each"
     )
 
 
-def page(graph: Graph) -> str:
-    """The template, filled in one pass: what is put in is not looked at again, whatever names are
-    in it."""
-    from tinygrad_edu.graph.stepping.layout import picture
+def page_html(graph: Graph) -> str:
+    """The template, filled in one pass: places in what is put in are not filled."""
+    from tinygrad_edu.graph.stepping.layout import stepper_svg
     from tinygrad_edu.graph.stepping.panels import Panels
-    from tinygrad_edu.graph.stepping.pieces import as_json
+    from tinygrad_edu.graph.stepping.pieces import page_json
 
-    panels, script = Panels(graph), read("js")
-    steps, style = panels.all(), read("css") + colours()
-    return filled(
-        read("html"),
+    panels, script = Panels(graph), page_asset("js")
+    steps, style = panels.all(), page_asset("css") + theme_css()
+    return fill_template(
+        page_asset("html"),
         {
             "style": style,
-            "style_hash": digest(style),
+            "style_hash": policy_hash(style),
             "script": script,
-            "script_hash": digest(script),
+            "script_hash": policy_hash(script),
             "title": html.escape(panels.equations[graph.output.id]),
             "heading": panels.heading(),
-            "picture": picture(graph),
+            "picture": stepper_svg(graph),
             "direction": "down" if panels.sheet.arrays else "across",
             "last": str(len(steps) - 1),
             "panels": "".join(panel for _, panel in steps),
-            "data": as_json({"steps": [step for step, _ in steps], "images": uris(panels.images)}),
+            "data": page_json(
+                {"steps": [step for step, _ in steps], "images": image_uris(panels.images)}
+            ),
         },
     )
 
 
-def filled(template: str, parts: Mapping[str, str]) -> str:
+def fill_template(template: str, parts: Mapping[str, str]) -> str:
     return PLACE.sub(lambda place: parts[place[1]], template)
 
 
-def read(suffix: str) -> str:
+def page_asset(suffix: str) -> str:
     return Path(__file__).with_suffix(f".{suffix}").read_text(encoding="utf-8")
 
 
-def digest(content: str) -> str:
-    """What a Content-Security-Policy calls a script or style by."""
+def policy_hash(content: str) -> str:
+    """The hash by which a Content-Security-Policy allows a script or a style."""
     return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
 
 
-def uris(images: Mapping[bytes, str]) -> dict[str, str]:
+def image_uris(images: Mapping[bytes, str]) -> dict[str, str]:
     return {
         name: f"data:image/png;base64,{base64.b64encode(png).decode()}"
         for png, name in images.items()
     }
 
 
-def colours() -> str:
+def theme_css() -> str:
     """The themes as CSS variables: a page is dark where the reader's system is."""
-    from tinygrad_edu.graph.stepping.layout import variables
+    from tinygrad_edu.graph.stepping.layout import css_variables
 
     light, dark = (
-        "".join(f"  {name}: {colour};\n" for name, colour in variables(THEMES[theme]).items())
+        "".join(f"  {name}: {colour};\n" for name, colour in css_variables(THEMES[theme]).items())
         for theme in ("light", "dark")
     )
     return f":root {{\n{light}}}\n@media (prefers-color-scheme: dark) {{\n:root {{\n{dark}}}\n}}\n"

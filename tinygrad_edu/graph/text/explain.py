@@ -3,133 +3,141 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
-from tinygrad_edu.core.engine import Array, Tensor
-from tinygrad_edu.graph.expression import equations, extent, figures, readable, sized, true_minus
-from tinygrad_edu.graph.read import Graph, trace
+from tinygrad_edu.core.arraylike import Array
+from tinygrad_edu.core.engine import Tensor
+from tinygrad_edu.graph.expression import (
+    equations,
+    name_text,
+    number_text,
+    range_text,
+    shape_text,
+    true_minus,
+)
+from tinygrad_edu.graph.read import Graph, read
 from tinygrad_edu.graph.steps import Backward, Forward, steps
-from tinygrad_edu.graph.text.table import Table, columns
+from tinygrad_edu.graph.text.table import TextTable, table_lines
 
-FORWARD = ("step", "forward", "inputs", "value")
-BACKWARD = ("step", "backward", "upstream", "local derivative", "contribution", "total")
+FORWARD_HEAD = ("step", "forward", "inputs", "value")
+BACKWARD_HEAD = ("step", "backward", "upstream", "local derivative", "contribution", "total")
 
 
-class Explanation(Table):
+class Explanation(TextTable):
     """The table; `sentences()` says the same for a screen reader."""
 
     graph: Graph
 
     def __new__(cls, graph: Graph) -> Explanation:
-        made = super().__new__(cls, table(graph))
+        made = super().__new__(cls, walk_table(graph))
         made.graph = graph
         return made
 
     def sentences(self) -> str:
         """One line for each step, in words."""
-        equation, walk = equations(self.graph), steps(self.graph)
+        written = equations(self.graph)
         return "\n".join(
-            true_minus(f"Step {number}: {said(step, equation)}")
-            for number, step in enumerate(walk, 1)
+            true_minus(f"Step {number}: {sentence(step, written)}")
+            for number, step in enumerate(steps(self.graph), 1)
         )
 
 
 def explain(output: Tensor) -> Explanation:
-    """Both passes as a table, step by step; `.sentences()` says them in words. Arrays have their
-    shape and range.
+    """Show both passes as a table, step by step; `.sentences()` says them in words.
 
-    Backward, upstream × local derivative = contribution; arrays have the line that computed it in
-    place of a local derivative.
+    Backward, upstream × local derivative = contribution. An array is shown by its shape and range,
+    its local derivative by the line that computed it. Names are read off the caller's variables.
 
-    >>> x = Tensor(3.0, requires_grad=True, name="x")
-    >>> print(explain(x * x).sentences())
-    Step 1: x is given: 3.000.
-    Step 2: z1 = x × x is 9.000.
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> print(explain(x * x).sentences().splitlines()[2])
     Step 3: z1 passes 1.000 × 3.000 = 3.000 back to x.
-    Step 4: z1 passes 1.000 × 3.000 = 3.000 back to x, added to what was there: 3.000 + 3.000 = 6.000.
     """
     if not isinstance(output, Tensor):
         raise TypeError(f"explain takes a Tensor that was computed, and got {output!r:.60}")
-    return Explanation(trace(output, sys._getframe(1).f_locals))
+    return Explanation(read(output, sys._getframe(1).f_locals))
 
 
-def table(graph: Graph) -> str:
+# The table
+
+
+def walk_table(graph: Graph) -> str:
     """The forward pass, and below it the backward pass, if there is one, under one numbering."""
-    equation = equations(graph)
-    there, back = [FORWARD], [BACKWARD]
+    written = equations(graph)
+    there, back = [FORWARD_HEAD], [BACKWARD_HEAD]
     for number, step in enumerate(steps(graph), 1):
         if isinstance(step, Forward):
-            there.append((str(number), *forward(step, equation)))
+            there.append((str(number), *forward_row(step, written)))
         else:
-            back.append((str(number), *backward(step)))
-    numbers = not any(node.shape for node in graph.nodes)
-    passes = [
-        columns(there, right={0, 3} if numbers else {0}),
-        columns(back, right={0, 2, 3, 4} if numbers else {0}),
-    ]
+            back.append((str(number), *backward_row(step)))
+    if any(node.shape for node in graph.nodes):
+        passes = [table_lines(there, right={0}), table_lines(back, right={0})]
+    else:  # numbers are flush right
+        passes = [table_lines(there, right={0, 3}), table_lines(back, right={0, 2, 3, 4})]
     return "\n\n".join("\n".join(lines) for lines in passes if len(lines) > 1)
 
 
-def forward(step: Forward, equation: dict[str, str]) -> tuple[str, str, str]:
+def forward_row(step: Forward, written: Mapping[str, str]) -> tuple[str, str, str]:
     inputs = [
-        sized(node.shape) if step.node.shape or node.shape else figures(node.value[()])
-        for node in step.inputs
+        shape_text(x.shape) if step.node.shape or x.shape else number_text(x.value[()])
+        for x in step.inputs
     ]
-    return equation[step.node.id], ", ".join(inputs) or step.node.role, shown(step.node.value)
+    return written[step.node.id], ", ".join(inputs) or step.node.role, value_text(step.node.value)
 
 
-def backward(step: Backward) -> tuple[str, str, str, str, str]:
-    between = f"{readable(step.target.name)} → {readable(step.source.name)}"
-    contribution = summed(step) + shown(step.contribution)
+def backward_row(step: Backward) -> tuple[str, str, str, str, str]:
     return (
-        between,
-        shown(step.upstream),
-        local(step) or str(step.edge.place),
-        contribution,
-        total(step),
+        f"{name_text(step.target.name)} → {name_text(step.source.name)}",
+        value_text(step.upstream),
+        local_text(step) or str(step.edge.place),
+        summed_text(step) + value_text(step.contribution),
+        total_text(step),
     )
 
 
-def local(step: Backward) -> str | None:
-    return None if step.edge.local is None else figures(step.edge.local)
+def local_text(step: Backward) -> str | None:
+    return None if step.edge.local is None else number_text(step.edge.local)
 
 
-def summed(step: Backward) -> str:
+def summed_text(step: Backward) -> str:
     """Of what was broadcast, the shape before its contribution was summed."""
-    return "" if step.edge.before is None else f"{sized(step.edge.before)} summed to "
+    return "" if step.edge.before is None else f"{shape_text(step.edge.before)} summed to "
 
 
-def total(step: Backward) -> str:
+def total_text(step: Backward) -> str:
     """0.270 + 0.198 = 0.468 where something was there before; of arrays, what has come together."""
+    total = value_text(step.after)
     if step.before is None or step.after.shape:
-        return shown(step.after)
-    return f"{shown(step.before)} + {shown(step.contribution)} = {shown(step.after)}"
+        return total
+    return f"{value_text(step.before)} + {value_text(step.contribution)} = {total}"
 
 
-def shown(x: Array) -> str:
+def value_text(x: Array) -> str:
     """A number, or shape and range."""
-    return f"{sized(x.shape)} {extent(x)}" if x.shape else extent(x)
+    return f"{shape_text(x.shape)} {range_text(x)}" if x.shape else range_text(x)
 
 
-def said(step: Forward | Backward, equation: dict[str, str]) -> str:
-    """A step as a sentence."""
+# The sentences
+
+
+def sentence(step: Forward | Backward, written: Mapping[str, str]) -> str:
+    """A step in words."""
     if isinstance(step, Forward):
-        return (
-            f"{equation[step.node.id]} is "
-            f"{'' if step.inputs else 'given: '}{spoken(step.node.value)}."
-        )
-    product = f"{shown(step.upstream)} × {local(step)} = " if local(step) else summed(step)
-    added = "" if step.before is None else f", added to what was there: {spoken_total(step)}"
+        given = "" if step.inputs else "given: "
+        return f"{written[step.node.id]} is {given}{spoken_value(step.node.value)}."
+    local = local_text(step)
+    product = f"{value_text(step.upstream)} × {local} = " if local else summed_text(step)
+    total = "" if step.before is None else f", added to what was there: {spoken_total(step)}"
     return (
-        f"{readable(step.target.name)} passes {product}{spoken(step.contribution)} back to "
-        f"{readable(step.source.name)}{added}."
+        f"{name_text(step.target.name)} passes {product}{spoken_value(step.contribution)} back to "
+        f"{name_text(step.source.name)}{total}."
     )
 
 
-def spoken(x: Array) -> str:
-    return (
-        f"an array {sized(x.shape)} of {extent(x).replace(' … ', ' to ')}" if x.shape else extent(x)
-    )
+def spoken_value(x: Array) -> str:
+    if not x.shape:
+        return range_text(x)
+    return f"an array {shape_text(x.shape)} of {range_text(x).replace(' … ', ' to ')}"
 
 
 def spoken_total(step: Backward) -> str:
-    return f"now {spoken(step.after)}" if step.after.shape else total(step)
+    return f"now {spoken_value(step.after)}" if step.after.shape else total_text(step)

@@ -2,22 +2,34 @@
 
 NumPy's functions build it: `1 - z * z` of a formula z is a formula. So a partial of derivatives.py,
 called with formulas in place of arrays, writes down its own derivative. Each formula knows its
-value too: code that asks for shapes, or chooses between two cases, gets on with the numbers that
-were recorded, and the formula is that of the case that was taken."""
+value too: a partial that asks for a shape, or chooses between two cases, goes on with the numbers
+that were recorded, and the formula is that of the case that was taken.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from tinygrad_edu.core.engine import Array
-from tinygrad_edu.graph.expression import readable, setting
+from tinygrad_edu.core.arraylike import REGISTRY, Array
+from tinygrad_edu.core.engine import Operation
+from tinygrad_edu.graph.expression import PLUS, TIMES, TO_THE_POWER
+from tinygrad_edu.graph.text.typeset import (
+    DIVIDED,
+    LATEX,
+    LEAF_KINDS,
+    MATHML,
+    MATRIX_PRODUCT,
+    NEGATIVE,
+    SUMMED,
+    TRANSPOSED,
+    is_in_table,
+    write_formula,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,19 +41,18 @@ class Formula(NDArrayOperatorsMixin):
     '\\\\frac{1 - x_{1}^{2}}{\\\\sqrt{x_{1}}}'
     """
 
-    # name, number, text, or what an operation is called: NOTATIONS has those that are no function
-    # call
-    kind: str
+    kind: str  # name, number, text, or how it is written, with a blank for each part: {} + {}
     parts: tuple[Any, ...]  # of a name, the name and the id of its node
     value: Array
 
     @property
     def latex(self) -> str:
-        return written(self, LATEX)
+        return write_formula(self, LATEX)
 
     @property
     def mathml(self) -> str:
-        return written(self, MATHML)  # to stand within <math>
+        """To stand within <math>."""
+        return write_formula(self, MATHML)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -57,26 +68,26 @@ class Formula(NDArrayOperatorsMixin):
 
     @property
     def mT(self) -> Formula:
-        return Formula("transposed", (self,), self.value.mT)
+        return Formula(TRANSPOSED, (self,), self.value.mT)
 
     @property
     def T(self) -> Formula:
-        return Formula("transposed", (self,), self.value.T)
+        return Formula(TRANSPOSED, (self,), self.value.T)
 
     def astype(self, dtype: Any) -> Formula:
-        return valued(self, self.value.astype(dtype))
+        return with_value(self, self.value.astype(dtype))
 
     def reshape(self, *shape: Any) -> Formula:
-        return valued(self, self.value.reshape(*shape))
+        return with_value(self, self.value.reshape(*shape))
 
     def __getitem__(self, index: Any) -> Formula:
         items = index if isinstance(index, tuple) else (index,)
         if any(i not in (None, Ellipsis, slice(None)) for i in items):
             raise TypeError("only new axes have a formula")
-        return valued(self, self.value[index])
+        return with_value(self, self.value[index])
 
     def sum(self, axis: Any = None, keepdims: Any = False) -> Formula:
-        return Formula("sum", (self,), np.asarray(self.value.sum(axis=axis, keepdims=keepdims)))
+        return Formula(SUMMED, (self,), np.asarray(self.value.sum(axis=axis, keepdims=keepdims)))
 
     def __bool__(self) -> bool:
         return bool(self.value)
@@ -84,12 +95,12 @@ class Formula(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
         if method != "__call__" or options:
             return NotImplemented
-        parts = tuple(map(formula, args))
+        parts = tuple(map(to_formula, args))
         with np.errstate(all="ignore"):
             value = np.asarray(ufunc(*[part.value for part in parts]))
-        if value.dtype.kind == "b" and ufunc.__name__ not in NOTATIONS:
-            return truth_value(value)
-        return simplified(Formula(ufunc.__name__, parts, value))
+        if value.dtype.kind == "b" and ufunc not in TRUTHS:
+            return truth_formula(value)
+        return simplify(Formula(ufunc_template(ufunc, len(parts)), parts, value))
 
     def __array_function__(
         self, function: Any, types: Any, args: tuple[Any, ...], options: dict[str, Any]
@@ -99,8 +110,54 @@ class Formula(NDArrayOperatorsMixin):
         return FUNCTIONS[function](*args, **options)
 
 
-def formula(x: Any) -> Formula:
-    """x itself, or a number as a formula."""
+DOTS_FORMULA = Formula("⋯", (), np.zeros(()))
+
+# How an operation is written
+
+
+def operation_template(operation: Operation, count: int) -> str:
+    """How an operation on so many parts is written, with a blank for each: {} + {}, tanh({}).
+
+    It is written as a call where its symbol has not that many blanks.
+    """
+    written = textbook_symbol(operation)
+    return written if written.count("{}") == count else call_template(operation.name, count)
+
+
+def textbook_symbol(operation: Operation) -> str:
+    """How textbooks write it; "" if as a call."""
+    facts = operation.facts
+    return str(facts.get("notation") or facts.get("symbol") or "")
+
+
+def call_template(name: str, count: int) -> str:
+    """f({}, {})"""
+    return f"{name}({', '.join(['{}'] * count)})"
+
+
+TRUTHS: dict[np.ufunc, str] = {
+    np.greater: "[{} > {}]",
+    np.greater_equal: "[{} ≥ {}]",
+    np.equal: "[{} = {}]",
+    np.less: "[{} < {}]",
+    np.less_equal: "[{} ≤ {}]",
+    np.not_equal: "[{} ≠ {}]",
+}  # no operations, for they have no derivative; in Iverson's brackets, 1 where true, else 0
+
+
+def ufunc_template(ufunc: np.ufunc, count: int) -> str:
+    """How NumPy's function is written."""
+    known = REGISTRY.get(ufunc)
+    if isinstance(known, Operation):
+        return operation_template(known, count)
+    return TRUTHS.get(ufunc) or call_template(ufunc.__name__, count)
+
+
+# What stands in for NumPy's functions
+
+
+def to_formula(x: Any) -> Formula:
+    """x itself if it is a formula, else the number x as one."""
     if isinstance(x, Formula):
         return x
     if np.ndim(x):
@@ -108,394 +165,136 @@ def formula(x: Any) -> Formula:
     return Formula("number", (float(x),), np.asarray(x))
 
 
-def valued(f: Formula, value: Array) -> Formula:
-    """The same formula of an array in another shape or type, which formulas don't show."""
-    return Formula(f.kind, f.parts, value)
+def with_value(f: Formula, value: Any) -> Formula:
+    """The same formula for an array of another shape or dtype, which formulas don't show."""
+    return Formula(f.kind, f.parts, np.asarray(value))
 
 
-def truth_value(value: Array) -> Formula:
+def truth_formula(value: Array) -> Formula:
     """1 or 0: which case it is, of those that a partial tells apart."""
     if value.any() != value.all():
         raise TypeError("some elements are one case, some the other")
     return Formula("number", (float(value.all()),), value)
 
 
-def where(condition: Any, x: Any, y: Any) -> Formula:
-    """The case that the numbers take."""
+def where_formula(condition: Any, x: Any, y: Any) -> Formula:
+    """np.where: the case that the numbers take."""
     chosen = condition.value if isinstance(condition, Formula) else np.asarray(condition)
     if chosen.any() != chosen.all():
         raise TypeError("some elements take one case, some the other")
-    return formula(x if chosen.all() else y)
+    return to_formula(x if chosen.all() else y)
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    np.where: where,
+    np.where: where_formula,
     np.all: lambda x: x.value.all(),
     np.sum: Formula.sum,
-    np.broadcast_to: lambda x, shape: valued(x, np.broadcast_to(x.value, shape)),
-    np.expand_dims: lambda x, axis: valued(x, np.expand_dims(x.value, axis)),
+    np.broadcast_to: lambda x, shape: with_value(x, np.broadcast_to(x.value, shape)),
+    np.expand_dims: lambda x, axis: with_value(x, np.expand_dims(x.value, axis)),
 }
 
 
 # What is written shorter: 1 x as x, x x as x²
 
 
-def simplified(f: Formula) -> Any:
-    """The same without factors of 1, signs in front; numbers are worked out."""
-    if (
-        all(part.kind == "number" for part in f.parts)
-        and f.value.dtype.kind == "f"
-        and f.value.size
-    ):
-        return Formula(
-            "number", (float(f.value.flat[0]),), f.value
-        )  # all its elements are the same
-    if f.kind == "multiply":
-        return valued(product(*f.parts), f.value)
-    if f.kind == "add" and same(*f.parts):
-        return 2 * f.parts[0]
-    if f.kind in ("divide", "power") and is_number(f.parts[1], 1):
-        return valued(f.parts[0], f.value)
-    if f.kind == "matmul" and is_number(f.parts[0], 1) and f.parts[0].value.size == 1:
-        return valued(f.parts[1], f.value)
-    if f.kind == "matmul" and is_number(f.parts[1], 1) and f.parts[1].value.size == 1:
-        return valued(f.parts[0], f.value)
-    if f.kind == "divide" and f.parts[0].kind == "negative":
-        return -(f.parts[0].parts[0] / f.parts[1])
-    if f.kind == "divide" and is_number(f.parts[0], -1):
-        return -(1 / f.parts[1])
-    if f.kind == "negative" and f.parts[0].kind == "negative":
-        return valued(f.parts[0].parts[0], f.value)
-    return f
+def simplify(f: Formula) -> Formula:
+    """The same without factors of 1, and with signs in front; numbers are worked out."""
+    numbers = all(part.kind == "number" for part in f.parts)
+    if numbers and f.value.dtype.kind == "f" and f.value.size:
+        return Formula("number", (float(f.value.flat[0]),), f.value)  # all elements are the same
+    found = SIMPLER[f.kind](*f.parts) if f.kind in SIMPLER else None
+    return f if found is None else with_value(found, f.value)
 
 
-def product(x: Formula, y: Formula) -> Any:
-    if is_number(x, 1):
+def simplify_product(x: Formula, y: Formula) -> Formula:
+    if is_the_number(x, 1):
         return y
-    if is_number(y, 1):
+    if is_the_number(y, 1):
         return x
-    if is_number(x, -1):
-        return -y
-    if x.kind == "negative":
-        return -(x.parts[0] * y)
-    if y.kind == "negative":
-        return -(x * y.parts[0])
-    if same(x, y):
-        return x**2
-    if y.kind == "divide" and is_number(y.parts[0], 1):
-        return x / y.parts[1]
-    if x.kind == "multiply" and same(x.parts[1], y):
-        return x.parts[0] * y**2
+    if is_the_number(x, -1):
+        return negated(y)
+    if x.kind == NEGATIVE:
+        return negated(x.parts[0] * y)
+    if y.kind == NEGATIVE:
+        return negated(x * y.parts[0])
+    if same_formula(x, y):
+        return to_formula(x**2)
+    if y.kind == DIVIDED and is_the_number(y.parts[0], 1):
+        return to_formula(x / y.parts[1])
+    if x.kind == TIMES and same_formula(x.parts[1], y):
+        return to_formula(x.parts[0] * y**2)
     with np.errstate(all="ignore"):
-        return Formula("multiply", (x, y), np.asarray(x.value * y.value))
+        return Formula(TIMES, (x, y), np.asarray(x.value * y.value))
 
 
-def is_number(x: Formula, number: float) -> bool:
+def simplify_quotient(x: Formula, y: Formula) -> Formula | None:
+    if is_the_number(y, 1):
+        return x
+    if x.kind == NEGATIVE:
+        return negated(x.parts[0] / y)
+    return negated(1 / y) if is_the_number(x, -1) else None
+
+
+def simplify_matrix_product(x: Formula, y: Formula) -> Formula | None:
+    if is_the_number(x, 1) and x.value.size == 1:
+        return y
+    return x if is_the_number(y, 1) and y.value.size == 1 else None
+
+
+SIMPLER: dict[str, Callable[..., Formula | None]] = {
+    TIMES: simplify_product,
+    PLUS: lambda x, y: to_formula(2 * x) if same_formula(x, y) else None,
+    DIVIDED: simplify_quotient,
+    TO_THE_POWER: lambda x, y: x if is_the_number(y, 1) else None,
+    MATRIX_PRODUCT: simplify_matrix_product,
+    NEGATIVE: lambda x: x.parts[0] if x.kind == NEGATIVE else None,
+}
+
+
+def negated(f: Any) -> Formula:
+    return to_formula(-f)
+
+
+def is_the_number(x: Formula, number: float) -> bool:
     return x.kind == "number" and x.parts[0] == number
 
 
-def same(x: Formula, y: Formula) -> bool:
+def same_formula(x: Formula, y: Formula) -> bool:
     """Whether two formulas say the same of the same values."""
     if x.kind != y.kind or len(x.parts) != len(y.parts):
         return False
-    return x.parts == y.parts if x.kind in LEAVES else all(map(same, x.parts, y.parts))
+    return x.parts == y.parts if x.kind in LEAF_KINDS else all(map(same_formula, x.parts, y.parts))
 
 
-def size(f: Formula) -> int:
-    return 1 if f.kind in LEAVES else 1 + sum(map(size, f.parts))
+# What is asked of a formula
+
+
+def count_signs(f: Formula) -> int:
+    """How many names, numbers and signs it has."""
+    return 1 if f.kind in LEAF_KINDS else 1 + sum(map(count_signs, f.parts))
 
 
 def is_factor(g: Formula, f: Formula) -> bool:
     """Whether f is g times something, or by something, in which g is not."""
-    if f.kind == "negative":
+    if f.kind == NEGATIVE:
         return is_factor(g, f.parts[0])
-    if f.kind == "divide":
+    if f.kind == DIVIDED:
         return is_factor(g, f.parts[0]) and not contains(f.parts[1], g)
-    if f.kind != "multiply":
-        return same(f, g)
+    if f.kind != TIMES:
+        return same_formula(f, g)
     x, y = f.parts
     return (is_factor(g, x) and not contains(y, g)) or (is_factor(g, y) and not contains(x, g))
 
 
 def contains(f: Formula, g: Formula) -> bool:
-    return same(f, g) or (f.kind not in LEAVES and any(contains(part, g) for part in f.parts))
+    if same_formula(f, g):
+        return True
+    return f.kind not in LEAF_KINDS and any(contains(part, g) for part in f.parts)
 
 
-# How it is written. Levels say what binds tighter: a part below the level that its place needs
-# stands in parentheses
-
-SUM, NEGATIVE, PRODUCT, MATRICES, POWER, CALL, ATOM = range(1, 8)
-LEAVES = ("name", "number", "text")
-
-
-@dataclass(frozen=True)
-class Notation:
-    level: int
-    needs: tuple[
-        int, ...
-    ]  # the level that each part needs; 0 where the notation itself shows where the part ends
-    latex: str
-    mathml: str
-
-
-def infix(level: int, left: int, right: int, latex: str, mathml: str) -> Notation:
-    return Notation(
-        level, (left, right), f"{{}}{latex}{{}}", f"<mrow>{{}}<mo>{mathml}</mo>{{}}</mrow>"
-    )
-
-
-def truth(latex: str, mathml: str) -> Notation:
-    """Iverson's bracket: 1 where it is true, else 0."""
-    return Notation(
-        ATOM,
-        (SUM, SUM),
-        rf"\left[{{}} {latex} {{}}\right]",
-        f"<mrow><mo>[</mo>{{}}<mo>{mathml}</mo>{{}}<mo>]</mo></mrow>",
-    )
-
-
-# an invisible ·, and the width of LaTeX's thin space
-BESIDE = '<mo>&#x2062;</mo><mspace width="0.17em"/>'
-NOTATIONS = {
-    "add": infix(SUM, SUM, PRODUCT, " + ", "+"),
-    "subtract": infix(SUM, SUM, PRODUCT, " - ", "−"),
-    "negative": Notation(NEGATIVE, (PRODUCT,), "-{}", "<mrow><mo>−</mo>{}</mrow>"),
-    "positive": Notation(NEGATIVE, (PRODUCT,), "+{}", "<mrow><mo>+</mo>{}</mrow>"),
-    "multiply": infix(PRODUCT, NEGATIVE, PRODUCT, r" \cdot ", "·"),
-    "scale": infix(PRODUCT, NEGATIVE, PRODUCT, r"\,", "&#x2062;"),  # 2 x, with an invisible ·
-    "elementwise": infix(PRODUCT, NEGATIVE, PRODUCT, r" \odot ", "⊙"),
-    "matmul": Notation(MATRICES, (MATRICES, POWER), r"{}\,{}", f"<mrow>{{}}{BESIDE}{{}}</mrow>"),
-    "sum": Notation(PRODUCT, (PRODUCT,), r"\sum {}", "<mrow><mo>∑</mo>{}</mrow>"),
-    "linear": Notation(
-        SUM,
-        (MATRICES, ATOM, PRODUCT),
-        r"{}\,{}^{{\mathsf{{T}}}} + {}",
-        f'<mrow>{{}}{BESIDE}<msup>{{}}<mi mathvariant="normal">T</mi></msup><mo>+</mo>{{}}</mrow>',
-    ),
-    "divide": Notation(CALL, (0, 0), r"\frac{{{}}}{{{}}}", "<mfrac>{}{}</mfrac>"),
-    "reciprocal": Notation(CALL, (0,), r"\frac{{1}}{{{}}}", "<mfrac><mn>1</mn>{}</mfrac>"),
-    "derivative": Notation(
-        CALL,
-        (ATOM, ATOM),
-        r"\frac{{\partial {}}}{{\partial {}}}",
-        "<mfrac><mrow><mo>∂</mo>{}</mrow><mrow><mo>∂</mo>{}</mrow></mfrac>",
-    ),
-    "power": Notation(POWER, (ATOM, 0), "{}^{{{}}}", "<msup>{}{}</msup>"),
-    "square": Notation(POWER, (ATOM,), "{}^{{2}}", "<msup>{}<mn>2</mn></msup>"),
-    "transposed": Notation(
-        POWER, (ATOM,), r"{}^{{\mathsf{{T}}}}", '<msup>{}<mi mathvariant="normal">T</mi></msup>'
-    ),
-    "exp": Notation(
-        POWER, (0,), r"\mathrm{{e}}^{{{}}}", '<msup><mi mathvariant="normal">e</mi>{}</msup>'
-    ),
-    "exp2": Notation(POWER, (0,), "2^{{{}}}", "<msup><mn>2</mn>{}</msup>"),
-    "sqrt": Notation(ATOM, (0,), r"\sqrt{{{}}}", "<msqrt>{}</msqrt>"),
-    "cbrt": Notation(ATOM, (0,), r"\sqrt[3]{{{}}}", "<mroot>{}<mn>3</mn></mroot>"),
-    "absolute": Notation(ATOM, (0,), r"\left|{}\right|", "<mrow><mo>|</mo>{}<mo>|</mo></mrow>"),
-    "dots": Notation(ATOM, (), r"\cdots", "<mo>⋯</mo>"),
-    "getitem": Notation(
-        ATOM, (ATOM, 0), r"{}\left[{}\right]", "<mrow>{}<mo>[</mo>{}<mo>]</mo></mrow>"
-    ),
-    "greater": truth(">", "&gt;"),
-    "greater_equal": truth(r"\ge", "≥"),
-    "equal": truth("=", "="),
-    "less": truth("<", "&lt;"),
-    "less_equal": truth(r"\le", "≤"),
-    "not_equal": truth(r"\ne", "≠"),
-}
-DOTS = Formula("dots", (), np.zeros(()))
-SYMBOLS = {
-    name: (rf"\{name}", name)
-    for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan")
-}
-SYMBOLS |= {
-    "log": (r"\ln", "ln"),
-    "sigmoid": (r"\sigma", "σ"),
-    "maximum": (r"\max", "max"),
-    "minimum": (r"\min", "min"),
-}
-
-
-@dataclass(frozen=True)
-class Language:
-    """How LaTeX or MathML writes what has no notation above."""
-
-    template: Callable[[Notation], str]
-    name: Callable[[str], str]
-    number: Callable[[float], str]
-    text: Callable[[str], str]
-    enclosed: Callable[[str], str]
-    call: Callable[[str, list[str]], str]
-
-
-def written(f: Formula, language: Language) -> str:
-    """A formula as text of the language."""
-    if f.kind in LEAVES:
-        return getattr(language, f.kind)(f.parts[0])  # type: ignore[no-any-return]
-    notation = notation_of(f)
-    needs = notation.needs if notation else (0,) * len(f.parts)
-    parts = [
-        text if level(part) >= need else language.enclosed(text)
-        for part, need, text in zip(
-            f.parts, needs, [written(part, language) for part in f.parts], strict=True
-        )
-    ]
-    return language.template(notation).format(*parts) if notation else language.call(f.kind, parts)
-
-
-def notation_of(f: Formula) -> Notation | None:
-    """None for a function with its arguments in parentheses."""
-    kind = f.kind
-    if kind == "multiply":
-        x, y = f.parts
-        if x.kind == "number" and not begins_with_a_number(y):
-            kind = "scale"
-        elif x.ndim and y.ndim and y.kind != "number":
-            kind = "elementwise"
-    notation = NOTATIONS.get(kind)
-    return notation if notation and len(notation.needs) == len(f.parts) else None
-
-
-def begins_with_a_number(f: Formula) -> bool:
-    return f.kind in ("number", "exp2") or (
-        f.kind in ("multiply", "power", "square") and begins_with_a_number(f.parts[0])
-    )
-
-
-def level(f: Formula) -> int:
-    if f.kind == "number":
-        return NEGATIVE if f.parts[0] < 0 else PRODUCT if "e" in setting(f.parts[0]) else ATOM
-    if f.kind in LEAVES:
-        return ATOM
-    notation = notation_of(f)
-    return notation.level if notation else CALL
-
-
-# Names and numbers
-
-NAMES = [
-    "alpha",
-    "beta",
-    "gamma",
-    "delta",
-    "epsilon",
-    "zeta",
-    "eta",
-    "theta",
-    "iota",
-    "kappa",
-    "lambda",
-    "mu",
-    "nu",
-    "xi",
-    "pi",
-    "rho",
-    "sigma",
-    "tau",
-    "upsilon",
-    "phi",
-    "chi",
-    "psi",
-    "omega",
-    "Gamma",
-    "Delta",
-    "Theta",
-    "Lambda",
-    "Xi",
-    "Pi",
-    "Sigma",
-    "Upsilon",
-    "Phi",
-    "Psi",
-    "Omega",
-]
-LETTERS = dict(zip(NAMES, "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", strict=True))
-GREEK = {letter: rf"\{name}" for name, letter in LETTERS.items()}
-ESCAPES = {
-    "\\": r"\backslash ",
-    "^": r"\wedge ",
-    "~": r"\sim ",
-    " ": r"\ ",
-    "-": r"\text{-}",
-    "<": "{<}",
-    ">": "{>}",
-}
-ESCAPES |= {
-    character: f"\\{character}" for character in "{}$&#%_"
-}  # in math mode, for TeX, MathJax and KaTeX alike
-
-
-def split(name: str) -> tuple[str, str]:
-    """w1 and w_1 as w and 1; sigma as σ."""
-    found = re.fullmatch(r"(.*[^\d\W_])_?([0-9]+)", readable(name))
-    base, digits = found.groups() if found else (readable(name), "")
-    return LETTERS.get(base, base), digits
-
-
-def latex_name(name: str) -> str:
-    base, digits = split(name)
-    letter = (
-        base
-        if re.fullmatch("[A-Za-z]", base)
-        else GREEK.get(base) or rf"\mathrm{{{escaped(base)}}}"
-    )
-    return f"{letter}_{{{digits}}}" if digits else letter
-
-
-def mathml_name(name: str) -> str:
-    base, digits = split(name)
-    return (
-        f"<msub><mi>{escape(base)}</mi><mn>{digits}</mn></msub>"
-        if digits
-        else f"<mi>{escape(base)}</mi>"
-    )
-
-
-def escaped(text: str) -> str:
-    return "".join(ESCAPES.get(character, character) for character in text)
-
-
-def number(x: float, power: str, infinity: str, nan: str) -> str:
-    """1e-9 as a product with a power of ten."""
-    digits, _, exponent = setting(x).partition("e")
-    return digits.replace("inf", infinity).replace("nan", nan) + (
-        power.format(exponent) if exponent else ""
-    )
-
-
-def mathml_number(x: float) -> str:
-    text = number(x, "</mn><mo>·</mo><msup><mn>10</mn><mn>{}</mn></msup>", "∞", "NaN").replace(
-        "-", "−"
-    )
-    return f"<mrow><mn>{text}</mrow>" if "<" in text else f"<mn>{text}</mn>"
-
-
-def latex_call(name: str, parts: list[str]) -> str:
-    function = (
-        SYMBOLS[name][0] if name in SYMBOLS else rf"\operatorname{{{escaped(readable(name))}}}"
-    )
-    return rf"{function}\left({', '.join(parts)}\right)"
-
-
-def mathml_call(name: str, parts: list[str]) -> str:
-    function = SYMBOLS[name][1] if name in SYMBOLS else escape(readable(name))
-    inside = "<mo>,</mo>".join(parts)
-    return f"<mrow><mi>{function}</mi><mo>&#x2061;</mo><mrow><mo>(</mo>{inside}<mo>)</mo></mrow></mrow>"
-
-
-LATEX = Language(
-    template=lambda notation: notation.latex,
-    name=latex_name,
-    call=latex_call,
-    number=lambda x: number(x, r" \cdot 10^{{{}}}", r"\infty", r"\mathrm{NaN}"),
-    text=lambda text: rf"\mathtt{{{escaped(text)}}}",
-    enclosed=lambda text: rf"\left({text}\right)",
-)
-MATHML = Language(
-    template=lambda notation: notation.mathml,
-    name=mathml_name,
-    call=mathml_call,
-    number=mathml_number,
-    text=lambda text: f"<mtext>{escape(text)}</mtext>",
-    enclosed=lambda text: f"<mrow><mo>(</mo>{text}<mo>)</mo></mrow>",
-)
+def has_notation(f: Formula) -> bool:
+    """Whether all truth values in it are comparisons: no others can be written."""
+    if f.kind in LEAF_KINDS:
+        return True
+    is_written = f.value.dtype.kind != "b" or is_in_table(f.kind)
+    return is_written and all(map(has_notation, f.parts))

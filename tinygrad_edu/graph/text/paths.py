@@ -1,25 +1,31 @@
-"""paths: the gradient as a sum over all paths from the output back to a value, each the product of
-the local derivatives.
+"""paths: a gradient as a sum over paths, each the product of its local derivatives.
 
 It is what backpropagation computes, without its economy: a value used twice in each of 60 steps has
 2⁶⁰ paths, which the engine adds up in 60 steps. So are they counted here; they are listed if they
-are few."""
+are few.
+"""
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tinygrad_edu.core.engine import Tensor
-from tinygrad_edu.graph.expression import figures, many, readable, sized, true_minus
-from tinygrad_edu.graph.read import Edge, Graph, Node, members, trace
+from tinygrad_edu.graph.expression import (
+    count_text,
+    name_text,
+    number_text,
+    shape_text,
+    true_minus,
+)
+from tinygrad_edu.graph.read import Edge, Graph, Node, read, values_behind
 from tinygrad_edu.graph.steps import incoming
-from tinygrad_edu.graph.text.table import columns
+from tinygrad_edu.graph.text.table import table_lines
 
-MOST = 200  # paths: more are not listed
-LONG = 12  # names on one line; of a longer path the middle is left out
+MOST_LISTED = 200  # paths: more are counted only
+LONGEST_LISTED = 12  # names on one line; of a longer path the middle is left out
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,10 @@ class Path:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Paths:
-    """All paths to a value: their number, themselves unless they are more than 200, and the
-    gradient that they add up to."""
+    """All paths to a value, and the gradient that they add up to.
+
+    More than 200 paths are counted, not listed.
+    """
 
     graph: Graph
     leaf: Node
@@ -47,35 +55,32 @@ class Paths:
     gradient: float
 
     def __repr__(self) -> str:
-        title = (
-            f"∂{readable(self.graph.output.name)}/∂{readable(self.leaf.name)} = "
-            f"{figures(self.gradient)}"
-        )
-        found = many(self.count, "path")
+        gradient = number_text(self.gradient)
+        title = f"∂{name_text(self.graph.output.name)}/∂{name_text(self.leaf.name)} = {gradient}"
+        found = count_text(self.count, "path")
         if not self.paths:
-            return true_minus(f"{title}, the sum over {found}: more than {MOST} are not listed")
-        names = {node.id: readable(node.name) for node in self.graph.nodes}
-        rows = [
-            (
-                f"  {shortened(' ← ', [names[node] for node in path.nodes])}",
-                shortened(" × ", [figures(x, 3) for x in path.locals] or ["1"]),
-                f"= {figures(path.product)}",
+            return true_minus(
+                f"{title}, the sum over {found}: more than {MOST_LISTED} are not listed"
             )
-            for path in self.paths
-        ]
-        added = true_minus(shortened(" + ", [figures(path.product) for path in self.paths]))
-        total = [] if self.count == 1 else [f"  {added} = {true_minus(figures(self.gradient))}"]
-        return "\n".join([true_minus(f"{title}, over {found}"), *columns(rows), *total])
+        names = {node.id: name_text(node.name) for node in self.graph.nodes}
+        rows = []
+        for path in self.paths:
+            ways = join_abridged(" ← ", [names[node] for node in path.nodes])
+            factors = join_abridged(" × ", [number_text(x, 3) for x in path.locals] or ["1"])
+            rows.append((f"  {ways}", factors, f"= {number_text(path.product)}"))
+        lines = [true_minus(f"{title}, over {found}"), *table_lines(rows)]
+        if self.count > 1:
+            terms = join_abridged(" + ", [number_text(path.product) for path in self.paths])
+            lines.append(f"  {true_minus(terms)} = {true_minus(gradient)}")
+        return "\n".join(lines)
 
 
 def paths(output: Tensor, leaf: Tensor) -> Paths:
-    """Every path from the output back to a Tensor of the graph; the products of the local
-    derivatives add up to the gradient.
+    """Find every path from the output back to a value: the gradient is the sum of their products.
 
-    For numbers. `.count`, `.paths`, with ids of `.graph`, and `.gradient` are the data; more than
-    200 are counted, not listed.
+    Values are numbers; names are read off the caller's variables. Raises ValueError for arrays.
 
-    >>> x = Tensor(3.0, requires_grad=True, name="x")
+    >>> x = Tensor(3.0, requires_grad=True)
     >>> paths(np.exp(x) * x, x)
     ∂z2/∂x = 80.34, over 2 paths
       z2 ← z1 ← x  3.00 × 20.1  = 60.26
@@ -85,18 +90,18 @@ def paths(output: Tensor, leaf: Tensor) -> Paths:
     for name, x in (("output", output), ("leaf", leaf)):
         if not isinstance(x, Tensor):
             raise TypeError(f"paths takes two Tensors, and got {x!r:.60} as {name}")
-    graph = trace(output, sys._getframe(1).f_locals)
-    number = next((number for number, x in enumerate(members(output)) if x is leaf), None)
+    graph = read(output, sys._getframe(1).f_locals)
+    number = next((number for number, x in enumerate(values_behind(output)) if x is leaf), None)
     if number is None:
         raise ValueError(
-            f"{called(leaf)} is not among the {len(graph.nodes)} values that "
-            f"{graph.output.name!r:.60} was "
-            "computed from: take a Tensor that took part, the very same one and not a copy"
+            f"{tensor_name(leaf)} is not among the {len(graph.nodes)} values that "
+            f"{graph.output.name!r:.60} was computed from: take a Tensor that took part, the very "
+            "same one and not a copy"
         )
     return paths_to(graph, graph.nodes[number])
 
 
-def called(x: Tensor) -> str:
+def tensor_name(x: Tensor) -> str:
     return f"{x.name!r:.60}" if x.name else f"{x!r:.60}"
 
 
@@ -112,16 +117,16 @@ def paths_to(graph: Graph, leaf: Node) -> Paths:
         if edge.source not in ways or edge.contribution is None:
             continue
         if edge.local is None:
-            raise arrays(edge, graph)
+            raise array_on_edge(edge, graph)
         ways[edge.target] = ways.get(edge.target, 0) + ways[edge.source]
     if leaf.shape:
-        raise arrays_at(leaf)
+        raise array_refused(leaf)
     count = ways[graph.output.id]
-    found = tuple(walked(graph, leaf.id, set(ways))) if count <= MOST else ()
+    found = tuple(walk_paths(graph, leaf.id, set(ways))) if count <= MOST_LISTED else ()
     return Paths(graph, leaf, count, found, float(leaf.gradient))
 
 
-def walked(graph: Graph, leaf: str, ways: set[str]) -> Iterator[Path]:
+def walk_paths(graph: Graph, leaf: str, ways: set[str]) -> Iterator[Path]:
     """The paths themselves, through nodes that lead to the leaf; first arguments first."""
     into = incoming(graph)
     pending: list[tuple[str, tuple[Edge, ...]]] = [(graph.output.id, ())]
@@ -133,31 +138,29 @@ def walked(graph: Graph, leaf: str, ways: set[str]) -> Iterator[Path]:
                 tuple(edge.id for edge in edges),
                 tuple(edge.local for edge in edges if edge.local is not None),
             )
-        else:
-            pending += [
-                (edge.source, (*edges, edge))
-                for edge in reversed(into[node])
-                if edge.source in ways and edge.local is not None
-            ]
+            continue
+        for edge in reversed(into[node]):
+            if edge.source in ways and edge.local is not None:
+                pending.append((edge.source, (*edges, edge)))
 
 
-def arrays(edge: Edge, graph: Graph) -> ValueError:
+def array_on_edge(edge: Edge, graph: Graph) -> ValueError:
     """The first node of the edge that is no number, in an error."""
     nodes = {node.id: node for node in graph.nodes}
-    return arrays_at(next(node for node in (nodes[edge.source], nodes[edge.target]) if node.shape))
+    ends = (nodes[edge.source], nodes[edge.target])
+    return array_refused(next(node for node in ends if node.shape))
 
 
-def arrays_at(node: Node) -> ValueError:
+def array_refused(node: Node) -> ValueError:
     return ValueError(
-        f"{node.name!r:.60} has the shape {sized(node.shape)}, and paths multiplies numbers, not "
-        "arrays: compute "
-        "with numbers, w1 * x1 + w2 * x2 in place of w @ x, or use explain(output), which shows "
-        "arrays"
+        f"{node.name!r:.60} has the shape {shape_text(node.shape)}, and paths multiplies numbers, "
+        "not arrays: compute with numbers, w1 * x1 + w2 * x2 in place of w @ x, or use "
+        "explain(output), which shows arrays"
     )
 
 
-def shortened(between: str, words: list[str]) -> str:
-    """All of them, or the first and the last."""
-    return between.join(
-        words if len(words) <= LONG else [*words[: LONG // 2], "…", *words[1 - LONG // 2 :]]
-    )
+def join_abridged(between: str, words: Sequence[str]) -> str:
+    """All words, or the first and the last."""
+    if len(words) > LONGEST_LISTED:
+        words = [*words[: LONGEST_LISTED // 2], "…", *words[1 - LONGEST_LISTED // 2 :]]
+    return between.join(words)

@@ -7,20 +7,19 @@ from collections.abc import Collection, Sequence
 from tinygrad_edu.graph.expression import true_minus
 
 
-class Table(str):
+class TextTable(str):
     """Text that shows itself as it is, at the prompt and in a notebook."""
 
     def __repr__(self) -> str:
         return str(self)
 
 
-def columns(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+def table_lines(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
     """Rows as lines, two spaces between the columns; those in `right` are flush right."""
     rows = [[true_minus(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            f"{cell:{'>' if i in right else '<'}{widths[i]}}" for i, cell in enumerate(row)
-        ).rstrip()
-        for row in rows
-    ]
+    lines = []
+    for row in rows:
+        cells = [f"{cell:{'>' if i in right else '<'}{widths[i]}}" for i, cell in enumerate(row)]
+        lines.append("  ".join(cells).rstrip())
+    return lines

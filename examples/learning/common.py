@@ -1,15 +1,17 @@
-"""What the examples share: flags, MNIST as they read it, the classifier and its cost, the look of
-their figures, how each ends.
+"""What the examples share: flags, MNIST, the classifier, the training loop, how each ends.
 
-An example ends with a figure, metrics.json, and one number that has to hold: where it doesn't, the
-script fails."""
+It stands in this folder because a script finds what lies beside it or below it: the studies are
+beside it, and the other examples say `from learning import common`. An example ends with a figure,
+metrics.json, and one number that has to hold: where it doesn't, the script fails.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,15 +21,16 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 from tinygrad_edu import nn, no_grad, replay
 
+DATA = Path(__file__).parents[1] / "data" / "mnist"
 INK, MUTED, GREY = "#1b2733", "#5b6b7a", "#c3ccd5"
 BLUE, ORANGE, PLUM = "#0072b2", "#b35f00", "#8a3d6e"  # told apart by the colour-blind too
-DIVERGING = LinearSegmentedColormap.from_list(
-    "weights", ["#7f3b08", "#f7f7f7", "#084594"]
-)  # negative, zero, positive
-DATA = Path(__file__).parent / "data" / "mnist"
+SIGNED = ["#7f3b08", "#f7f7f7", "#084594"]  # negative, zero, positive
+DIVERGING = LinearSegmentedColormap.from_list("weights", SIGNED)
+HEADING = {"fontsize": 13, "fontweight": "bold", "ha": "left"}  # of a figure
 
 matplotlib.rcParams.update(
     {
@@ -47,48 +50,44 @@ matplotlib.rcParams.update(
     }
 )
 
+# fmt: off
+FLAGS: dict[str, dict[str, Any]] = {  # which every example takes
+    "--seed": {"type": int, "default": 0,
+               "help": "the start of all that is random; the same seed, the same result"},
+    "--quick": {"action": "store_true",
+                "help": "a few seconds instead of up to two minutes, and a lower goal"},
+    "--out": {"type": Path,
+              "help": "where figure.png and metrics.json go"},
+    "--threads": {"type": int, "default": 1,
+                  "help": "threads of the matrix products; small ones are fastest with one"},
+    "--replay": {"action": argparse.BooleanOptionalAction, "default": True,
+                 "help": "record the training step once and replay it, or build its graph anew "
+                         "every time"},
+}
+# fmt: on
+
 
 def parser(doc: str | None) -> argparse.ArgumentParser:
     """The flags that every example takes; an example adds its own."""
-    name = Path(sys.argv[0]).stem
+    flags = with_flags(doc, FLAGS)
+    flags.set_defaults(out=Path("build") / Path(sys.argv[0]).stem)
+    return flags
+
+
+def with_flags(doc: str | None, table: dict[str, dict[str, Any]]) -> argparse.ArgumentParser:
+    """A parser of the flags in a table, described by the first line of the script's docstring."""
     flags = argparse.ArgumentParser(
         description=(doc or "").partition("\n")[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    flags.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        help="the start of all that is random; the same seed, the same result",
-    )
-    flags.add_argument(
-        "--quick",
-        action="store_true",
-        help="a few seconds instead of up to two minutes, and a lower goal",
-    )
-    flags.add_argument(
-        "--out",
-        type=Path,
-        default=Path("build") / name,
-        help="where figure.png and metrics.json go",
-    )
-    flags.add_argument(
-        "--threads",
-        type=int,
-        default=1,
-        help="threads of the matrix products; small ones are fastest with one",
-    )
-    replay_flag(flags)
+    for name, options in table.items():
+        flags.add_argument(name, **options)
     return flags
 
 
-def replay_flag(flags: argparse.ArgumentParser) -> None:
-    flags.add_argument(
-        "--replay",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="record the training step once and replay it, or build its graph anew every time",
-    )
+def held_back_flag(flags: argparse.ArgumentParser) -> None:
+    told = "train on 55,000 images, and measure on the other 5,000"
+    flags.add_argument("--held-back", action="store_true", help=told)
 
 
 def parse(flags: argparse.ArgumentParser, given: list[str] | None = None) -> argparse.Namespace:
@@ -101,7 +100,8 @@ def mnist(*, held_back: bool = False, quick: bool = False) -> tuple[Any, Any, An
     """`x, y, x_test, y_test`: images `(n, 28, 28)` from 0 to 1, and their digits.
 
     With held_back, 5,000 training images stand for the test images: to choose settings by. With
-    quick, a tenth of all."""
+    quick, a tenth of all.
+    """
     (images, y), (test_images, y_test) = nn.data.read_mnist(DATA)
     if held_back:
         images, test_images, y, y_test = nn.train_test_split(
@@ -121,8 +121,10 @@ def network(
     bias: Any = nn.init.normal,
     last: type[nn.Module] | None = nn.Sigmoid,
 ) -> nn.Sequential:
-    """Linear layers of these sizes, an activation behind each; by default weights from N(0,
-    1/fan_in), biases from N(0, 1)."""
+    """Linear layers of these sizes, an activation behind each.
+
+    By default weights start from N(0, 1/fan_in), and biases from N(0, 1).
+    """
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), activation()]
@@ -140,8 +142,10 @@ def squared_cost(a: Any, wanted: Any) -> Any:
 def step_of(
     model: nn.Module, cost: Any, optimizer: nn.optim.Optimizer, args: argparse.Namespace
 ) -> Any:
-    """The training step, which returns the cost of a batch: recorded in its first calls, and then
-    replayed."""
+    """The training step, which returns the cost of a batch.
+
+    It is recorded in its first calls and then replayed; with --no-replay it runs as it stands.
+    """
 
     def step(x: Any, y: Any) -> Any:
         loss = cost(model(x), y)
@@ -153,15 +157,43 @@ def step_of(
     return replay(step) if args.replay else step
 
 
+def train(
+    model: nn.Module,
+    cost: Any,
+    optimizer: nn.optim.Optimizer,
+    loader: nn.DataLoader,
+    args: argparse.Namespace,
+    after_epoch: Callable[[], Any] = lambda: None,
+) -> tuple[list[float], float]:
+    """The training loop, through one cycle of the learning rate.
+
+    Returns the cost of each step, and the seconds that all of it took.
+    """
+    began, costs, steps = time.perf_counter(), [], args.epochs * len(loader)
+    schedule = nn.optim.OneCycle(optimizer, steps)
+    step = step_of(model, cost, optimizer, args)
+    with tqdm(total=steps, unit="step") as bar:
+        for _ in range(args.epochs):
+            for x, y in loader:
+                costs.append(step(x, y).item())
+                schedule.step()
+                bar.update()
+            after_epoch()
+    return costs, time.perf_counter() - began
+
+
+def parameters_of(model: nn.Module) -> int:
+    """How many numbers are learned."""
+    return sum(p.size for p in model.parameters())
+
+
 def outputs(model: nn.Module, x: Any) -> Any:
     """What the model answers, in `eval()`, a thousand examples at a time."""
     model.eval()
     with no_grad():
-        answers = np.concatenate(
-            [np.asarray(model(x[i : i + 1000])) for i in range(0, len(x), 1000)]
-        )
+        parts = [np.asarray(model(x[i : i + 1000])) for i in range(0, len(x), 1000)]
     model.train()
-    return answers
+    return np.concatenate(parts)
 
 
 def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -174,9 +206,7 @@ def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
     """The flags, as JSON has them."""
-    return {
-        name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()
-    }
+    return {name: str(it) if isinstance(it, Path) else it for name, it in vars(args).items()}
 
 
 def conclude(

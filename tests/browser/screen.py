@@ -1,0 +1,22 @@
+"""What the tests of this folder share: where screenshots go, and what a page asked of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Page, Request
+
+ROOT = Path(__file__).parents[2]
+SCREENSHOTS = ROOT / "build" / "browser"
+
+
+def listen(page: Page, noise: list[str]) -> None:
+    """Note what the page says, what fails in it, and every address of somebody else it asks for."""
+
+    def note(request: Request) -> None:
+        if request.url.startswith(("http", "ws")):
+            noise.append(request.url)
+
+    page.on("console", lambda message: noise.append(message.text))
+    page.on("pageerror", lambda error: noise.append(str(error)))
+    page.on("request", note)

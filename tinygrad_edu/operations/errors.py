@@ -1,0 +1,119 @@
+"""What the functions of this folder say when they cannot go on.
+
+Each function makes one error, as in core/errors.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.core.errors import described, see
+
+
+def unknown_mode(name: str, mode: Any, known: Iterable[str]) -> ValueError:
+    return ValueError(f"{name} on a Tensor knows the modes {', '.join(known)}, and {mode!r} came")
+
+
+def negative_times(n: int) -> ValueError:
+    return ValueError(f"diff is taken 0, 1, 2 … times, and n = {n} came")
+
+
+def images_expected(x: Any) -> ValueError:
+    return ValueError(
+        "images of shape (batch, channels, height, width) were "
+        f"expected, and {described(x)} came: give a single image a batch "
+        "of one, x[None], and gray images their one channel, x[:, None]"
+    )
+
+
+def filters_do_not_fit(x: Any, weight: Any, bias: Any, groups: int) -> ValueError:
+    bias_shape = None if bias is None else np.shape(bias)
+    return ValueError(
+        "conv2d takes x (batch, in, height, width), weight (out, in/groups, rows, columns), and "
+        f"bias (out,) or None, where groups divides in and out; found x {np.shape(x)}, "
+        f"weight {np.shape(weight)}, bias {bias_shape}, groups={groups}"
+    )
+
+
+def kernel_too_large(x: Any, kernel: Any, reach: Any, images: Any) -> ValueError:
+    return ValueError(
+        f"a kernel of {kernel} reaches over {reach[0]} × {reach[1]} pixels, "
+        f"and {described(x)} has {images.shape[2]} × {images.shape[3]}, its "
+        "padding included: take a smaller kernel, or more padding"
+    )
+
+
+def not_a_pair(what: str, value: Any, least: int) -> ValueError:
+    return ValueError(
+        f"{what} is a whole number of at least {least}, or a "
+        f"pair of them for rows and columns; found {value!r}"
+    )
+
+
+def not_a_probability(p: Any) -> ValueError:
+    return ValueError(f"p is the probability that a number is dropped, from 0 to 1; found {p!r}")
+
+
+def not_a_generator(rng: Any) -> TypeError:
+    return TypeError(
+        "rng is a NumPy generator, rng = np.random.default_rng(seed), "
+        f"made once and passed to every call; found {rng!r}"
+    )
+
+
+def not_indices(indices: Any, weight: Any) -> TypeError:
+    return TypeError(
+        "embedding(indices, weight) takes integers as indices, and "
+        f"{indices.dtype} of shape {indices.shape} came with {described(weight)}: "
+        "indices come first; write indices.astype(int) if they are whole numbers"
+    )
+
+
+def index_out_of_range(indices: Any, weight: Any) -> IndexError:
+    return IndexError(
+        f"the rows of {described(weight)} are numbered 0 to {len(weight) - 1}, and the "
+        f"indices, of shape {indices.shape}, reach from {indices.min()} to {indices.max()}"
+    )
+
+
+def unknown_approximation(approximate: Any) -> ValueError:
+    return ValueError(
+        'approximate is "none", with the exact normal distribution, or '
+        f'"tanh"; found {approximate!r}'
+    )
+
+
+def not_three_numbers(x: Any, y: Any) -> ValueError:
+    return ValueError(
+        f"cross({described(x)}, {described(y)}): vectors of three "
+        "numbers were expected along the last axis, or along axis=. In "
+        "the plane, write x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0]"
+    )
+
+
+def no_such_norm(ord: Any, axes: tuple[int, ...], known: Any) -> ValueError:
+    return ValueError(
+        f"norm with ord={ord!r} over the axes {axes}: along one axis ord is a number, "
+        f"along two it is one of {', '.join(map(repr, known))}. Choose the axes with axis="
+    )
+
+
+def no_vectors(values: Any) -> ValueError:
+    return ValueError(
+        f"the vectors of the values {values} were asked for a gradient and have none: "
+        "another value is the same, or it is 0 and the matrix is not square, and they "
+        "are arbitrary up to a rotation. Differentiate the values only, and once; or "
+        "make them distinct: add np.diag of small distinct numbers to the matrix"
+        + see("vectors-of-equal-values")
+    )
+
+
+def full_matrices(x: Any) -> ValueError:
+    return ValueError(
+        f"svd of {described(x)} with full_matrices=True: the vectors "
+        "beyond the values are arbitrary up to a rotation and have "
+        "no gradient. Write np.linalg.svd(x, full_matrices=False)"
+    )

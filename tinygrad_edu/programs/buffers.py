@@ -1,0 +1,156 @@
+"""Where each array of a program is: in a buffer, in the state, or in a name that a line gives.
+
+Buffers are allocated once. One whose value is used up takes the next result, and gradients that
+will be joined into one vector are computed there in the first place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.programs.live import LiveNumber
+from tinygrad_edu.programs.liveness import Liveness
+from tinygrad_edu.programs.names import CodeNames
+from tinygrad_edu.programs.traced import Traced, memory_owner
+from tinygrad_edu.programs.tracing import RecordedCall
+
+
+class Buffers:
+    """The code that stands for each Traced, and the array that holds it, if that stays the same."""
+
+    def __init__(self, liveness: Liveness, names: CodeNames, inputs: list[Traced]) -> None:
+        self.liveness, self.names = liveness, names
+        self.text: dict[Traced, str] = {x: names.new("x", x.name) for x in inputs}
+        self.home: dict[Traced, Any] = {}  # the array that holds it at every replay
+        self.storage: dict[Traced, Any] = {}  # of a root with a buffer: the bytes it is cut from
+        self.free: list[Any] = []  # bytes that are not in use
+        self.placed: set[Traced] = set()  # roots that are computed where they will be joined
+        self.bytes = self.reused = 0
+        for x, value in liveness.constants.items():
+            self.settle(x, value, names.constant(value))
+        for i, call in enumerate(liveness.calls):
+            self.place_pieces(i, call)
+
+    def settle(self, x: Traced, array: Any, name: str) -> str:
+        """x is in this array from now on; returns the array's name."""
+        self.home[x], self.text[x] = array, name
+        return name
+
+    def use(self, x: Any) -> str:
+        """An argument as code."""
+        if isinstance(x, Traced):
+            return self.text.get(x) or self.find(x)
+        if isinstance(x, LiveNumber):
+            return x.code
+        if isinstance(x, slice):
+            return f"slice({', '.join(map(self.use, (x.start, x.stop, x.step)))})"
+        if type(x) is tuple:
+            return f"({', '.join(map(self.use, x))}{',' if len(x) == 1 else ''})"
+        if type(x) is list:
+            return f"[{', '.join(map(self.use, x))}]"
+        if x is None or type(x) in (bool, int, str) or (type(x) is float and np.isfinite(x)):
+            return repr(x)
+        return "..." if x is ... else self.names.constant(x)
+
+    def subscript(self, index: Any) -> str:
+        """An index as code: `..., 0, 1:3`."""
+        if type(index) is not tuple:
+            return self.subscript_part(index)
+        parts = ", ".join(map(self.subscript_part, index))
+        return f"{parts}," if len(index) == 1 else parts or "()"
+
+    def subscript_part(self, x: Any) -> str:
+        if not isinstance(x, slice):
+            return self.use(x)
+        bounds = ["" if bound is None else self.use(bound) for bound in (x.start, x.stop, x.step)]
+        return ":".join(bounds[:2] if bounds[2] in ("", "1") else bounds)
+
+    def find(self, x: Traced) -> str:
+        """The code for what no call gave: the state, or the original of a copy that is none."""
+        original = self.liveness.alias.get(x)
+        if original is None:
+            return self.settle(x, x.value, self.names.of(x.value, "s", x.name))
+        self.text[x] = self.use(original)
+        if original in self.home:
+            self.home[x] = self.home[original]
+        return self.text[x]
+
+    def target(self, z: Traced, i: int, operands: list[Traced]) -> str:
+        """Where call i writes z: where it is at home already, or a buffer."""
+        return self.use(z) if z in self.home else self.allocate(z, i, operands)
+
+    def allocate(self, z: Traced, i: int, operands: list[Traced]) -> str:
+        """A buffer for z: that of an operand that call i uses up, or free bytes, or new ones."""
+        strides = np.empty_like(z.value).strides
+        for x in operands:
+            root, home = self.liveness.root(x), self.home.get(x)
+            if home is None or self.liveness.last[root] != i or root not in self.storage:
+                continue
+            if (home.shape, home.dtype, home.strides) == (z.shape, z.dtype, strides):
+                return self.cut(z, self.storage.pop(root), strides)
+        large_enough = [storage for storage in self.free if storage.nbytes >= z.nbytes]
+        if not large_enough:
+            return self.cut(z, np.empty(z.nbytes, np.uint8), strides)
+        storage = min(large_enough, key=len)
+        self.free = [other for other in self.free if other is not storage]
+        return self.cut(z, storage, strides)
+
+    def cut(self, z: Traced, storage: Any, strides: Any) -> str:
+        """A buffer of z's layout from these bytes, the same one as before if there was one."""
+        known = [key[1] for key in self.names.known if key[0] == "buffer"]
+        if id(storage) in known:
+            self.reused += 1
+        else:
+            self.bytes += storage.nbytes
+        key = "buffer", id(storage), z.shape, z.dtype, strides
+        if key not in self.names.known:
+            array = np.ndarray(z.shape, z.dtype, storage, 0, strides)
+            self.names.known[key] = self.names.new("b", value=array)
+        self.storage[z], name = storage, self.names.known[key]
+        return self.settle(z, self.names.objects[name], name)
+
+    def release(self, i: int) -> None:
+        """The bytes of what call i uses for the last time are free again."""
+        for root in [root for root in self.storage if self.liveness.last[root] == i]:
+            self.free.append(self.storage.pop(root))
+
+    def exposed(self) -> set[int]:
+        """Memory that is seen outside and written to earlier than the step would.
+
+        Arguments must not lie there.
+        """
+        return {id(memory_owner(self.home[root])) for root in (*self.storage, *self.placed)}
+
+    def place_pieces(self, i: int, call: RecordedCall) -> None:
+        """What call i joins to a vector is computed where it will be."""
+        if not joins_to_vector(call):
+            return
+        out, start = call.target, 0
+        for piece in call.args[0]:
+            stop = start + piece.size
+            if self.liveness.can_be_joined(i, piece, out):
+                root = self.liveness.root(piece)
+                if root not in self.placed:
+                    self.place(root, out, start, stop)
+            start = stop
+
+    def place(self, root: Traced, out: Traced, start: int, stop: int) -> None:
+        """Let a root be a part of the vector that it will be joined to."""
+        if out.is_result and out not in self.home:
+            array = np.empty(out.shape, out.dtype)
+            self.settle(out, array, self.names.new("b", value=array))
+            self.bytes += array.nbytes
+        shown = f"{self.names.shown[self.use(out)]}[{start}:{stop}]"
+        part = self.home[out][start:stop].reshape(root.shape)
+        self.settle(root, part, self.names.of(part, "b", shown))
+        self.placed.add(root)
+
+
+def joins_to_vector(call: RecordedCall) -> bool:
+    """Whether a call is concatenate, and gives a vector."""
+    if call.function is not np.concatenate or len(call.args) > 1 or call.options.keys() - {"out"}:
+        return False
+    is_vector = call.target.ndim == 1 and bool(call.target.flags.c_contiguous)
+    return is_vector and type(call.args[0]) in (list, tuple)

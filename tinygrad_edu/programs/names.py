@@ -1,0 +1,72 @@
+"""The names in a program's code, and its lines."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.core.functional import Function
+from tinygrad_edu.programs.calls import ufunc_method
+
+
+class CodeNames:
+    """The objects that names stand for, and how the names are shown.
+
+    The code says `_b0`, and shows `b0`; a parameter of a model is `_s0`, and shows its path.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Any] = {}
+        self.shown: dict[str, str] = {}
+        self.known: dict[Any, str] = {}
+
+    def new(self, letter: str, shown: str = "", value: Any = None) -> str:
+        n = sum(name[1] == letter for name in self.shown)
+        name = f"_{letter}{n}"
+        self.shown[name] = shown or f"{letter}{n}"
+        if value is not None:
+            self.objects[name] = value
+        return name
+
+    def of(self, value: Any, letter: str = "o", shown: str = "") -> str:
+        """The name of an object, always the same."""
+        key = letter, id(value)
+        if key not in self.known:
+            self.known[key] = self.new(letter, shown, value)
+        return self.known[key]
+
+    def constant(self, value: Any) -> str:
+        """The name of what never changes; that of a number shows the number."""
+        if not isinstance(value, np.ndarray) or value.size != 1:
+            otherwise = str(value) if isinstance(value, np.dtype) else ""
+            return self.of(value, "k", getattr(value, "__name__", otherwise))
+        key = value.dtype, value.shape, value.tobytes()
+        if key not in self.known:
+            self.known[key] = self.new("k", f"{value.item()!r:.12}", value)
+        return self.known[key]
+
+    def ones(self, n: int, dtype: Any, *shape: int) -> str:
+        key = "ones", n, dtype, shape
+        if key not in self.known:
+            self.known[key] = self.new("k", "ones", np.ones(n, dtype).reshape(shape or -1))
+        return self.known[key]
+
+    def function(self, f: Function) -> str:
+        """np.dot, np.add.reduce, scatter"""
+        name = getattr(f, "__name__", "f")
+        if ufunc := ufunc_method(f, name):
+            return self.of(f, "f", f"np.{ufunc.__name__}.{name}")
+        return self.of(f, "f", f"np.{name}" if getattr(np, name, None) is f else name)
+
+    def display(self, code: str) -> str:
+        """Code as it is shown."""
+        return re.sub(r"\b_[a-z]\d+\b", lambda match: self.shown[match[0]], code)
+
+
+class Line:
+    """A line of a program: as it runs, as it is shown, and the shape of what it gives."""
+
+    def __init__(self, code: str, shown: str = "", shape: Any = "") -> None:
+        self.code, self.shown, self.shape = code, shown or code, shape

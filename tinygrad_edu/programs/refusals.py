@@ -1,0 +1,118 @@
+"""What `replay` says of a step that it cannot hold: what it did, where, what to write instead.
+
+Each function makes one error; whoever finds the mistake raises it. docs/errors.md#replay has code
+that is refused, and code that works.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_edu.core.errors import described, see
+
+
+class NotReplayable(RuntimeError):
+    """A step that `replay` cannot hold: it would replay something else than what was written."""
+
+
+def refusal(*sentences: str) -> NotReplayable:
+    """The sentences, and where they are explained."""
+    return NotReplayable("".join(sentences) + see("replay"))
+
+
+def value_leaves(what: str, line: str) -> NotReplayable:
+    return refusal(
+        f"{what} takes a value out of the trace, and a replay could not follow it\n  {line}\n  ",
+        "Compute with arrays: np.where(condition, x, y) in place of if; return what is to be ",
+        "printed",
+    )
+
+
+def shape_of_values(function: Any, line: str) -> NotReplayable:
+    name = "indexing by a mask" if function.__name__ == "getitem" else function.__name__
+    return refusal(
+        f"what {name} gives has a shape that depends on values, and a replay has fixed shapes\n  ",
+        f"{line}\n  Write np.where(mask, x, 0.0), or do it outside of the step",
+    )
+
+
+def writes_unseen(array: Any, line: str) -> NotReplayable:
+    return refusal(
+        f"an array {array.shape} that replay does not see is written to\n  {line}\n  ",
+        "Make a new array, z = x + y, or one that is seen, np.zeros_like(x, shape=…); decorate ",
+        "the function that assigns with @opaque, or hold the array where the step names it",
+    )
+
+
+def random_draw(generator: Any, line: str) -> NotReplayable:
+    return refusal(
+        f"random numbers were drawn from {generator!r}, and a replay would repeat them\n  ",
+        f"before {line}\n  ",
+        "Draw within at_replay(lambda: rng.random(shape)), or outside of the step",
+    )
+
+
+def sees_too_much(path: str) -> NotReplayable:
+    return refusal(
+        f"the step can see more than 20,000 things, the last {path}: a replay watches all of ",
+        "them. Name fewer in the step: give it arrays as arguments",
+    )
+
+
+def changes_every_time(path: str) -> NotReplayable:
+    return refusal(
+        f"every call finds something else in {path}\n  A replay would not follow it: keep ",
+        "counters and logs out of the step, or read the number by ",
+        "at_replay(lambda: …, of=its container)",
+    )
+
+
+def calls_differ(a: str, b: str, line: str) -> NotReplayable:
+    return refusal(
+        f"two calls with the same state did different things: {a}, then {b}\n  {line}\n  ",
+        "A number or branch changes that replay cannot see: pass it as an argument, or read it by ",
+        "at_replay(lambda: …)",
+    )
+
+
+def unseen_state(array: Any, line: str) -> NotReplayable:
+    return refusal(
+        f"an array {array.shape} is used and held where replay cannot see it\n  {line}\n  ",
+        "Pass it as an argument, name it in the step, or declare that it never changes: ",
+        "array.flags.writeable = False",
+    )
+
+
+def cannot_take(name: str, x: Any) -> NotReplayable:
+    return refusal(
+        "a replayed step takes arrays, numbers and texts, each as an argument of its own, and ",
+        f"{name} is a {type(x).__name__}",
+    )
+
+
+def cannot_take_leaf(name: str, x: Any) -> NotReplayable:
+    return refusal(
+        f"{name}, {described(x)}, requires a gradient: hand over its array, and make the Tensor ",
+        f"in the step, Tensor({name}, requires_grad=True)",
+    )
+
+
+def cannot_return(x: Any) -> NotReplayable:
+    return refusal(
+        "a replayed step returns Tensors, arrays, and tuples, lists and dicts of them, and ",
+        f"{x!r:.60} came",
+    )
+
+
+def replays_differently(what: str) -> NotReplayable:
+    return refusal(
+        f"replayed, {what} differs from what the step computed: arrays overlap, or change, in a ",
+        "way that replay has not seen",
+    )
+
+
+def no_program() -> NotReplayable:
+    return NotReplayable(
+        "there is no program yet: the first two calls are recorded, the third is the first that "
+        "is replayed"
+    )
