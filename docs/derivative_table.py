@@ -33,7 +33,13 @@ at kinks were computed by the engine. `make table` checks every entry against nu
 to second order.
 """
 
-FILES = ["derivatives.py", "linalg.py", "special.py", "convolution.py"]  # the order of the page
+FILES = [
+    "derivatives.py",
+    "scans.py",
+    "linalg.py",
+    "special.py",
+    "convolution.py",
+]  # the order of the page
 TOLD = tomllib.loads(Path(__file__).with_name("formulas.toml").read_text())
 FORMULAS = {name: told for names, told in TOLD["formulas"].items() for name in names.split()}
 KINKS = {name: told for names, told in TOLD["kinks"].items() for name in names.split()}

@@ -277,6 +277,9 @@ CASES = (
                 st.none() | st.permutations(range(-x.ndim, 0)) | st.permutations(range(x.ndim))
             ),
         ),
+        np.full_like: elementwise(2).filter(
+            lambda case: np.broadcast_shapes(*map(np.shape, case[0])) == np.shape(case[0][0])
+        ),
         np.broadcast_to: with_shape(
             array(SHAPES), lambda x: st.sampled_from([x.shape, (2, *x.shape)])
         ),

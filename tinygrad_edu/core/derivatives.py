@@ -54,8 +54,9 @@ derivative(np.positive, lambda g, z, x: g, symbol="+{}")
 derivative(np.square, lambda g, z, x: g * 2 * x, symbol="{}²")            # (x²)′ = 2x
 derivative(np.sqrt, lambda g, z, x: g / (2 * z),                          # (√x)′ = 1/(2√x), ∞ at 0
            domain=(POSITIVE,), notation="√{}")
-derivative(np.cbrt, lambda g, z, x: g / (3 * z * z), notation="∛{}")      # (∛x)′ = 1/(3 ∛x²), ∞ at 0
-derivative(np.reciprocal, lambda g, z, x: -g * z * z, poles=(0,), notation="1 / {}")  # (1/x)′ = −1/x²
+derivative(np.cbrt, lambda g, z, x: g / (3 * z * z), notation="∛{}")      # (∛x)′ = 1/(3 ∛x²)
+derivative(np.reciprocal, lambda g, z, x: -g * z * z,                     # (1/x)′ = −1/x²
+           poles=(0,), notation="1 / {}")
 derivative(np.hypot, lambda g, z, x, y: g * x * inverse(z),  # ∂√(x² + y²)/∂x = x/z, and 0 at 0
                      lambda g, z, x, y: g * y * inverse(z))
 # fmt: on
@@ -182,18 +183,6 @@ def extreme_vjp(g, z, x, axis=None, *, keepdims=False):
     return chosen * (unreduced(g, axis, keepdims) / ties)
 
 
-def prod_vjp(g, z, x, axis=None, *, keepdims=False):
-    """Each factor receives those before it times those after it: no division, so zeros are fine."""
-    reduced = axes_of(axis, x.ndim)
-    kept = [a for a in range(x.ndim) if a not in reduced]
-    moved = np.transpose(x, [*kept, *reduced])
-    rows = moved.reshape(*moved.shape[: len(kept)], math.prod(x.shape[a] for a in reduced))
-    before = products_before(np.cumprod(rows, -1), -1)
-    after = np.flip(products_before(np.cumprod(np.flip(rows, -1), -1), -1), -1)
-    others = (before * after).reshape(moved.shape)
-    return unreduced(g, axis, keepdims) * np.transpose(others, way_back([*kept, *reduced]))
-
-
 def sum_of(x, axis=None, *, keepdims=False):
     """np.sum by ndarray's method, which has a third of the overhead."""
     return x.sum(axis=axis, keepdims=keepdims)
@@ -202,7 +191,6 @@ def sum_of(x, axis=None, *, keepdims=False):
 derivative(np.sum, sum_vjp, forward=sum_of, notation="∑ {}", on_numbers=sum_of)
 for extreme in (np.max, np.amax, np.min, np.amin):
     derivative(extreme, extreme_vjp)
-derivative(np.prod, prod_vjp, on_numbers=np.prod)
 
 
 @operation
@@ -215,55 +203,6 @@ def norm(x, axis=None, *, keepdims=False):
 derivative(norm, lambda g, z, x, axis=None, *, keepdims=False:                  # ∂|x|/∂x = x/|x|
            unreduced(g * inverse(z), axis, keepdims) * x)
 # fmt: on
-
-# Scans
-
-
-def axis_slice(axis, ndim, start, stop):
-    """The index of a range along one axis."""
-    return (slice(None),) * normalize_axis_index(axis, ndim) + (slice(start, stop),)
-
-
-def shifted(x, axis, fill, steps=1):
-    """x moved `steps` places along an axis, `fill` coming in: xᵢ becomes xᵢ₋₁."""
-    head = x[axis_slice(axis, x.ndim, None, steps)]  # of the shape of what comes in
-    kept = x[axis_slice(axis, x.ndim, None, max(x.shape[axis] - steps, 0))]
-    return concatenate(np.full_like(head, fill), kept, axis=axis)
-
-
-def products_before(running, axis):
-    """The product of all factors before each, from the running product that includes it."""
-    return shifted(running, axis, 1.0)
-
-
-def recurrence(g, a, axis):
-    """r with rᵢ = gᵢ + aᵢ rᵢ₋₁ along an axis: log₂ n steps, each reaches back twice as far."""
-    steps = 1
-    while steps < g.shape[axis]:
-        g, a = g + a * shifted(g, axis, 0.0, steps), a * shifted(a, axis, 0.0, steps)
-        steps *= 2
-    return g
-
-
-def cumsum_vjp(g, z, x, axis=None):
-    """An element is in all sums from its own on: the running sum from the other end."""
-    along = 0 if axis is None else axis
-    return np.flip(np.cumsum(np.flip(g, along), along), along).reshape(x.shape)
-
-
-def cumprod_vjp(g, z, x, axis=None):
-    """xⱼ receives Σᵢ gᵢ ∏ₖ xₖ over i ≥ j and k ≤ i without j: what is before it, times rⱼ.
-
-    rⱼ = gⱼ + xⱼ₊₁ rⱼ₊₁ is a recurrence from the other end.
-    """
-    along = 0 if axis is None else axis
-    factors = shifted(np.flip(x.reshape(z.shape), along), along, 0.0)
-    r = np.flip(recurrence(np.flip(g, along), factors, along), along)
-    return (products_before(z, along) * r).reshape(x.shape)
-
-
-derivative(np.cumsum, cumsum_vjp)
-derivative(np.cumprod, cumprod_vjp)
 
 # Shape and order: the gradient takes the way back
 
@@ -294,6 +233,11 @@ def way_back(axes):
     if axes is None:
         return None
     return [int(axis) for axis in np.argsort([axis % len(axes) for axis in axes])]
+
+
+def axis_slice(axis, ndim, start, stop):
+    """The index of a range along one axis."""
+    return (slice(None),) * normalize_axis_index(axis, ndim) + (slice(start, stop),)
 
 
 def split_gradient(number, g, z, *arrays, axis=0):

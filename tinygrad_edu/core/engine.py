@@ -42,9 +42,9 @@ Values = tuple[Any, ...]
 
 ADDING = threading.Lock()  # whoever adds to the gradients of leaves
 ORDER = itertools.count()  # a Tensor is younger than its inputs: their numbers sort the graph
-# What others may want to know of an operation: how it is written with its arguments, "{} + {}", and
-# in textbooks, "√{}"; the arguments that must not be 0; what does the same to arrays of Tensors; how
-# many multiply-adds it takes, of (z, x, y, …)
+# What others may want to know of an operation: how it is written, "{} + {}", and in textbooks, "√{}";
+# the arguments that must not be 0; what does the same to arrays of Tensors; how many multiply-adds
+# it takes, of (z, x, y, …)
 FACTS = {"symbol", "notation", "poles", "on_numbers", "multiply_adds"}
 NOTHING: dict[str, Any] = {}
 
@@ -57,7 +57,7 @@ class Tensor(ArrayLike):
 
     `data` is a number, an array or lists of numbers; floating point if `requires_grad`.
     `backward()` adds ∂self/∂leaf to the `grad` of every leaf, an array of the leaf's shape and
-    dtype. NumPy's functions and operators work on it: `np.exp(t)`, `t @ u`, `t[0]`, `t.sum(axis=0)`.
+    dtype. NumPy's functions and operators work on it: `np.exp(t)`, `t @ u`, `t[0]`, `t.sum()`.
 
     >>> w = Tensor([1.0, 2.0], requires_grad=True, name="w")
     >>> (w * w).sum().backward()
@@ -206,7 +206,7 @@ class Operation:
         return frozenset(names - {"out"})  # which np.take has, whose signature its partial shows
 
     def check(self, options: dict[str, Any]) -> None:
-        """Options are settings that the partials know; a Tensor is given in its place, not by name."""
+        """Options are settings that the partials know; a Tensor is given in place, not by name."""
         if not self.options.issuperset(options):
             raise errors.unknown_options(self.name, options, self.options)
         for key, value in options.items():

@@ -4,9 +4,9 @@
 
 Arrays in, arrays out. If an input is a Tensor, or f uses a Tensor from outside that requires a
 gradient, the results are recorded Tensors: what comes from outside is a variable like any other. So
-all of these nest: `grad(grad(f))` is f″. `argnums` says which arguments are differentiated, a number or a tuple of numbers. Why reverse
-mode: one backward pass gives the gradient of one number with respect to any number of weights;
-forward mode needs a pass for each weight.
+all of these nest: `grad(grad(f))` is f″. `argnums` says which arguments are differentiated, a
+number or a tuple of numbers. Why reverse mode: one backward pass gives the gradient of one number
+with respect to any number of weights; forward mode needs a pass for each weight.
 """
 
 from __future__ import annotations

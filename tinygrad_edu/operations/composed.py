@@ -68,7 +68,7 @@ def sinc(x):
 
 @composed(np.full_like)
 def full_like(a, fill_value, dtype=None, *, shape=None):
-    """A number, or what broadcasts, in the shape and dtype of an array; it receives the gradient."""
+    """What fills an array of a's shape and dtype; it receives the gradient."""
     like = np.empty_like(plain(a), dtype, shape=shape)
     if not isinstance(fill_value, Tensor):
         return np.full_like(like, fill_value)

@@ -120,7 +120,7 @@ def frame_title(module: ModuleCall, sheet: Sheet) -> str:
     theme = sheet.theme
     name = font_markup(sheet.name(module), 10, theme.ink, bold=True)
     kind = font_markup(f"   {kind_beside_path(module)}", 10, theme.muted)
-    return name + kind + parameter_count(module, count_text(module.parameters, "parameter"), sheet)
+    return name + kind + parameter_markup(module, count_text(module.parameters, "parameter"), sheet)
 
 
 def repeated_title(module: ModuleCall, sheet: Sheet) -> str:
@@ -129,7 +129,7 @@ def repeated_title(module: ModuleCall, sheet: Sheet) -> str:
     name = font_markup(sheet.name(module), 10, theme.ink, bold=True)
     kind = font_markup(kind_beside_path(module), 10, theme.muted)
     times = font_markup(f" × {module.times}", 11, theme.backward, bold=True)
-    count = parameter_count(module, f"{short_count(module.parameters)} parameters", sheet)
+    count = parameter_markup(module, f"{short_count(module.parameters)} parameters", sheet)
     title = tr(td(name)) + tr(td(kind + times + count))
     last = sheet.clusters[module.id][-1]
     if sheet.gradients and last in sheet.sparkling and not last.members:
@@ -142,7 +142,7 @@ def kind_beside_path(module: ModuleCall) -> str:
     return module.kind if module.kind != module.path else ""
 
 
-def parameter_count(module: ModuleCall, words: str, sheet: Sheet) -> str:
+def parameter_markup(module: ModuleCall, words: str, sheet: Sheet) -> str:
     return font_markup(f"   {words}", 9, sheet.theme.muted) if module.parameters else ""
 
 
