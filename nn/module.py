@@ -138,7 +138,7 @@ class Module:
             (
                 "  " * depth(path, modules) + module_title(path, module),
                 shapes(module),
-                parameter_count(module),
+                count_of_parameters(module),
             )
             for path, module in modules.items()
         ]
@@ -225,7 +225,7 @@ def shapes(module: Module) -> str:
     )
 
 
-def parameter_count(module: Module) -> str:
+def count_of_parameters(module: Module) -> str:
     """How many numbers its parameters hold, 13,002; nothing for none."""
     total = sum(p.size for p in module.parameters())
     return f"{total:,}" if total else ""

@@ -30,20 +30,7 @@ PENDING = {
     "tenants": set(),
     "characters": set(),
     "functions": set(),
-    "names": {
-        "Watched",
-        "aligned",
-        "as_array",
-        "between",
-        "count",
-        "cut",
-        "described",
-        "differences",
-        "fits",
-        "inner",
-        "plain",
-        "within",
-    },
+    "names": {"differences"},
 }
 
 
