@@ -38,11 +38,12 @@ class Module:
         )
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        result = self.forward(*args, **options)
-        call = (self, args, options)  # from which a picture knows its Modules
-        for z in [result] if isinstance(result, Tensor) else tensors_in(result):
-            if z.operation and not is_among(z, args) and not is_among(z, options.values()):
-                z.notes += (call,)
+        result, call = self.forward(*args, **options), (self, args, options)
+        for z in (result,) if isinstance(result, Tensor) else tensors_in(result):
+            if z.operation and not (
+                is_among(z, args) or (options and is_among(z, options.values()))
+            ):
+                z.notes += (call,)  # from which a picture knows its Modules
         return result
 
     def members(self) -> Iterator[tuple[str, Module | Tensor]]:
