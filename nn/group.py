@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -43,16 +44,17 @@ class Group:
 
     def current_options(self) -> dict[str, Any]:
         """The options by name, as they are now; a replayed step reads them anew every time."""
-        options = self.options
-        names = [name for name in options if name != "params"]
-        return {name: at_replay(functools.partial(options.get, name), of=options) for name in names}
+        read, options = self.options.get, {}
+        for name in self.options:
+            if name != "params":
+                options[name] = at_replay(functools.partial(read, name), of=self.options)
+        return options
 
     def with_gradients(self) -> list[Tensor]:
         return [p for p in self.parameters if p.grad is not None]
 
-    def units(self) -> Sequence[Tensor | Group]:
-        """What is updated: the Group itself as one vector, or every parameter with a gradient."""
-        parameters = self.with_gradients()
+    def units(self, parameters: list[Tensor]) -> Sequence[Tensor | Group]:
+        """What is updated: the Group itself as one vector, or these, which have a gradient."""
         if self.joins and not self.has_stayed(parameters):
             self.joins, self.is_joined, self.arrays = False, False, []
         if not self.joins:
@@ -67,8 +69,7 @@ class Group:
         """Whether all are there with a gradient, and have the data that they had before."""
         if len(parameters) != len(self.arrays):
             return False
-        pairs = zip(parameters, self.arrays, strict=True)
-        return all(p.data is array for p, array in pairs)
+        return all(map(operator.is_, [p.data for p in parameters], self.arrays))
 
     def join(self) -> None:
         """Move the parameters' numbers into one vector; their data become views of it."""

@@ -38,11 +38,12 @@ class Module:
         )
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        result = self.forward(*args, **options)
-        call = (self, args, options)  # from which a picture knows its Modules
-        for z in [result] if isinstance(result, Tensor) else tensors_in(result):
-            if z.operation and not is_among(z, args) and not is_among(z, options.values()):
-                z.notes += (call,)
+        result, call = self.forward(*args, **options), (self, args, options)
+        for z in (result,) if isinstance(result, Tensor) else tensors_in(result):
+            if z.operation and not (
+                is_among(z, args) or (options and is_among(z, options.values()))
+            ):
+                z.notes += (call,)  # from which a picture knows its Modules
         return result
 
     def members(self) -> Iterator[tuple[str, Module | Tensor]]:
@@ -138,7 +139,7 @@ class Module:
             (
                 "  " * depth(path, modules) + module_title(path, module),
                 shapes(module),
-                parameter_count(module),
+                count_of_parameters(module),
             )
             for path, module in modules.items()
         ]
@@ -225,7 +226,7 @@ def shapes(module: Module) -> str:
     )
 
 
-def parameter_count(module: Module) -> str:
+def count_of_parameters(module: Module) -> str:
     """How many numbers its parameters hold, 13,002; nothing for none."""
     total = sum(p.size for p in module.parameters())
     return f"{total:,}" if total else ""

@@ -90,9 +90,9 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient."""
         for group in self.groups:
-            options = group.current_options()
-            at_replay(functools.partial(self.count, group.with_gradients()), of=self.steps)
-            for p in group.units():
+            options, parameters = group.current_options(), group.with_gradients()
+            at_replay(functools.partial(self.count, parameters), of=self.steps)
+            for p in group.units(parameters):
                 self.update(p, p.grad, **options)
 
     def zero_grad(self) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_edu import Tensor
 
-from .module import Module, depth, held, module_title, parameter_count
+from .module import Module, count_of_parameters, depth, held, module_title
 
 __all__ = ["summary"]
 
@@ -63,7 +63,7 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: DTypeLike = np.f
         (
             "  " * depth(path, modules) + module_title(path, module),
             watched[path].shape,
-            parameter_count(module),
+            count_of_parameters(module),
             with_commas(len(watched[path].recorded)),
             with_commas(sum(map(multiply_adds, watched[path].recorded))),
         )
