@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -80,82 +81,66 @@ def check_gradients(
     real = tuple([number for number, x in enumerate(values) if is_real(x)])
     if not real:
         raise errors.nothing_to_check(inputs)
-    f, arrays = of_chosen(f, real, tuple(values)), [values[number] for number in real]
     names = [input_name(number, inputs[number]) for number in real]
-    if found := disagreement(f, arrays, names, order, tolerance):
-        raise WrongGradient(found, f, arrays)
+    of_reals = of_chosen(f, real, tuple(values))
+    check = Check(of_reals, [values[number] for number in real], names, tolerance)
+    if found := check.failure(order):
+        raise WrongGradient(found, check)
 
 
-def disagreement(
-    f: Callable[..., Any],
-    inputs: list[Array],
-    names: list[str],
-    order: int,
-    tolerance: float,
-    nth: int = 1,
-) -> Comparison | None:
-    """The first gradient that differs, of the `nth` order and `order` − 1 further ones."""
-    z, pullback = vjp(f, *inputs)
-    v = np.random.default_rng(0).normal(size=z.shape)
-    size = np.abs(plain(z) * v).sum()  # of what is rounded
-    for number, (name, x, g) in enumerate(zip(names, inputs, pullback(v), strict=True)):
-        numeric, apart = step_differences(partial(weighted, f, inputs, number, v), x)
-        doubt = apart / 1000 + LOST * max(1.0, size)
-        by, g = "differences", plain(g)
-        found = Comparison(name, f, inputs, number, v, g, numeric, by, tolerance, doubt, nth)
-        if found.wrong.any():
-            return found
-    return next_order(f, inputs, names, order - 1, tolerance, nth + 1, v) if order > 1 else None
+@dataclass(frozen=True)
+class Check:
+    """A function, its inputs and their names; the gradients are compared at this order."""
 
+    f: Callable[..., Any]
+    inputs: list[Array]
+    names: list[str]
+    tolerance: float  # relative
+    order: int = 1
 
-def next_order(
-    f: Callable[..., Any],
-    inputs: list[Array],
-    names: list[str],
-    order: int,
-    tolerance: float,
-    nth: int,
-    v: Array,
-) -> Comparison | None:
-    """The same for all gradients of f at once, as a function of v and of f's inputs."""
-    plainly, recorded = vjp(f, *inputs)[1](v), vjp(f, *map(Tensor, inputs))[1](Tensor(v))
-    by = "the same partials without create_graph"
-    for number, (a, b) in enumerate(zip(recorded, plainly, strict=True)):
-        a, b = plain(a), plain(b)
-        name, doubt = names[number], LOST * max(1.0, np.abs(b).max(initial=0.0))
-        found = Comparison(name, f, inputs, number, v, a, b, by, tolerance, doubt, nth)
-        if found.wrong.any():
-            return found
+    def failure(self, last: int) -> Comparison | None:
+        """The first gradient that differs, at this order or a further one up to the last."""
+        z, pullback = vjp(self.f, *self.inputs)
+        v = np.random.default_rng(0).normal(size=z.shape)
+        gradients, size = [plain(g) for g in pullback(v)], np.abs(plain(z) * v).sum()
+        for number, (x, g) in enumerate(zip(self.inputs, gradients, strict=True)):
+            numeric, apart = step_differences(partial(weighted, self.f, self.inputs, number, v), x)
+            doubt = apart / 1000 + LOST * max(1.0, size)
+            found = Comparison(self, number, v, g, numeric, "differences", doubt, self.order)
+            if found.wrong.any():
+                return found
+        return self.next_failure(v, gradients, last) if self.order < last else None
 
-    def every(v: Any, *inputs: Any) -> Any:
-        return np.concatenate([np.ravel(g) for g in vjp(f, *inputs)[1](v)])
+    def next_failure(self, v: Array, gradients: list[Array], last: int) -> Comparison | None:
+        """The same for the gradients, as functions of v and of the inputs: first all at once."""
+        by = "the same partials without create_graph"
+        recorded = vjp(self.f, *map(Tensor, self.inputs))[1](Tensor(v))
+        for number, (g, expected) in enumerate(zip(recorded, gradients, strict=True)):
+            doubt = LOST * max(1.0, np.abs(expected).max(initial=0.0))
+            found = Comparison(self, number, v, plain(g), expected, by, doubt, self.order + 1)
+            if found.wrong.any():
+                return found
+        every = self.of_gradients("all inputs", v, lambda g: np.concatenate([*map(np.ravel, g)]))
+        failed = every.failure(last)
+        if failed is None or failed.order > every.order:
+            return failed
+        alone = [self.of_gradients(x, v, itemgetter(i)) for i, x in enumerate(self.names)]
+        return next(filter(None, [one.failure(every.order) for one in alone]), failed)
 
-    def one(number: int, v: Any, *inputs: Any) -> Any:
-        return vjp(f, *inputs)[1](v)[number]
+    def of_gradients(self, of: str, v: Array, choose: Callable[..., Any]) -> Check:
+        """A check of some of the gradients, as a function of v and of the inputs."""
+        arriving = "the gradient that arrives" + f" at order {self.order}" * (self.order > 1)
+        names = [f"the gradient of {of} with respect to {x}" for x in (arriving, *self.names)]
 
-    arriving = "the gradient that arrives" + (f" at order {nth - 1}" if nth > 2 else "")
+        def gradients(v: Any, *inputs: Any) -> Any:
+            return choose(vjp(self.f, *inputs)[1](v))
 
-    def differing(f: Callable[..., Any], of: str, order: int) -> Comparison | None:
-        whose = [f"the gradient of {of} with respect to {x}" for x in (arriving, *names)]
-        return disagreement(f, [v, *inputs], whose, order, tolerance, nth)
-
-    whole = differing(every, "all inputs", order)
-    if whole is None or whole.order > nth:
-        return whole
-    alone = (differing(partial(one, number), name, 1) for number, name in enumerate(names))
-    return next(filter(None, alone), whole)
+        return Check(gradients, [v, *self.inputs], names, self.tolerance, self.order + 1)
 
 
 def weighted(f: Callable[..., Any], inputs: list[Array], number: int, v: Array, x: Array) -> float:
     """v·f as a function of one of its inputs."""
     return float((f(*map(Tensor, [*inputs[:number], x, *inputs[number + 1 :]])).data * v).sum())
-
-
-def differ(a: Array, b: Array, tolerance: float) -> Array:
-    """Where a is not b, relative to b's largest element or to 1; NaN differs from everything."""
-    most = tolerance * max(1.0, float(np.abs(b).max(initial=0.0)))
-    different: Array = ~(np.abs(a - b) <= most)
-    return different
 
 
 def input_name(number: int, x: Any) -> str:
@@ -170,32 +155,29 @@ def is_real(x: Any) -> bool:
 
 @dataclass
 class Comparison:
-    """The gradient of v·f with respect to one input: by the partials, and by differences."""
+    """The gradient of v·f with respect to one input, and what it should have been."""
 
-    what: str
-    f: Callable[..., Any]
-    inputs: list[Array]
+    check: Check
     number: int  # of the input
     v: Array
-    analytic: Array
+    analytic: Array  # by the partials
     numeric: Array
     by: str  # how `numeric` was found: "differences"
-    tolerance: float  # relative
-    doubt: Any  # how far off differences may be: their own error, absolute, of each element
+    doubt: Any  # how far off that may be, for each element
     order: int
 
     def __str__(self) -> str:
         a, n = self.analytic[self.place] + 0.0, self.numeric[self.place]
         return (
-            f"{ORDINALS.get(self.order, f'{self.order}th')} order: {self.what}, element "
-            f"{self.place}: the derivative is {a:.9g} by the partials and {n:.9g} by {self.by}; "
-            f"{self.wrong.sum()} of {self.wrong.size} elements differ"
+            f"{ORDINALS.get(self.order, f'{self.order}th')} order: {self.check.names[self.number]}, "
+            f"element {self.place}: the derivative is {a:.9g} by the partials and {n:.9g} by "
+            f"{self.by}; {self.wrong.sum()} of {self.wrong.size} elements differ"
         )
 
     @cached_property
     def wrong(self) -> Array:
         """Which elements differ."""
-        allowed = self.tolerance * np.abs(self.numeric) + self.doubt
+        allowed = self.check.tolerance * np.abs(self.numeric) + self.doubt
         different: Array = ~(np.abs(self.analytic - self.numeric) <= allowed)  # NaN always is
         return different
 
@@ -206,8 +188,8 @@ class Comparison:
 
 
 class WrongGradient(AssertionError):
-    """A gradient that differs, `found` in checking `f` at `inputs`."""
+    """A gradient that differs, `found` in a check."""
 
-    def __init__(self, found: Comparison, f: Callable[..., Any], inputs: list[Array]) -> None:
+    def __init__(self, found: Comparison, check: Check) -> None:
         super().__init__(str(found))
-        self.found, self.f, self.inputs = found, f, inputs
+        self.found, self.check = found, check

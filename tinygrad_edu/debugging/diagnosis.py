@@ -18,10 +18,9 @@ from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.core.engine import Operation, Tensor, chain_rule, plain
 from tinygrad_edu.core.functional import of_chosen, vjp
 from tinygrad_edu.core.gradcheck import (
+    Check,
     Comparison,
     WrongGradient,
-    differ,
-    disagreement,
     numerical_gradient,
     weighted,
 )
@@ -39,7 +38,7 @@ def diagnosed(check: Callable[..., None]) -> Callable[..., None]:
             check(*args, **options)
         except WrongGradient as error:
             suspect = Suspect.of(error.found)
-            raise AssertionError(explained(suspect, error.f, error.inputs)) from None
+            raise AssertionError(explained(suspect, error.check)) from None
 
     return check_and_explain
 
@@ -61,7 +60,7 @@ class Suspect(Comparison):
     @property
     def x(self) -> Array:
         """The input."""
-        return self.inputs[self.number]
+        return self.check.inputs[self.number]
 
     @property
     def error(self) -> float:
@@ -70,13 +69,13 @@ class Suspect(Comparison):
 
     def same(self, a: Array, b: Array) -> bool:
         """Whether a agrees with b, within the tolerance of the check."""
-        return not differ(a, b, self.tolerance).any()
+        return not differ(a, b, self.check.tolerance).any()
 
     def at(self, shift: float) -> float:
         """v·f with the element that differs shifted, in units of max(1, |x|)."""
         shifted = np.array(self.x)
         shifted[self.place] += shift * self.unit
-        return weighted(self.f, self.inputs, self.number, self.v, shifted)
+        return weighted(self.check.f, self.check.inputs, self.number, self.v, shifted)
 
     @property
     def unit(self) -> float:
@@ -89,44 +88,49 @@ class Suspect(Comparison):
 
     def partials(self, v: Array, inputs: list[Array]) -> Array:
         """The gradient by the partials for another v or at other inputs."""
-        return np.asarray(plain(vjp(self.f, *inputs)[1](v)[self.number]))
+        return np.asarray(plain(vjp(self.check.f, *inputs)[1](v)[self.number]))
 
     def differences(self, v: Array, inputs: list[Array]) -> Array:
         """The gradient by differences for another v or at other inputs."""
-        f = functools.partial(weighted, self.f, inputs, self.number, v)
+        f = functools.partial(weighted, self.check.f, inputs, self.number, v)
         return numerical_gradient(f, inputs[self.number])
 
 
-def explained(
-    wrong: Suspect, f: Callable[..., Any], inputs: list[Array], alone: bool = False
-) -> str:
+def differ(a: Array, b: Array, tolerance: float) -> Array:
+    """Where a is not b, relative to b's largest element or to 1; NaN differs from everything."""
+    most = tolerance * max(1.0, float(np.abs(b).max(initial=0.0)))
+    different: Array = ~(np.abs(a - b) <= most)
+    return different
+
+
+def explained(wrong: Suspect, check: Check, alone: bool = False) -> str:
     """What differs, and beneath it why; `alone` if f is a single operation."""
     with np.errstate(all="ignore"):
         try:
-            found = reasons(wrong, f, inputs, alone)
+            found = reasons(wrong, check, alone)
         except (ValueError, ArithmeticError) as error:
             said = ", ".join([str(error), *getattr(error, "__notes__", [])])
             found = [f"cause unknown: f refuses a point nearby: {said}"]
         return "\n".join([str(wrong), *found]).replace("\n", "\n  ")
 
 
-def reasons(wrong: Suspect, f: Callable[..., Any], inputs: list[Array], alone: bool) -> list[str]:
+def reasons(wrong: Suspect, check: Check, alone: bool) -> list[str]:
     """The operations of f that are wrong alone, or else those of its gradient, or else a cause."""
-    steps = [] if alone else operations_of(f, inputs)
-    found = culprits(steps, wrong.order, wrong.tolerance)
+    steps = [] if alone else operations_of(check)
+    found = culprits(steps, wrong.order, wrong.check.tolerance)
     if not found:
         wrong.passed = len(steps)
-    if len(steps) == 1 and len(steps[0][1].inputs) == len(inputs):
+    if len(steps) == 1 and len(steps[0][1].inputs) == len(check.inputs):
         found = []  # f is that operation: don't say it twice
     if not found and wrong.order > 1:
-        steps = operations_of(wrong.f, wrong.inputs)
-        found = culprits(steps, wrong.order - 1, wrong.tolerance)
+        steps = operations_of(wrong.check)
+        found = culprits(steps, wrong.order - 1, wrong.check.tolerance)
     return found or [why(wrong)]
 
 
-def operations_of(f: Callable[..., Any], inputs: list[Array]) -> list[tuple[Operation, Tensor]]:
+def operations_of(check: Check) -> list[tuple[Operation, Tensor]]:
     """The operations that f is made of, with the Tensors that they gave."""
-    root = f(*[Tensor(x, requires_grad=True) for x in inputs])
+    root = check.f(*[Tensor(x, requires_grad=True) for x in check.inputs])
     if not root.requires_grad:
         return []
     return [(z.operation, z) for z, _ in chain_rule(root, np.ones(root.shape)) if z.operation]
@@ -140,9 +144,10 @@ def culprits(steps: list[tuple[Operation, Tensor]], order: int, tolerance: float
         f = of_chosen(functools.partial(operation, **z.options), numbers, z.values[1:])
         inputs = [np.asarray(z.values[1 + n], np.float64) for n in numbers]
         names = [f"argument {n} of {operation.name}" for n in numbers]
-        if wrong := disagreement(f, inputs, names, order, tolerance):
-            suspect = Suspect.of(wrong)
-            found[operation] = f"checked alone, {explained(suspect, f, inputs, alone=True)}"
+        check = Check(f, inputs, names, tolerance)
+        if wrong := check.failure(order):
+            said = explained(Suspect.of(wrong), check, alone=True)
+            found[operation] = f"checked alone, {said}"
     return list(found.values())
 
 
@@ -253,7 +258,7 @@ def not_recorded(c: Suspect) -> str:
 
 def forgets_g(c: Suspect) -> str:
     """A pullback is linear in the gradient that arrives: of 0 it makes 0."""
-    left = c.partials(0 * c.v, c.inputs)
+    left = c.partials(0 * c.v, c.check.inputs)
     if c.same(left, np.zeros_like(left)):
         return ""
     return (
@@ -266,7 +271,7 @@ def transposed(c: Suspect) -> str:
     """The gradient would be right transposed, or if g were."""
     if is_square(c.numeric) and c.same(c.analytic, c.numeric.mT):
         return "transposed: the partials give the transpose of what differences give"
-    if is_square(c.v) and c.same(c.analytic, c.differences(c.v.mT, c.inputs)):
+    if is_square(c.v) and c.same(c.analytic, c.differences(c.v.mT, c.check.inputs)):
         return (
             "transposed: the partials would be right if gᵀ arrived, "
             "not g: is it transposed, or summed over the other axis?"
@@ -288,7 +293,7 @@ def one_summand(c: Suspect) -> str:
             alone = np.zeros_like(c.v)
             index = (slice(None),) * axis + (i,)
             alone[index] = c.v[index]
-            if c.same(c.analytic[c.wrong], c.differences(alone, c.inputs)[c.wrong]):
+            if c.same(c.analytic[c.wrong], c.differences(alone, c.check.inputs)[c.wrong]):
                 return (
                     f"a missing sum: the partials give what index {i} of axis "
                     f"{axis} of the result contributes, one of {size} summands: "
@@ -302,7 +307,7 @@ def factor(c: Suspect) -> str:
 
     The point nearby is asked because a single number is always a multiple of another.
     """
-    near = [np.asarray(x + 0.01) for x in c.inputs]
+    near = [np.asarray(x + 0.01) for x in c.check.inputs]
     ratio = proportion(c.analytic, c.numeric)
     if not c.same(c.partials(c.v, near), ratio * c.differences(c.v, near)):
         return ""
@@ -325,7 +330,7 @@ def sizes_added(c: Suspect) -> list[int]:
     """
     if c.v.size == c.x.size:
         return []
-    return sorted({size for x in (c.v, *c.inputs) for size in (*x.shape, x.size) if size > 1})
+    return sorted({size for x in (c.v, *c.check.inputs) for size in (*x.shape, x.size) if size > 1})
 
 
 def proportion(a: Array, b: Array) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 
 from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.core.engine import Tensor, plain
-from tinygrad_edu.core.gradcheck import differ
+from tinygrad_edu.debugging.diagnosis import differ
 from tinygrad_edu.exercises.exercise import AnyFunction, Exercise
 from tinygrad_edu.exercises.files import TO_DO
 
