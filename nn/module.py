@@ -38,12 +38,18 @@ class Module:
         )
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        result, call = self.forward(*args, **options), (self, args, options)
-        for z in (result,) if isinstance(result, Tensor) else tensors_in(result):
-            if z.operation and not (
-                is_among(z, args) or (options and is_among(z, options.values()))
-            ):
-                z.notes += (call,)  # from which a picture knows its Modules
+        result = self.forward(*args, **options)
+        for x in args:
+            if x is result or isinstance(x, CONTAINERS):
+                break
+        else:
+            if isinstance(result, Tensor) and not options:  # the usual case
+                if result.operation:
+                    result.notes += ((self, args, options),)
+                return result
+        for z in tensors_in(result) - tensors_in((args, options)):  # what was not handed through
+            if z.operation:
+                z.notes += ((self, args, options),)
         return result
 
     def members(self) -> Iterator[tuple[str, Module | Tensor]]:
@@ -175,18 +181,8 @@ def can_be_loaded(array: Array, x: Tensor) -> bool:
     return array.shape == x.shape and np.can_cast(array.dtype, x.dtype, "same_kind")
 
 
-def tensors_in(value: Any) -> list[Tensor]:
-    return [x for _, x in held(value, "") if isinstance(x, Tensor)]
-
-
-def is_among(z: Tensor, values: Iterable[Any]) -> bool:
-    """Whether a Tensor is one of the values, or in a list, tuple or dict among them."""
-    for x in values:
-        if x is z:
-            return True
-        if isinstance(x, CONTAINERS) and is_among(z, x.values() if isinstance(x, dict) else x):
-            return True
-    return False
+def tensors_in(value: Any) -> set[Tensor]:
+    return {x for _, x in held(value, "") if isinstance(x, Tensor)}
 
 
 def unique(named: Iterable[tuple[str, Member]]) -> Iterator[tuple[str, Member]]:

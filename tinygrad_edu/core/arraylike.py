@@ -42,8 +42,8 @@ def method(function: Callable[..., Any]) -> Method:
 def operators(function: Callable[..., Any]) -> tuple[Method, Method]:
     """tensor / 2.0, and with self on the right 2.0 / tensor."""
     return (
-        lambda self, other: REGISTRY[function].__call__(self, other),
-        lambda self, other: REGISTRY[function].__call__(other, self),
+        lambda self, other: REGISTRY[function].call((self, other)),
+        lambda self, other: REGISTRY[function].call((other, self)),
     )
 
 
@@ -105,7 +105,8 @@ class ArrayLike:
     (__mod__, __rmod__), __imod__ = operators(np.remainder), in_place(np.remainder)
     (__pow__, __rpow__), __ipow__ = operators(np.power), in_place(np.power)
     (__matmul__, __rmatmul__), __imatmul__ = operators(np.matmul), in_place(np.matmul)
-    (__floordiv__, __rfloordiv__) = operators(np.floor_divide)
+    __floordiv__ = method(np.floor_divide)
+    __rfloordiv__ = lambda self, other: apply(np.floor_divide, other, self)  # noqa: E731
     __neg__, __pos__ = method(np.negative), method(np.positive)
     __abs__, __round__ = method(np.absolute), method(np.round)
     __eq__, __ne__ = method(np.equal), method(np.not_equal)
