@@ -323,9 +323,9 @@ def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
         gradient = root.dtype.type(1) if root.ndim == 0 else np.ones(root.shape, root.dtype)
     elif np.shape(gradient) != root.shape:
         raise errors.gradient_does_not_fit(root, gradient)
-    else:
-        gradient = gradient if create_graph else as_array(plain(gradient), root.dtype)[()]
-    return as_tensor(gradient) if create_graph else gradient
+    if create_graph:
+        return as_tensor(gradient)
+    return as_array(plain(gradient), root.dtype)[()]
 
 
 def values_as_tensors(z: Tensor) -> Values:
@@ -382,9 +382,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 @functools.lru_cache(maxsize=32)
 def ones(n: int, dtype: Any) -> Array:
     """(1, … 1), never to be changed."""
-    array = np.ones(n, dtype)
-    array.flags.writeable = False
-    return array
+    return np.ones(n, dtype)
 
 
 # Tensors of what is known to be good
