@@ -1,7 +1,7 @@
-"""Why a gradient and differences disagree: each known cause is looked for, and named with evidence.
+"""Why a gradient and differences disagree: look for each known cause, and name it with evidence.
 
-A cause is a function of a `Suspect`. It returns a sentence, or "" if the numbers don't support it.
-First come the causes that make the differences themselves doubtful, then what breaks a partial.
+A cause is a function of a `Suspect`. It returns a sentence, or "" if the numbers do not support it.
+First come the causes that make the differences themselves doubtful, then mistakes in a partial.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SHRINKING = STEPS[3:6]  # the step of the check, and two smaller ones
 
 
 def diagnosed(check: Callable[..., None]) -> Callable[..., None]:
-    """A check of gradients that also says why they differ."""
+    """Make a check of gradients also say why they differ."""
 
     @functools.wraps(check)
     def check_and_explain(*args: Any, **options: Any) -> None:
@@ -51,16 +51,16 @@ check_gradients = diagnosed(gradcheck.check_gradients)
 class Suspect(Comparison):
     """A gradient that differs, and what can be asked about it."""
 
-    passed: int = 0  # how many operations f is made of, if each is right when it is checked alone
+    passed: int = 0  # the number of operations of f, if each is right when it is checked alone
 
     @classmethod
     def of(cls, found: Comparison) -> Suspect:
-        """The comparison, to be asked about."""
+        """A Suspect with the fields of a comparison."""
         return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
 
     @property
     def x(self) -> Array:
-        """The input."""
+        """The input whose gradient differs."""
         return self.inputs[self.number]
 
     @property
@@ -73,26 +73,26 @@ class Suspect(Comparison):
         return not differ(a, b, self.tolerance).any()
 
     def at(self, shift: float) -> float:
-        """v·f with the element that differs shifted, in units of max(1, |x|)."""
+        """v·f after a shift of the element that differs, in units of max(1, |x|)."""
         shifted = np.array(self.x)
         shifted[self.place] += shift * self.unit
         return weighted(self.f, self.inputs, self.number, self.v, shifted)
 
     @property
     def unit(self) -> float:
-        """What a step is measured in."""
+        """The unit of a step, max(1, |x|), where x is the element that differs."""
         return max(1.0, abs(float(self.x[self.place])))
 
     def quotient(self, h: float) -> float:
-        """The difference quotient over 2h."""
+        """The difference quotient of v·f over 2h."""
         return (self.at(h) - self.at(-h)) / (2 * h * self.unit)
 
     def partials(self, v: Array, inputs: list[Array]) -> Array:
-        """The gradient by the partials for another v or at other inputs."""
+        """The gradient by the partials, for this v and at these inputs."""
         return np.asarray(plain(vjp(self.f, *inputs)[1](v)[self.number]))
 
     def differences(self, v: Array, inputs: list[Array]) -> Array:
-        """The gradient by differences for another v or at other inputs."""
+        """The gradient by differences, for this v and at these inputs."""
         f = functools.partial(weighted, self.f, inputs, self.number, v)
         return numerical_gradient(f, inputs[self.number])
 
@@ -100,7 +100,7 @@ class Suspect(Comparison):
 def explained(
     wrong: Suspect, f: Callable[..., Any], inputs: list[Array], alone: bool = False
 ) -> str:
-    """What differs, and beneath it why; `alone` if f is a single operation."""
+    """What differs, and below it why; `alone` says that f is a single operation."""
     with np.errstate(all="ignore"):
         try:
             found = reasons(wrong, f, inputs, alone)
@@ -111,13 +111,13 @@ def explained(
 
 
 def reasons(wrong: Suspect, f: Callable[..., Any], inputs: list[Array], alone: bool) -> list[str]:
-    """The operations of f that are wrong alone, or else those of its gradient, or else a cause."""
+    """The operations of f that are wrong alone; or else those of its gradient; or else a cause."""
     steps = [] if alone else operations_of(f, inputs)
     found = culprits(steps, wrong.order, wrong.tolerance)
     if not found:
         wrong.passed = len(steps)
     if len(steps) == 1 and len(steps[0][1].inputs) == len(inputs):
-        found = []  # f is that operation: don't say it twice
+        found = []  # f is this operation: do not say it twice
     if not found and wrong.order > 1:
         steps = operations_of(wrong.f, wrong.inputs)
         found = culprits(steps, wrong.order - 1, wrong.tolerance)
@@ -125,7 +125,7 @@ def reasons(wrong: Suspect, f: Callable[..., Any], inputs: list[Array], alone: b
 
 
 def operations_of(f: Callable[..., Any], inputs: list[Array]) -> list[tuple[Operation, Tensor]]:
-    """The operations that f is made of, with the Tensors that they gave."""
+    """The operations that f is made of, each with the Tensor that it gave."""
     root = f(*[Tensor(x, requires_grad=True) for x in inputs])
     if not root.requires_grad:
         return []
@@ -133,7 +133,7 @@ def operations_of(f: Callable[..., Any], inputs: list[Array]) -> list[tuple[Oper
 
 
 def culprits(steps: list[tuple[Operation, Tensor]], order: int, tolerance: float) -> list[str]:
-    """What is wrong with each operation that fails alone, with the arguments that it had."""
+    """Check each operation alone, at the arguments that it had; say what is wrong with it."""
     found: dict[Operation, str] = {}
     for operation, z in steps:
         numbers = tuple(sorted({number for number, x in z.inputs if x.requires_grad}))
@@ -152,11 +152,11 @@ def why(c: Suspect) -> str:
     return next(found, "cause unknown: none of the usual ones fits these numbers")
 
 
-# The differences are not to be trusted
+# Causes for which the differences are not to be trusted
 
 
 def other_on_tensors(c: Suspect) -> str:
-    """The partials were compared with themselves, run on arrays, and not with differences."""
+    """The partials give one gradient on Tensors, and another one on arrays."""
     if c.by == "differences":
         return ""
     return (
@@ -209,7 +209,7 @@ def kink(c: Suspect) -> str:
 def wrong_step(c: Suspect) -> str:
     """The quotient changes with the step, by as much as the gradient differs.
 
-    If it changes more for smaller steps, it is rounding.
+    If it changes more for smaller steps, the cause is rounding.
     """
     smaller = [c.quotient(h) for h in SHRINKING[1:]]
     changes = abs(smaller[0] - c.numeric[c.place]), abs(smaller[1] - smaller[0])
@@ -228,11 +228,11 @@ def wrong_step(c: Suspect) -> str:
     )
 
 
-# A partial is not right
+# Causes for which a partial is not right
 
 
 def not_recorded(c: Suspect) -> str:
-    """The record misses a way by which f, or its gradient, depends on the input."""
+    """f, or its gradient, depends on the input in a way that was not recorded."""
     lacks = f"lacks {c.numeric[c.place] - c.analytic[c.place]:.6g} of {c.numeric[c.place]:.6g}"
     hint = "was x.data or np.asarray(x) used for x?"
     if c.order > 1 and not c.passed:
@@ -252,7 +252,7 @@ def not_recorded(c: Suspect) -> str:
 
 
 def forgets_g(c: Suspect) -> str:
-    """A pullback is linear in the gradient that arrives: of 0 it makes 0."""
+    """The partials do not give 0 when 0 arrives, as a function that is linear in g would."""
     left = c.partials(0 * c.v, c.inputs)
     if c.same(left, np.zeros_like(left)):
         return ""
@@ -263,7 +263,7 @@ def forgets_g(c: Suspect) -> str:
 
 
 def transposed(c: Suspect) -> str:
-    """The gradient would be right transposed, or if g were."""
+    """The gradient is right but for a transpose of itself or of g."""
     if is_square(c.numeric) and c.same(c.analytic, c.numeric.mT):
         return "transposed: the partials give the transpose of what differences give"
     if is_square(c.v) and c.same(c.analytic, c.differences(c.v.mT, c.inputs)):
@@ -275,12 +275,12 @@ def transposed(c: Suspect) -> str:
 
 
 def is_square(x: Array) -> bool:
-    """Whether its transpose has the same shape, and may be another."""
+    """Whether the transpose of x has the same shape, and may differ from x."""
     return x.ndim > 1 and x.shape[-1] == x.shape[-2] > 1
 
 
 def one_summand(c: Suspect) -> str:
-    """What was used several times gets the sum of as many gradients; here one of them is left."""
+    """A value that was used n times has received one of n gradients, and not their sum."""
     if not c.analytic[c.wrong].any():
         return ""
     for axis, size in enumerate(c.v.shape):
@@ -300,7 +300,7 @@ def one_summand(c: Suspect) -> str:
 def factor(c: Suspect) -> str:
     """The partials are a multiple of what differences give, here and at a point nearby.
 
-    The point nearby is asked because a single number is always a multiple of another.
+    The second point is needed because one number is always a multiple of another.
     """
     near = [np.asarray(x + 0.01) for x in c.inputs]
     ratio = proportion(c.analytic, c.numeric)
@@ -319,9 +319,9 @@ def factor(c: Suspect) -> str:
 
 
 def sizes_added(c: Suspect) -> list[int]:
-    """How many numbers may have been added: any size of f's inputs and its result, least first.
+    """How many numbers may have been added: the sizes of f's inputs and result, least first.
 
-    None where as many come out as go in.
+    The list is empty if f gives as many numbers as the input has.
     """
     if c.v.size == c.x.size:
         return []
@@ -329,7 +329,7 @@ def sizes_added(c: Suspect) -> list[int]:
 
 
 def proportion(a: Array, b: Array) -> float:
-    """The r for which r b is nearest to a."""
+    """The number r for which r·b is nearest to a."""
     return float((a * b).sum() / (b * b).sum())
 
 
