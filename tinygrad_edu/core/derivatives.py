@@ -162,7 +162,7 @@ def axes_of(axis, ndim):
 
 
 def unreduced(g, axis, keepdims):
-    """A reduced array with its reduced axes back, of size 1, so that it broadcasts to the original."""
+    """A reduced array with its reduced axes back, of size 1: it broadcasts to the original."""
     return g if axis is None or keepdims else np.expand_dims(g, axis)
 
 
@@ -264,7 +264,7 @@ def stack(*arrays, axis=0):
 
 @operation
 def scatter(*pieces, indices, shape):
-    """Zeros of a shape, to which each piece is added at its index; a place named twice gets both."""
+    """Zeros of a shape, with each piece added at its index; a place named twice gets both."""
     z = np.empty_like(pieces[0], shape=shape)  # np.zeros_like is three times slower for a scalar
     z[...] = 0
     for piece, index in zip(pieces, indices, strict=True):

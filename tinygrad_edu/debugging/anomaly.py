@@ -88,7 +88,7 @@ class WatchedOperation(Operation):
         return functools.partial(self.checked, known, number) if RECORDING.get() else known
 
     def checked(self, known: Partial, number: int, g: Any, *values: Any, **options: Any) -> Any:
-        """Run the partial; raise if one of its arrays was changed, or if the gradient is not finite."""
+        """Run the partial; raise if its arrays were changed, or if the gradient is not finite."""
         arrays = tuple([plain(x) for x in values])
         used = {id(x) for _, x in arrays_in(arrays)}  # an array that was replaced since may change
         for place, x, copy in self.copies:
@@ -161,7 +161,7 @@ def remedy(call: WatchedOperation, arrays: Values) -> str:
 
 
 def interval_condition(name: str, low: float, high: float) -> str:
-    """The condition as code: `x > 0`, or `((x > 0) & (x < 1))`."""
+    """The condition as code: `x > 0`, or `(x > 0) & (x < 1)`."""
     bounds = [f"{name} > {low:g}"] if np.isfinite(low) else []
     if np.isfinite(high):
         bounds.append(f"{name} < {high:g}")
@@ -209,7 +209,7 @@ def bad_in(x: Any) -> str:
 
 
 def arrays_in(values: Values) -> Iterator[tuple[int, Any]]:
-    """Yield each array and the number of its value: the index in z[rows, columns] has two arrays."""
+    """Yield each array with the number of its value: an index z[rows, columns] has two."""
     for number, value in enumerate(values):
         for x in value if isinstance(value, tuple) else (value,):
             if isinstance(x, np.ndarray):

@@ -294,7 +294,7 @@ def pad_with(x, pad_width, mode="constant", *, constant_values=0):
 
 
 def split_like(numpys_split):
-    """A function that cuts x where NumPy's cuts the numbers 0, 1, 2 …, the positions on the axis."""
+    """A function that cuts x where NumPy's cuts the positions 0, 1, 2 … along the axis."""
 
     def split_array(x, indices_or_sections, axis=0):
         (axis,) = axes_of(axis, x.ndim)

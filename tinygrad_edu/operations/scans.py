@@ -53,7 +53,7 @@ def cumsum_vjp(g, z, x, axis=None):
 def cumprod_vjp(g, z, x, axis=None):
     """∂L/∂xⱼ = (x₀ ⋯ xⱼ₋₁) rⱼ, where rⱼ = gⱼ + xⱼ₊₁ rⱼ₊₁.
 
-    For i ≥ j, zᵢ = (x₀ ⋯ xⱼ₋₁) xⱼ (xⱼ₊₁ ⋯ xᵢ), and rⱼ = Σᵢ gᵢ (xⱼ₊₁ ⋯ xᵢ): a recurrence from the end.
+    For i ≥ j, zᵢ = (x₀ ⋯ xⱼ₋₁) xⱼ (xⱼ₊₁ ⋯ xᵢ). So rⱼ = Σᵢ gᵢ (xⱼ₊₁ ⋯ xᵢ), found from the end.
     """
     along = 0 if axis is None else axis
     factors = shifted(np.flip(x.reshape(z.shape), along), along, 0.0)
