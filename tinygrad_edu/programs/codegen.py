@@ -150,7 +150,7 @@ class Code:
         return self.assign(call, f"{x} {symbol} {y}")
 
     def summed(self, i: int, call: RecordedCall) -> bool:
-        """A sum over one axis of a matrix, or of everything, is a product with ones: 3 times faster."""
+        """A sum over an axis of a matrix, or of all, is a product with ones: 3 times faster."""
         ufunc, axis, keepdims = reduction_by(call) or (None, None, False)
         if self.exact or ufunc is not np.add:
             return False
@@ -281,7 +281,7 @@ class Code:
         operands: Sequence[Traced] = (),
         then: Sequence[str] = (),
     ) -> bool:
-        """Write function(*args, out, *then): out is a buffer, or the array that the call writes to."""
+        """Write function(*args, out, *then): out is a buffer, or what the call writes to."""
         z, name = call.target, self.names.function(function)
         out = self.use(z) if call.written is not None else self.buffers.target(z, i, [*operands])
         given = [*args, f"out={out}" if function in OUT_BY_KEYWORD else out, *then]

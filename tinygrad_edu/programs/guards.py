@@ -80,7 +80,7 @@ class Guards:
         return f"{text} is {'' if place.value is None else 'not '}None"
 
     def equal(self, text: str, x: Any) -> str:
-        """Code that asks whether `text` still gives x: the same object, or an equal number or text."""
+        """Code that asks whether `text` still gives x itself, or an equal number or text."""
         if x is None or isinstance(x, bool):
             return f"{text} is {x}"
         name = self.names.of(x)

@@ -65,7 +65,7 @@ class Recording:
         return returned
 
     def returned_leaf(self, z: Any) -> Any:
-        """One leaf of what the function returns; a Tensor that it computed goes on without its graph."""
+        """A leaf of what the function returns; a Tensor that it computed loses its graph."""
         if isinstance(z, Tensor) and id(z) not in self.state.seen:
             return ReturnedTensor(z.data)
         if isinstance(z, ATOMS | Tensor | np.ndarray | Traced | LiveNumber):
