@@ -67,7 +67,7 @@ HERE = __path__[0]
 
 
 class Beside:
-    """Finds `tinygrad_edu.nn` in a clone, where nn/ stands beside this folder."""
+    """Find `tinygrad_edu.nn` in a clone, where nn/ stands beside this folder."""
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
@@ -77,10 +77,10 @@ class Beside:
 
 
 if not os.path.isdir(os.path.join(HERE, "nn")):
-    sys.meta_path.insert(0, Beside)  # before an editable install of another clone
+    sys.meta_path.insert(0, Beside)  # first, or an editable install of another clone would win
 
-# What many programs never ask for, and the module that it comes with when it is first asked for:
-# importing stays quick
+# Public names that many programs never use, and the modules that define them. Each is imported when
+# it is first used, so that importing the package is quick
 LATER = {
     "check_gradients": "debugging.diagnosis",
     "detect_anomaly": "debugging.anomaly",
@@ -92,10 +92,10 @@ LATER = {
     "stepper": "graph",
 }
 
-if not TYPE_CHECKING:  # a type checker knows the imports above, and that there are no other names
+if not TYPE_CHECKING:  # so a type checker reports a name that is not imported above
 
     def __getattr__(name: str) -> Any:
-        """One of these names, or a folder of the package."""
+        """Import a name of LATER, or nn or graph, when it is first used."""
         if name in ("nn", "graph"):
             return importlib.import_module(f"tinygrad_edu.{name}")
         if name not in LATER:

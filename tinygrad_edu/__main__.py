@@ -1,4 +1,4 @@
-"""`python -m tinygrad_edu` says what there is to read, to use and to learn with."""
+"""`python -m tinygrad_edu` lists what there is to read, to use and to learn with."""
 
 import importlib
 import inspect
@@ -21,7 +21,7 @@ GROUPS = {
     "programs": "Run it again",
     "core.marks": "Run it again",
     "module": "Build with it",
-}  # where a name is defined, and what it is for
+}  # where a name is defined ↦ what it is for
 
 
 def first_line(documented: object, width: int) -> str:
@@ -32,7 +32,7 @@ def first_line(documented: object, width: int) -> str:
 
 
 def purpose(value: object) -> str:
-    """What a public name is for, by where it is defined."""
+    """What a public name is for: the module that defines it decides."""
     if isinstance(value, ModuleType):
         return GROUPS["module"]
     home = str(getattr(value, "__module__", "")).removeprefix("tinygrad_edu.")
@@ -40,7 +40,7 @@ def purpose(value: object) -> str:
 
 
 def name_table(rows: dict[str, object]) -> list[str]:
-    """A line each: the name, and the first sentence about it."""
+    """One line for each name, with the first sentence about it."""
     left = max(map(len, rows)) + 2
     return [f"  {name:<{left}}{first_line(value, 96 - left)}" for name, value in rows.items()]
 
@@ -86,5 +86,5 @@ def overview() -> str:
 
 if __name__ == "__main__":
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # ∂ is ? where it cannot be printed
+        sys.stdout.reconfigure(errors="replace")  # where ∂ cannot be printed, print ?
     print(overview())

@@ -1,7 +1,7 @@
 """What makes a Tensor behave as an array: operators, methods, conversions, NumPy's two protocols.
 
-Operators and methods are NumPy functions with the Tensor as their first argument: a look-up in
-`REGISTRY`, which derivatives.py and the files of operations/ fill.
+`t.sum()` is np.sum(t), and `t + u` is np.add(t, u): each is a look-up in `REGISTRY`, which
+derivatives.py and the files of operations/ fill.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REGISTRY: dict[Callable[..., Any], Any] = {}  # NumPy's function ↦ what runs w
 
 
 def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """Call a function on Tensors: what the registry holds for it runs."""
+    """Call a function on Tensors: what `REGISTRY` holds for it runs."""
     run = REGISTRY.get(function)
     if run is None:
         raise errors.no_derivative(function)
@@ -30,7 +30,7 @@ def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
 
 def method(function: Callable[..., Any]) -> Method:
-    """A method or operator of Tensor that is a NumPy function with self as its first argument."""
+    """A method or operator of Tensor: a NumPy function with self as its first argument."""
 
     def call(self: Any, *args: Any, **options: Any) -> Any:
         return apply(function, self, *args, **options)
@@ -40,7 +40,7 @@ def method(function: Callable[..., Any]) -> Method:
 
 
 def operators(function: Callable[..., Any]) -> tuple[Method, Method]:
-    """tensor / 2.0, and with self on the right 2.0 / tensor."""
+    """Two methods: for tensor / 2.0, and for 2.0 / tensor, where self is on the right."""
     return (
         lambda self, other: REGISTRY[function].call((self, other)),
         lambda self, other: REGISTRY[function].call((other, self)),
@@ -48,7 +48,7 @@ def operators(function: Callable[..., Any]) -> tuple[Method, Method]:
 
 
 def in_place(function: Callable[..., Any]) -> Method:
-    """`z += 1` makes a new Tensor; of a parameter it is refused, since the parameter would stay."""
+    """`z += 1` gives a new Tensor; for a parameter p, `p += 1` is refused: p would not change."""
 
     def call(self: Any, other: Any) -> Any:
         if self.requires_grad and self.operation is None:
@@ -63,11 +63,11 @@ class ArrayLike:
 
     __slots__ = ()
     __hash__ = object.__hash__
-    data: Any  # an array, or the number of NumPy's that a function gave
+    data: Any  # an array, or one of NumPy's numbers
     name: str | None
     operation: Any
     requires_grad: bool
-    relu: Method  # as the three below, from operations/special.py
+    relu: Method  # set by operations/special.py, as are the three below
     sigmoid: Method
     softmax: Method
     log_softmax: Method
@@ -128,11 +128,11 @@ class ArrayLike:
     # fmt: on
 
     def reshape(self, *shape: Any) -> Any:
-        """reshape(2, 3) or reshape((2, 3)); one size may be -1."""
+        """Write reshape(2, 3) or reshape((2, 3)); one size may be -1."""
         return apply(np.reshape, self, shape[0] if len(shape) == 1 else shape)
 
     def transpose(self, *axes: Any) -> Any:
-        """transpose(), transpose(1, 0) or transpose((1, 0))."""
+        """Write transpose(), transpose(1, 0) or transpose((1, 0))."""
         return apply(np.transpose, self, axes[0] if len(axes) == 1 else axes or None)
 
     # Items
@@ -156,22 +156,22 @@ class ArrayLike:
     # Out of the graph
 
     def numpy(self) -> Array:
-        """The data as an array, outside the graph; the Tensor's own, not a copy."""
+        """Return the data as an array outside the graph: the Tensor's own, not a copy."""
         array: Array = as_array(self.data)
         return array
 
     def tolist(self) -> Any:
-        """The data as numbers in lists."""
+        """Return the data as numbers in lists."""
         return self.data.tolist()
 
     def item(self) -> float:
-        """The one number that it holds."""
+        """Return the one number that the Tensor holds; while a derivative is taken, refuse."""
         if self.requires_grad and TRANSFORMING.get():
             raise errors.number_leaves(self)
         return self.only()
 
     def only(self) -> float:
-        """The one number, to decide on or to print."""
+        """Return the one number for a decision or a print, of which a derivative misses nothing."""
         if self.size != 1:
             raise errors.not_one_number(self)
         number: float = self.data.item()
@@ -221,9 +221,9 @@ class ArrayLike:
 
 
 def as_array(x: Any, dtype: Any = None) -> Any:
-    """np.asarray; what is no ndarray but follows NumPy's protocols is kept as it is.
+    """np.asarray(x), but an array of another library that follows NumPy's protocols stays itself.
 
-    So a Tensor's data may be an array of another library.
+    So a Tensor's data may be such an array.
     """
     if isinstance(x, np.ndarray) or not follows_numpy(x):
         return np.asarray(x, dtype)
@@ -233,12 +233,12 @@ def as_array(x: Any, dtype: Any = None) -> Any:
 
 
 def follows_numpy(x: Any) -> bool:
-    """Whether NumPy's functions, given x, ask x what to do."""
+    """Whether NumPy's functions ask x what to do when they are given x."""
     return hasattr(type(x), "__array_function__")
 
 
 def real_numbers(data: Any) -> Array:
-    """Data as an array of real numbers; a TypeError if they are none."""
+    """The data as an array of real numbers; TypeError if they are something else."""
     try:
         array: Array = as_array(data)
     except ValueError:

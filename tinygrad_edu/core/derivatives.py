@@ -2,11 +2,10 @@
 
 2 of 4; before: engine.py; next: functional.py.
 
-`g` is the gradient that has arrived, ∂L/∂z; `z` the result, z = f(x, y); a partial gives ∂L/∂x or
-∂L/∂y. Broadcasting, dtypes and adding up are the engine's: in a partial shapes are as if nothing
-had been broadcast: the engine sums what was repeated. Every partial is itself made of functions of
-this table, so it can be differentiated again. At kinks the values are PyTorch's. Arguments without
-types are arrays, or Tensors where a partial is differentiated again.
+`z` is the result, z = f(x, y), and `g` the gradient that has arrived, ∂L/∂z; a partial gives ∂L/∂x
+or ∂L/∂y. Broadcasting, dtypes and adding up are the engine's work: no partial thinks of them. Each
+partial is itself made of functions of this table, so it can be differentiated again: its arguments
+are arrays, or then Tensors. At kinks the values are PyTorch's.
 """
 
 from __future__ import annotations
@@ -63,14 +62,14 @@ derivative(np.hypot, lambda g, z, x, y: g * x * inverse(z),  # ∂√(x² + y²)
 
 
 def exponent_minus_one(x, y):
-    """y − 1, but 0 where x and y are both 0, so that 0 · 0⁻¹ is 0."""
+    """y − 1, but 0 where x and y are both 0: there y xʸ⁻¹ would be 0 · 0⁻¹, and is to be 0."""
     if isinstance(y, int | float) and y:
         return y - 1
     return y - 1.0 * ((x != 0) | (y != 0))
 
 
 def inverse(x, bound=0.0):
-    """1/x, but 0 where |x| ≤ bound, and so are its derivatives: for lengths that may be 0."""
+    """1/x, but 0 where |x| ≤ bound, with derivatives 0 there: for lengths that may be 0."""
     none = np.absolute(x) <= bound
     return np.where(none, 0.0, 1 / np.where(none, 1.0, x))
 
@@ -109,7 +108,7 @@ derivative(np.arctanh, lambda g, z, x: g / (1 - x * x), domain=(UNIT,))  # (arta
 for to_radians in (np.deg2rad, np.radians): derivative(to_radians, lambda g, z, x: g * DEGREE)
 for to_degrees in (np.rad2deg, np.degrees): derivative(to_degrees, lambda g, z, x: g / DEGREE)
 
-# Kinks: a tie is shared equally; clip passes the gradient on at its bounds
+# Kinks: arguments that tie share the gradient equally; at its bounds clip passes it on
 
 for absolute in (np.absolute, np.fabs):
     derivative(absolute, lambda g, z, x: g * np.sign(x), symbol="|{}|")  # |x|′ = ±1, and 0 at 0
@@ -135,12 +134,12 @@ def winner_share(ahead, tie):
 
 @operation
 def clip(x, low, high):
-    """np.clip, its bounds in their places; None for no bound."""
+    """np.clip with low and high always given; None is no bound."""
     return np.clip(x, low, high)
 
 
 def regions(x, low, high):
-    """Where min(max(x, low), high) is low, where x, and where high; at a bound x itself."""
+    """Three masks: where min(max(x, low), high) is low, where x, where high; at a bound it is x."""
     low, high = -inf if low is None else low, inf if high is None else high
     is_high = (x > high) | (low > high)
     is_low = (x < low) & ~is_high
@@ -163,7 +162,7 @@ def axes_of(axis, ndim):
 
 
 def unreduced(g, axis, keepdims):
-    """A reduced array with the reduced axes back, of size 1, to broadcast against the original."""
+    """A reduced array with its reduced axes back, of size 1: it broadcasts to the original."""
     return g if axis is None or keepdims else np.expand_dims(g, axis)
 
 
@@ -171,20 +170,20 @@ def sum_vjp(g, z, x, axis=None, *, keepdims=False):
     """Every summand receives the gradient of the sum."""
     if g.ndim or not isinstance(g, np.ndarray | np.generic):
         return np.broadcast_to(unreduced(g, axis, keepdims), x.shape)
-    gradient = np.empty(x.shape, g.dtype)  # of one number this is five times as fast
+    gradient = np.empty(x.shape, g.dtype)  # for one number this is five times as fast
     gradient.fill(g)
     return gradient
 
 
 def extreme_vjp(g, z, x, axis=None, *, keepdims=False):
-    """The gradient goes to the element that was chosen; elements that tie share it equally."""
+    """The chosen element receives the gradient; elements that tie share it equally."""
     chosen = x == unreduced(z, axis, keepdims)
     ties = chosen.sum(axis=axis, keepdims=True, dtype=g.dtype)
     return chosen * (unreduced(g, axis, keepdims) / ties)
 
 
 def sum_of(x, axis=None, *, keepdims=False):
-    """np.sum by ndarray's method, which has a third of the overhead."""
+    """np.sum by the method of arrays, which has a third of the overhead."""
     return x.sum(axis=axis, keepdims=keepdims)
 
 
@@ -195,7 +194,7 @@ for extreme in (np.max, np.amax, np.min, np.amin):
 
 @operation
 def norm(x, axis=None, *, keepdims=False):
-    """√Σx² over the axis or axes: an operation of its own, so that its derivatives at 0 are 0."""
+    """√Σx² over the axis or axes. As an operation of its own it has derivative 0 at 0."""
     return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
 
 
@@ -204,7 +203,7 @@ derivative(norm, lambda g, z, x, axis=None, *, keepdims=False:                  
            unreduced(g * inverse(z), axis, keepdims) * x)
 # fmt: on
 
-# Shape and order: the gradient takes the way back
+# Shape and order: the gradient goes the way back
 
 # fmt: off
 derivative(np.reshape, lambda g, z, x, shape: g.reshape(x.shape), on_numbers=np.reshape)
@@ -236,12 +235,12 @@ def way_back(axes):
 
 
 def axis_slice(axis, ndim, start, stop):
-    """The index of a range along one axis."""
+    """The index that takes start to stop along one axis, and all of the others."""
     return (slice(None),) * normalize_axis_index(axis, ndim) + (slice(start, stop),)
 
 
 def split_gradient(number, g, z, *arrays, axis=0):
-    """The slice of g that belongs to the array of this number."""
+    """The slice of g where the array of this number went."""
     start = sum(array.shape[axis] for array in arrays[:number])
     return g[axis_slice(axis, g.ndim, start, start + arrays[number].shape[axis])]
 
@@ -253,19 +252,19 @@ def stack_vjp(number, g, z, *arrays, axis=0):
 
 @operation
 def concatenate(*arrays, axis=0):
-    """np.concatenate with the arrays as arguments, not in a list: the engine sees the Tensors."""
+    """np.concatenate with the arrays as arguments, not in a list, so that the engine sees them."""
     return np.concatenate(arrays, axis)
 
 
 @operation
 def stack(*arrays, axis=0):
-    """np.stack with the arrays as arguments, likewise."""
+    """np.stack with the arrays as arguments, for the same reason."""
     return np.stack(arrays, axis)
 
 
 @operation
 def scatter(*pieces, indices, shape):
-    """Zeros of a shape, with each piece added at its index. A place named twice receives both."""
+    """Zeros of a shape, with each piece added at its index; a place named twice gets both."""
     z = np.empty_like(pieces[0], shape=shape)  # np.zeros_like is three times slower for a scalar
     z[...] = 0
     for piece, index in zip(pieces, indices, strict=True):
@@ -277,7 +276,7 @@ def scatter(*pieces, indices, shape):
 
 
 def is_basic(index):
-    """Whether an index is made of numbers and slices: then it names no place twice."""
+    """Whether an index has only numbers, slices, … and None: then it names no place twice."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(isinstance(i, int | slice | type(...) | None) for i in parts)
 
@@ -295,7 +294,7 @@ def register_rearrangement(function: Callable[..., Any]) -> None:
     """Register a function that moves, repeats or drops elements, or fills in zeros.
 
     Its derivative runs the function on 1, 2, 3 …: the result says where each element came from, and
-    0 marks a filled-in zero. There each gradient is added.
+    0 marks a filled-in zero. Each gradient is added to the element that it came from.
     """
 
     @functools.wraps(function)
@@ -324,7 +323,7 @@ for rearrangement in (np.flip, np.fliplr, np.flipud, np.rot90, np.roll, np.rolla
 
 
 def as_matrices(g, x, y):
-    """A vector on the left as a row, on the right as a column, and the gradient to match."""
+    """Make a vector x a row and a vector y a column, and give g the axes to match."""
     if y.ndim == 1:
         y, g = y[:, None], g[..., None]
     if x.ndim == 1:
@@ -341,7 +340,7 @@ def is_transposed(y):
 def left_factor_vjp(g, z, x, y):
     """∂L/∂X = G Yᵀ"""
     g, _, y = as_matrices(g, x, y)
-    return product(g, y.mT)  # of a vector X a row: the engine sums the axis that was added
+    return product(g, y.mT)  # a vector X gets one row: the engine sums over the added axis
 
 
 def right_factor_vjp(g, z, x, y):
@@ -353,14 +352,14 @@ def right_factor_vjp(g, z, x, y):
 
 
 def product(x, y):
-    """x @ y. For matrices and vectors ndarray.dot is the same, with half of the overhead."""
+    """x @ y; for matrices and vectors by ndarray.dot, which has half of the overhead."""
     if type(x) is type(y) is np.ndarray and 0 < x.ndim < 3 and 0 < y.ndim < 3:
         return x.dot(y)
     return x @ y
 
 
 def inner_products(z, x, *_):
-    """The multiply-adds of a product: one for each number of z and each term of its sum."""
+    """Count the multiply-adds of a product: each number of z is a sum of so many products."""
     return z.size * x.shape[-1]
 
 
@@ -378,7 +377,7 @@ derivative(
 
 
 def piecewise_constant(*functions: Callable[..., Any]) -> None:
-    """Register functions whose derivative is zero wherever there is one: they give plain arrays."""
+    """Register functions whose derivative is 0 wherever there is one: they return plain arrays."""
 
     def on_arrays(function, *args, **options):
         options = {name: plain(x) for name, x in options.items()}

@@ -2,21 +2,21 @@
 
 Reading order: **engine.py** → derivatives.py → functional.py → gradcheck.py.
 
-An operation *is* a NumPy function. This file knows none of them: `x * y` looks np.multiply up in
+An operation *is* a NumPy function. This file knows none of them: `x * y` looks up np.multiply in
 `REGISTRY`, which derivatives.py fills with what calculus knows. Four ideas:
 
-1. A `Tensor` is one number or array in the graph. The graph is made of Tensors, of nothing else.
-2. An `Operation` runs a function on arrays and records it; `derivative` registers its partials.
+1. A `Tensor` is a number or array in the graph. The graph is made of Tensors and nothing else.
+2. An `Operation` runs a function on arrays and records the call; `derivative` registers partials.
 3. `chain_rule` is the whole of backpropagation: one walk, from the result back to the leaves.
-4. `unbroadcast` undoes broadcasting, once, at the edge, so that no partial has to think of it.
+4. `unbroadcast` undoes broadcasting at the edge of the graph, so no partial has to think of it.
 
 What is simpler here than it could be:
 
-- All arrays of the forward pass are kept, to be looked at; PyTorch frees them during backward.
-- An operation has one result, and its numbers are real: no pairs, no complex numbers.
-- A heap finds the youngest Tensor at each step of the walk; one sort of the graph would do as well.
-- An array that is changed in place before backward() is not noticed; `detect_anomaly` notices it.
-- A Tensor does not know its variable: pictures read the names of the caller's variables.
+- All arrays of the forward pass are kept, so you can look at them; PyTorch frees them in backward.
+- An operation has one result, never two, and its numbers are real, never complex.
+- A heap finds the youngest Tensor at each step of the walk; sorting the graph once would do too.
+- Nobody notices an array that is changed in place before backward(), except `detect_anomaly`.
+- A Tensor does not know its variable: pictures read the names from the caller's variables.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from tinygrad_edu.core.switches import RECORDING, WATCHER
 Partial = Callable[..., Any]
 Values = tuple[Any, ...]
 
-ADDING = threading.Lock()  # whoever adds to the gradients of leaves
-ORDER = itertools.count()  # a Tensor is younger than its inputs: their numbers sort the graph
-# What others may want to know of an operation: how it is written, "{} + {}", and in textbooks, "√{}";
-# the arguments that must not be 0; what does the same to arrays of Tensors; how many multiply-adds
-# it takes, of (z, x, y, …)
+ADDING = threading.Lock()  # held by the thread that adds to the gradients of leaves
+ORDER = itertools.count()  # numbers the Tensors as they are made: inputs before results
+# What others may ask of an operation: how code writes it, "{} + {}"; how textbooks do, "√{}"; which
+# arguments must not be 0; a function that does the same to arrays of Tensors; and one that counts
+# the multiply-adds, given (z, x, y, …)
 FACTS = {"symbol", "notation", "poles", "on_numbers", "multiply_adds"}
 NOTHING: dict[str, Any] = {}
 
@@ -55,9 +55,9 @@ NOTHING: dict[str, Any] = {}
 class Tensor(ArrayLike):
     """A number or array that remembers how it was computed.
 
-    `data` is a number, an array or lists of numbers; floating point if `requires_grad`.
-    `backward()` adds ∂self/∂leaf to the `grad` of every leaf, an array of the leaf's shape and
-    dtype. NumPy's functions and operators work on it: `np.exp(t)`, `t @ u`, `t[0]`, `t.sum()`.
+    `data` is a number, an array or lists of numbers; floating point if `requires_grad`. NumPy's
+    functions and operators work on it: `np.exp(t)`, `t @ u`, `t[0]`, `t.sum()`. `backward()` adds
+    ∂self/∂leaf to the `grad` of every leaf, an array of the leaf's shape and dtype.
 
     >>> w = Tensor([1.0, 2.0], requires_grad=True, name="w")
     >>> (w * w).sum().backward()
@@ -69,13 +69,13 @@ class Tensor(ArrayLike):
     __slots__ = ("__weakref__", "args", "data", "grad", "name", "notes", "operation", "options",
                  "order", "requires_grad", "values")
     # fmt: on
-    data: Any  # an array, or the number of NumPy's that a function gave
-    grad: Array | None  # ∂(what backward was called on)/∂self, for leaves
+    data: Any  # an array, or one of NumPy's numbers
+    grad: Array | None  # of a leaf: ∂L/∂self, where backward() was called on L
     operation: Operation | None  # None for a leaf
-    args: Values  # (x, y, …), what the operation was called with: the Tensors are the graph's edges
-    values: Values  # (z, x, y, …), the arrays as they were when the operation ran
+    args: Values  # (x, y, …), what the operation was called with; each Tensor is an edge
+    values: Values  # (z, x, y, …), the arrays when the operation ran
     options: dict[str, Any]
-    notes: Values  # for others to write on; the engine does not read it
+    notes: Values  # free for others to use: the engine does not read it
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor):
@@ -88,11 +88,11 @@ class Tensor(ArrayLike):
 
     @property
     def inputs(self) -> list[tuple[int, Tensor]]:
-        """The Tensors among the arguments, with their numbers: x * x has two."""
+        """The Tensors among the arguments, each with its number: x * x has two."""
         return [(number, x) for number, x in enumerate(self.args) if isinstance(x, Tensor)]
 
     def backward(self, gradient: Any = None) -> None:
-        """Add ∂self/∂leaf to the `grad` of every leaf; `gradient` is ∂L/∂self, 1 if left out."""
+        """Add ∂L/∂leaf to the `grad` of every leaf; `gradient` is ∂L/∂self, by default 1."""
         leaves = [(x, g) for x, g in chain_rule(self, gradient) if x.operation is None]
         taken: set[int] = set()
         with ADDING:
@@ -100,10 +100,10 @@ class Tensor(ArrayLike):
                 x.grad = own(g, taken) if x.grad is None else x.grad + g
 
     def gradient(self, *inputs: Tensor, create_graph: bool = False) -> Any:
-        """∂self/∂input for each input, a leaf or not, as Tensors; one Tensor for one input.
+        """Return ∂self/∂input for each input, a leaf or not: a tuple of Tensors, or the only one.
 
-        No `grad` is touched. With `create_graph` they are recorded, to be differentiated again.
-        Zero where self does not depend on an input.
+        No `grad` is touched. With `create_graph` the gradients are recorded and can be
+        differentiated again. A gradient is zero if self does not depend on the input.
 
         >>> x = Tensor(3.0, requires_grad=True)
         >>> slope = (x ** 3).gradient(x, create_graph=True)
@@ -121,15 +121,15 @@ class Tensor(ArrayLike):
         return gradients[0] if len(inputs) == 1 else gradients
 
     def zero_grad(self) -> None:
-        """Forget the gradient: the next backward() starts from zero."""
+        """Forget the gradient, so that the next backward() starts from zero."""
         self.grad = None
 
     def detach(self) -> Tensor:
-        """The same data, outside the graph."""
+        """Return a Tensor with the same data, outside the graph."""
         return new_tensor(self.data)
 
     def __deepcopy__(self, memo: Any) -> Tensor:
-        """A leaf with the same numbers."""
+        """Return a leaf with a copy of the numbers."""
         return Tensor(self.data.copy(), self.requires_grad, self.name)
 
 
@@ -137,7 +137,7 @@ class Tensor(ArrayLike):
 
 
 class Operation:
-    """A function of arrays, z = f(x, y, …), and one partial for each of its arguments."""
+    """A function of arrays, z = f(x, y, …), with a partial for each of its arguments."""
 
     def __init__(
         self,
@@ -192,7 +192,7 @@ class Operation:
         return z
 
     def partial(self, number: int) -> Partial:
-        """(g, z, x, y, …) ↦ ∂L/∂argument, for the argument of this number."""
+        """The partial (g, z, x, y, …) ↦ ∂L/∂argument, for the argument of this number."""
         if number in self.partials:
             return self.partials[number]
         if self.each:
@@ -200,17 +200,19 @@ class Operation:
         raise errors.no_partial(self.name, number)
 
     def every(self) -> list[Partial]:
-        """All of its partials; `each` once."""
+        """All partials of the operation, `each` among them."""
         return [*self.partials.values(), *([self.each] if self.each else [])]
 
     @functools.cached_property
     def options(self) -> frozenset[str]:
-        """The names that the partials know: no other option may be given."""
+        """The parameters of the partials: a call may give no other option."""
         names = {name for f in self.every() for name in inspect.signature(f).parameters}
-        return frozenset(names - {"out"})  # which np.take has, whose signature its partial shows
+        return frozenset(
+            names - {"out"}
+        )  # np.take has it, and its partial shows np.take's signature
 
     def check(self, options: dict[str, Any]) -> None:
-        """Options are settings that the partials know; a Tensor is given in place, not by name."""
+        """Refuse an option that no partial knows, and a Tensor that is given by name."""
         if not self.options.issuperset(options):
             raise errors.unknown_options(self.name, options, self.options)
         for key, value in options.items():
@@ -219,7 +221,7 @@ class Operation:
 
 
 def operation(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function of arrays an operation on Tensors; its partials follow with `derivative`.
+    """Make a function of arrays an operation on Tensors; `derivative` then adds its partials.
 
     >>> @operation
     ... def cube(x): return x * x * x
@@ -245,12 +247,12 @@ def derivative(
     elementwise: bool | None = None,
     **facts: Any,
 ) -> None:
-    """Register the derivative of a function: one partial per argument, (g, z, x, y, …) ↦ ∂L/∂x.
+    """Register a function's derivative: a partial (g, z, x, y, …) ↦ ∂L/∂x for each argument.
 
-    z = f(x, y, …) is the result, g = ∂L/∂z the gradient that has arrived. A partial is made of
-    functions that are registered, so it can be differentiated again; None where there is none.
-    `each` takes the argument's number first. `domain` is an open interval per argument, `forward`
-    what runs if a method is faster; `symbol`, "{} + {}", is how pictures write it.
+    z = f(x, y, …) is the result, g = ∂L/∂z the gradient that has arrived. Write partials with
+    registered functions, and they can be differentiated again; None says that there is none.
+    `each` serves all arguments and takes the argument's number first. `domain` has an open interval
+    for each argument, `forward` runs in place of the function, `symbol` is drawn: "{} + {}".
 
     >>> derivative(np.arctan, lambda g, z, x: g / (1 + x * x))  # (arctan x)′ = 1/(1 + x²)
     """
@@ -274,12 +276,13 @@ def chain_rule(
     create_graph: bool = False,
     passing: Callable[[Tensor, int, Any, Any], None] | None = None,
 ) -> Iterator[tuple[Tensor, Any]]:
-    """Yield (tensor, ∂root/∂tensor) for all that root was computed from, once it is complete.
+    """Yield (tensor, ∂L/∂tensor), each once, for root and all that it was computed from.
 
-    The youngest Tensor comes first, so that all that it flowed into has been seen. Gradients are
-    arrays; with `create_graph` they are Tensors, themselves recorded. `gradient` is ∂L/∂root; left
-    out, root must be one number, and it is 1. `passing(z, number, given, share)` is told of each
-    edge: what z's partial gave, and what the argument receives, its broadcasting undone.
+    The youngest Tensor comes first: all that it flowed into has been seen, so its gradient is
+    complete. Gradients are arrays; with `create_graph` they are recorded Tensors. `gradient` is
+    ∂L/∂root; if it is left out, it is 1, and root must be one number. `passing(z, number, given,
+    share)` is called for each edge: z's partial gave `given`, and the argument receives `share`,
+    which has the argument's shape and dtype.
     """
     gradients = {root: starting_gradient(root, gradient, create_graph)}
     pending = [(-root.order, root)]  # a heap: the youngest comes first
@@ -306,7 +309,7 @@ def chain_rule(
 
 
 def own(g: Any, taken: set[int]) -> Array:
-    """g as an array that nobody else holds: a copy of a view, or of what another leaf has taken."""
+    """g as an array that nobody else holds: a copy if g is a view, or if another leaf took it."""
     if type(g) is not np.ndarray or g.base is not None or id(g) in taken:
         return np.copy(g)
     taken.add(id(g))
@@ -314,7 +317,7 @@ def own(g: Any, taken: set[int]) -> Array:
 
 
 def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
-    """∂L/∂root as an array of root's dtype, or as a Tensor: 1 if it was left out."""
+    """∂L/∂root, 1 if it was left out: an array of root's dtype, or with `create_graph` a Tensor."""
     if not root.requires_grad:
         raise errors.nothing_to_differentiate(root)
     if gradient is None:
@@ -329,7 +332,7 @@ def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
 
 
 def values_as_tensors(z: Tensor) -> Values:
-    """z and its arguments as Tensors, to be differentiated again, with the values they had."""
+    """z and its arguments with the values they had; Tensors, so that a partial is recorded."""
     if not z.values:
         return ()
     pairs = zip((z, *z.args), z.values, strict=True)
@@ -337,7 +340,7 @@ def values_as_tensors(z: Tensor) -> Values:
 
 
 def as_it_was(x: Tensor, value: Any) -> Tensor:
-    """x; if its data was replaced since, a stand-in with the old value that leads on to x."""
+    """x, or if its data was replaced since, a Tensor with the old value whose graph leads to x."""
     if x.data is value:
         return x
     then: Tensor = +x
@@ -349,7 +352,7 @@ def as_it_was(x: Tensor, value: Any) -> Tensor:
 
 
 def fitted(gradient: Any, x: Any, z: Tensor, number: int) -> Any:
-    """A gradient in the shape and dtype of the array x that it belongs to, z's argument."""
+    """The gradient in the shape and dtype of x, the argument of z that has this number."""
     try:
         if gradient.shape != x.shape:
             gradient = unbroadcast(gradient, x.shape)
@@ -389,7 +392,7 @@ def ones(n: int, dtype: Any) -> Array:
 
 
 def new_tensor(data: Any) -> Tensor:
-    """Tensor(data) without its checks and without a graph, in a third of the time."""
+    """Tensor(data) without the checks, in a third of the time."""
     z = object.__new__(Tensor)
     z.data, z.requires_grad, z.order = data, False, next(ORDER)
     z.name = z.grad = z.operation = None
@@ -399,10 +402,10 @@ def new_tensor(data: Any) -> Tensor:
 
 
 def plain(x: Any) -> Any:
-    """x itself, or the data if it is a Tensor."""
+    """The data of x if it is a Tensor, else x itself."""
     return x.data if isinstance(x, Tensor) else x
 
 
 def as_tensor(x: Any) -> Tensor:
-    """x itself if it is a Tensor, else a Tensor of it."""
+    """x itself if it is a Tensor, else Tensor(x)."""
     return x if isinstance(x, Tensor) else Tensor(x)

@@ -1,8 +1,8 @@
 """What the core says when it cannot go on: what came, what was expected, what to write instead.
 
-Each function makes one error, and the core raises it: so its files stay about what works. The
-longer ones name a section of docs/errors.md, which shows code that fails so, why, and code that
-works.
+Each function makes one error, and the core raises it, so that the other files are about what works.
+The longer errors name a section of docs/errors.md, which shows code that fails, why it fails, and
+code that works.
 """
 
 from __future__ import annotations
@@ -27,15 +27,12 @@ HINTS = {  # words of NumPy's own message ↦ what to do about it
 
 
 def see(section: str) -> str:
-    """Where the error is explained."""
+    """The end of a message: where the error is explained."""
     return f". See docs/errors.md#{section}"
 
 
 def described(x: Any) -> str:
-    """A value as messages name it: `w (2, 3)`, `Tensor (2, 3)`, `array (2, 3)`, else as it prints.
-
-    A name is the Tensor's own.
-    """
+    """A value as messages name it: `w (2, 3)`, `Tensor (2, 3)`, `array (2, 3)`, else its repr."""
     shape = getattr(x, "shape", None)
     if shape is None:
         return repr(x)
@@ -44,7 +41,7 @@ def described(x: Any) -> str:
 
 
 def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> str:
-    """What is added to the error of a function: the call, and what to do about it."""
+    """The note that is added to the error of a function: the call, and what to do about it."""
     hint = next((hint for words, hint in HINTS.items() if words in str(error)), "")
     said = f"{operation.name}({', '.join(map(described, args))})"
     return f"in {said}: {hint}{see('shapes')}" if hint else f"in {said}"

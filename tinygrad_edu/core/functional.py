@@ -2,11 +2,11 @@
 
 3 of 4; before: derivatives.py; next: gradcheck.py.
 
-Arrays in, arrays out. If an input is a Tensor, or f uses a Tensor from outside that requires a
-gradient, the results are recorded Tensors: what comes from outside is a variable like any other. So
-all of these nest: `grad(grad(f))` is f″. `argnums` says which arguments are differentiated, a
-number or a tuple of numbers. Why reverse mode: one backward pass gives the gradient of one number
-with respect to any number of weights; forward mode needs a pass for each weight.
+Arrays in, arrays out. If an input is a Tensor, or if f uses a Tensor from outside that requires a
+gradient, the results are recorded Tensors. So all of these nest: `grad(grad(f))` is f″. `argnums`
+says which arguments are differentiated, a number or a tuple of numbers. Why reverse mode? One
+backward pass gives the gradient of one number with respect to a million weights; forward mode needs
+a pass for each weight.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Argnums = int | tuple[int, ...]
 
 
 def vjp(f: Function, *inputs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-    """f(x, y, …) and the pullback v ↦ (vᵀ ∂f/∂x, vᵀ ∂f/∂y, …).
+    """Return f(x, y, …) and the pullback v ↦ (vᵀ ∂f/∂x, vᵀ ∂f/∂y, …).
 
-    One forward pass; each pullback is one backward pass.
+    This is one forward pass; each call of the pullback is one backward pass.
 
     >>> z, pullback = vjp(np.sin, np.array([0.0, np.pi]))
     >>> pullback(np.array([1.0, 10.0]))
@@ -46,9 +46,9 @@ def vjp(f: Function, *inputs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]
 
 
 def applied(f: Function, inputs: Iterable[Any]) -> tuple[Tensor, tuple[Tensor, ...], bool]:
-    """f of the inputs, the variables that stood for them, and whether an input was a Tensor.
+    """Return f of the inputs, the variables put in for them, and whether an input was a Tensor.
 
-    An array or a NumPy number that f returns is a constant.
+    If f returns an array or a NumPy number, that is a constant.
     """
     if not RECORDING.get():
         raise errors.within_no_grad()
@@ -66,9 +66,9 @@ def applied(f: Function, inputs: Iterable[Any]) -> tuple[Tensor, tuple[Tensor, .
 
 
 def variable(x: Any) -> Tensor:
-    """A Tensor of its own for x, so that f's use of x and other uses stay apart.
+    """A new Tensor for x, so that f's use of x and all other uses stay apart.
 
-    If x has a graph it is a step in that graph.
+    If x requires a gradient, it is +x, one more step in the graph of x.
     """
     if isinstance(x, Tensor) and x.requires_grad:
         return +x  # type: ignore[no-any-return]
@@ -78,9 +78,9 @@ def variable(x: Any) -> Tensor:
 def pulled_back(
     z: Tensor, variables: tuple[Tensor, ...], v: Any, recorded: bool
 ) -> tuple[tuple[Any, ...], bool]:
-    """vᵀ ∂z/∂x for each variable x, and whether they are recorded: then they are Tensors.
+    """vᵀ ∂z/∂x for each variable x, and whether these are recorded: then they are Tensors.
 
-    They are recorded if asked, or if z also depends on Tensors older than the variables.
+    They are recorded on request, and if z also depends on Tensors older than the variables.
     """
     if v is not None and np.shape(v) != z.shape:
         raise errors.gradient_does_not_fit(z, v)
@@ -92,7 +92,7 @@ def pulled_back(
         if x.order < oldest and not recorded:
             return pulled_back(z, variables, v, True)
         if x.order < oldest:
-            break  # so is all that is left
+            break  # all that is left is older still
         if x in found:
             found[x] = g
     gradients = [np.zeros(x.shape, x.dtype) if g is None else g for x, g in found.items()]
@@ -103,7 +103,7 @@ def pulled_back(
 
 
 def reaches_outside(z: Tensor, variables: Iterable[Tensor]) -> bool:
-    """Whether z was computed from what requires a gradient and is older than all the variables."""
+    """Whether z depends on a Tensor that requires a gradient and is older than all variables."""
     oldest = min([x.order for x in variables], default=0)
     seen, pending = {z}, [z] if z.requires_grad else []
     while pending:
@@ -117,9 +117,9 @@ def reaches_outside(z: Tensor, variables: Iterable[Tensor]) -> bool:
 
 
 def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
-    """The function that returns (f(x, …), ∂f/∂x): f returns one number.
+    """Make f, which returns one number, a function that returns (f(x, …), ∂f/∂x).
 
-    One forward and one backward pass. Options that are given by name are f's.
+    It takes one forward and one backward pass. Options given by name are passed to f.
 
     >>> value_and_grad(lambda x: x ** 2)(3.0)
     (array(9.), array(6.))
@@ -138,7 +138,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
 
 
 def chosen(argnums: Argnums, args: tuple[Any, ...]) -> tuple[int, ...]:
-    """The numbers of the arguments to differentiate; −1 is the last."""
+    """The numbers of the arguments to differentiate, where −1 means the last."""
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     if not all(-len(args) <= number < len(args) for number in numbers):
         raise errors.no_such_argument(argnums, len(args))
@@ -151,7 +151,7 @@ def chosen(argnums: Argnums, args: tuple[Any, ...]) -> tuple[int, ...]:
 def of_chosen(
     f: Function, numbers: tuple[int, ...], args: tuple[Any, ...], **options: Any
 ) -> Function:
-    """f as a function of the chosen arguments, the others and the options fixed."""
+    """f as a function of the chosen arguments; the others and the options are fixed."""
 
     def of_these(*values: Any) -> Any:
         merged = dict(enumerate(args)) | dict(zip(numbers, values, strict=True))
@@ -161,9 +161,9 @@ def of_chosen(
 
 
 def grad(f: Function, argnums: Argnums = 0) -> Function:
-    """The gradient of f, which returns one number.
+    """Make f, which returns one number, a function that returns its gradient ∂f/∂x.
 
-    One forward and one backward pass, however many numbers x has.
+    It takes one forward and one backward pass, however many numbers x has.
 
     >>> grad(grad(np.sin))(np.pi / 2)
     array(-1.)
@@ -173,10 +173,10 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
 
 
 def jvp(f: Function, inputs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
-    """f(x, …) and its derivative in a direction, ∂f/∂x · t + …: one forward pass, two backward.
+    """Return f(x, …) and its derivative in the direction t, ∂f/∂x · t + ….
 
-    The pullback u ↦ uᵀJ is linear in u, so its own pullback is t ↦ J t: transposing twice is going
-    forward.
+    It takes one forward and two backward passes: the pullback u ↦ uᵀJ is linear in u, so its own
+    pullback is t ↦ J t. To transpose twice is to go forward.
 
     >>> jvp(lambda x: x * x, (3.0,), (10.0,))
     (array(9.), array(60.))
@@ -201,16 +201,16 @@ def inner(gradients: Iterable[Any], directions: Iterable[Any]) -> Any:
 
 
 def check_directions(inputs: tuple[Any, ...], directions: tuple[Any, ...]) -> None:
-    """A direction has the shape of what moves along it."""
+    """Refuse directions that do not have the shapes of the inputs."""
     shapes, theirs = [tuple(map(np.shape, xs)) for xs in (inputs, directions)]
     if shapes != theirs:
         raise errors.directions_do_not_fit(shapes, theirs)
 
 
 def jacobian(f: Function, argnums: Argnums = 0) -> Function:
-    """∂f/∂x, of f's shape followed by x's; a tuple for several arguments.
+    """Make f a function that returns ∂f/∂x, of f's shape followed by x's shape.
 
-    One backward pass for each number that f returns.
+    For several arguments it returns a tuple. It takes a backward pass for each number of f.
 
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
@@ -225,7 +225,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
         directions: Array = np.eye(z.size, dtype=z.dtype).reshape(z.size, *z.shape)
         rows = [pullback(v) for v in directions]
         shapes = [z.shape + np.shape(x) for x in inputs]
-        none = [np.zeros(0)]  # in place of rows, if f returns no numbers
+        none = [np.zeros(0)]  # stands for the rows if f returns no numbers
         columns = [[row[i] for row in rows] or none for i in range(len(inputs))]
         matrices = [np.stack(c).reshape(shape) for c, shape in zip(columns, shapes, strict=True)]
         return matrices[0] if isinstance(argnums, int) else tuple(matrices)
@@ -234,10 +234,10 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
 
 
 def hessian(f: Function, argnums: Argnums = 0) -> Function:
-    """The second derivatives of f, which returns one number: of shape x's twice.
+    """Make f, which returns one number, a function that returns ∂²f/∂x², of x's shape twice.
 
-    For several arguments a tuple of tuples, ∂²f/∂x∂y for every two. One backward pass for each
-    number of x.
+    For several arguments it returns a tuple of tuples, ∂²f/∂x∂y for every two. It takes a backward
+    pass for each number of x.
 
     >>> hessian(lambda x: (x ** 3).sum())(np.array([1.0, 2.0]))
     array([[ 6.,  0.],
@@ -251,7 +251,7 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
 
 
 def hvp(f: Function, x: Any, v: Any) -> Any:
-    """The Hessian of f at x times v: two backward passes, whatever the size of x.
+    """Return the Hessian of f at x times v, by two backward passes whatever the size of x.
 
     For several arguments x and v are tuples, and so is the result.
 

@@ -3,18 +3,18 @@
 4 of 4; before: functional.py.
 
 A difference quotient needs no calculus, only the function:
-(f(x + h) − f(x − h)) / 2h = f′(x) + h² f‴(x)/6 + …. Which h? The error of *truncation* falls like
-h²; but f is known to ε |f| only, ε = 2⁻⁵² or about 2e-16, and the division makes an error of
-*rounding* out of it that grows like ε/h. Drawn over h on logarithmic scales, the two make a V; its
-lowest point is near ∛ε:
+(f(x + h) − f(x − h)) / 2h = f′(x) + h² f‴(x)/6 + …. Which h? With smaller h the error of
+*truncation* falls like h². But f itself is only known to ε |f|, where ε = 2⁻⁵² is about 2e-16, and
+divided by h this error of *rounding* grows like ε/h. Drawn over h on logarithmic scales the two
+make a V, whose lowest point is near ∛ε:
 
 >>> def error(h): return abs(float(np.sin(1 + h) - np.sin(1 - h)) / (2 * h) - float(np.cos(1)))
 >>> [error(1e-1) < 1e-3, error(1e-3) < 1e-7, error(1e-5) < 1e-10, error(1e-11) > 1e-8]
 [True, True, True, True]
 
-Two step sizes remove the h² term (Richardson), so a larger h serves, with less rounding. Do not
-trust differences within h of a kink, where the mean of the two slopes comes out; nor where f jumps
-or is not finite; nor in float32, whose V ends at 1e-5: inputs are converted to float64.
+Two step sizes together remove the h² term (Richardson), so h may be larger, which means less
+rounding. Do not trust differences within h of a kink: they give the mean of the two slopes. Nor
+where f jumps or is not finite; nor in float32, whose V ends at 1e-5: inputs become float64.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.core.functional import of_chosen, vjp
 
-STEP = 1e-4  # h = STEP · max(1, |x|): an error of order h⁴, and ε/h, are far below 1e-8
-LOST = 1e-10  # of differences, by rounding: ε over h, a hundred times for what f itself loses
+STEP = 1e-4  # h = STEP · max(1, |x|): truncation, of order h⁴, and rounding, ε/h, are below 1e-8
+LOST = 1e-10  # what rounding takes from a difference: ε/h is 2e-12, and f itself may lose more
 ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
 def numerical_gradient(f: Callable[[Array], float], x: Array) -> Array:
-    """∂f/∂x by differences: `x`'s shape, four evaluations of f for each of its numbers.
+    """Return ∂f/∂x by differences: f is evaluated four times for each number of x.
 
-    `f` maps an array to one number.
+    `f` maps an array to one number; the result has x's shape.
 
     >>> numerical_gradient(lambda x: (x ** 3).sum(), np.array([1.0, 2.0])).round(6)
     array([ 3., 12.])
@@ -49,7 +49,7 @@ def numerical_gradient(f: Callable[[Array], float], x: Array) -> Array:
 
 
 def step_differences(f: Callable[[Array], float], x: Array) -> tuple[Array, Array]:
-    """The numerical gradient, and how far its two step sizes were apart."""
+    """The numerical gradient, and by how much its two step sizes disagree."""
     gradient, apart = np.zeros(x.shape), np.zeros(x.shape)
     for place in np.ndindex(x.shape):
 
@@ -67,12 +67,12 @@ def step_differences(f: Callable[[Array], float], x: Array) -> tuple[Array, Arra
 def check_gradients(
     f: Callable[..., Any], *inputs: Any, order: int = 2, tolerance: float = 1e-6
 ) -> None:
-    """Raise AssertionError if a gradient of f differs from differences, to second order by default.
+    """Raise AssertionError if a gradient of f, to second order, differs from differences.
 
-    `f` maps Tensors to a Tensor of any shape; floating-point inputs are differentiated, in float64,
-    all others passed as they are. The next order checks the gradient as a function of the inputs
-    *and* of the gradient v that arrives. The error says which element differs; what debugging makes
-    of it, in which operation and why.
+    `f` maps Tensors to a Tensor of any shape. Floating-point inputs are differentiated, in float64;
+    all others are passed as they are. The next order checks the gradient as a function of the
+    inputs *and* of the gradient v that arrives. The error says which element differs; the one of
+    `tinygrad_edu.check_gradients` also says in which operation, and why.
 
     >>> check_gradients(np.sin, 0.5)
     >>> check_gradients(lambda x, w: x @ w, np.ones((3, 2)), np.ones(2))
@@ -139,17 +139,17 @@ class Check:
 
 
 def weighted(f: Callable[..., Any], inputs: list[Array], number: int, v: Array, x: Array) -> float:
-    """v·f as a function of one of its inputs."""
+    """v·f as a function of one input, here x."""
     return float((f(*map(Tensor, [*inputs[:number], x, *inputs[number + 1 :]])).data * v).sum())
 
 
 def input_name(number: int, x: Any) -> str:
-    """input 0 (w)"""
+    """How an input is named: `input 0`, or `input 0 (w)`."""
     return f"input {number}" + (f" ({x.name})" if isinstance(x, Tensor) and x.name else "")
 
 
 def is_real(x: Any) -> bool:
-    """Whether it is a floating-point number or array."""
+    """Whether x is a floating-point number or array."""
     return isinstance(x, float | np.ndarray | np.floating) and np.asarray(x).dtype.kind == "f"
 
 
@@ -183,7 +183,7 @@ class Comparison:
 
     @cached_property
     def place(self) -> tuple[int, ...]:
-        """The index of the first that does."""
+        """The index of the first element that differs."""
         return tuple(int(i) for i in np.argwhere(self.wrong)[0])
 
 

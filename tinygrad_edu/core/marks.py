@@ -1,7 +1,7 @@
-"""Two marks that do nothing, until somebody records the calls of a step.
+"""Two marks that do nothing until somebody records the calls of a step.
 
-They say what a recorder cannot see by itself: that a function is to be one call, and that a number
-or an array is to be asked for anew each time.
+They say what a recorder cannot see by itself: `opaque`, that a function is one call; `at_replay`,
+that a number or an array must be read anew each time.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ RECORDER: ContextVar[Any] = ContextVar("RECORDER", default=None)  # who records 
 def opaque(function: F) -> F:
     """Make a function of arrays one call of a recorded step.
 
-    Within it arrays of its own may be assigned to, and wrong values may raise. Elsewhere the mark
-    does nothing.
+    The function may assign to arrays that it has made, and may raise on wrong values. Outside a
+    recorded step the mark does nothing.
 
     >>> @opaque
     ... def one_hot(labels, classes): return np.eye(classes)[labels]
@@ -40,11 +40,11 @@ def opaque(function: F) -> F:
 
 
 def at_replay(function: Callable[[], Any], of: Any = None) -> Any:
-    """function(), which a recorded step calls anew each time: a random mask, a rate, a count.
+    """Call function(), also at each replay of a recorded step: for a random mask, a rate, a count.
 
-    It returns a number, or an array that has the same shape and dtype each time. `of` names the
-    dict or object whose numbers it reads or changes: these may differ from call to call. Where
-    nothing is recorded it is just function().
+    It returns a number, or an array of the same shape and dtype each time. `of` is the dict or
+    object whose numbers it reads or changes: these may differ from call to call. Where nothing is
+    recorded, at_replay(f) is f().
 
     >>> at_replay(lambda: 2.0)
     2.0

@@ -1,4 +1,4 @@
-"""What flows back through z = x[index]: a gradient that is zero but at the index."""
+"""What flows back through z = x[index]: a gradient that is zero except at the index."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 class SparseGradient:
-    """A gradient that is zero but for some pieces, each at an index of its own.
+    """A gradient that is zero except for some pieces, each at an index of its own.
 
-    The zeros are written once, after all pieces have come. So `for row in x`, or `x[t]` in a loop,
-    costs the backward pass no more than the forward pass, and not its square.
+    The zeros are written once, when all pieces have come. So the backward pass of `for row in x`
+    writes x.size numbers, and not x.size for each row.
     """
 
     def __init__(
@@ -24,7 +24,7 @@ class SparseGradient:
 
 
 def dense(g: Any) -> Any:
-    """A sparse gradient with its zeros, by the operation scatter; anything else as it is."""
+    """Write out the zeros of a sparse gradient, by `scatter`; return anything else as it is."""
     if not isinstance(g, SparseGradient):
         return g
     pieces, indices = zip(*g.pieces, strict=True)
@@ -32,7 +32,7 @@ def dense(g: Any) -> Any:
 
 
 def add(total: Any, g: Any) -> Any:
-    """total + g. A sparse total only takes the pieces of g in: they are the walk's own."""
+    """total + g. If one of them is sparse, it takes in the other: only the walk holds it."""
     if isinstance(g, SparseGradient) and not isinstance(total, SparseGradient):
         total, g = g, total
     if not isinstance(total, SparseGradient):

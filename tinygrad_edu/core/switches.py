@@ -1,4 +1,4 @@
-"""Whether calls are recorded, and who is told of those that are: apart in every thread."""
+"""Whether calls are recorded, and who is told of them: each thread has its own answer."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 
 RECORDING: ContextVar[bool | Off] = ContextVar("RECORDING", default=True)
 
-# Who is told of every recorded call, (result, operation, arguments, arrays), if anybody
+# The function that is told of every recorded call, (result, operation, arguments, arrays), if any
 WATCHER: ContextVar[Callable[..., None] | None] = ContextVar("WATCHER", default=None)
 
-# Whether a derivative is being taken, which a number that leaves the graph would miss
+# Whether a derivative is being taken: it would miss a number that leaves the graph by item()
 TRANSFORMING: ContextVar[bool] = ContextVar("TRANSFORMING", default=False)
 
 
 class no_grad:
-    """Within it nothing is recorded: results don't require a gradient. Also a decorator.
+    """Record nothing within the block: results do not require a gradient. Also a decorator.
 
     >>> from tinygrad_edu import Tensor
     >>> x = Tensor(2.0, requires_grad=True)
@@ -53,7 +53,7 @@ class no_grad:
 
 
 class Off:
-    """What RECORDING holds within no_grad: false, but for others while its generator is paused."""
+    """The value of RECORDING within no_grad: false, except while its generator is paused."""
 
     def __init__(self, before: Any, generator: FrameType | None) -> None:
         self.before, self.generator, self.ended = before, generator, False

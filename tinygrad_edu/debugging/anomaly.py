@@ -1,8 +1,8 @@
 """Where a number went wrong: the first NaN or infinity, or an array that changed too early.
 
-The engine knows nothing of this. A watcher is told of every recorded call, and puts a
-`WatchedOperation` in the place of the operation. The chain rule asks that for its partials, and
-gets checked ones.
+The engine knows nothing of this. A watcher is told of every recorded call, and replaces the
+operation by a `WatchedOperation`. The chain rule asks this one for its partials, and gets partials
+that check what they return.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from tinygrad_edu.debugging.caller import line_of_the_user, source
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
-    """Within it the first NaN or infinity, forward or backward, raises FloatingPointError.
+    """Raise FloatingPointError at the first NaN or infinity, forward or backward.
 
-    An array that is changed in place before the backward pass has used it raises RuntimeError. Both
-    name the operation and your line. What was recorded within is watched wherever backward() is
-    called; what runs within no_grad is not. Also a decorator. A step takes four to five times as
-    long.
+    Raise RuntimeError if an array is changed in place before the backward pass has used it. Both
+    errors name the operation and your line. Calls recorded within the block are watched, wherever
+    backward() is called; calls within no_grad are not. Also a decorator. A step takes four to five
+    times as long.
 
     >>> with detect_anomaly(): np.log(Tensor([1.0, 0.0], name="x"))
     Traceback (most recent call last):
@@ -40,7 +40,7 @@ def detect_anomaly() -> Iterator[None]:
 
 @contextmanager
 def watching(watcher: Callable[..., None]) -> Iterator[None]:
-    """Within it the watcher is told of every recorded call, and NumPy does not warn."""
+    """Tell the watcher of every recorded call within the block, and keep NumPy from warning."""
     token = WATCHER.set(watcher)
     try:
         with np.errstate(all="ignore"):
@@ -52,9 +52,10 @@ def watching(watcher: Callable[..., None]) -> Iterator[None]:
 def check_and_watch(
     z: Tensor, run: Operation, args: Values, arrays: Values, within: WatchedOperation | None = None
 ) -> None:
-    """Check what an operation gave, and watch the operation if it was recorded.
+    """Check the result of an operation, and watch the operation if it was recorded.
 
-    The steps `within` a partial may pass through infinity: only what the partial gives is checked.
+    `within` is the operation whose partial makes this call. Such a call may give infinity: only
+    what the partial returns is checked.
     """
     if not within and not is_finite(z.data):
         call = WatchedOperation(run, args)
@@ -66,7 +67,7 @@ def check_and_watch(
 class WatchedOperation(Operation):
     """One call of an operation: it knows its line, copies its arrays, and checks its partials."""
 
-    line: tuple[str, int, str]  # of the user's code: file, number, layer of nn
+    line: tuple[str, int, str]  # the user's line: file, number, layer of nn
 
     def __init__(
         self,
@@ -82,14 +83,14 @@ class WatchedOperation(Operation):
         self.copies = [(number, x, x.copy()) for number, x in arrays_in(values)]
 
     def partial(self, number: int) -> Partial:
-        """The partial with its checks; without them where nothing is recorded."""
+        """The partial with its checks, or without them where nothing is recorded."""
         known = super().partial(number)
         return functools.partial(self.checked, known, number) if RECORDING.get() else known
 
     def checked(self, known: Partial, number: int, g: Any, *values: Any, **options: Any) -> Any:
-        """What the partial gives: from arrays that are as they were, and finite."""
+        """Run the partial; raise if its arrays were changed, or if the gradient is not finite."""
         arrays = tuple([plain(x) for x in values])
-        used = {id(x) for _, x in arrays_in(arrays)}  # not those that were replaced since
+        used = {id(x) for _, x in arrays_in(arrays)}  # an array that was replaced since may change
         for place, x, copy in self.copies:
             if id(x) in used and changes(x, copy).any():
                 raise changed_in_place(self, place, x, copy)
@@ -104,7 +105,7 @@ class WatchedOperation(Operation):
         return f"argument {number}, {argument_text(self.args[number])}"
 
     def function(self) -> str:
-        """The function as the user calls it: np.log, or its own name."""
+        """The function as the user calls it: np.log, or by the name of the user's own operation."""
         for function, run in REGISTRY.items():
             if run is self.run and getattr(np, function.__name__, None) is function:
                 return f"np.{self.name}"
@@ -131,7 +132,7 @@ def not_finite_error(
 
 
 def changed_in_place(call: WatchedOperation, place: int, x: Any, copy: Any) -> RuntimeError:
-    """The array at a place of the values: 0 is the result, what follows are the arguments."""
+    """The error for the array at this place of the values: 0 is the result, 1 argument 0, …."""
     what = f"{call.argument(place - 1)}, of" if place else "the result of"
     different = changes(x, copy)
     at = first_index(different)
@@ -146,7 +147,7 @@ def changed_in_place(call: WatchedOperation, place: int, x: Any, copy: Any) -> R
 
 
 def remedy(call: WatchedOperation, arrays: Values) -> str:
-    """How to keep an operation from what lies outside its domain, if that is what came."""
+    """How to keep an operation inside its domain, or "" if its arguments lay inside."""
     names = [argument_name(x, number) for number, x in enumerate(call.args)]
     for number, (x, (low, high)) in enumerate(zip(arrays, call.domain, strict=False)):
         if not np.all((low < x) & (x < high)):
@@ -160,7 +161,7 @@ def remedy(call: WatchedOperation, arrays: Values) -> str:
 
 
 def interval_condition(name: str, low: float, high: float) -> str:
-    """`x > 0`, or `(x > 0) & (x < 1)`."""
+    """The condition as code: `x > 0`, or `(x > 0) & (x < 1)`."""
     bounds = [f"{name} > {low:g}"] if np.isfinite(low) else []
     if np.isfinite(high):
         bounds.append(f"{name} < {high:g}")
@@ -170,7 +171,7 @@ def interval_condition(name: str, low: float, high: float) -> str:
 def where_in_where(
     call: WatchedOperation, names: list[str], number: int, condition: str, inside: float
 ) -> str:
-    """The call with its argument kept inside by a where, within a where that makes the rest 0."""
+    """What to write instead: `np.where(x > 0, np.log(np.where(x > 0, x, 1.0)), 0.0)`."""
     safe = f"np.where({condition}, {names[number]}, {inside})"
     arguments = ", ".join([*names[:number], safe, *names[number + 1 :]])
     return (
@@ -180,7 +181,7 @@ def where_in_where(
 
 
 def argument_name(x: Any, number: int) -> str:
-    """An argument as the user has it: a number, or the Tensor's name; else x, y, z, x3 …."""
+    """The number or the Tensor's name, as the user wrote it; without a name x, y, z, x3, …."""
     if isinstance(x, int | float):
         return f"{x:g}"
     letter = "xyz"[number] if number < 3 else f"x{number}"
@@ -188,14 +189,14 @@ def argument_name(x: Any, number: int) -> str:
 
 
 def argument_text(x: Any) -> str:
-    """An argument as `w (2, 3)`; an index that is a tuple, by its parts."""
+    """An argument as messages show it, `w (2, 3)`; a tuple of indices part by part."""
     if isinstance(x, tuple):
         return f"({', '.join(map(argument_text, x))})"
     return f"{described(x):.60}"
 
 
 def bad_in(x: Any) -> str:
-    """`nan at element (0, 1); 3 of 12 elements not finite`, or only `nan` for one number."""
+    """`nan at element (0, 1); 3 of 12 elements not finite`; for one number only `nan`."""
     bad = ~np.isfinite(x)
     at = first_index(bad)
     value = np.asarray(x)[at]
@@ -208,7 +209,7 @@ def bad_in(x: Any) -> str:
 
 
 def arrays_in(values: Values) -> Iterator[tuple[int, Any]]:
-    """Every array with the number of its value; an index, z[rows, columns], may hold several."""
+    """Yield each array with the number of its value: an index z[rows, columns] has two."""
     for number, value in enumerate(values):
         for x in value if isinstance(value, tuple) else (value,):
             if isinstance(x, np.ndarray):
@@ -216,13 +217,13 @@ def arrays_in(values: Values) -> Iterator[tuple[int, Any]]:
 
 
 def is_finite(x: Any) -> bool:
-    """Whether no NaN or infinity is in it: True for what is neither a real number nor an array."""
+    """Whether x has no NaN and no infinity; True for what is no real number and no array."""
     real = isinstance(x, float | np.floating) or (isinstance(x, np.ndarray) and x.dtype.kind == "f")
     return not real or bool(np.isfinite(x).all())
 
 
 def changes(x: Any, then: Any) -> Any:
-    """Where x is not what it was; a NaN is still the NaN that it was."""
+    """Where x differs from what it was then; a NaN that was a NaN does not differ."""
     return (x != then) & ((x == x) | (then == then))
 
 

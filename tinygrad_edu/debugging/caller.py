@@ -1,4 +1,4 @@
-"""Which line of the user's led here: errors name it."""
+"""Find the line of the user's code that led here, so that errors can name it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ PACKAGES = {"tinygrad_edu", "numpy"}  # their lines are not the user's
 
 
 def source(file: str, number: int, layer: str) -> str:
-    """`train.py:12, in Linear.forward: loss = model(x)`.
+    """A line as errors show it: `train.py:12, in Linear.forward: loss = model(x)`.
 
-    Without the text where there is none, as at a prompt.
+    The text is left out where there is none, as at a prompt.
     """
     place = f"{file}:{number}, in {layer}" if layer else f"{file}:{number}"
     text = linecache.getline(file, number).strip()
@@ -22,7 +22,7 @@ def source(file: str, number: int, layer: str) -> str:
 def line_of_the_user() -> tuple[str, int, str]:
     """The file and number of the user's line that led here, and the layer of nn on the way.
 
-    It is the innermost line outside of this package and of NumPy.
+    The user's line is the innermost one outside of this package and of NumPy.
     """
     frame, layer = sys._getframe(), ""
     while frame.f_back and is_inside(frame):
@@ -33,9 +33,9 @@ def line_of_the_user() -> tuple[str, int, str]:
 
 
 def is_inside(frame: FrameType) -> bool:
-    """Whether a line of this package or of NumPy runs.
+    """Whether a frame runs a line of this package or of NumPy.
 
-    `<doctest …>`, the examples in their docstrings, is a user's.
+    An example in a docstring, whose file is `<doctest …>`, counts as the user's.
     """
     package = frame.f_globals.get("__name__", "").partition(".")[0]
     return package in PACKAGES and not frame.f_code.co_filename.startswith("<")

@@ -1,7 +1,7 @@
-"""Why a gradient and differences disagree: each known cause is looked for, and named with evidence.
+"""Why a gradient and differences disagree: look for each known cause, and name it with evidence.
 
-A cause is a function of a `Suspect`. It returns a sentence, or "" if the numbers don't support it.
-First come the causes that make the differences themselves doubtful, then what breaks a partial.
+A cause is a function of a `Suspect`. It returns a sentence, or "" if the numbers do not support it.
+First come the causes that make the differences themselves doubtful, then mistakes in a partial.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SHRINKING = STEPS[3:6]  # the step of the check, and two smaller ones
 
 
 def diagnosed(check: Callable[..., None]) -> Callable[..., None]:
-    """A check of gradients that also says why they differ."""
+    """Make a check of gradients also say why they differ."""
 
     @functools.wraps(check)
     def check_and_explain(*args: Any, **options: Any) -> None:
@@ -50,11 +50,11 @@ check_gradients = diagnosed(gradcheck.check_gradients)
 class Suspect(Comparison):
     """A gradient that differs, and what can be asked about it."""
 
-    passed: int = 0  # how many operations f is made of, if each is right when it is checked alone
+    passed: int = 0  # the number of operations of f, if each is right when it is checked alone
 
     @classmethod
     def of(cls, found: Comparison) -> Suspect:
-        """The comparison, to be asked about."""
+        """A Suspect with the fields of a comparison."""
         return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
 
     @property
@@ -72,18 +72,18 @@ class Suspect(Comparison):
         return not differ(a, b, self.check.tolerance).any()
 
     def at(self, shift: float) -> float:
-        """v·f with the element that differs shifted, in units of max(1, |x|)."""
+        """v·f after a shift of the element that differs, in units of max(1, |x|)."""
         shifted = np.array(self.x)
         shifted[self.place] += shift * self.unit
         return weighted(self.check.f, self.check.inputs, self.number, self.v, shifted)
 
     @property
     def unit(self) -> float:
-        """What a step is measured in."""
+        """The unit of a step, max(1, |x|), where x is the element that differs."""
         return max(1.0, abs(float(self.x[self.place])))
 
     def quotient(self, h: float) -> float:
-        """The difference quotient over 2h."""
+        """The difference quotient of v·f over 2h."""
         return (self.at(h) - self.at(-h)) / (2 * h * self.unit)
 
     def partials(self, v: Array, inputs: list[Array]) -> Array:
@@ -137,7 +137,7 @@ def operations_of(check: Check) -> list[tuple[Operation, Tensor]]:
 
 
 def culprits(steps: list[tuple[Operation, Tensor]], order: int, tolerance: float) -> list[str]:
-    """What is wrong with each operation that fails alone, with the arguments that it had."""
+    """Check each operation alone, at the arguments that it had; say what is wrong with it."""
     found: dict[Operation, str] = {}
     for operation, z in steps:
         numbers = tuple(sorted({number for number, x in z.inputs if x.requires_grad}))
@@ -157,11 +157,11 @@ def why(c: Suspect) -> str:
     return next(found, "cause unknown: none of the usual ones fits these numbers")
 
 
-# The differences are not to be trusted
+# Causes for which the differences are not to be trusted
 
 
 def other_on_tensors(c: Suspect) -> str:
-    """The partials were compared with themselves, run on arrays, and not with differences."""
+    """The partials give one gradient on Tensors, and another one on arrays."""
     if c.by == "differences":
         return ""
     return (
@@ -214,7 +214,7 @@ def kink(c: Suspect) -> str:
 def wrong_step(c: Suspect) -> str:
     """The quotient changes with the step, by as much as the gradient differs.
 
-    If it changes more for smaller steps, it is rounding.
+    If it changes more for smaller steps, the cause is rounding.
     """
     smaller = [c.quotient(h) for h in SHRINKING[1:]]
     changes = abs(smaller[0] - c.numeric[c.place]), abs(smaller[1] - smaller[0])
@@ -233,11 +233,11 @@ def wrong_step(c: Suspect) -> str:
     )
 
 
-# A partial is not right
+# Causes for which a partial is not right
 
 
 def not_recorded(c: Suspect) -> str:
-    """The record misses a way by which f, or its gradient, depends on the input."""
+    """f, or its gradient, depends on the input in a way that was not recorded."""
     lacks = f"lacks {c.numeric[c.place] - c.analytic[c.place]:.6g} of {c.numeric[c.place]:.6g}"
     hint = "was x.data or np.asarray(x) used for x?"
     if c.order > 1 and not c.passed:
@@ -268,7 +268,7 @@ def forgets_g(c: Suspect) -> str:
 
 
 def transposed(c: Suspect) -> str:
-    """The gradient would be right transposed, or if g were."""
+    """The gradient is right but for a transpose of itself or of g."""
     if is_square(c.numeric) and c.same(c.analytic, c.numeric.mT):
         return "transposed: the partials give the transpose of what differences give"
     if is_square(c.v) and c.same(c.analytic, c.differences(c.v.mT, c.check.inputs)):
@@ -280,12 +280,12 @@ def transposed(c: Suspect) -> str:
 
 
 def is_square(x: Array) -> bool:
-    """Whether its transpose has the same shape, and may be another."""
+    """Whether the transpose of x has the same shape, and may differ from x."""
     return x.ndim > 1 and x.shape[-1] == x.shape[-2] > 1
 
 
 def one_summand(c: Suspect) -> str:
-    """What was used several times gets the sum of as many gradients; here one of them is left."""
+    """A value that was used n times has received one of n gradients, and not their sum."""
     if not c.analytic[c.wrong].any():
         return ""
     for axis, size in enumerate(c.v.shape):
@@ -305,7 +305,7 @@ def one_summand(c: Suspect) -> str:
 def factor(c: Suspect) -> str:
     """The partials are a multiple of what differences give, here and at a point nearby.
 
-    The point nearby is asked because a single number is always a multiple of another.
+    The second point is needed because one number is always a multiple of another.
     """
     near = [np.asarray(x + 0.01) for x in c.check.inputs]
     ratio = proportion(c.analytic, c.numeric)
@@ -324,9 +324,9 @@ def factor(c: Suspect) -> str:
 
 
 def sizes_added(c: Suspect) -> list[int]:
-    """How many numbers may have been added: any size of f's inputs and its result, least first.
+    """How many numbers may have been added: the sizes of f's inputs and result, least first.
 
-    None where as many come out as go in.
+    The list is empty if f gives as many numbers as the input has.
     """
     if c.v.size == c.x.size:
         return []
@@ -334,7 +334,7 @@ def sizes_added(c: Suspect) -> list[int]:
 
 
 def proportion(a: Array, b: Array) -> float:
-    """The r for which r b is nearest to a."""
+    """The number r for which r·b is nearest to a."""
     return float((a * b).sum() / (b * b).sum())
 
 

@@ -1,4 +1,4 @@
-"""Look up: composed.py, scans.py, linalg.py, special.py and convolution.py, all built from the table.
+"""Look up what you need: composed.py, scans.py, linalg.py, special.py and convolution.py.
 
-errors.py has what they say when they cannot go on.
+All are built on the table of derivatives. errors.py has what they say when they cannot go on.
 """

@@ -1,6 +1,6 @@
 """NumPy functions that need no derivative of their own: each is built from functions of the table.
 
-What has no types here takes arrays, Tensors, or whatever else NumPy's functions take.
+Arguments without types are arrays, Tensors, or whatever else NumPy's functions take.
 """
 
 from __future__ import annotations
@@ -19,11 +19,17 @@ from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.core.errors import unknown_options
 from tinygrad_edu.operations import errors
 
-PAD_MODES = ("constant", "edge", "reflect", "symmetric", "wrap")  # those that compute nothing
+PAD_MODES = (
+    "constant",
+    "edge",
+    "reflect",
+    "symmetric",
+    "wrap",
+)  # they move elements or fill in a constant
 
 
 def composed(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let a function of Tensors stand for NumPy's function of the same meaning."""
+    """Let a function of Tensors run in place of NumPy's functions of the same meaning."""
 
     def register(composition: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(composition)
@@ -42,7 +48,7 @@ def composed(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], C
 
 
 def as_arrays(*xs):
-    """Lists and numbers as arrays, Tensors as they are."""
+    """Make arrays of lists and numbers, and leave Tensors as they are."""
     return [x if isinstance(x, Tensor) else np.asarray(x) for x in xs]
 
 
@@ -51,13 +57,13 @@ def as_arrays(*xs):
 
 @composed(np.clip)
 def clip_between(x, a_min=None, a_max=None, *, min=None, max=None):
-    """min(max(x, low), high); without a bound that is not given."""
+    """min(max(x, low), high); a bound may be left out."""
     return clip(x, a_min if min is None else min, a_max if max is None else max)
 
 
 @composed(np.sinc)
 def sinc(x):
-    """sin πx / πx. Near 0 its Taylor series, so that every derivative is right there too."""
+    """sin πx / πx; near 0 by its Taylor series, so that all derivatives are right there too."""
     y, near = math.pi * x, np.absolute(x) < 0.25
     square, away = np.where(near, y, 0.0) ** 2, np.where(near, 1.0, y)
     series: Any = 1.0
@@ -68,7 +74,7 @@ def sinc(x):
 
 @composed(np.full_like)
 def full_like(a, fill_value, dtype=None, *, shape=None):
-    """What fills an array of a's shape and dtype; it receives the gradient."""
+    """An array of a's shape and dtype, full of `fill_value`, which receives the gradient."""
     like = np.empty_like(plain(a), dtype, shape=shape)
     if not isinstance(fill_value, Tensor):
         return np.full_like(like, fill_value)
@@ -79,19 +85,19 @@ def full_like(a, fill_value, dtype=None, *, shape=None):
 
 
 def summand_count(x, axis):
-    """How many elements each result is made of."""
+    """How many elements are added for each result."""
     return math.prod(x.shape[a] for a in axes_of(axis, x.ndim))
 
 
 @composed(np.mean)
 def mean(x, axis=None, *, keepdims=False):
-    """The sum divided by how many were added."""
+    """The sum, divided by the number of summands."""
     return np.sum(x, axis=axis, keepdims=keepdims) / summand_count(x, axis)
 
 
 @composed(np.average)
 def average(x, axis=None, weights=None, returned=False, *, keepdims=False):
-    """Σ w x / Σ w. Weights are of x's shape, or of the shape of the averaged axes."""
+    """Σ w x / Σ w; the weights w have x's shape, or the shape of the averaged axes."""
     (x,) = as_arrays(x)
     w = np.ones(x.shape, x.dtype) if weights is None else weights
     if np.shape(w) != x.shape:
@@ -113,7 +119,7 @@ def var(x, axis=None, *, ddof=0, correction=None, keepdims=False):
 
 @composed(np.std)
 def std(x, axis=None, *, ddof=0, correction=None, keepdims=False):
-    """√var, as the length of what deviates from the mean: where all are equal its slope is 0."""
+    """√var, by the norm of x − mean, so that the gradient is 0 where all elements are equal."""
     deviation = norm(x - np.mean(x, axis=axis, keepdims=True), axis=axis, keepdims=keepdims)
     freedom = summand_count(x, axis) - (ddof if correction is None else correction)
     return deviation / math.sqrt(freedom)
@@ -121,13 +127,13 @@ def std(x, axis=None, *, ddof=0, correction=None, keepdims=False):
 
 @composed(np.nansum)
 def nansum(x, axis=None, *, keepdims=False):
-    """The sum of what is not NaN."""
+    """The sum of the elements that are not NaN."""
     return np.sum(np.where(np.isnan(x), 0.0, x), axis=axis, keepdims=keepdims)
 
 
 @composed(np.nanmean)
 def nanmean(x, axis=None, *, keepdims=False):
-    """The mean of what is not NaN."""
+    """The mean of the elements that are not NaN."""
     summands = np.sum((~np.isnan(x)).astype(x.dtype), axis=axis, keepdims=keepdims)
     return nansum(x, axis, keepdims=keepdims) / summands
 
@@ -140,7 +146,7 @@ def ptp(x, axis=None, *, keepdims=False):
 
 @composed(np.median)
 def median(x, axis=None, *, keepdims=False):
-    """The middle of the sorted elements, or the mean of the two in the middle; of a NaN, NaN."""
+    """The middle of the sorted elements, or the mean of the middle two; NaN if there is a NaN."""
     axes = axes_of(axis, x.ndim)
     kept = [a for a in range(x.ndim) if a not in axes]
     kept_first = np.transpose(x, [*kept, *axes]) if kept else x
@@ -173,7 +179,7 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
 
 
 def diff_end(end, x, axis):
-    """What diff puts before or after x: an array as it is, a number as wide as x."""
+    """What np.diff puts before or after x: an array as it is, a number repeated to fit x."""
     if np.ndim(end):
         return end
     return np.broadcast_to(end, [1 if a == axis % x.ndim else n for a, n in enumerate(x.shape)])
@@ -196,7 +202,7 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
 
 @composed(np.sort)
 def sort(x, axis=-1, *, kind=None, stable=None):
-    """The elements from the least to the greatest: each takes its gradient back to where it was."""
+    """The elements from the least to the greatest; each gradient goes back to its element."""
     if axis is None:
         x, axis = np.ravel(x), -1
     return np.take_along_axis(x, np.argsort(x, axis=axis, kind=kind, stable=stable), axis)
@@ -207,7 +213,7 @@ def sort(x, axis=-1, *, kind=None, stable=None):
 
 @composed(np.concatenate)
 def concatenate_list(arrays, axis=0):
-    """One after the other along an axis; all of them flat if axis is None."""
+    """The arrays one after the other along an axis; if axis is None, all flat."""
     if axis is None:
         return concatenate(*[np.ravel(x) for x in arrays])
     return concatenate(*as_arrays(*arrays), axis=axis)
@@ -215,58 +221,58 @@ def concatenate_list(arrays, axis=0):
 
 @composed(np.stack)
 def stack_list(arrays, axis=0):
-    """Side by side along a new axis."""
+    """The arrays side by side along a new axis."""
     return stack(*as_arrays(*arrays), axis=axis)
 
 
 @composed(np.append)
 def append(x, values, axis=None):
-    """x and then the values."""
+    """The elements of x, then the values."""
     return concatenate_list([x, values], axis)
 
 
 @composed(np.atleast_1d)
 def atleast_1d(*arrays):
-    """(1,) in place of ()."""
+    """Give a number the shape (1,)."""
     return at_least(arrays, lambda shape: shape or (1,))
 
 
 @composed(np.atleast_2d)
 def atleast_2d(*arrays):
-    """A vector as a row."""
+    """Make a vector a row, and a number (1, 1)."""
     return at_least(arrays, lambda shape: (1,) * (2 - len(shape)) + shape)
 
 
 @composed(np.atleast_3d)
 def atleast_3d(*arrays):
-    """A vector as (1, n, 1), a matrix as (m, n, 1)."""
+    """Give a vector the shape (1, n, 1), a matrix (m, n, 1)."""
     return at_least(
         arrays, lambda shape: (*(1,) * (2 - len(shape)), *shape, 1) if len(shape) < 3 else shape
     )
 
 
 def at_least(arrays, wider_shape):
-    """Each array in a wider shape; one array for one."""
+    """Reshape each array to its wider shape; a single array comes back alone."""
     results = tuple([np.reshape(x, wider_shape(np.shape(x))) for x in arrays])
     return results[0] if len(arrays) == 1 else results
 
 
 @composed(np.vstack)
 def vstack(arrays):
-    """One below the other."""
+    """The arrays one below the other."""
     return concatenate_list([atleast_2d(x) for x in arrays], 0)
 
 
 @composed(np.hstack)
 def hstack(arrays):
-    """One beside the other."""
+    """The arrays one beside the other."""
     wide = [atleast_1d(x) for x in arrays]
     return concatenate_list(wide, 0 if wide[0].ndim == 1 else 1)
 
 
 @composed(np.dstack)
 def dstack(arrays):
-    """One behind the other."""
+    """The arrays one behind the other."""
     return concatenate_list([atleast_3d(x) for x in arrays], 2)
 
 
@@ -278,7 +284,7 @@ def column_stack(arrays):
 
 @composed(np.pad)
 def pad_with(x, pad_width, mode="constant", *, constant_values=0):
-    """Elements of x, or a constant, around x; of NumPy's modes those that compute nothing."""
+    """x with a constant or with elements of x around it: the modes of PAD_MODES."""
     if mode not in PAD_MODES:
         raise errors.unknown_mode("pad", mode, PAD_MODES)
     z = pad(x, pad_width, mode)
@@ -308,11 +314,11 @@ array_split = composed(np.array_split)(split_like(np.array_split))
 
 @composed(np.vsplit)
 def vsplit(x, indices_or_sections):
-    """The rows in parts."""
+    """Cut x along its first axis."""
     return split(x, indices_or_sections, 0)
 
 
 @composed(np.hsplit)
 def hsplit(x, indices_or_sections):
-    """The columns in parts."""
+    """Cut x along its second axis, or a vector along its only one."""
     return split(x, indices_or_sections, min(x.ndim - 1, 1))

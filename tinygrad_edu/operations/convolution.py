@@ -1,8 +1,8 @@
-"""Convolution and pooling of images: `windows`, its transpose `overlap_add`, and NumPy's own.
+"""Convolution and pooling of images: made of `windows` and of NumPy's own functions.
 
 A window is what a kernel sees in one place. Once every window of an image is laid out, a
-convolution is a matrix product, and a pool is a maximum or a mean. Users find these functions in
-`special`.
+convolution is a matrix product, and a pool is a maximum or a mean. The transpose of `windows` is
+`overlap_add`. Users find the public functions in `special`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ def conv2d(
     dilation: int | Pair = 1,
     groups: int = 1,
 ):
-    """z[b, o, p, q] = bias[o] + Σ weight[o, c, i, j] x[b, c, p·s + i·d, q·s + j·d], c of o's group.
+    """z[b, o, p, q] = bias[o] + Σ weight[o, c, i, j] x[b, c, p·s + i·d, q·s + j·d].
 
-    x is `(batch, in, height, width)`, with `padding` zeros on each side; weight `(out, in/groups,
-    rows, columns)`; bias `(out,)`; s is the stride, d the dilation. The kernel is not flipped, as
-    in PyTorch: mathematics calls this cross-correlation. ValueError for misfits.
+    The sum is over i, j and the channels c of o's group; s is the stride, d the dilation. x is
+    `(batch, in, height, width)`, with `padding` zeros on each side; weight `(out, in/groups, rows,
+    columns)`; bias `(out,)`. As in PyTorch the kernel is not flipped: mathematics calls this
+    cross-correlation. Shapes that do not fit raise ValueError.
 
     >>> conv2d(np.arange(9.0).reshape(1, 1, 3, 3), np.array([[[[-1.0, 1.0]]]])).shape
     (1, 1, 3, 2)
@@ -41,7 +42,7 @@ def conv2d(
         raise errors.filters_do_not_fit(x, weight, bias, groups)
     columns = image_windows(x, "weight's kernel", weight.shape[2:], stride, padding, dilation)
     batch, out, (rows, width) = len(x), len(weight), columns.shape[-2:]
-    seen = weight[0].size  # each output sees so many pixels
+    seen = weight[0].size  # so many numbers of x go into each output
     columns = columns.reshape(batch, groups, seen, rows * width)
     filters = weight.reshape(groups, out // groups, seen)
     z = filters @ columns  # (groups, out/groups, seen) @ (batch, groups, seen, places)
@@ -50,11 +51,11 @@ def conv2d(
 
 
 def max_pool2d(x, kernel_size: int | Pair, stride: int | Pair | None = None):
-    """The greatest number in each window: `(…, height, width)` to `(…, rows, columns)`.
+    """The greatest number in each window of images: a pool.
 
-    x is `(batch, channels, height, width)`. Windows are `stride` apart, a `kernel_size` if it is
-    left out; what is left over at the right and at the bottom is not seen. Numbers that tie share
-    the gradient equally, as everywhere here: PyTorch gives all of it to the first.
+    x `(batch, channels, height, width)` gives `(batch, channels, rows, columns)`. Windows are
+    `stride` pixels apart, by default `kernel_size`; pixels left over at the right and bottom are
+    not seen. Numbers that tie share the gradient equally; PyTorch gives all of it to the first.
 
     >>> max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)
     array([[[[ 5.,  7.],
@@ -64,7 +65,7 @@ def max_pool2d(x, kernel_size: int | Pair, stride: int | Pair | None = None):
 
 
 def avg_pool2d(x, kernel_size: int | Pair, stride: int | Pair | None = None):
-    """The mean of each window: shapes and windows are as for `max_pool2d`.
+    """The mean of each window of images: shapes and windows are as for `max_pool2d`.
 
     >>> avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)
     array([[[[ 2.5,  4.5],
@@ -75,7 +76,7 @@ def avg_pool2d(x, kernel_size: int | Pair, stride: int | Pair | None = None):
 
 @operation
 def windows(x, kernel: Pair, stride: Pair, dilation: Pair):
-    """What the kernel sees at each place p, q of an image, as the last two axes.
+    """Lay out what the kernel sees at each place p, q of an image.
 
     z[…, i, j, p, q] = x[…, p·stride + i·dilation, q·stride + j·dilation]
     """
@@ -88,7 +89,7 @@ def windows(x, kernel: Pair, stride: Pair, dilation: Pair):
 
 @operation
 def overlap_add(x, shape: Pair, stride: Pair, dilation: Pair):
-    """The transpose of windows: laid back into an image of this height and width, and added up."""
+    """Add windows up in an image of shape (height, width): the transpose of `windows`."""
     z = np.zeros_like(x, shape=(*x.shape[:-4], *shape))
     reach = kernel_reach(x.shape[-4:-2], dilation)
     apart = all(step >= extent for step, extent in zip(stride, reach, strict=True))
@@ -109,9 +110,9 @@ derivative(overlap_add, lambda g, z, x, shape, stride, dilation:
 
 
 def meetings(shape: tuple[int, ...], stride: Pair, dilation: Pair) -> Iterator[tuple[Any, Any]]:
-    """For each number of a kernel, its index in the windows and that of the pixels that it meets.
+    """Yield two indices for each number of a kernel: in the windows, and of the pixels it meets.
 
-    `shape` is that of the windows: kernel rows, kernel columns, rows, columns.
+    `shape` is the shape of the windows: kernel rows, kernel columns, rows, columns.
     """
     every = slice(None)
     for i, j in np.ndindex(shape[:2]):
@@ -122,7 +123,7 @@ def meetings(shape: tuple[int, ...], stride: Pair, dilation: Pair) -> Iterator[t
 
 
 def window_counts(size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> list[int]:
-    """How many windows fit, in rows and columns: the first, and one for every further stride."""
+    """How many windows fit, in rows and in columns: the first, and one for every further stride."""
     reach = kernel_reach(kernel, dilation)
     return [(n - extent) // step + 1 for n, extent, step in zip(size, reach, stride, strict=True)]
 
@@ -133,7 +134,7 @@ def kernel_reach(kernel: Pair, dilation: Pair) -> list[int]:
 
 
 def pool_windows(x, kernel_size: int | Pair, stride: int | Pair | None):
-    """The windows of a pool."""
+    """The windows of a pool; if stride is None they lie side by side."""
     return image_windows(x, "kernel_size", kernel_size, kernel_size if stride is None else stride)
 
 
@@ -145,7 +146,7 @@ def image_windows(
     padding: int | Pair = 0,
     dilation: int | Pair = 1,
 ):
-    """The windows of padded images; arguments are checked here, for all of the public functions."""
+    """Check the arguments of a public function, pad its images, and lay out their windows."""
     if np.ndim(x) != 4:
         raise errors.images_expected(x)
     kernel, stride = as_pair(what, kernel), as_pair("stride", stride)
@@ -168,7 +169,7 @@ def add_frame(x, padding: Pair):
 
 
 def as_pair(what: str, value: Any, least: int = 1) -> Pair:
-    """One whole number for rows and columns, or one for each."""
+    """A pair, from one whole number for both rows and columns, or from one for each."""
     both = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(both) == 2 and all(isinstance(n, int | np.integer) and n >= least for n in both):
         return both
@@ -176,7 +177,7 @@ def as_pair(what: str, value: Any, least: int = 1) -> Pair:
 
 
 def filters_fit(x, weight, bias, groups: int) -> bool:
-    """Whether images, filters and bias go together."""
+    """Whether the shapes of images, filters and bias fit together."""
     if np.ndim(x) != 4 or np.ndim(weight) != 4:
         return False
     channels_fit = weight.shape[1] * groups == x.shape[1] and len(weight) % groups == 0

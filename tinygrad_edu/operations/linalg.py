@@ -1,8 +1,8 @@
 """Linear algebra through NumPy's names: products, einsum, norms, solving, decompositions.
 
 Matrices are the last two axes; all axes before them are a batch. cholesky, eigh and eigvalsh are
-for symmetric matrices: they take (X + Xᵀ)/2 of what they get, where NumPy reads one triangle, so
-that gradients are symmetric and agree with differences.
+for symmetric matrices. NumPy reads one triangle; we take (X + Xᵀ)/2, so that gradients are
+symmetric and agree with differences.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from tinygrad_edu.core.switches import RECORDING
 from tinygrad_edu.operations import errors
 from tinygrad_edu.operations.composed import as_arrays, composed
 
-# einsum's names for axes, in the order that an implied result has them
+# einsum's letters for axes, in the order of an implied result
 LETTERS = ascii_uppercase + ascii_lowercase
 
 
 def move_axes(x, source, destination):
-    """np.moveaxis, which is no step of the graph where there is nothing to move."""
+    """np.moveaxis, but x itself if nothing moves, so that the graph has no idle step."""
     return x if source == destination else np.moveaxis(x, source, destination)
 
 
 @functools.cache
 def named_results(function):
-    """The named tuple in which NumPy's function gives its results.
+    """The class of the named tuple in which NumPy's function gives its results.
 
-    It has no public name: so the function is run once, and the type of its result taken.
+    The class has no public name, so the function runs once, and the type of its result is taken.
     """
     return type(function(np.eye(1)))
 
 
 def symmetric_part(x):
-    """(X + Xᵀ)/2. What is not square stays as it is: NumPy refuses it."""
+    """(X + Xᵀ)/2; a matrix that is not square comes back as it is, for NumPy to refuse."""
     return (x + x.mT) / 2 if x.shape[-1:] == x.shape[-2:-1] else x
 
 
@@ -48,9 +48,9 @@ def symmetric_part(x):
 
 
 def einsum_formula(args):
-    """einsum's arguments as a formula and operands, whichever of its two forms they have.
+    """The formula and the operands of a call of einsum, in whichever of its two forms.
 
-    x, [0, 1], y, [1, 2], [0, 2] are "AB,BC->AC" and [x, y].
+    From x, [0, 1], y, [1, 2], [0, 2] come "AB,BC->AC" and [x, y].
     """
     if isinstance(args[0], str):
         return args[0].replace(" ", ""), list(args[1:])
@@ -61,14 +61,14 @@ def einsum_formula(args):
 
 
 def letters_of(axes):
-    """[0, 1, ...] as "AB..."."""
+    """The axes [0, 1, ...] as "AB..."."""
     return "".join("..." if axis is ... else LETTERS[axis] for axis in axes)
 
 
 def einsum_terms(args):
-    """The letters of each operand, those of the result, and the operands.
+    """The letters of each operand, the letters of the result, and the operands.
 
-    The result is written out where it was implied, and each axis behind dots gets a letter.
+    A result that was implied is written out, and each axis behind the dots gets a letter.
     """
     formula, operands = einsum_formula(args)
     left, arrow, result = formula.partition("->")
@@ -85,7 +85,7 @@ def einsum_terms(args):
 
 
 def einsum_vjp(number, g, z, *args, optimize=False):
-    """After ij,jk->ik the gradient for the first operand is ik,jk->ij."""
+    """After ij,jk->ik the gradient of the first operand is ik,jk->ij."""
     terms, result, operands = einsum_terms(args)
     place = number - 1 if isinstance(args[0], str) else number // 2
     letters, x = terms.pop(place), operands.pop(place)
@@ -100,7 +100,7 @@ def einsum_vjp(number, g, z, *args, optimize=False):
 
 
 def axis_sizes(terms, operands):
-    """Every (letter, size) that an operand has: of two sizes one is 1, and broadcasts."""
+    """All pairs (letter, size) of the operands; a letter has a second size if a 1 broadcasts."""
     return {
         letter_and_size
         for term, x in zip(terms, operands, strict=True)
@@ -109,10 +109,10 @@ def axis_sizes(terms, operands):
 
 
 def axis_factors(letters, shape, taken):
-    """The letters for an operand's gradient, and a factor for each of its axes.
+    """The letters of an operand's gradient, and a factor for each of its axes.
 
-    A factor of ones makes an axis that no other operand has. An identity makes an axis that has the
-    letter of one before it: after ii->i the gradient is i,ia->ia.
+    A factor of ones makes an axis that no other operand has. An identity makes an axis that repeats
+    the letter of one before it: after ii->i the gradient is i,ia->ia.
     """
     fresh = (c for c in LETTERS if c not in taken)
     wanted, factors = "", []
@@ -133,9 +133,9 @@ derivative(np.einsum, each=einsum_vjp)
 
 
 def axis_numbers(x, y, axes):
-    """tensordot as einsum takes it: numbers for the axes of x, of y and of z.
+    """The numbers that einsum needs for tensordot: of the axes of x, of y and of z.
 
-    Axes that are summed together have the same number.
+    Two axes that are summed together have the same number.
     """
     if isinstance(axes, int | np.integer):
         axes = range(-axes, 0), range(axes)
@@ -147,13 +147,13 @@ def axis_numbers(x, y, axes):
 
 
 def tensordot_left_vjp(g, z, x, y, axes=2):
-    """∂L/∂X: over the axes of Y that are not summed, G and Y are."""
+    """∂L/∂X: G times Y, summed over the axes that only Y has."""
     of_x, of_y, of_z = axis_numbers(x, y, axes)
     return np.einsum(g, of_z, y, of_y, of_x, optimize=True)
 
 
 def tensordot_right_vjp(g, z, x, y, axes=2):
-    """∂L/∂Y, likewise of X and G."""
+    """∂L/∂Y: X times G, summed over the axes that only X has."""
     of_x, of_y, of_z = axis_numbers(x, y, axes)
     return np.einsum(x, of_x, g, of_z, of_y, optimize=True)
 
@@ -163,7 +163,7 @@ derivative(np.tensordot, tensordot_left_vjp, tensordot_right_vjp, on_numbers=np.
 
 @composed(np.dot)
 def dot_product(a, b):
-    """The last axis of a against the second last of b, or its only one."""
+    """Σ a b over the last axis of a and the second last of b, or the only axis of b."""
     a, b = as_arrays(a, b)
     if a.ndim == 0 or b.ndim == 0:
         return a * b
@@ -172,7 +172,7 @@ def dot_product(a, b):
 
 @composed(np.inner)
 def inner_product(a, b):
-    """The last axis of a against the last of b."""
+    """Σ a b over the last axis of a and the last axis of b."""
     a, b = as_arrays(a, b)
     return np.dot(a, b if b.ndim < 2 else b.mT)
 
@@ -192,13 +192,13 @@ def vecdot(a, b, axis=-1):
 
 @composed(np.outer)
 def outer_product(a, b):
-    """zᵢⱼ = aᵢ bⱼ, of a and b flat."""
+    """zᵢⱼ = aᵢ bⱼ, where a and b are flattened first."""
     return np.ravel(a)[:, None] * np.ravel(b)
 
 
 @composed(np.kron)
 def kron(a, b):
-    """A copy of b for each element of a, multiplied by it: (m, n) and (p, q) become (m·p, n·q)."""
+    """Each element of a, replaced by its product with b: (m, n) and (p, q) give (m·p, n·q)."""
     a, b = as_arrays(a, b)
     n = max(a.ndim, b.ndim)
     a, b = [x.reshape((1,) * (n - x.ndim) + x.shape) for x in (a, b)]
@@ -221,9 +221,9 @@ derivative(cross, lambda g, z, x, y: np.cross(y, g),  # g · (dx × y) = dx · (
 
 @composed(np.cross)
 def cross_along(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
-    """The cross product along other axes, of vectors of three numbers.
+    """The cross product of vectors of three numbers, along any axes.
 
-    Two are deprecated in NumPy 2.
+    Vectors of two numbers are deprecated in NumPy 2, and refused here.
     """
     if axis is not None:
         axisa = axisb = axisc = axis
@@ -247,7 +247,7 @@ for numpys, new in ((np.tensordot, np.linalg.tensordot), (np.vecdot, np.linalg.v
                     (np.outer, np.linalg.outer), (np.cross, np.linalg.cross),
                     (np.matmul, np.linalg.matmul),
                     (np.matrix_transpose, np.linalg.matrix_transpose)):
-    REGISTRY[new] = REGISTRY[numpys]  # the same under NumPy 2's new names
+    REGISTRY[new] = REGISTRY[numpys]  # NumPy 2's new names for the same functions
 # fmt: on
 
 # Norms
@@ -258,9 +258,9 @@ MATRIX_NORMS: dict[Any, Callable[[Any], Any]] = {  # of the last two axes
     "nuc":   lambda x: np.linalg.svdvals(x).sum(axis=-1),
     2:       lambda x: np.linalg.svdvals(x).max(axis=-1),
     -2:      lambda x: np.linalg.svdvals(x).min(axis=-1),
-    1:       lambda x: np.abs(x).sum(axis=-2).max(axis=-1),     # of the columns' sums
+    1:       lambda x: np.abs(x).sum(axis=-2).max(axis=-1),     # of the sums of columns
     -1:      lambda x: np.abs(x).sum(axis=-2).min(axis=-1),
-    np.inf:  lambda x: np.abs(x).sum(axis=-1).max(axis=-1),     # of the rows' sums
+    np.inf:  lambda x: np.abs(x).sum(axis=-1).max(axis=-1),     # of the sums of rows
     -np.inf: lambda x: np.abs(x).sum(axis=-1).min(axis=-1),
 }
 # fmt: on
@@ -268,7 +268,7 @@ MATRIX_NORMS: dict[Any, Callable[[Any], Any]] = {  # of the last two axes
 
 @composed(np.linalg.norm)
 def any_norm(x, ord=None, axis=None, keepdims=False):
-    """√Σx², unless ord names another norm: of vectors along one axis, of matrices along two."""
+    """√Σx², or the norm that ord names: of vectors along one axis, of matrices along two."""
     if ord is None:
         return norm(x, axis=axis, keepdims=keepdims)
     axes = axes_of(axis, x.ndim)
@@ -281,9 +281,9 @@ def any_norm(x, ord=None, axis=None, keepdims=False):
 
 
 def vector_norm(x, p, axis, keepdims):
-    """(Σ|x|ᵖ)^(1/p), with gradient 0 where it is 0.
+    """(Σ|x|ᵖ)^(1/p), with gradient 0 where the norm is 0.
 
-    For p = ±∞ it is the greatest or smallest |x|, for p = 0 how many are not 0.
+    For p = ±∞ it is the greatest or least |x|; for p = 0, how many elements are not 0.
     """
     if p == 2:
         return norm(x, axis=axis, keepdims=keepdims)
@@ -315,8 +315,8 @@ def solve_left_vjp(g, z, x, y):
 def det_vjp(g, z, x):
     """The cofactors, det(X) X⁻ᵀ (Jacobi's formula).
 
-    Where X is singular, or nearly so, they are computed by their definition: it holds for every
-    matrix and to every order, but takes n² determinants in place of one inverse.
+    Where X is singular, or nearly so, the cofactors are computed by their definition. It holds for
+    every matrix and to every order, but takes n² determinants in place of one inverse.
     """
     if well_conditioned(plain(x)):
         return g[..., None, None] * (z[..., None, None] * np.linalg.inv(x).mT)
@@ -324,7 +324,7 @@ def det_vjp(g, z, x):
 
 
 def well_conditioned(x):
-    """Whether half of the digits are left after a division by any of the matrices."""
+    """Whether dividing by any of the matrices leaves half of the digits right."""
     return x.size == 0 or bool((np.linalg.cond(x) < np.finfo(x.dtype).eps ** -0.5).all())
 
 
@@ -339,13 +339,13 @@ def cofactors(x):
 
 @operation
 def slogdet(x):
-    """The sign of the determinant and ln |det X|, in this order along a new first axis."""
+    """The sign of det X and ln |det X|, in this order along a new first axis."""
     return np.stack(np.linalg.slogdet(x))
 
 
 @composed(np.linalg.slogdet)
 def named_slogdet(x):
-    """The sign is a plain array: it is constant wherever the logarithm is finite."""
+    """slogdet as a named tuple; its sign is a plain array, since its derivative is 0."""
     z = slogdet(x)
     return named_results(np.linalg.slogdet)(z.data[0], z[1])
 
@@ -358,7 +358,7 @@ derivative(slogdet, lambda g, z, x:                             # ∂ ln |det X|
            g[1][..., None, None] * np.linalg.inv(x).mT)
 # fmt: on
 
-# Decompositions: an operation has one result, the values in its first row, their vectors below
+# Decompositions: an operation has one result, with the values in its first row and vectors below
 
 
 def cholesky_forward(x, *, upper=False):
@@ -381,30 +381,30 @@ derivative(np.linalg.cholesky, cholesky_vjp, forward=cholesky_forward)
 
 
 def rounding_error(w):
-    """Values that are no further apart may be the same."""
+    """How far apart equal values may come out: nearer values count as equal."""
     greatest = np.abs(w).max(axis=-1, keepdims=True, initial=0.0)
     return 10 * np.finfo(w.dtype).eps * w.shape[-1] * greatest
 
 
 def inverse_gaps(w, sign=-1):
-    """1/(wⱼ − wᵢ), or 1/(wⱼ + wᵢ) for sign = 1; where the values are the same, 0."""
+    """1/(wⱼ − wᵢ), or with sign = 1, 1/(wⱼ + wᵢ); 0 where the denominator is 0 but for rounding."""
     return inverse(w[..., None, :] + sign * w[..., None], rounding_error(plain(w))[..., None])
 
 
 @operation
 def vectors(x, *, every=False):
-    """The vectors below the values.
+    """The rows below the values: the vectors.
 
-    They are a step of their own, because values have a gradient where vectors have none.
+    To take them is a step of its own, because values have gradients where vectors have none.
     """
     return x[..., 1:, :]
 
 
 def vectors_vjp(g, z, x, *, every=False):
-    """An error if a vector is used whose value is another's too; `every` asks for all of them.
+    """Raise ValueError if a vector is used whose value is not its own; `every` says all are used.
 
-    Such vectors are arbitrary up to a rotation. With the value 0 they mix with the directions that
-    have no value at all, if the matrix, (m, n), is not square: m + n > 2k.
+    Vectors of one value are arbitrary up to a rotation. If the matrix, (m, n), is not square, so
+    that m + n > 2k, vectors of the value 0 also mix with directions that have no value at all.
     """
     w, k = plain(x)[..., 0, :], x.shape[-1]
     same = np.abs(w[..., None, :] - w[..., None]) <= rounding_error(w)[..., None]
@@ -424,7 +424,7 @@ def eigh(x):
 
 
 def eigh_vjp(g, z, x):
-    """∂L/∂X = V (∂L/∂Λ + F ∘ Vᵀ ∂L/∂V) Vᵀ, made symmetric, Fᵢⱼ = 1/(λⱼ − λᵢ)."""
+    """∂L/∂X = V (∂L/∂Λ + F ∘ Vᵀ ∂L/∂V) Vᵀ, made symmetric, where Fᵢⱼ = 1/(λⱼ − λᵢ)."""
     v, gv = vectors(z, every=True), g[..., 1:, :]
     turned = v @ (inverse_gaps(z[..., 0, :]) * (v.mT @ gv))
     return symmetric_part((v * g[..., :1, :] + turned) @ v.mT)
@@ -438,7 +438,7 @@ def svd(x):
 
 
 def svd_vjp(g, z, x):
-    """∂L/∂X = U C Vᵀ + (1 − U Uᵀ) Ū S⁻¹ Vᵀ + U S⁻¹ V̄ᵀ (1 − V Vᵀ), where a bar is ∂L/∂.
+    """∂L/∂X = U C Vᵀ + (1 − U Uᵀ) Ū S⁻¹ Vᵀ + U S⁻¹ V̄ᵀ (1 − V Vᵀ), where Ū is ∂L/∂U.
 
     C = S̄ + (F + P) ∘ (Uᵀ Ū − Ūᵀ U)/2 + (F − P) ∘ (Vᵀ V̄ − V̄ᵀ V)/2,
     Fᵢⱼ = 1/(sⱼ − sᵢ), Pᵢⱼ = 1/(sⱼ + sᵢ).
@@ -460,9 +460,9 @@ derivative(svd, svd_vjp)
 
 @composed(np.linalg.eigh)
 def named_eigh(a, UPLO="L"):
-    """λ, ascending, and V.
+    """The values λ, ascending, and their vectors V.
 
-    Values have a gradient always; vectors, and the values' second derivative, if no two coincide.
+    λ always has a gradient. V, and the second derivative of λ, have one if no two values are equal.
     """
     z = eigh(a)
     return named_results(np.linalg.eigh)(z[..., 0, :], vectors(z))
@@ -470,9 +470,9 @@ def named_eigh(a, UPLO="L"):
 
 @composed(np.linalg.svd)
 def named_svd(a, full_matrices=True, compute_uv=True):
-    """U, s, descending, and Vᵀ; gradients as for eigh.
+    """U, the values s, descending, and Vᵀ; they have gradients where those of eigh do.
 
-    If the matrix is not square, they want full_matrices=False.
+    A matrix that is not square needs full_matrices=False to have gradients.
     """
     if not compute_uv:
         return np.linalg.svdvals(a)
@@ -487,11 +487,11 @@ def named_svd(a, full_matrices=True, compute_uv=True):
 
 @composed(np.linalg.eigvalsh)
 def eigvalsh(a, UPLO="L"):
-    """λ, ascending."""
+    """The values λ of a symmetric matrix, ascending."""
     return eigh(a)[..., 0, :]
 
 
 @composed(np.linalg.svdvals)
 def svdvals(x):
-    """s, descending."""
+    """The singular values s, descending."""
     return svd(x)[..., 0, :]

@@ -1,6 +1,6 @@
-"""Running sums and products, and the product, whose factors each receive the product of the others.
+"""np.prod, np.cumsum and np.cumprod: the product of many numbers, running sums and products.
 
-No partial divides by a factor, so any number of zeros is fine.
+No partial divides by a factor, so any number of factors may be zero.
 """
 
 import math
@@ -12,7 +12,7 @@ from tinygrad_edu.core.engine import derivative
 
 
 def prod_vjp(g, z, x, axis=None, *, keepdims=False):
-    """Each factor receives those before it times those after it: no division, so zeros are fine."""
+    """Each factor receives the product of those before it, times the product of those after it."""
     reduced = axes_of(axis, x.ndim)
     kept = [a for a in range(x.ndim) if a not in reduced]
     moved = np.transpose(x, [*kept, *reduced])
@@ -24,19 +24,19 @@ def prod_vjp(g, z, x, axis=None, *, keepdims=False):
 
 
 def shifted(x, axis, fill, steps=1):
-    """x moved `steps` places along an axis, `fill` coming in: xᵢ becomes xᵢ₋₁."""
+    """Move x by `steps` places along an axis, zᵢ = xᵢ₋₁ for one step; `fill` comes in."""
     head = x[axis_slice(axis, x.ndim, None, steps)]  # of the shape of what comes in
     kept = x[axis_slice(axis, x.ndim, None, max(x.shape[axis] - steps, 0))]
     return concatenate(np.full_like(head, fill), kept, axis=axis)
 
 
 def products_before(running, axis):
-    """The product of all factors before each, from the running product that includes it."""
+    """For each factor the product of all before it, given the running product that includes it."""
     return shifted(running, axis, 1.0)
 
 
 def recurrence(g, a, axis):
-    """r with rᵢ = gᵢ + aᵢ rᵢ₋₁ along an axis: log₂ n steps, each reaches back twice as far."""
+    """Solve rᵢ = gᵢ + aᵢ rᵢ₋₁ along an axis in log₂ n steps: each reaches back twice as far."""
     steps = 1
     while steps < g.shape[axis]:
         g, a = g + a * shifted(g, axis, 0.0, steps), a * shifted(a, axis, 0.0, steps)
@@ -45,15 +45,15 @@ def recurrence(g, a, axis):
 
 
 def cumsum_vjp(g, z, x, axis=None):
-    """An element is in all sums from its own on: the running sum from the other end."""
+    """xⱼ is in the sums j, j + 1, …, so it receives the running sum of g from the other end."""
     along = 0 if axis is None else axis
     return np.flip(np.cumsum(np.flip(g, along), along), along).reshape(x.shape)
 
 
 def cumprod_vjp(g, z, x, axis=None):
-    """xⱼ receives Σᵢ gᵢ ∏ₖ xₖ over i ≥ j and k ≤ i without j: what is before it, times rⱼ.
+    """∂L/∂xⱼ = (x₀ ⋯ xⱼ₋₁) rⱼ, where rⱼ = gⱼ + xⱼ₊₁ rⱼ₊₁.
 
-    rⱼ = gⱼ + xⱼ₊₁ rⱼ₊₁ is a recurrence from the other end.
+    For i ≥ j, zᵢ = (x₀ ⋯ xⱼ₋₁) xⱼ (xⱼ₊₁ ⋯ xᵢ). So rⱼ = Σᵢ gᵢ (xⱼ₊₁ ⋯ xᵢ), found from the end.
     """
     along = 0 if axis is None else axis
     factors = shifted(np.flip(x.reshape(z.shape), along), along, 0.0)

@@ -1,10 +1,10 @@
-"""Our own operations: what NumPy lacks, or gives only written out.
+"""Our own operations: functions that NumPy lacks, from softmax to conv2d.
 
 Each has earned its place by stability (written out in NumPy it would overflow or lose all digits),
-or by speed: `linear` is one operation in place of three, in every layer of every model. Further
-down are those that are derived from these and from NumPy's in one line. At kinks the slopes are
-PyTorch's. Convolution and pooling are in convolution.py. What has no types here takes arrays,
-Tensors, or numbers.
+or by speed: `linear` is one operation in place of three, in every layer of every model. Below are
+functions derived from these and from NumPy's in one line. At kinks the slopes are PyTorch's.
+Convolution and pooling are in convolution.py. Arguments without types are arrays, Tensors, or
+numbers.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def squared_error(x, y):
 def nll(log_p, target):
     """−Σ log_p[i, target[i]] over the examples i, one number.
 
-    log_p, log-probabilities, is `(batch, classes)`; target, class indices, `(batch,)`. Of
-    log_softmax(logits) it is the cross-entropy, in nats, summed up. IndexError for an index of no
-    class.
+    log_p, log-probabilities, is `(batch, classes)`; target, class indices, is `(batch,)`. With
+    log_p = log_softmax(logits) it is the cross-entropy, in nats, summed over the batch. An index
+    that names no class raises IndexError.
 
     >>> nll(np.log([[0.5, 0.5], [0.5, 0.5]]), np.array([1, 0])) == 2 * np.log(2)
     np.True_
@@ -116,7 +116,7 @@ def relu(x):
 def logsumexp(x, axis: Axes | None = None, *, keepdims: bool = False):
     """ln Σ eˣ over the axis or axes, in nats: a smooth maximum.
 
-    The greatest x is taken out first, so that eˣ cannot overflow.
+    The greatest x is subtracted first and added in the end, so that eˣ cannot overflow.
 
     >>> logsumexp(np.array([1000.0, 1000.0])) - 1000  # ln 2
     np.float64(0.69314718055...)
@@ -132,7 +132,7 @@ def logsumexp(x, axis: Axes | None = None, *, keepdims: bool = False):
 def softmax(x, axis: Axes = -1):
     """eˣ / Σ eˣ along the axis or axes: positive numbers that add up to 1.
 
-    It stays the same when a constant is added to x, so the greatest x is taken out first.
+    A constant added to x changes nothing, so the greatest x is subtracted: eˣ cannot overflow.
 
     >>> softmax(np.array([0.0, np.log(3.0)]))
     array([0.25, 0.75])
@@ -159,7 +159,7 @@ def log_softmax(x, axis: Axes = -1):
 def normal_cdf(x):
     """Φ(x), the probability that a standard normal number is below x.
 
-    NumPy has no erf: math's is called for each number.
+    NumPy has no erf, so that of the module math is called for each number.
     """
     return cdf_of_each(x).astype(np.result_type(x, 1.0))
 
@@ -168,19 +168,19 @@ def normal_cdf(x):
 def normal_pdf(x):
     """φ(x) = e^(−x²/2) / √(2π), the density of the normal distribution.
 
-    It is 0 at ±40 already; further out x² might overflow, and is cut off.
+    x is clipped to ±40, where φ is 0 already: further out x² might overflow.
     """
     return np.exp(np.square(np.clip(x, -40.0, 40.0)) * -0.5) * (2 * math.pi) ** -0.5
 
 
 @np.vectorize(otypes=[float])
 def cdf_of_each(x):
-    """Φ of one number, by erfc, which keeps its digits where Φ is tiny."""
+    """Φ of one number, by math.erfc, which keeps its digits where Φ is tiny."""
     return math.erfc(-x * math.sqrt(0.5)) * 0.5
 
 
 def softmax_on_numbers(x, axis=-1):
-    """eˣ / Σ eˣ as it is written, without care for overflow: what a picture of numbers shows."""
+    """eˣ / Σ eˣ as it is written, without care for overflow: a picture of numbers shows this."""
     powers = np.exp(x)
     return powers / powers.sum(axis=axis, keepdims=True)
 
@@ -196,7 +196,7 @@ def log_softmax_on_numbers(x, axis=-1):
 
 
 def as_rows(x):
-    """(…, n) as (batch, n)."""
+    """x of shape (…, n) as a matrix (batch, n)."""
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
@@ -299,7 +299,7 @@ def gelu(x: Same, approximate: str = "none") -> Same:
         return x * normal_cdf(x)
     if approximate != "tanh":
         raise errors.unknown_approximation(approximate)
-    # beyond ±10, σ is 0 or 1 already, and x³ may overflow
+    # beyond ±10, σ is 0 or 1 already, and x³ might overflow
     y = np.minimum(np.maximum(x, -10.0), 10.0)
     return x * sigmoid(math.sqrt(8 / math.pi) * (y + 0.044715 * y * y * y))
 
@@ -307,8 +307,8 @@ def gelu(x: Same, approximate: str = "none") -> Same:
 def dropout(x: Same, p: float = 0.5, *, rng: np.random.Generator) -> Same:
     """Each number becomes 0 with probability p, or is divided by 1 − p: the mean stays.
 
-    For training only; any shape. `rng` draws anew at each call. Srivastava et al. 2014, with the
-    scaling in training, not afterwards, as in PyTorch.
+    x has any shape; `rng` draws anew at each call. Use it in training only. Srivastava et al. 2014;
+    they scale after training, we and PyTorch in training.
 
     >>> dropout(np.ones(6), 0.5, rng=np.random.default_rng(0))
     array([2., 0., 0., 0., 2., 2.])
@@ -323,10 +323,10 @@ def dropout(x: Same, p: float = 0.5, *, rng: np.random.Generator) -> Same:
 
 
 def embedding(indices, weight: Same) -> Same:
-    """Row weight[i] for each index i.
+    """Take the row weight[i] for each index i.
 
-    Indices of any shape `(…)` and weight `(rows, features)` give `(…, features)`. TypeError if
-    indices are not integers, IndexError unless 0 ≤ index < rows.
+    Indices of any shape `(…)` and weight `(rows, features)` give `(…, features)`. Indices that are
+    not integers raise TypeError, and IndexError unless 0 ≤ index < rows.
 
     >>> embedding([2, 0], np.array([[0.0, 0.1], [1.0, 1.1], [2.0, 2.1]]))
     array([[2. , 2.1],
@@ -340,7 +340,7 @@ def embedding(indices, weight: Same) -> Same:
 
 @opaque
 def rows_of(indices, weight):
-    """The indices, if all of them are rows of weight."""
+    """Return the indices; IndexError if one of them is no row of weight."""
     if not indices.size or 0 <= indices.min() <= indices.max() < len(weight):
         return indices
     raise errors.index_out_of_range(indices, weight)

@@ -1,7 +1,7 @@
 """Where each array of a program is: in a buffer, in the state, or in a name that a line gives.
 
-Buffers are allocated once. One whose value is used up takes the next result, and gradients that
-will be joined into one vector are computed there in the first place.
+Buffers are allocated once. A buffer whose value is used up takes the next result. Gradients that
+will be joined into one vector are computed in their places in it.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from tinygrad_edu.programs.tracing import RecordedCall
 
 
 class Buffers:
-    """The code that stands for each Traced, and the array that holds it, if that stays the same."""
+    """For each Traced, the code that stands for it, and the array that holds it if that stays."""
 
     def __init__(self, liveness: Liveness, names: CodeNames, inputs: list[Traced]) -> None:
         self.liveness, self.names = liveness, names
         self.text: dict[Traced, str] = {x: names.new("x", x.name) for x in inputs}
         self.home: dict[Traced, Any] = {}  # the array that holds it at every replay
-        self.storage: dict[Traced, Any] = {}  # of a root with a buffer: the bytes it is cut from
+        self.storage: dict[Traced, Any] = {}  # a root with a buffer ↦ the bytes of the buffer
         self.free: list[Any] = []  # bytes that are not in use
-        self.placed: set[Traced] = set()  # roots that are computed where they will be joined
+        self.placed: set[Traced] = set()  # roots that are computed in their place in a vector
         self.bytes = self.reused = 0
         for x, value in liveness.constants.items():
             self.settle(x, value, names.constant(value))
@@ -34,7 +34,7 @@ class Buffers:
             self.place_pieces(i, call)
 
     def settle(self, x: Traced, array: Any, name: str) -> str:
-        """x is in this array from now on; returns the array's name."""
+        """Let x be in this array from now on, and return the array's name."""
         self.home[x], self.text[x] = array, name
         return name
 
@@ -68,7 +68,7 @@ class Buffers:
         return ":".join(bounds[:2] if bounds[2] in ("", "1") else bounds)
 
     def find(self, x: Traced) -> str:
-        """The code for what no call gave: the state, or the original of a copy that is none."""
+        """The code for an x that no line gave: of the state, or the original of a copy not made."""
         original = self.liveness.alias.get(x)
         if original is None:
             return self.settle(x, x.value, self.names.of(x.value, "s", x.name))
@@ -78,11 +78,11 @@ class Buffers:
         return self.text[x]
 
     def target(self, z: Traced, i: int, operands: list[Traced]) -> str:
-        """Where call i writes z: where it is at home already, or a buffer."""
+        """Where call i writes z: into the array that holds it already, or into a buffer."""
         return self.use(z) if z in self.home else self.allocate(z, i, operands)
 
     def allocate(self, z: Traced, i: int, operands: list[Traced]) -> str:
-        """A buffer for z: that of an operand that call i uses up, or free bytes, or new ones."""
+        """A buffer for z: of an operand that call i uses up, or of free bytes, or of new ones."""
         strides = np.empty_like(z.value).strides
         for x in operands:
             root, home = self.liveness.root(x), self.home.get(x)
@@ -98,7 +98,7 @@ class Buffers:
         return self.cut(z, storage, strides)
 
     def cut(self, z: Traced, storage: Any, strides: Any) -> str:
-        """A buffer of z's layout from these bytes, the same one as before if there was one."""
+        """A buffer of z's layout in these bytes; the one of before if there was one."""
         known = [key[1] for key in self.names.known if key[0] == "buffer"]
         if id(storage) in known:
             self.reused += 1
@@ -112,19 +112,19 @@ class Buffers:
         return self.settle(z, self.names.objects[name], name)
 
     def release(self, i: int) -> None:
-        """The bytes of what call i uses for the last time are free again."""
+        """Free the bytes of each root that call i is the last to use."""
         for root in [root for root in self.storage if self.liveness.last[root] == i]:
             self.free.append(self.storage.pop(root))
 
     def exposed(self) -> set[int]:
-        """Memory that is seen outside and written to earlier than the step would.
+        """The ids of arrays that a caller may hold, and that a program writes to too early.
 
-        Arguments must not lie there.
+        It writes to them before the step would, so an argument in their memory is copied first.
         """
         return {id(memory_owner(self.home[root])) for root in (*self.storage, *self.placed)}
 
     def place_pieces(self, i: int, call: RecordedCall) -> None:
-        """What call i joins to a vector is computed where it will be."""
+        """Let each piece that call i joins into a vector be computed in its place there."""
         if not joins_to_vector(call):
             return
         out, start = call.target, 0
@@ -137,7 +137,7 @@ class Buffers:
             start = stop
 
     def place(self, root: Traced, out: Traced, start: int, stop: int) -> None:
-        """Let a root be a part of the vector that it will be joined to."""
+        """Let a root be a part of the vector that it will be joined into."""
         if out.is_result and out not in self.home:
             array = np.empty(out.shape, out.dtype)
             self.settle(out, array, self.names.new("b", value=array))

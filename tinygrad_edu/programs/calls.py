@@ -38,14 +38,14 @@ OPERATOR_UFUNCS: dict[Function, np.ufunc] = {
     operator.and_: np.bitwise_and,       operator.or_: np.bitwise_or,
     operator.xor: np.bitwise_xor,
 }
-# By their values they decide the shape of what they give, which a replay cannot change
+# The shape of their result depends on values, and a replay cannot change a shape
 SHAPED_BY_VALUES: set[Function] = {
     np.argwhere, np.bincount, np.compress, np.delete, np.extract, np.flatnonzero,
     np.histogram_bin_edges, np.insert, np.intersect1d, np.nonzero, np.setdiff1d, np.setxor1d,
     np.trim_zeros, np.union1d, np.unique, np.unique_all, np.unique_counts, np.unique_inverse,
     np.unique_values,
 }
-# What they give follows from shapes and dtypes alone
+# Their result depends on shapes and dtypes alone
 METADATA: set[Function] = {
     np.can_cast, np.common_type, np.iscomplexobj, np.isrealobj, np.may_share_memory, np.ndim,
     np.result_type, np.shape, np.shares_memory, np.size,
@@ -54,7 +54,7 @@ METADATA: set[Function] = {
 ASSIGNING: set[Function] = {
     operator.setitem, np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask,
 }
-# They read only shape and dtype of their argument, and fill a new array with a number, or nothing
+# They read only shape and dtype of their argument; a new array is filled with a number, or not
 FILLING: dict[Function, int | None] = {np.zeros_like: 0, np.ones_like: 1, np.empty_like: None}
 # fmt: on
 
@@ -77,14 +77,14 @@ class ArrayAttribute(ArrayMethod):
 
 
 def ufunc_method(function: Function, name: str) -> np.ufunc | None:
-    """The ufunc whose method of this name the function is: np.add of np.add.at."""
+    """The ufunc that a function is a method of, if it has this name: np.add for np.add.at."""
     ufunc = getattr(function, "__self__", None)
     is_method = isinstance(ufunc, np.ufunc) and function.__name__ == name
     return ufunc if is_method else None
 
 
 def array_written_by(function: Function, args: Any, options: dict[str, Any]) -> Any:
-    """The array that a call writes to, if it is given one."""
+    """The array that a call writes to, or None."""
     if function in ASSIGNING or ufunc_method(function, "at"):
         return next(iter((*args, *options.values())))
     out = options.get("out")

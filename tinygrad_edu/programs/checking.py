@@ -1,4 +1,4 @@
-"""The check of a program: run from the same state, it must compute what the step computed."""
+"""Check a program: run from the same state, it must compute what the step computed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tinygrad_edu.programs.recording import Recording, data_of
 
 
 def check_program(now: Recording, run: Function, tolerance: float) -> None:
-    """Run a program from the state that a recording found; the state is as it was afterwards.
+    """Run a program from the state that a recording found, and compare; then put the state back.
 
-    `tolerance` says how many roundings of the largest number on the way are allowed.
+    `tolerance` is the number of roundings, of the largest number on the way, that are allowed.
     """
     trace = now.trace
     results = [x.value for call in trace.calls for x in call.results]
@@ -39,7 +39,7 @@ def check_program(now: Recording, run: Function, tolerance: float) -> None:
 
 
 def close_to_rounding(a: Any, b: Any, scale: Any, floor: float) -> bool:
-    """Whether arrays are equal, or apart by no more than rounding.
+    """Whether two arrays differ by no more than rounding.
 
     |a − b| ≤ √ε max|scale| + ε (floor + 8 |b|), where ε is the dtype's; NaN is equal to NaN.
     """

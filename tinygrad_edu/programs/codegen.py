@@ -1,8 +1,8 @@
-"""Calls made into code: straight-line Python, whose results go into buffers.
+"""Translate calls into code: lines of Python without branches, whose results go into buffers.
 
-The second half of a compiler. An elementwise call may write onto its own operand; views of what
-stays where it is are made once. And where NumPy has a cheaper call for the same numbers, that is
-made: `dot` for a matrix product, and for a sum a product with ones.
+This is the second half of a compiler. An elementwise call may write onto its own operand; a view of
+an array that stays where it is is made once. Where NumPy has a cheaper call for the same numbers,
+the code has that one: `dot` for a matrix product, and for a sum a product with ones.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ OUT_BY_KEYWORD = {np.maximum, np.minimum}  # these take their out= by name only
 
 
 class Code:
-    """The lines of a trace.
+    """The lines of a program, from the calls of a trace.
 
-    `exact` leaves out the cheaper calls, whose last digit may be another.
+    `exact` leaves out the cheaper calls, whose last digits may differ.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class Code:
         self.liveness, self.names = Liveness(trace, outputs), CodeNames()
         self.buffers = Buffers(self.liveness, self.names, inputs)
         self.use, self.home = self.buffers.use, self.buffers.home
-        self.live_operands: dict[Any, str] = {}  # live numbers as arrays
+        self.live_operands: dict[Any, str] = {}  # the names of live numbers as arrays
         self.lines: list[Line] = []
         for i, call in enumerate(self.liveness.calls):
             self.write(i, call)
 
     def write(self, i: int, call: RecordedCall) -> None:
-        """The lines of a call, by the first rule that fits it."""
+        """Write the lines of a call, by the first rule that fits it."""
         before = len(self.lines)
         rules = (
             self.copied,
@@ -87,11 +87,11 @@ class Code:
         self.buffers.release(i)
 
     def copied(self, i: int, call: RecordedCall) -> bool:
-        """A copy that is none needs no line."""
+        """A copy that is not made needs no line."""
         return not self.liveness.alias.keys().isdisjoint(call.results)
 
     def viewed(self, i: int, call: RecordedCall) -> bool:
-        """A view of what stays where it is needs no line: it is made once, now."""
+        """A view of an array that stays where it is needs no line: it is made once, now."""
         if call.opaque or not call.results:
             return False
         if any(self.liveness.root(z) is z for z in call.results) or not self.stays(call.leaves):
@@ -107,17 +107,17 @@ class Code:
         return True
 
     def stays(self, arguments: Sequence[Any]) -> bool:
-        """Whether arguments are the same objects at every replay."""
+        """Whether the arguments are the same objects at every replay."""
         if any(isinstance(x, LiveNumber) for x in arguments):
             return False
         return all(self.use(x) and x in self.home for x in arguments if isinstance(x, Traced))
 
     def at_home(self, x: Any) -> Any:
-        """Arguments that stay, with the arrays that hold them."""
+        """The arguments with the array that holds it in place of each Traced."""
         return map_leaves(lambda leaf: self.home[leaf] if isinstance(leaf, Traced) else leaf, x)
 
     def joined(self, i: int, call: RecordedCall) -> bool:
-        """Joining: the pieces that are not there already are copied."""
+        """To join pieces, copy those that are not in their place already."""
         if not joins_to_vector(call) or call.target not in self.home:
             return False
         out, start, missing = self.home[call.target], 0, []
@@ -133,14 +133,14 @@ class Code:
         return True
 
     def filled(self, i: int, call: RecordedCall) -> bool:
-        """zeros_like and ones_like fill a buffer; empty_like takes one as it is."""
+        """zeros_like and ones_like fill a buffer; empty_like takes a buffer as it is."""
         if call.function not in FILLING:
             return False
         out, number = self.buffers.target(call.target, i, []), FILLING[call.function]
         return number is None or self.line(f"{out}[...] = {number}", call)
 
     def scalar(self, i: int, call: RecordedCall) -> bool:
-        """NumPy's scalars are computed by Python's operators: no buffer, a tenth of the time."""
+        """Python's operators compute NumPy's scalars: no buffer, and a tenth of the time."""
         symbol = SCALAR_SYMBOLS.get(call.function)
         if self.exact or symbol is None or call.options or len(call.args) != 2:
             return False
@@ -150,7 +150,7 @@ class Code:
         return self.assign(call, f"{x} {symbol} {y}")
 
     def summed(self, i: int, call: RecordedCall) -> bool:
-        """A sum over a matrix's axis, or of everything, is a product with ones: 3 times faster."""
+        """A sum over an axis of a matrix, or of all, is a product with ones: 3 times faster."""
         ufunc, axis, keepdims = reduction_by(call) or (None, None, False)
         if self.exact or ufunc is not np.add:
             return False
@@ -167,7 +167,7 @@ class Code:
         return self.into(i, call, np.dot, [ones, name] if axis == 0 else [name, ones])
 
     def summed_to_number(self, call: RecordedCall) -> bool:
-        """The sum of all numbers, where the array that holds them can be read as a vector."""
+        """The sum of all numbers, if the array that holds them can be read as a vector."""
         x = call.args[0]
         name, home = self.use(x), self.home.get(x)
         if home is None or not home.flags.c_contiguous:
@@ -179,7 +179,7 @@ class Code:
         return self.assign(call, f"{dot}({ones}, {name})")
 
     def reduced(self, i: int, call: RecordedCall) -> bool:
-        """A reduction goes into a buffer."""
+        """A reduction writes into a buffer."""
         found = reduction_by(call)
         if found is None or gives_scalar(call):
             return False
@@ -188,7 +188,7 @@ class Code:
         return self.into(i, call, ufunc.reduce, args, then=["True"] if keepdims else [])
 
     def multiplied(self, i: int, call: RecordedCall) -> bool:
-        """X @ Y of matrices is dot, which has less to decide."""
+        """X @ Y of two matrices becomes np.dot, which has less to decide."""
         if self.exact or ufunc_of(call) is not np.matmul or call.written is not None:
             return False
         (x, y), z = call.args, call.results[0]
@@ -199,9 +199,9 @@ class Code:
         return self.into(i, call, np.dot, [self.use(x), self.use(y)])
 
     def elementwise(self, i: int, call: RecordedCall) -> bool:
-        """A ufunc writes into a buffer, numbers among its operands are arrays of its dtype.
+        """A ufunc writes into a buffer; a number among its operands becomes an array.
 
-        Where exactly one operand has to be broadcast or cast, it is copied into the buffer first.
+        If exactly one operand has to be broadcast or cast, it is copied into the buffer first.
         """
         ufunc, operands = ufunc_of(call), list(call.args)
         if ufunc is None:
@@ -220,9 +220,9 @@ class Code:
         return self.into(i, call, ufunc, args, [x for x in operands if isinstance(x, Traced)])
 
     def operand(self, call: RecordedCall, operands: list[Any], k: int, dtype: Any) -> str:
-        """Operand k of a ufunc as code: a number as an array.
+        """Operand k of a ufunc as code; a number becomes an array.
 
-        An array of equal numbers is one number, where the other operands have the result's shape.
+        An array of equal numbers becomes one number, if the others give the result its shape.
         """
         x = operands[k]
         if isinstance(x, LiveNumber):
@@ -239,7 +239,7 @@ class Code:
         return self.names.constant(np.array(x.flat[0]))
 
     def live_operand(self, x: LiveNumber, dtype: Any) -> str:
-        """A live number as an array, which a line fills; the same one wherever it is used."""
+        """The array of a live number, which a line fills; the same array wherever it is used."""
         if (x.code, dtype) not in self.live_operands:
             shown = x.code[1:-1] if x.code.startswith("(") else x.code
             name = self.names.new("k", shown, np.empty((), dtype))
@@ -248,7 +248,7 @@ class Code:
         return self.live_operands[x.code, dtype]
 
     def assigned(self, i: int, call: RecordedCall) -> bool:
-        """x[index] = value; the view x[index] of what stays where it is is made once."""
+        """x[index] = value; if x stays where it is, the view x[index] is made once."""
         if call.function is not operator.setitem:
             return False
         x, index, value = call.args
@@ -261,7 +261,7 @@ class Code:
         return self.line(f"{place} = {shown}", call)
 
     def as_it_is(self, i: int, call: RecordedCall) -> bool:
-        """Any other call is made as it was; it gives a new array each time."""
+        """Any other call stays as it was, and gives a new array each time."""
         original = copied_by(call)
         if original is not None and call.results[0] not in self.buffers.placed:
             out = self.buffers.allocate(call.results[0], -1, [])
@@ -281,7 +281,7 @@ class Code:
         operands: Sequence[Traced] = (),
         then: Sequence[str] = (),
     ) -> bool:
-        """function(*args, out, *then), where out is a buffer, or what the call writes to."""
+        """Write function(*args, out, *then): out is a buffer, or what the call writes to."""
         z, name = call.target, self.names.function(function)
         out = self.use(z) if call.written is not None else self.buffers.target(z, i, [*operands])
         given = [*args, f"out={out}" if function in OUT_BY_KEYWORD else out, *then]
@@ -290,7 +290,7 @@ class Code:
         return self.line(f"{name}({', '.join(given)})", call, f"{out} = {name}({', '.join(shown)})")
 
     def assign(self, call: RecordedCall, code: str) -> bool:
-        """z = code, for each array z that the call gives."""
+        """Write z = code, with a name for each array z that the call gives."""
         names = [self.names.new("t") for _ in call.results]
         left = ", ".join(names) + "," * (call.several and len(names) == 1)
         self.line(f"{left} = {code}" if names else code, call)
@@ -328,9 +328,9 @@ def data_address(x: Any) -> int:
 
 
 def is_spread_first(x: Any, dtype: Any, call: RecordedCall) -> bool:
-    """Whether an operand is better broadcast or cast into the result's buffer first.
+    """Whether to broadcast or cast an operand into the result's buffer first.
 
-    The ufunc then meets equal layouts.
+    The ufunc is faster then: it meets equal layouts.
     """
     z = call.target
     if not isinstance(x, Traced) or not x.ndim or call.written is not None or dtype != z.dtype:
@@ -339,5 +339,5 @@ def is_spread_first(x: Any, dtype: Any, call: RecordedCall) -> bool:
 
 
 def gives_scalar(call: RecordedCall) -> bool:
-    """Whether a call gives one of NumPy's scalars, and no array."""
+    """Whether a call gives one of NumPy's scalars and not an array."""
     return len(call.results) == 1 and isinstance(call.results[0].value, np.generic)

@@ -7,24 +7,24 @@ from typing import Any
 
 
 def is_generator(x: Any) -> bool:
-    """Whether x is one of NumPy's generators or of Python's, and not the operating system's.
+    """Whether x is a generator of NumPy's or of Python's, and not the operating system's.
 
-    A module that is not imported has made none.
+    A module that has not been imported has made no generator.
     """
     python, of_numpy = sys.modules.get("random"), sys.modules.get("numpy.random")
     if python and isinstance(x, python.Random):
-        return not isinstance(x, python.SystemRandom)  # which has no state to watch
+        return not isinstance(x, python.SystemRandom)  # it has no state to watch
     return of_numpy is not None and isinstance(x, of_numpy.Generator | of_numpy.RandomState)
 
 
 def global_generators() -> list[Any]:
-    """The two that all functions can draw from: Python's module, NumPy's global RandomState."""
+    """The two that every function can draw from: Python's module, and NumPy's global one."""
     python, of_numpy = sys.modules.get("random"), sys.modules.get("numpy.random")
     return [*([python] if python else []), *([of_numpy.random.__self__] if of_numpy else [])]
 
 
 def generator_state(generator: Any) -> Any:
-    """What changes when numbers are drawn."""
+    """The state of a generator, which each draw changes."""
     if hasattr(generator, "getstate"):
         return generator.getstate()
     if hasattr(generator, "bit_generator"):
@@ -33,7 +33,7 @@ def generator_state(generator: Any) -> Any:
 
 
 def set_generator_state(generator: Any, state: Any) -> None:
-    """Let the next draws be those that followed this state."""
+    """Put a generator back to a state: the next draws repeat those that followed it."""
     if hasattr(generator, "setstate"):
         generator.setstate(state)
     elif hasattr(generator, "bit_generator"):

@@ -1,6 +1,6 @@
-"""The guards of a program: the code that asks whether all that the step can see is as it was.
+"""The guards of a program: code that asks whether all that the step can see is as it was.
 
-They are one expression, which costs about 1 µs for a network of six layers: each is an `is`.
+They are one expression, and nearly all of it is `is`: a network of six layers costs about 1 µs.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from tinygrad_edu.programs.recording import Recording, data_of
 from tinygrad_edu.programs.state import ATOMS, Place, refill, same_value
 
 MISS = object()  # what a program returns if it does not fit the call
-MISSED = (LookupError, AttributeError, ValueError, TypeError)  # a place that is there no more
+MISSED = (LookupError, AttributeError, ValueError, TypeError)  # the errors of a place that is gone
 
 
 class Guards:
-    """What a recording rests on, as code in which names stand for objects."""
+    """The conditions that a recording rests on, as code in which names stand for objects."""
 
     def __init__(self, now: Recording, parameters: list[str], names: CodeNames) -> None:
         self.now, self.names = now, names
         self.arguments = [*zip(parameters, now.arguments.values(), strict=True)]
 
     def entrance(self, exposed: set[int]) -> list[str]:
-        """The first lines: the arguments and the state must be as they were.
+        """The first lines of a program: the arguments and the state must be as they were.
 
-        An argument that lies in the memory of these arrays is copied.
+        `exposed` are ids of arrays: an argument that lies in their memory is copied.
         """
         state, arguments = self.now.state, self.arguments
         conditions = [condition for name, x in arguments for condition in self.argument(name, x)]
@@ -63,10 +63,9 @@ class Guards:
         ]
 
     def held(self, place: Place) -> str:
-        """The guard of a place.
+        """The guard of a place, or "" for a number that is read live.
 
-        There is none for numbers that are read live; of a gradient that nobody has read it is only
-        whether there is one.
+        For a gradient that the step has not read, the guard only asks whether there is one.
         """
         if self.now.state.is_excluded(place, self.now.excluded):
             return ""
@@ -81,7 +80,7 @@ class Guards:
         return f"{text} is {'' if place.value is None else 'not '}None"
 
     def equal(self, text: str, x: Any) -> str:
-        """That code still gives the same object, or an equal number or text."""
+        """Code that asks whether `text` still gives x itself, or an equal number or text."""
         if x is None or isinstance(x, bool):
             return f"{text} is {x}"
         name = self.names.of(x)
@@ -90,9 +89,9 @@ class Guards:
         return f"({text} is {name} or {self.names.of(same_value)}({text}, {name}))"
 
     def live_numbers(self) -> tuple[list[str], str]:
-        """The lines that read what is live, and the name of what takes back what they counted.
+        """The lines that read live numbers, and the code that takes back what they counted.
 
-        If the step would decide otherwise than in the trace, the program does not fit the call.
+        If the step would now decide otherwise than in the trace, the program does not fit the call.
         """
         trace = self.now.trace
         arrays = np.ndarray | np.generic  # read by a line of the program
@@ -112,6 +111,6 @@ class Guards:
 
 
 def take_back(before: list[tuple[Any, Any]]) -> None:
-    """Containers as they were."""
+    """Give each container the items that it had before."""
     for container, copy in before:
         refill(container, copy)

@@ -37,11 +37,11 @@ class LiveNumber(Recorded):
         return np.asarray(self.value).dtype
 
     def astype(self, dtype: Any) -> Any:
-        """An array of it, as a Tensor's data are."""
+        """The number as an array, which can be the data of a Tensor."""
         return self.trace_of.record(np.array, (self, dtype), {})
 
     def answer(self, code: str, value: bool) -> bool:
-        """A decision is taken as it falls now; at a replay it must fall alike."""
+        """Return the answer to a question, and note it: at a replay it must be the same."""
         self.trace_of.guards.append((code, value))
         return value
 
@@ -56,9 +56,9 @@ class LiveNumber(Recorded):
 
 
 class LiveArray:
-    """Stands in a call for the function that gives an array anew.
+    """The function of a call that reads an array anew at each replay.
 
-    It has a name in its place, the same in every trace.
+    Its name is made of its place in the trace, so two runs of a step give it the same name.
     """
 
     def __init__(self, name: str, function: Function) -> None:
@@ -79,7 +79,7 @@ def code_of(x: Any) -> str:
 def on_numbers(
     function: Function, with_array: Function, reflected: bool = False, compares: bool = False
 ) -> Function:
-    """x + y on LiveNumber: an expression if y is a number too, recorded if it is an array."""
+    """x + y for a LiveNumber x: an expression if y is a number too; recorded if y is an array."""
 
     def operate(self: LiveNumber, other: Any) -> Any:
         if not is_python_number(other) and not isinstance(other, LiveNumber):

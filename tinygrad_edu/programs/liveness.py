@@ -1,8 +1,8 @@
 """What a program has to compute, and for how long each result is needed.
 
-The first half of a compiler. Calls whose results nobody uses are dropped; a copy of what does not
-change afterwards is no copy. For every piece of memory, its *root*, `Liveness` knows the first and
-the last call that touch it.
+This is the first half of a compiler. Calls whose results nobody uses are dropped; so are copies of
+arrays that do not change afterwards. The *root* of an array is the Traced in whose memory it lies:
+`Liveness` knows the first and the last call that touch each root.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tinygrad_edu.programs.live import LiveNumber, is_python_number
 from tinygrad_edu.programs.traced import Traced, traced_in
 from tinygrad_edu.programs.tracing import RecordedCall, Trace
 
-FOREVER = 1 << 60  # the last call that touches what is still there after the program
+FOREVER = 1 << 60  # stands for the last call that touches an output
 REDUCING_METHODS = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
 REDUCING_UFUNCS: dict[Any, np.ufunc] = {
     **REDUCING_METHODS,
@@ -37,11 +37,11 @@ KEEPING_BY_ONE: set[Function] = {  # x · 1, x / 1 and x ** 1 are x
 
 
 class Liveness:
-    """The calls of a trace that are made, given the arrays that are wanted in the end."""
+    """The calls of a trace that a program makes, given the arrays that are wanted in the end."""
 
     def __init__(self, trace: Trace, outputs: list[Traced]) -> None:
         self.calls, self.outputs = trace.calls, outputs
-        self.alias: dict[Traced, Traced] = {}  # a copy that is none ↦ what it would have copied
+        self.alias: dict[Traced, Traced] = {}  # a copy that is not made ↦ its original
         self.constants: dict[Traced, Any] = {}
         self.fold_constants()
         self.share_copies()
@@ -61,28 +61,28 @@ class Liveness:
         return x
 
     def written_from(self, start: int) -> list[Traced]:
-        """The roots of what the calls from `start` on write to."""
+        """The roots that the calls from `start` on write to."""
         written = [call.written for call in self.calls[start:]]
         return [self.root(x) for x in written if x is not None]
 
     def changes(self, root: Traced, start: int = 0) -> bool:
-        """Whether a call from `start` on writes to it."""
+        """Whether a call from `start` on writes to this root."""
         return any(written is root for written in self.written_from(start))
 
     def changes_state(self, start: int) -> bool:
-        """Whether a call from `start` on writes to what was there before the step."""
+        """Whether a call from `start` on writes to an array that is older than the step."""
         return not all(written.is_result for written in self.written_from(start))
 
     def fold_constants(self) -> None:
-        """Arrays of zeros that stay zeros are constants."""
+        """Make constants of arrays of zeros, or ones, that nobody writes to."""
         filled = [call.results[0] for call in self.calls if call.function in FILLING]
         self.constants = {z: z.value for z in filled if not self.changes(z)}
         self.calls = [call for call in self.calls if self.constants.keys().isdisjoint(call.results)]
 
     def share_copies(self) -> None:
-        """Let a copy of a result be that result, if neither is changed afterwards.
+        """Use the original in place of a copy, if neither is changed afterwards.
 
-        Outputs stay apart from each other.
+        Two outputs never share memory.
         """
         owned = set(map(self.root, self.outputs))
         for i, call in enumerate(self.calls):
@@ -90,7 +90,7 @@ class Liveness:
                 continue
             root, copy = self.root(x), call.results[0]
             if not root.is_result and (copy in owned or self.changes_state(i)):
-                continue  # an argument may lie in the state
+                continue  # an argument may lie in the memory of the state
             if x.value.strides != copy.value.strides or (copy in owned and root in owned):
                 continue
             if self.changes(root, i) or self.changes(copy, i):
@@ -100,7 +100,7 @@ class Liveness:
             self.alias[copy] = x
 
     def drop_dead_calls(self) -> None:
-        """Keep the calls that something needs: an output, the state, or a call that is kept."""
+        """Keep the calls that an output, the state, or a call that is kept needs."""
         needed, roots, kept = set(self.outputs), set(map(self.root, self.outputs)), []
         for call in reversed(self.calls):
             if call.written is None:
@@ -115,10 +115,10 @@ class Liveness:
         self.calls = kept[::-1]
 
     def can_be_joined(self, i: int, piece: Any, out: Traced) -> bool:
-        """Whether a piece of what call i joins can be computed where it will be.
+        """Whether a piece that call i joins into a vector can be computed in its place there.
 
-        Until then nothing else happens there, and afterwards neither is changed while the other is
-        needed.
+        Nothing else may use the vector before, and afterwards neither of the two may change while
+        the other is needed.
         """
         if not isinstance(piece, Traced):
             return False
@@ -140,7 +140,7 @@ class Liveness:
 
 
 def copied_by(call: RecordedCall) -> Traced | None:
-    """The array that a call gives anew, if it does nothing else: x.copy(), +x, x ** 1, 1 * x."""
+    """The array x that a call copies, if it does nothing else: x.copy(), +x, x ** 1, 1 * x."""
     if call.written is not None or len(call.results) != 1 or call.options or not call.args:
         return None
     x, z = call.args[0], call.results[0]
@@ -158,7 +158,7 @@ def copied_by(call: RecordedCall) -> Traced | None:
 
 
 def is_array(x: Traced) -> bool:
-    """Whether it stands for an array, and not for one of NumPy's scalars."""
+    """Whether x stands for an array, and not for one of NumPy's scalars."""
     return isinstance(x.value, np.ndarray)
 
 
@@ -180,7 +180,7 @@ def reduction_by(call: RecordedCall) -> tuple[np.ufunc, Any, bool] | None:
 
 
 def ufunc_of(call: RecordedCall) -> np.ufunc | None:
-    """The ufunc that a call is, if it gives one array, and has no options."""
+    """The ufunc that a call is, if it gives one array and has no option but out."""
     function = call.function
     ufunc = function if isinstance(function, np.ufunc) else OPERATOR_UFUNCS.get(function)
     if ufunc is None or ufunc.nout != 1 or call.options.keys() - {"out"}:
@@ -198,6 +198,6 @@ def takes_out(call: RecordedCall) -> bool:
 
 
 def promotion_of(x: Any) -> Any:
-    """What NumPy's rules of promotion look at: an array's dtype, or a Python number's type."""
+    """What NumPy's promotion looks at: the dtype of an array, the type of a Python number."""
     x = x.value if isinstance(x, Traced | LiveNumber) else x
     return type(x) if is_python_number(x) else np.asarray(x).dtype

@@ -12,9 +12,9 @@ from tinygrad_edu.programs.calls import ufunc_method
 
 
 class CodeNames:
-    """The objects that names stand for, and how the names are shown.
+    """The names in a program's code: the objects that they stand for, and how they are shown.
 
-    The code says `_b0`, and shows `b0`; a parameter of a model is `_s0`, and shows its path.
+    `_b0` in the code is shown as `b0`; `_s0`, a parameter of a model, is shown as its path.
     """
 
     def __init__(self) -> None:
@@ -31,14 +31,14 @@ class CodeNames:
         return name
 
     def of(self, value: Any, letter: str = "o", shown: str = "") -> str:
-        """The name of an object, always the same."""
+        """The name of an object: for the same object always the same name."""
         key = letter, id(value)
         if key not in self.known:
             self.known[key] = self.new(letter, shown, value)
         return self.known[key]
 
     def constant(self, value: Any) -> str:
-        """The name of what never changes; that of a number shows the number."""
+        """The name of a value that never changes; a single number is shown as itself."""
         if not isinstance(value, np.ndarray) or value.size != 1:
             otherwise = str(value) if isinstance(value, np.dtype) else ""
             return self.of(value, "k", getattr(value, "__name__", otherwise))
@@ -54,14 +54,14 @@ class CodeNames:
         return self.known[key]
 
     def function(self, f: Function) -> str:
-        """np.dot, np.add.reduce, scatter"""
+        """The name of a function, shown as the user writes it: np.dot, np.add.reduce, scatter."""
         name = getattr(f, "__name__", "f")
         if ufunc := ufunc_method(f, name):
             return self.of(f, "f", f"np.{ufunc.__name__}.{name}")
         return self.of(f, "f", f"np.{name}" if getattr(np, name, None) is f else name)
 
     def display(self, code: str) -> str:
-        """Code as it is shown."""
+        """The code with each name as it is shown."""
         return re.sub(r"\b_[a-z]\d+\b", lambda match: self.shown[match[0]], code)
 
 

@@ -1,4 +1,4 @@
-"""Arguments within arguments: what stands in tuples, lists, dicts and slices."""
+"""Arguments within arguments: the leaves of nested tuples, lists, dicts and slices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def leaves(x: Any) -> Iterator[Any]:
-    """All that stands in nested tuples, lists, dicts and slices.
+    """Yield each leaf of nested tuples, lists, dicts and slices.
 
     >>> [*leaves((1, {"a": [2, 3]}))]
     [1, 2, 3]
@@ -24,7 +24,7 @@ def leaves(x: Any) -> Iterator[Any]:
 
 
 def map_leaves(f: Callable[[Any], Any], x: Any) -> Any:
-    """x with f(leaf) in place of each leaf; a slice counts as a leaf.
+    """Return x with f(leaf) in place of each leaf; a slice counts as one leaf.
 
     >>> map_leaves(str, (1, {"a": [2, 3]}))
     ('1', {'a': ['2', '3']})

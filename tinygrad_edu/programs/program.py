@@ -1,4 +1,4 @@
-"""A program: the code of a recording between its guards, ready to run."""
+"""A program: the code of a recording behind its guards, ready to run."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tinygrad_edu.programs.traced import Traced, traced_in
 
 
 class Program:
-    """The program of a recording. `print` shows it, a line for each call.
+    """The program of a recording; `print` shows it, a line for each call.
 
-    It is made twice, and checked each time: to the same bits, then with the cheaper calls, to
-    rounding.
+    It is made and checked twice: with the calls as they were, then with the cheaper calls, for
+    which the check allows more rounding.
     """
 
     def __init__(self, now: Recording) -> None:
@@ -41,7 +41,7 @@ class Program:
         self.run = self.build(entrance, {name: read for name, read, _ in now.trace.lives})
 
     def translate(self, now: Recording, exact: bool) -> None:
-        """The code, what it returns, and what it does at the end."""
+        """Make the code, what it returns, and what it does at the end."""
         wanted = [[z for _, z in now.rebound], *map(data_of, leaves(now.returned))]
         self.code = code = Code(now.trace, traced_in(wanted), [*now.inputs.values()], exact)
         self.names = code.names
@@ -55,14 +55,14 @@ class Program:
         self.live_numbers, self.undo = self.guards.live_numbers()
 
     def build(self, entrance: list[str], live: dict[str, Function]) -> Function:
-        """The function of these guards and the lines, in which names stand for objects."""
+        """Compile guards and lines into a function, in which names stand for objects."""
         body = [line.code for line in self.code.lines]
         if self.ending:
             ending = [line.code for line in self.ending]
             body += [f"result = {self.result}", *ending, "return result"]
         else:
             body += [f"return {self.result}"]
-        if self.undo:  # an error of the step is no step
+        if self.undo:  # a step that raises has counted nothing
             tried = [f"    {line}" for line in body]
             body = ["try:", *tried, "except BaseException:", f"    {self.undo}", "    raise"]
         lines = "\n        ".join([*entrance, *self.live_numbers, *body])
@@ -79,7 +79,7 @@ class Program:
         return space["build"](**objects)  # type: ignore[no-any-return]
 
     def rebinding(self, rebound: list[tuple[Place, Any]]) -> list[Line]:
-        """Copy arrays that the step put in the place of others into those; put gradients there."""
+        """The lines that copy each new array into the old one at its place, and set gradients."""
         first, then = [], []
         for place, z in rebound:
             name = self.code.use(z)
@@ -90,13 +90,16 @@ class Program:
                 then.append(Line(f"{tensor}.grad = {name}"))
                 continue
             if isinstance(z, Traced) and not self.code.liveness.root(z).is_result:
-                value, name = name, self.names.new("t")  # of the state, which is about to change
+                value, name = (
+                    name,
+                    self.names.new("t"),
+                )  # it is part of the state, which is about to change
                 first.append(Line(f"{name} = {value}.copy()"))
             then.append(Line(f"{self.names.of(place.value, 's', place.path)}[...] = {name}"))
         return [*first, *then]
 
     def returned(self, z: Any) -> str:
-        """What is returned, as code: copies, and Tensors without a graph."""
+        """The code of what is returned: copies of arrays, and Tensors without a graph."""
         if isinstance(z, dict):
             items = [f"{self.names.of(key)}: {self.returned(x)}" for key, x in z.items()]
             return f"{{{', '.join(items)}}}"
@@ -132,5 +135,5 @@ class Program:
 
 
 def recorded_value(z: Any) -> Any:
-    """What was read live when the step was recorded; an array as a new one."""
+    """What was read live when the step was recorded; an array is copied."""
     return np.copy(z) if isinstance(z, np.ndarray) else z

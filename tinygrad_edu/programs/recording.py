@@ -1,4 +1,4 @@
-"""One run of a function as written, on traced arrays, and whether another did the same."""
+"""One run of a function as written, on traced arrays; and a check that two runs did the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tinygrad_edu.programs.tracing import RecordedCall, Trace
 
 
 class Recording:
-    """The trace of a run, the state that it found, and what came of it."""
+    """One run of a function: its trace, the state that it found, and what it returned."""
 
     def __init__(self, function: Function, args: Any, options: dict[str, Any]) -> None:
         self.name = getattr(function, "__name__", "step")
@@ -39,7 +39,7 @@ class Recording:
             raise
         finally:
             RECORDER.reset(token)
-        # Before the state that the result may be a part of is put back
+        # The result may be a part of the state: take it before the state is put back
         self.result = map_leaves(result_of, self.returned)
         self.rebound = self.state.put_back(self.trace)
         self.after = self.state.after()
@@ -49,14 +49,14 @@ class Recording:
         self.read = {id(x.value) for x in used if self.state.traced.get(id(x.value)) is x}
 
     def traced_argument(self, name: str, x: Any) -> Any:
-        """What the function is given in the place of an argument: arrays are traced."""
+        """What the function is given for an argument: an array is traced."""
         if not isinstance(x, np.ndarray | np.generic | Tensor):
             return x
         self.inputs[name] = array = Traced(self.trace, x.data if isinstance(x, Tensor) else x, name)
         return new_tensor(array) if isinstance(x, Tensor) else array
 
     def run(self, function: Function, args: list[Any], options: dict[str, Any]) -> Any:
-        """What the function returns, with each of its leaves known."""
+        """Run the function on the traced state; return what it returns, each leaf checked."""
         self.state.trace(self.trace)
         returned = map_leaves(self.returned_leaf, function(*args, **options))
         self.trace.check_generators()
@@ -65,7 +65,7 @@ class Recording:
         return returned
 
     def returned_leaf(self, z: Any) -> Any:
-        """A part of what the function returns: of a Tensor that it computed only the data go on."""
+        """A leaf of what the function returns; a Tensor that it computed loses its graph."""
         if isinstance(z, Tensor) and id(z) not in self.state.seen:
             return ReturnedTensor(z.data)
         if isinstance(z, ATOMS | Tensor | np.ndarray | Traced | LiveNumber):
@@ -73,21 +73,21 @@ class Recording:
         raise refusals.cannot_return(z)
 
     def undo(self) -> None:
-        """As if the call had not been made."""
+        """Put everything back, as if the call had not been made."""
         self.state.restore()
         self.trace.restore()
 
     def unsettled(self, now: Recording) -> str:
-        """The path of what has changed from this run to the next, or within that, or nothing."""
+        """The path of what changed between this run and the next, or during the next; else ""."""
         if now.trace.doubt:
             return "an array that replay does not see"
         between = self.state.difference(now.state, now.excluded, now.read)
         return between or now.state.difference(now.after, now.excluded, now.read, grads=False)
 
     def check_against(self, before: Recording) -> None:
-        """Both runs must have made the same calls, with the same constants.
+        """Refuse the step unless both runs made the same calls, with the same constants.
 
-        And none with an array that only others see.
+        An array that both used, that may change and that replay cannot see, is refused too.
         """
         arrays = [
             x for call in before.trace.calls for x in call.leaves if isinstance(x, np.ndarray)
@@ -109,9 +109,9 @@ class Recording:
             raise refusals.calls_differ(repr(before.result), repr(self.result), what)
 
     def forget(self) -> None:
-        """Let go of the trace's arrays: a function that is read live may hold Traced ones.
+        """Let go of the arrays of the trace; their shapes and dtypes are kept.
 
-        What it has of them are shapes and dtypes.
+        A function that is read live may hold some of them, as Traced, for as long as the program.
         """
         results = [x for call in self.trace.calls for x in call.results]
         for x in (*results, *self.inputs.values()):
@@ -120,7 +120,7 @@ class Recording:
 
 
 class ReturnedTensor:
-    """A Tensor that was computed and is returned: only its data go on."""
+    """A Tensor that the function computed and returned: only its data are kept."""
 
     def __init__(self, data: Any) -> None:
         self.data = data
@@ -131,14 +131,14 @@ def data_of(z: Any) -> Any:
 
 
 def result_of(z: Any) -> Any:
-    """A part of what the function returns, out of the trace."""
+    """One leaf of what the function returns, as its caller receives it."""
     if isinstance(z, ReturnedTensor):
         return new_tensor(untraced(z.data).copy())
     return untraced(z).copy() if isinstance(z, Traced) else untraced(z)
 
 
 def is_plain_value(name: str, x: Any) -> bool:
-    """Whether an argument is an array, number or text, and not an object that is looked into."""
+    """Whether an argument is an array, number or text; if not, State looks into the object."""
     if isinstance(x, np.ndarray) and type(x) not in (np.ndarray, np.memmap):
         raise refusals.cannot_take(name, x)
     if isinstance(x, list | dict | set | tuple):
@@ -151,18 +151,18 @@ def is_plain_value(name: str, x: Any) -> bool:
 
 
 def signature_of(x: Any) -> Any:
-    """What of an argument decides which program is run."""
+    """The part of an argument that tells signatures apart: an array's shape, a number itself."""
     if isinstance(x, np.ndarray | np.generic | Tensor):
         return type(x), x.shape, str(x.dtype)
     return (type(x), x) if isinstance(x, ATOMS | tuple) else id(x)
 
 
 def argument_names(function: Function, count: int, options: dict[str, Any]) -> list[str]:
-    """The names of the arguments that a function is called with; argument0, … where it has none."""
+    """The names of a function's arguments in a call; argument0, … where it names none."""
     code, names = getattr(function, "__code__", None), list[str]()
     if code:
         names = [*code.co_varnames[: code.co_argcount]]
-        names = names[isinstance(function, types.MethodType) :]  # self is not handed over
+        names = names[isinstance(function, types.MethodType) :]  # a method has its self already
     names += [f"argument{i}" for i in range(len(names), count)]
     return [*names[:count], *options]
 
@@ -174,9 +174,9 @@ def is_same_call(a: RecordedCall, b: RecordedCall) -> bool:
 
 
 def is_same_argument(a: Any, b: Any) -> bool:
-    """Whether two arguments of a call are the same.
+    """Whether the arguments of two calls are the same.
 
-    Arrays have the same name, numbers the same expression, constants are equal to the last bit.
+    Traced arrays must have the same name, live numbers the same code, constants the same bits.
     """
     if type(a) is not type(b):
         return False
@@ -198,6 +198,6 @@ def is_same_argument(a: Any, b: Any) -> bool:
 
 
 def call_text(call: RecordedCall) -> str:
-    """A call as an error shows it."""
+    """The call as an error shows it."""
     args = [x.name if isinstance(x, Traced) else f"{untraced(x)!r:.40}" for x in call.args]
     return f"{call.name}({', '.join(args)})"

@@ -1,7 +1,7 @@
 """What `replay` says of a step that it cannot hold: what it did, where, what to write instead.
 
-Each function makes one error; whoever finds the mistake raises it. docs/errors.md#replay has code
-that is refused, and code that works.
+Each function makes one error; the code that finds the mistake raises it. docs/errors.md#replay has
+code that is refused, and code that works.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class NotReplayable(RuntimeError):
 
 
 def refusal(*sentences: str) -> NotReplayable:
-    """The sentences, and where they are explained."""
+    """The error with these sentences, and with the place that explains it."""
     return NotReplayable("".join(sentences) + see("replay"))
 
 

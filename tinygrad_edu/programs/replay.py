@@ -1,9 +1,9 @@
-"""Record a step once, replay it without building the graph again.
+"""Record a step, then replay it without building the graph again.
 
-The first calls run as written, on arrays that write down what NumPy is asked to do (tracing.py,
-recording.py). Once two of them agree, their calls become a program (liveness.py, codegen.py), which
-is checked against what the step has computed, and runs from then on, as long as all that the step
-can see (state.py) is what it was (guards.py).
+The first runs of the step are as written, on arrays that write down what NumPy is asked to do
+(tracing.py, recording.py). Once two runs agree, their calls become a program (liveness.py,
+codegen.py). It is checked against what the step computed, and runs from then on, as long as all
+that the step can see (state.py) is as it was (guards.py).
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from tinygrad_edu.programs.guards import MISS
 from tinygrad_edu.programs.program import Program
 from tinygrad_edu.programs.recording import Recording, signature_of
 
-PATIENCE = 4  # calls in a row that may each find another state, before that is an error
-PROGRAMS_KEPT = 8  # for each number of arguments
+PATIENCE = 4  # if so many calls in a row each find another state, that is an error
+PROGRAMS_KEPT = 8  # for each number of arguments; the oldest goes first
 
 
 def replay(step: Function) -> Replay:
-    """Decorate a training step, or any function of arrays: recorded, then replayed without a graph.
+    """Record a training step, or any function of arrays, and replay it without building a graph.
 
-    It gives and changes what it did before; `p.grad` is an array that the next call overwrites.
-    Other shapes and settings are recorded anew; `step.program` prints the calls. What a replay
-    could not follow raises NotReplayable, with all as it was: decisions on values, draws, counters.
+    It returns and changes what it did before; the next call overwrites the array `p.grad`. Other
+    shapes and settings are recorded anew; print `step.program` to see the calls. What a replay
+    could not follow (decisions on values, random draws, counters) raises NotReplayable, and all is
+    as before the call.
 
     >>> step = replay(lambda x: np.sin(x) * 2)
     >>> [step(np.full(1, i)).round(2).item() for i in range(4)]
@@ -40,14 +41,14 @@ def replay(step: Function) -> Replay:
 
 
 class Replay:
-    """A function that is recorded, then replayed."""
+    """A function that is first recorded, then replayed."""
 
     def __init__(self, function: Function) -> None:
         functools.update_wrapper(self, function)
         self.function, self.lock = function, threading.Lock()
-        # By whether operations are recorded, and the arguments' number and names
+        # Programs by (whether operations are recorded, number of arguments, names of options)
         self.found: dict[Any, list[Program]] = {}
-        # By signature: the run before, and how much patience is left
+        # By signature: the run before, and how many calls may still find another state
         self.earlier: dict[Any, tuple[Recording, int]] = {}
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -65,7 +66,7 @@ class Replay:
 
     @property
     def programs(self) -> list[Program]:
-        """The programs so far, one for each signature and setting."""
+        """The programs so far: one for each signature and state."""
         return [program for found in self.found.values() for program in found]
 
     @property
@@ -76,7 +77,7 @@ class Replay:
         return self.programs[-1]
 
     def record(self, key: Any, args: Any, options: dict[str, Any]) -> Any:
-        """Run the function as written and trace it; two traces that agree become a program."""
+        """Run the function as written, and trace it; once two traces agree, make a program."""
         now = Recording(self.function, args, options)
         signature = (*key, *map(signature_of, (*args, *options.values())))
         before, patience = self.earlier.pop(signature, (None, PATIENCE))

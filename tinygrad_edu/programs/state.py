@@ -1,8 +1,8 @@
-"""What a function can see: the state of a step, as the places where it is held.
+"""The state of a step: every place where its function can see a value.
 
-From a function's closure, the globals that it names, its defaults and its arguments, the walk goes
-on to attributes, lists, dicts and further functions. For the time of a trace the arrays found are
-`Traced`; afterwards the real ones are back.
+The search starts from the function's closure, the globals that it names, its defaults and its
+arguments, and goes on to attributes, lists, dicts and further functions. During a trace, `Traced`
+arrays stand in these places; afterwards the real ones are back.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tinygrad_edu.programs.traced import (
 from tinygrad_edu.programs.tracing import Trace
 
 ATOMS = int | float | complex | str | bytes | None | np.generic | np.dtype
-# Their code is known: it reads nothing that changes
+# Their code is not searched: it reads nothing that changes
 LIBRARIES = sys.stdlib_module_names | {"numpy", "tinygrad_edu"}
 SEEN_AT_MOST = 20_000  # places
 
@@ -43,7 +43,7 @@ class Place:
 
     def __init__(self, container: Any, key: Any, path: str, is_item: bool) -> None:
         self.container, self.key, self.path, self.is_item = container, key, path, is_item
-        self.copied = False  # whether the array that the step put here is copied into the old one
+        self.copied = False  # whether a new array, put here by the step, is copied into the old one
         self.value = self.stood = self.get()
 
     def get(self) -> Any:
@@ -65,7 +65,7 @@ class Place:
             self.set(value)
 
     def stand_in(self, traced: dict[int, Traced]) -> None:
-        """Hold what is traced in place of an array, or of those in a tuple."""
+        """Put the traced array here in place of an array, or of the arrays in a tuple."""
         if any(id(leaf) in traced for leaf in leaves(self.value)):
             self.stood = map_leaves(lambda leaf: traced.get(id(leaf), leaf), self.value)
             self.set(self.stood)
@@ -76,7 +76,7 @@ class Place:
 
 
 class State:
-    """All places that a function can see, found by looking from its roots."""
+    """All places that a function can see, found from its roots."""
 
     def __init__(self, roots: dict[str, Any]) -> None:
         self.places: list[Place] = []
@@ -89,7 +89,7 @@ class State:
             self.look(root, path)
 
     def look(self, x: Any, path: str) -> None:
-        """Add the places within x."""
+        """Add all places within x."""
         if isinstance(x, ATOMS | Recorded) or id(x) in self.seen:
             return
         self.seen[id(x)] = x
@@ -114,14 +114,14 @@ class State:
             self.look_at_object(x, path)
 
     def add(self, container: Any, key: Any, path: str, is_item: bool = False) -> Any:
-        """Add a place, and those within what it holds; returns that."""
+        """Add a place, and all places within its value; return the value."""
         place = Place(container, key, path, is_item)
         self.places.append(place)
         self.look(place.value, path)
         return place.value
 
     def look_into(self, x: Any, path: str) -> None:
-        """The items of a dict or list."""
+        """Add the items of a dict or list."""
         self.sized.append((x, path, x.copy()))
         for key in list(x) if isinstance(x, dict) else range(len(x)):
             self.look(key, f"{path} key")
@@ -129,13 +129,13 @@ class State:
             self.add(x, key, f"{path}.{name}".lstrip("."), is_item=True)
 
     def look_at_callable(self, x: Any, path: str) -> None:
-        """What a function, a method or a callable object is made of."""
+        """Look at what a function, a method or a callable object is made of."""
         if isinstance(x, types.FunctionType):
             return self.look_from(x)
         parts: tuple[Any, ...]
         if isinstance(x, types.MethodType):
             parts = x.__self__, x.__func__
-        elif isinstance(x, types.BuiltinMethodType):  # rng.normal; what of others is not seen
+        elif isinstance(x, types.BuiltinMethodType):  # rng.normal; others show nothing
             parts = (x.__self__,) if is_generator(x.__self__) else ()
         elif isinstance(x, functools.partial):
             parts = x.func, x.args, x.keywords
@@ -148,7 +148,7 @@ class State:
         return None
 
     def look_from(self, f: types.FunctionType) -> None:
-        """What a function names: closure, defaults, and its globals if it is not a library's."""
+        """Add what a function names: closure, defaults, and globals unless a library defines it."""
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
             value = self.add(cell, "cell_contents", name)
             self.look_into_module(value, set(f.__code__.co_names), name, [])
@@ -165,7 +165,7 @@ class State:
             self.look_into_module(value, attributes, name, [])
 
     def look_into_module(self, x: Any, names: set[str], path: str, outer: list[Any]) -> None:
-        """What a function may read of a module that is no library, and of modules within it."""
+        """Add what a function may read of a module that is no library, and of modules within it."""
         if not isinstance(x, types.ModuleType) or is_library(x.__name__) or x in outer:
             return
         for key in sorted(names & vars(x).keys()):
@@ -173,7 +173,7 @@ class State:
             self.look_into_module(value, names, f"{path}.{key}", [*outer, x])
 
     def look_at_object(self, x: Any, path: str) -> None:
-        """An object's attributes, and what its class, if it is the user's, names."""
+        """Add an object's attributes, and what its class names if that is the user's."""
         if is_generator(x):
             self.generators.append(x)
         if hasattr(x, "__wrapped__"):
@@ -206,7 +206,7 @@ class State:
             if isinstance(f, types.FunctionType) or not is_hidden:
                 self.add(x, key, f"{x.__name__}.{key}")
 
-    # For the time of a trace
+    # During a trace, and after it
 
     def trace(self, trace: Trace) -> None:
         """Put a Traced in place of every array."""
@@ -220,10 +220,10 @@ class State:
                 place.stand_in(self.traced)
 
     def put_back(self, trace: Trace) -> list[tuple[Place, Any]]:
-        """Put the real arrays back; return the places that the step gave another array, and which.
+        """Put the real arrays back; return each place with a new array, and that array.
 
-        Where there was an array before, the new one is copied into it: it stays the same object for
-        all who hold it. A gradient that nobody has read is simply replaced.
+        Where there was an array before, the new one is copied into it, so that it stays the same
+        object for all who hold it. A gradient that the step has not read is simply replaced.
         """
         moved = [(place, now) for place in self.places if (now := place.get()) is not place.stood]
         for place in self.places:
@@ -245,7 +245,7 @@ class State:
         return rebound
 
     def can_be_copied(self, place: Place, now: Any, read: set[int], holders: Any) -> bool:
-        """Whether the array that is at a place now can be copied into the one that was there."""
+        """Whether the array that is at this place now can be copied into the one before it."""
         x = self.traced.get(id(place.value))
         if x is None or not isinstance(now, np.ndarray | np.generic):
             return False
@@ -255,7 +255,7 @@ class State:
         return is_alone and (now.shape, now.dtype) == (x.shape, x.dtype)
 
     def after(self) -> State:
-        """What there is to see now, nothing of it traced any more."""
+        """The state as it is now, with nothing traced any more."""
         now = State(self.roots)
         for place in now.places:
             if isinstance(place.value, Recorded | tuple) and recorded_in(place.value):
@@ -264,22 +264,22 @@ class State:
         return now
 
     def restore(self) -> None:
-        """Everything in its place again, as if the step had not been taken."""
+        """Put every value back in its place, as if the step had not been taken."""
         for container, _, copy in self.sized:
             refill(container, copy)
         for place in self.places:
             place.set_if_changed(place.value)
 
     def is_excluded(self, place: Place, excluded: set[int]) -> bool:
-        """Whether it is a number of a container that is read live."""
+        """Whether a place holds a number of a container that is read live."""
         return id(place.container) in excluded and isinstance(place.value, ATOMS)
 
     def difference(
         self, other: State, excluded: set[int], read: set[int], grads: bool = True
     ) -> str:
-        """The path of the first thing that differs, or nothing.
+        """The path of the first place that differs, or "".
 
-        Numbers in excluded containers may differ, and gradients that nobody has read.
+        Numbers in excluded containers may differ, and so may gradients that the step has not read.
         """
         for (a, path, _), (b, _, _) in zip(self.sized, other.sized, strict=False):
             if a is not b or len(self.sized) != len(other.sized):
@@ -307,7 +307,7 @@ def refill(container: Any, copy: Any) -> None:
 
 
 def same_value(a: Any, b: Any) -> bool:
-    """Whether they are the same object, or equal numbers, texts, or tuples of them."""
+    """Whether a and b are one object, or equal numbers, equal texts, or tuples of such."""
     if a is b:
         return True
     if type(a) is not type(b):
@@ -322,17 +322,17 @@ def is_library(module: str) -> bool:
 
 
 def is_of_library(f: types.FunctionType) -> bool:
-    """Whether a library defines f; <doctest …> in its docstrings is a user's."""
+    """Whether a library defines f; an example in a docstring, `<doctest …>`, is a user's."""
     is_doctest = f.__code__.co_filename.startswith("<")
     return is_library(f.__globals__.get("__name__", "")) and not is_doctest
 
 
 def globals_named_in(code: types.CodeType) -> Iterator[tuple[str, set[str]]]:
-    """The globals that a function names, and the attributes that it may read of them.
+    """Yield each global that a function names, and the attributes that it may read of it.
 
-    Those of functions and comprehensions within it are among them.
+    Functions and comprehensions within the function count too.
     """
-    import dis  # here, as most programs replay nothing
+    import dis  # not at the top: most programs replay nothing
 
     instructions = [
         i for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")

@@ -1,8 +1,8 @@
 """An array that writes down what is computed with it.
 
 A `Traced` follows NumPy's two protocols, so that the engine takes it for an array. Each operator,
-method and function of NumPy runs for real, and the trace records the call. What would take a value
-out of the trace, as `if x.sum() > 0` does, is refused.
+method and function runs on the real numbers, and the trace records the call. What would take a
+value out of the trace, as `if x.sum() > 0` does, is refused.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Recorded:
-    """What traced arrays and live numbers share: the calls in which they take part are recorded."""
+    """What traced arrays and live numbers share: each call that is given one is recorded."""
 
     __slots__ = ("trace_of", "value")
     trace_of: Trace
@@ -40,7 +40,7 @@ class Recorded:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
         if not all(map(is_known, args)):
-            return NotImplemented  # a Tensor: its turn
+            return NotImplemented  # there is a Tensor: it takes the call
         function = ufunc if method == "__call__" else getattr(ufunc, method)
         return self.trace_of.record(function, args, options)
 
@@ -50,7 +50,7 @@ class Recorded:
         return self.trace_of.record(function, args, options)
 
     def leaving(self, what: str) -> Any:
-        """The value, once the step has been recorded; before that it may not leave."""
+        """The value, which may not leave while the step is being recorded."""
         if RECORDER.get() is self.trace_of:
             self.trace_of.refuse(refusals.value_leaves(what, source(*line_of_the_user())))
         return self.value
@@ -75,7 +75,7 @@ class Recorded:
 class Traced(Recorded):
     """An array of a trace: its value, its name, and its base, the Traced in whose memory it lies.
 
-    One that has memory of its own is its own base. The results of calls have names with a #.
+    An array with memory of its own is its own base. The name of a call's result begins with #.
     """
 
     __slots__ = ("base", "name")
@@ -141,9 +141,9 @@ class Traced(Recorded):
         return self.trace_of.record(operator.getitem, (self, index), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        """Record the assignment.
+        """Record the assignment z[index] = value.
 
-        Python ends `z[index] += y` by assigning z[index] to itself: that is left out.
+        Python ends `z[index] += y` by assigning z[index] to itself: this is not recorded.
         """
         index = without_tensors(index)
         if isinstance(value, Traced) and value.base is self.base:
@@ -154,19 +154,19 @@ class Traced(Recorded):
 
 
 def layout(x: Any) -> Any:
-    """Where an array's numbers lie and how they are read: two views of the same are equal."""
+    """Where an array's numbers lie, and how they are read: the same for two equal views."""
     return x.__array_interface__["data"], x.shape, x.strides, x.dtype
 
 
 def memory_owner(x: Any) -> Any:
-    """The array whose memory x is a view of."""
+    """The array that owns the memory of x."""
     while isinstance(x, np.ndarray) and isinstance(x.base, np.ndarray):
         x = x.base
     return x
 
 
 def is_known(x: Any) -> bool:
-    """Whether x is no stranger with operators of its own, as a Tensor is."""
+    """Whether a trace can take x; not a Tensor, whose own operators must take the call."""
     if isinstance(x, np.ndarray | np.generic | Recorded):
         return True
     return not hasattr(type(x), "__array_ufunc__")
@@ -181,12 +181,12 @@ def recorded_in(x: Any) -> bool:
 
 
 def untraced(x: Any) -> Any:
-    """x with the values in place of all that is recorded."""
+    """x with its value in place of each recorded leaf."""
     return map_leaves(lambda leaf: leaf.value if isinstance(leaf, Recorded) else leaf, x)
 
 
 def without_tensors(index: Any) -> Any:
-    """An index whose Tensors are their arrays."""
+    """The index with the array in place of each Tensor."""
     return map_leaves(lambda i: i.data if hasattr(i, "requires_grad") else i, index)
 
 
@@ -194,7 +194,7 @@ def without_tensors(index: Any) -> Any:
 
 
 def on_arrays(function: Function) -> tuple[Function, Function, Function]:
-    """x + y, y + x and x += y on what is recorded, given operator.add."""
+    """Three methods, given operator.add: for x + y, for y + x and for x += y."""
 
     def left(self: Recorded, other: Any) -> Any:
         if not is_known(other):
@@ -224,7 +224,7 @@ RECORDED_METHODS = (
 
 
 def one_argument(function: Function) -> Function:
-    """A method of Traced: the function with self as its first argument."""
+    """A method of Traced: it records the function with self as its first argument."""
     return lambda self, *args, **options: self.trace_of.record(function, (self, *args), options)
 
 

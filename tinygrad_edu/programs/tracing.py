@@ -1,7 +1,7 @@
-"""What a step asks NumPy to do, written down: its calls in order, and what they rest on.
+"""Write down what a step asks NumPy to do: its calls in order, and what they rest on.
 
-`Trace` is the recorder of core/marks.py: `at_replay` asks it for a number or array that is read
-anew at every replay, `opaque` for one call of a function that assigns.
+`Trace` is the recorder of core/marks.py. `at_replay` asks it for a number or array that is read
+anew at every replay; `opaque`, for one call of a function that may assign.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tinygrad_edu.programs.traced import Traced, recorded_in, untraced
 
 
 class RecordedCall:
-    """A call as it was made: what it gave, what it wrote to, and the user's line that led to it."""
+    """A call: its arguments, what it gave, what it wrote to, and the user's line that led to it."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class RecordedCall:
 
     @property
     def target(self) -> Traced:
-        """The array that it gives, or writes to."""
+        """The array that the call gives, or writes to."""
         return self.results[0] if self.written is None else self.written
 
     @property
@@ -64,29 +64,29 @@ class RecordedCall:
 
 
 class Trace:
-    """The calls of one run of a function, in order; `generators` are those that it can see."""
+    """The calls of one run of a function, in order; `generators` are all that it can see."""
 
     def __init__(self, generators: list[Any]) -> None:
         self.calls: list[RecordedCall] = []
         self.errors = np.geterr()
         # Arrays of the state that were written to, and what they held before
         self.saved: dict[int, tuple[Any, Any]] = {}
-        # What is read live: a name, the function that reads it, what it gave
+        # What is read anew at each replay: its name, the function that reads it, what that gave
         self.lives: list[tuple[str, Function, Any]] = []
-        # Expressions of live numbers, and the answers that the trace rests on
+        # Questions about live numbers, as code, and the answers that the trace rests on
         self.guards: list[tuple[str, Any]] = []
-        # Containers whose numbers are read live, and those of them that reading changes
+        # Containers whose numbers are read live; those of them that the reading changes
         self.excluded: list[Any] = []
         self.counted: list[Any] = []
         self.refusal: Exception | None = None
-        self.doubt: Exception | None = None  # a refusal that a later trace may turn out not to need
+        self.doubt: Exception | None = None  # a refusal, unless the next run has no such cause
         every = [*global_generators(), *generators]
         self.generators = self.generators_before = [(g, generator_state(g)) for g in every]
 
     def record(
         self, function: Function, args: Any, options: dict[str, Any], opaque: bool = False
     ) -> Any:
-        """Run a call for real and write it down.
+        """Run a call and write it down.
 
         After the trace, or in another thread, it is only run.
         """
@@ -109,7 +109,7 @@ class Trace:
         return self.results(call, value) if written is None else written
 
     def results(self, call: RecordedCall, value: Any) -> Any:
-        """What a call gave, each array of it traced."""
+        """What a call gave, with each array traced."""
         if value is None:
             return None
         call.several = isinstance(value, tuple | list)
@@ -125,16 +125,16 @@ class Trace:
         return kind(*call.results) if hasattr(value, "_fields") else kind(call.results)
 
     def opaque(self, function: Function, args: Any, options: dict[str, Any]) -> Any:
-        """A call of an opaque function, written down if it is given what the trace knows."""
+        """Run an opaque function; write the call down if an argument is recorded."""
         if not any(map(recorded_in, (*args, *options.values()))):
             return function(*args, **options)
         return self.record(function, args, options, opaque=True)
 
     def at_replay(self, function: Function, of: Any) -> Any:
-        """What `at_replay` gives within the trace."""
+        """Run `at_replay(function, of)` within the trace, and return what it gives."""
         self.check_generators()
         before = of.copy() if isinstance(of, dict | list) else None
-        token = RECORDER.set(None)  # it is called anew: what it does itself is no call of the step
+        token = RECORDER.set(None)  # each replay calls it: its own calls are not the step's
         try:
             value = function()
         finally:
@@ -155,29 +155,29 @@ class Trace:
         return value
 
     def save(self, x: Traced) -> None:
-        """Before the state is written to: keep what it holds."""
+        """Keep what an array of the state holds, before it is written to."""
         if not x.base.is_result:
             self.saved.setdefault(id(x.base), (x.base.memory, x.base.memory.copy()))
 
     def rewind(self) -> None:
-        """The state's arrays as they were before."""
+        """Give the state's arrays the numbers that they had before."""
         for memory, before in self.saved.values():
             memory[...] = before
 
     def restore(self) -> None:
-        """The state's arrays and the generators as they were before."""
+        """Put the state's arrays and the generators back to what they were before."""
         self.rewind()
         for generator, state in self.generators_before:
             set_generator_state(generator, state)
 
     def check_generators(self) -> None:
-        """Refuse the step if it has drawn by itself."""
+        """Refuse the step if it has drawn random numbers outside of `at_replay`."""
         for generator, state in self.generators:
             if repr(generator_state(generator)) != repr(state):
                 self.refuse(refusals.random_draw(generator, source(*line_of_the_user())))
 
     def refuse(self, error: Exception) -> None:
-        """Raise, and remember that: the step itself may catch it."""
+        """Raise the error, and remember it, because the step may catch it."""
         if RECORDER.get() is self:
             self.refusal = self.refusal or error
         raise error
