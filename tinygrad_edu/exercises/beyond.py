@@ -91,9 +91,9 @@ def normalised(x: Any) -> Any:
 
 
 def as_an_operation(partial: AnyFunction) -> None:
-    """The check that every operation of the engine has to pass.
+    """Check the partial as every operation of the engine is checked.
 
-    Recorded again, the partial has a derivative itself.
+    The partial is recorded too, so that its own derivative is checked.
     """
     check_gradients(
         Operation("layer_norm", normalised, (partial,)),

@@ -144,7 +144,7 @@ def tanh_partial(g: Any, z: Any) -> Any:
 
 
 def by_the_engine(graph: list[list[tuple[int, float]]]) -> list[float]:
-    """The same graph, made of Tensors."""
+    """The gradients of the same graph, made of Tensors."""
     made: list[Tensor] = []
     for inputs in graph:
         made.append(sum((slope * made[n] for n, slope in inputs), Tensor(1.0, requires_grad=True)))
