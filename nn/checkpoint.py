@@ -1,8 +1,8 @@
 """Checkpoints: all that training needs to go on, in one safetensors file: arrays and text, no code.
 
 The model's arrays have the names of its `state_dict()`, as in PyTorch. An optimizer's velocity of
-the parameter 0.weight is named optimizer.velocity.0.weight. The rest (options, steps, the schedule's
-place, the rng's state) is JSON in the metadata.
+the parameter 0.weight is named optimizer.velocity.0.weight. The rest (options, steps, the place of
+the schedule, the state of the rng) is JSON in the metadata.
 """
 
 from __future__ import annotations

@@ -365,7 +365,7 @@ def joint_norm(*gradients: Array) -> np.float64:
 def clip_grad_value(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """g ← min(max(g, −clip_value), clip_value), number by number, in place.
 
-    Unlike clip_grad_norm, this changes the gradient's direction. It is PyTorch's `clip_grad_value_`.
+    Unlike clip_grad_norm it changes the gradient's direction. It is PyTorch's `clip_grad_value_`.
     Raises ValueError for a negative clip_value; NaNs stay NaNs.
 
     >>> p = Tensor([1.0, 2.0], requires_grad=True)

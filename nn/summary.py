@@ -41,10 +41,9 @@ class WatchedForward:
 
 
 def summary(model: Module, input_shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> str:
-    """A table of layers: output shape, parameters, recorded operations, multiply-adds of products.
+    """Write a table of layers: output shape, parameters, recorded operations, multiply-adds.
 
-    A copy of the model runs once on zeros of `input_shape`, batch included; dtype=int for an
-    Embedding.
+    A copy runs once on zeros of `input_shape`, batch included. Use dtype=int for an Embedding.
 
     >>> from tinygrad_edu import nn
     >>> summary(nn.Sequential(nn.Linear(784, 16), nn.Tanh()), (32, 784))

@@ -68,7 +68,7 @@ def in_order_of_arguments(operands: Mapping[int, T], settings: Mapping[int, T]) 
 
 
 def has_blanks(node: Node, count: int) -> bool:
-    """Whether a node's symbol has `count` blanks, and there are no options: it could not show them."""
+    """Whether a node's symbol has `count` blanks; one with options would not show them."""
     return bool(node.symbol) and node.symbol.count("{}") == count and not node.options
 
 

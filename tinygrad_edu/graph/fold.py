@@ -208,7 +208,7 @@ class Block:
     structure: Any  # equal for blocks that are built alike
 
     def links_to(self, other: Block) -> set[tuple[int, int, int]]:
-        """Find where this block's values enter another: (position here, position there, argument)."""
+        """Where this block's values enter another: (position here, position there, argument)."""
         positions = {node.id: position for position, node in enumerate(self.nodes)}
         return {
             (positions[source], target, argument)
@@ -217,7 +217,7 @@ class Block:
         }
 
     def leads_to(self, other: Block) -> bool:
-        """Whether all that leaves this block enters `other`, and all else that enters it enters both."""
+        """Whether all that leaves this block enters `other`, which takes no other new values."""
         ours, theirs = {node.id for node in self.nodes}, {node.id for node in other.nodes}
         all_goes_on = all(target in theirs for _, target in self.leaves)
         return all_goes_on and all(

@@ -65,7 +65,7 @@ class Node:
 
     @property
     def symbol(self) -> str:
-        """How the operation is written with its arguments, "{} + {}"; "" if it is written as a call."""
+        """How the operation is written with its arguments, "{} + {}"; "" if it is a call."""
         return self.operation.facts.get("symbol", "") if self.operation else ""
 
 

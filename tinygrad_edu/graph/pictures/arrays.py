@@ -115,7 +115,7 @@ def operation_box(node: Node, sheet: Sheet) -> str:
 
 
 def shapes_text(node: Node, sheet: Sheet) -> str:
-    """Write the shapes in an operation: (4, 784) @ (784, 16); of a number its equation's right side."""
+    """Write an operation's shapes, (4, 784) @ (784, 16); of a number its expression and value."""
     if not node.shape:
         value = f" = {number_text(node.value[()])}" if sheet.values else ""
         return sheet.expression(node) + value
