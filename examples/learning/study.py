@@ -233,7 +233,7 @@ def conclude(
 
 
 def style(look: Look) -> dict[str, Any]:
-    """Choose Matplotlib's settings for a figure on light or on dark paper."""
+    """Matplotlib's settings for a figure on light or on dark paper."""
     return {
         "figure.facecolor": look.paper,
         "savefig.facecolor": look.paper,
