@@ -155,7 +155,8 @@ class LayerNorm(Normalization):
 class RMSNorm(Normalization):
     """x / √(mean x² + eps) · weight, each example by its own mean; shapes are those of LayerNorm.
 
-    eps=None takes the epsilon of x's dtype, 1.2e-7 in float32. (Zhang & Sennrich 2019, eq. 4)
+    As in PyTorch, eps=None takes the epsilon of x's dtype, 1.2e-7 in float32. (Zhang & Sennrich
+    2019, eq. 4)
 
     >>> RMSNorm(2)(np.array([3.0, 3.0]))
     Tensor([1., 1.], operation=multiply)

@@ -112,7 +112,7 @@ class Sheet:
 
     @cached_property
     def beside(self) -> dict[str, list[str]]:
-        """What stands beside each operation, not above it: at most two leaves that only it uses."""
+        """The leaves that stand beside each operation: at most two, which only it uses."""
         if not self.arrays:
             return {}
         uses = Counter(edge.source for edge in self.graph.edges)
@@ -138,7 +138,7 @@ class Sheet:
         return {module: nodes for module, nodes in inside.items() if len(nodes) > 1}
 
     def cluster(self, thing: Node | ModuleCall) -> str | None:
-        """The innermost Module with a frame of its own that a value or a Module is in."""
+        """The innermost Module that has a frame and contains this value or Module."""
         around = enclosing(thing.module if isinstance(thing, Node) else thing.parent, self.modules)
         return next((module for module in around if module in self.clusters), None)
 

@@ -111,7 +111,7 @@ def derivative_formula(graph: Graph, edge: Edge, symbols: Symbols | None = None)
 def contribution_formula(
     graph: Graph, edge: Edge, g: Formula, symbols: Symbols | None = None
 ) -> Formula | None:
-    """Write what an edge passes back when g arrives: g · (1 − t²), or for Z = X Y g Yᵀ.
+    """Write what an edge passes back when g arrives: g · (1 − t²); for Z = X Y, g Yᵀ.
 
     None if the partial has no formula, or if its value is not what the engine computed.
     """
