@@ -5,8 +5,8 @@ An autoencoder, 784-64-2-64-784, draws each image from two numbers, and nobody t
 
     python examples/autoencoder.py
 
-Its error is the squared difference, added up over the 784 pixels; to beat is the best linear code
-of two numbers.
+Its error is the squared difference, added up over the 784 pixels. It has to beat the best linear
+code of two numbers.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from matplotlib.patheffects import withStroke
 
 from tinygrad_edu import nn
 
-# Of 0 to 9, told apart by the colour-blind too: after Petroff 2021, Accessible color sequences.
-# 3, 5, 8 and 4, 7, 9 meet.
+# A colour for each digit; colour-blind readers can tell them apart (Petroff 2021, Accessible color
+# sequences). Digits that meet on the plane, 3, 5, 8 and 4, 7, 9, have colours far apart.
 # fmt: off
 COLORS = ["#9a8c45", "#717581", "#bd1f01", "#ffa90e", "#832db6",
           "#a96b59", "#94a4a2", "#e76300", "#3f90da", "#45b5ba"]
@@ -30,9 +30,9 @@ COLORS = ["#9a8c45", "#717581", "#bd1f01", "#ffa90e", "#832db6",
 
 
 def network(rng: np.random.Generator) -> nn.Sequential:
-    """Encoder and decoder; both numbers are from −1 to 1.
+    """Make the encoder and the decoder; both numbers of a code are from −1 to 1.
 
-    Without BatchNorm, some seeds draw the mean image of every code.
+    Without BatchNorm, some seeds learn to draw the mean image whatever the code is.
     """
     encoder = nn.Sequential(
         nn.Linear(784, 64, rng=rng),
@@ -51,9 +51,9 @@ def network(rng: np.random.Generator) -> nn.Sequential:
 
 
 def linear(known: Any, images: Any) -> Any:
-    """The images, drawn from the two numbers that lose least among linear ones.
+    """Draw the images from the best linear code of two numbers.
 
-    These are the known images' principal components.
+    The two numbers are the coordinates along the known images' first two principal components.
     """
     mean, (_, vectors) = known.mean(axis=0), np.linalg.eigh(np.cov(known.T))
     two = vectors[:, -2:].astype(np.float32)  # (784, 2): those of the greatest variance are last
@@ -65,12 +65,12 @@ def error(images: Any, drawn: Any) -> float:
 
 
 def tiled(images: Any, columns: int) -> Any:
-    """Images `(n, 784)` in rows, as one: `(n/columns · 28, columns · 28)`."""
+    """Put images `(n, 784)` in rows to one image `(n/columns · 28, columns · 28)`."""
     return images.reshape(-1, columns, 28, 28).swapaxes(1, 2).reshape(-1, columns * 28)
 
 
 def draw_codes(axes: Any, codes: Any, digits: Any) -> None:
-    """A dot for each image, and each digit where the middle of its dots is."""
+    """Draw a dot for each image, and each digit in the middle of its dots."""
     axes.scatter(*codes.T, s=5, linewidths=0, clip_on=False, c=np.array(COLORS)[digits])
     label = {"fontsize": 22, "fontweight": "bold", "ha": "center", "va": "center"}
     around = [withStroke(linewidth=6, foreground="white")]
@@ -82,7 +82,7 @@ def draw_codes(axes: Any, codes: Any, digits: Any) -> None:
 
 
 def draw_decoded(axes: Any, decoder: nn.Module) -> None:
-    """What the decoder draws from 20 × 20 places of the plane."""
+    """Draw what the decoder makes of 20 × 20 places of the plane."""
     across, down = np.linspace(-0.95, 0.95, 20), np.linspace(0.95, -0.95, 20)
     places = np.stack(np.meshgrid(across, down), axis=-1, dtype=np.float32).reshape(-1, 2)
     axes.imshow(tiled(common.outputs(decoder, places), 20), cmap="gray_r")
@@ -90,7 +90,7 @@ def draw_decoded(axes: Any, decoder: nn.Module) -> None:
 
 
 def draw_compared(axes: Any, digits: Any, *kinds: Any) -> None:
-    """The first image of each digit, and what is drawn of it: a column for each kind."""
+    """Draw the first image of each digit, and what becomes of it: a column for each kind."""
     first = [np.flatnonzero(digits == digit)[0] for digit in range(10)]
     columns = np.stack([images[first] for images in kinds], axis=1)
     axes.imshow(tiled(columns, len(kinds)), cmap="gray_r", vmin=0, vmax=1)
@@ -99,7 +99,7 @@ def draw_compared(axes: Any, digits: Any, *kinds: Any) -> None:
 
 
 def draw(model: nn.Sequential, images: Any, digits: Any, drawn: Any, linearly: Any) -> Figure:
-    """The plane of codes, the plane decoded, and one image of each digit beside its drawings."""
+    """Draw the plane of codes, the plane decoded, and an image of each digit beside its copies."""
     encoder, decoder = model
     figure = Figure(figsize=(14.6, 6.9))
     figure.set_layout_engine("constrained", rect=(0.005, 0.01, 0.99, 0.98))

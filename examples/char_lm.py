@@ -6,9 +6,9 @@ A GRU, or a small transformer, learns from the text that Python's help() shows::
     python examples/char_lm.py                  # a GRU with a state of 256 numbers
     python examples/char_lm.py --transformer    # two blocks of attention and a small network
 
-The corpus is `pydoc_data.topics`, some 0.4 MB of the language reference, which every Python has,
-each version its own. The last tenth is held out. Many paragraphs stand under several topics: what
-is held out is never trained on, the rest once.
+The corpus is `pydoc_data.topics`, some 0.4 MB of the language reference. Every Python has it, each
+version its own. The last tenth is held out. Many paragraphs stand under several topics: those held
+out are left out of the training text, and the others stand in it once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from tinygrad_edu import nn, no_grad, special
 
-TIME = 64  # characters in a window, the furthest that a model learns to look back
+TIME = 64  # characters in a window: training looks back no further
 BITS = 1 / math.log(2)  # in a nat
 UNKNOWN = "�"
 SHADES = ["#ffffff", "#fdf0dc", "#f6b878", "#e07a35"]
@@ -49,7 +49,7 @@ class Recurrent(nn.Module):
         return self.read(x)[0]
 
     def read(self, x: Any, state: Any = None) -> tuple[Any, Any]:
-        """The logits of what follows each character, and the state from which to read on."""
+        """Return the logits of what follows each character, and the state to read on from."""
         h, state = self.gru(self.embedding(x), state)
         return self.head(h), state
 
@@ -84,8 +84,8 @@ class Transformer(nn.Module):
         self.positions = nn.Embedding(TIME, width, rng=rng)
         self.blocks = nn.Sequential(*[block(width, rng) for _ in range(blocks)])
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, characters, rng=rng)
-        # As N(0, 1), where an Embedding starts, they drown what the blocks add at first: 1.94 bits
-        # in place of 1.84
+        # An Embedding starts from N(0, 1), which would drown what the blocks add at first: 1.94
+        # bits in place of 1.84
         for part in (self.embedding, self.positions):
             nn.init.initialize(part, rng, weight=partial(nn.init.normal, std=0.1))
 
@@ -95,7 +95,7 @@ class Transformer(nn.Module):
         return self.head(self.norm(self.blocks(x)))
 
     def read(self, x: Any, state: Any = None) -> tuple[Any, Any]:
-        """As Recurrent's; the state is the last TIME characters, all of which are read again."""
+        """Read on as Recurrent does; the state is the last TIME characters, all read again."""
         x = x if state is None else np.concatenate([state, x], axis=1)[:, -TIME:]
         return self.forward(x), x
 
@@ -108,7 +108,7 @@ class Cost(nn.CrossEntropy):
 
 
 def corpus() -> tuple[str, str]:
-    """The text to train on, and the text held out."""
+    """Return the text to train on, and the text held out."""
     paragraphs = "\n\n".join(topics.values()).split("\n\n")
     cut = len(paragraphs) * 9 // 10
     held_out, others = paragraphs[cut:], dict.fromkeys(paragraphs[:cut])
@@ -122,7 +122,7 @@ def encode(text: str, alphabet: str) -> Any:
 
 
 def windows(codes: Any, step: int) -> tuple[Any, Any]:
-    """`x, y`, both `(n, TIME)`: a window every `step` characters, and what follows each of them."""
+    """Cut `x, y`, both `(n, TIME)`: a window every `step` characters, and what follows each."""
     both = sliding_window_view(codes, TIME + 1)[::step]
     return both[:, :-1], both[:, 1:]
 
@@ -139,9 +139,9 @@ def surprise(model: nn.Module, codes: Any) -> Any:
 
 
 def baselines(training: Any, held_out: Any, characters: int) -> dict[str, float]:
-    """Bits per character where p comes from counts of characters, and of pairs.
+    """Measure the bits per character if p comes from counts of characters, and of pairs.
 
-    Each count is one more than was seen. The characters are those of `surprise`.
+    One is added to each count, so that none is 0. The characters are those of `surprise`.
     """
     single, pairs = np.ones(characters), np.ones((characters, characters))
     np.add.at(single, training, 1)
@@ -163,7 +163,7 @@ def write(
     rng: np.random.Generator,
     length: int = 300,
 ) -> str:
-    """The prompt and `length` characters more, each drawn from softmax(logits / temperature)."""
+    """Write `length` characters after the prompt, each drawn from softmax(logits / temperature)."""
     text, new, state = prompt, encode(prompt, alphabet)[None], None
     for _ in range(length):
         logits, state = model.read(new, state)
@@ -174,9 +174,9 @@ def write(
 
 
 def passage(text: str, bits: Any, rows: int = 16, columns: int = 78) -> tuple[str, Any]:
-    """Lines in a row, and their bits.
+    """Choose `rows` lines in a row, and return them with their bits.
 
-    Of those that fill a page best, they are the closest to the average of the whole text.
+    Of the quarter that fills a page best, they are the closest to the whole text's average.
     """
     starts = [i + 1 for i, character in enumerate(text[: len(bits)]) if character == "\n"]
     pages = [
@@ -190,7 +190,7 @@ def passage(text: str, bits: Any, rows: int = 16, columns: int = 78) -> tuple[st
 
 
 def draw_passage(axes: Any, text: str, bits: Any) -> None:
-    """Each character on a ground that is the darker, the more it surprised the model."""
+    """Draw each character on a ground that is darker the more it surprised the model."""
     lines = text.splitlines(keepends=True)
     places = [(row, column) for row, line in enumerate(lines) for column in range(len(line))]
     grid = np.full(np.max(places, axis=0) + 1, np.nan)
@@ -207,7 +207,7 @@ def draw_passage(axes: Any, text: str, bits: Any) -> None:
 
 
 def draw_scale(axes: Any, image: Any) -> None:
-    """Above the passage, what the grounds mean."""
+    """Draw above the passage what the grounds mean."""
     scale = axes.inset_axes([0.8, 1.035, 0.1, 0.022])
     bar = axes.figure.colorbar(image, cax=scale, orientation="horizontal", ticks=[])
     bar.outline.set_visible(False)
@@ -219,7 +219,7 @@ def draw_scale(axes: Any, image: Any) -> None:
 def draw_learning(
     axes: Any, batches: list[float], measured: list[float], counted: dict[str, float]
 ) -> None:
-    """Bits per character during training, and what counting alone reaches."""
+    """Draw the bits per character during training, and what counting alone reaches."""
     steps, at = len(batches), {"textcoords": "offset points"}
     ends = np.linspace(0, steps, len(measured) + 1)[1:]  # of the epochs
     axes.plot(np.arange(1, steps + 1), batches, color=common.GREY, lw=0.9)
@@ -243,7 +243,7 @@ def draw_learning(
 def draw(
     batches: list[float], measured: list[float], counted: dict[str, float], text: str, bits: Any
 ) -> Figure:
-    """How the network learns; below, a passage that was held out."""
+    """Draw how the network learns, and below it a passage that was held out."""
     figure = Figure(figsize=(10, 8))
     figure.subplots_adjust(left=0.06, right=0.97, top=0.95, bottom=0.02, hspace=0.35)
     above, below = figure.subplots(2, height_ratios=[2, 3])
@@ -272,7 +272,7 @@ def arguments() -> argparse.Namespace:
 def train(
     model: nn.Module, loader: nn.DataLoader, held_out: Any, args: argparse.Namespace
 ) -> tuple[list[float], list[Any], float]:
-    """The cost of every batch in bits, the surprise after each epoch, and the seconds.
+    """Train; return the cost of every batch in bits, the surprise after each epoch, the seconds.
 
     The surprise is one number for each character that was held out.
     """

@@ -3,7 +3,7 @@
 
 From a neuron to a transformer of twelve blocks, light and dark::
 
-    python examples/gallery.py      # build/gallery/ holds them
+    python examples/gallery.py      # writes them to build/gallery/
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Transformer(nn.Module):
         return self.lm_head(self.ln_f(x))
 
 
-# What a function calls x, loss and model is called so in its picture
+# A picture takes the names x, loss and model from the function that calls draw
 
 
 def neuron(**options: Any) -> Any:

@@ -77,7 +77,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
 
 
 def network(sizes: list[int], args: argparse.Namespace, rng: np.random.Generator) -> nn.Sequential:
-    """Linear layers with an activation behind each, for cross-entropy none behind the last."""
+    """Make linear layers with an activation behind each; for cross-entropy none behind the last."""
     start = {}
     if args.activation == "relu":
         start = {"weight": nn.init.kaiming_normal, "bias": nn.init.zeros}
@@ -100,7 +100,7 @@ def train(
     rng: np.random.Generator,
     measure: Any,
 ) -> list[dict[str, float]]:
-    """The training loop; Ctrl-C ends it and keeps what was reached.
+    """Run the training loop; Ctrl-C ends it and keeps what was reached.
 
     Returns what was measured after each epoch.
     """
@@ -136,7 +136,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     (images, labels), (test_images, test_labels) = nn.data.read_mnist(args.data)
     x, x_test = (rows_of(each) for each in (images, test_images))
     targets = nn.data.one_hot(labels, 10) if args.loss == "squared" else labels
-    start, order = np.random.default_rng(args.seed).spawn(2)  # one order for all sizes
+    start, order = np.random.default_rng(args.seed).spawn(2)  # the order is the same for all sizes
     model = network([x.shape[1], *args.hidden, 10], args, start)
     parameters = common.parameters_of(model)
     print(model, f"{parameters:,} parameters", sep="\n", flush=True)
@@ -169,7 +169,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def rows_of(images: Any) -> Any:
-    """Bytes `(n, 28, 28)` ↦ numbers `(n, 784)` from 0 to 1."""
+    """Turn bytes `(n, 28, 28)` into numbers `(n, 784)` from 0 to 1."""
     return images.reshape(len(images), -1).astype(np.float32) / 255
 
 

@@ -35,7 +35,7 @@ def network(rng: np.random.Generator) -> nn.Sequential:
 
 
 def stages_of(model: nn.Sequential, image: Any) -> list[tuple[str, Any, Any]]:
-    """Five rows of eight pictures, each with its title and its colours."""
+    """Return five rows of eight pictures, each row with its title and its colours."""
     filters = next(model.parameters()).data[:, 0]
     stages = [image]
     for layer in list(model)[:6]:
@@ -51,7 +51,7 @@ def stages_of(model: nn.Sequential, image: Any) -> list[tuple[str, Any, Any]]:
 
 
 def draw(model: nn.Sequential, image: Any, title: str) -> Figure:
-    """A digit, and what every stage of the network makes of it."""
+    """Draw a digit, and what every stage of the network makes of it."""
     figure = Figure(figsize=(10, 7.4))
     figure.suptitle(title, x=0.02, **common.HEADING)
     figure.subplots_adjust(left=0.02, right=0.98, top=0.87, bottom=0.02, hspace=0.28, wspace=0.12)

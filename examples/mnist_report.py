@@ -19,7 +19,7 @@ WRONG = "#c8500a"
 def confusion(
     predicted: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]
 ) -> np.ndarray[Any, Any]:
-    """How many images of each digit (rows) were called which digit (columns)."""
+    """Count how many images of each digit (rows) were called which digit (columns)."""
     counts = np.zeros((10, 10), int)
     np.add.at(counts, (labels, predicted.argmax(axis=1)), 1)
     return counts
@@ -42,7 +42,7 @@ def draw(
 
 
 def headed(figure: Any, title: str, size: int = 10) -> None:
-    """A title at the left, above all panels."""
+    """Put a title at the left, above all panels."""
     figure.suptitle(title, fontsize=size, fontweight="bold", x=0.01, ha="left")
 
 
@@ -87,7 +87,7 @@ def draw_confusion(figure: Any, counts: np.ndarray[Any, Any]) -> None:
 
 
 def draw_weights(figure: Any, weights: np.ndarray[Any, Any], shape: tuple[int, int]) -> None:
-    """Up to 16 rows of the first layer's weights, each as the image that its neuron looks for."""
+    """Draw up to 16 rows of the first weights, each as the image that its neuron looks for."""
     headed(
         figure,
         f"What {min(len(weights), 16)} of {len(weights)} neurons of the first hidden layer look "
@@ -104,7 +104,7 @@ def draw_weights(figure: Any, weights: np.ndarray[Any, Any], shape: tuple[int, i
 
 
 def draw_answers(figure: Any, images: Any, labels: Any, predicted: np.ndarray[Any, Any]) -> None:
-    """Nine test images that were called rightly and three that were not, with the ten outputs."""
+    """Draw nine test images that were called rightly and three that were not, with ten outputs."""
     right = predicted.argmax(axis=1) == labels
     chosen = [*np.flatnonzero(right)[:9], *np.flatnonzero(~right)[:3]]
     headed(
@@ -126,7 +126,7 @@ def draw_answers(figure: Any, images: Any, labels: Any, predicted: np.ndarray[An
 
 
 def draw_outputs(axes: Any, outputs: np.ndarray[Any, Any], called: int, color: str) -> None:
-    """Ten bars; the one that the network calls has a colour."""
+    """Draw ten bars; the one that the network calls has a colour."""
     outputs = outputs - min(0.0, outputs.min())
     axes.axis("on")
     axes.bar(range(10), outputs, color=[color if i == called else GREY for i in range(10)])

@@ -1,7 +1,7 @@
 """How sure is the accuracy?
 =========================
 
-The digit classifier trained from several seeds, and a table of what each reached::
+Train the digit classifier from several seeds, and print a table of what each reached::
 
     python examples/mnist_seeds.py --seeds 10
     python examples/mnist_seeds.py --seeds 3 --schedule constant    # any flag of mnist.py
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def report(results: dict[int, dict[str, Any]]) -> None:
-    """A line for each seed, and how far their accuracies spread."""
+    """Print a line for each seed, and how far their accuracies spread."""
     print("\n| seed | test accuracy | training accuracy | seconds per epoch |")
     print("| --- | --- | --- | --- |")
     for seed, found in results.items():

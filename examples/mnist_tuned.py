@@ -23,9 +23,9 @@ from tinygrad_edu import nn, special
 
 
 class RandomShift(nn.Module):
-    """Images `(n, 28, 28)` moved by up to one pixel each way, anew each time.
+    """Move images `(n, 28, 28)` by up to one pixel each way, anew each time.
 
-    In `eval()` they stay as they are.
+    In `eval()` they stay where they are.
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -36,7 +36,7 @@ class RandomShift(nn.Module):
 
 
 def network(sizes: list[int], shifts: bool, rng: np.random.Generator) -> nn.Sequential:
-    """Linear layers with ReLU between them, started as suits ReLU: N(0, 2/fan_in) and 0."""
+    """Make linear layers with ReLU between them, and the start that suits it: N(0, 2/fan_in), 0."""
     layers: list[nn.Module] = [RandomShift(rng), nn.Flatten()] if shifts else [nn.Flatten()]
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
@@ -46,7 +46,7 @@ def network(sizes: list[int], shifts: bool, rng: np.random.Generator) -> nn.Sequ
 
 
 def draw(images: Any, digits: Any, answers: Any, kind: str) -> Figure:
-    """The wrongly read images, those first of which the network was surest."""
+    """Draw the images read wrongly; those first of which the network was surest."""
     sure, read = special.softmax(answers).max(axis=1), answers.argmax(axis=1)
     wrong = np.flatnonzero(read != digits)
     wrong = wrong[np.argsort(-sure[wrong])]

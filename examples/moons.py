@@ -5,8 +5,8 @@ Two moons, told apart by a network of 2-16-16-1, and by no straight line::
 
     python examples/moons.py
 
-With this noise the moons overlap: who knows how they are made tells 97.1 % apart, and the best
-straight line 87.2 %.
+With this noise the moons overlap: whoever knows how they are made tells 97.1 % of the points apart,
+the best straight line 87.2 %.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ PLANE = np.stack(np.meshgrid(WIDE, HIGH), axis=-1).reshape(-1, 2).astype(np.floa
 
 
 def moons(n: int, rng: np.random.Generator) -> tuple[Any, Any]:
-    """Points `(n, 2)` on two half circles that reach into each other, off by N(0, 0.2²).
+    """Draw points `(n, 2)` on two half circles that reach into each other, off by N(0, 0.2²).
 
-    Beside them `(n, 1)`: 1 for the lower moon, 0 for the upper one.
+    Also returns `(n, 1)`: 1 for the lower moon, 0 for the upper one.
     """
     lower, angle = np.arange(n) % 2, rng.uniform(0, np.pi, n)
     x1, x2 = np.cos(angle), np.sin(angle)
@@ -46,7 +46,7 @@ def train(
     order: np.random.Generator,
     args: argparse.Namespace,
 ) -> tuple[list[Any], float]:
-    """The model's states, as it started and after each epoch of ten steps; and the seconds."""
+    """Train; return the model's states, at the start and after each epoch, and the seconds."""
     states = [model.state_dict()]
     loader = nn.DataLoader(*known, batch_size=50, shuffle=True, rng=order)
     optimizer = nn.optim.Adam(model.parameters(), lr=lr)
@@ -63,7 +63,7 @@ def told_apart(model: nn.Sequential, points: Any, lower: Any) -> float:
 
 
 def draw_plane(axes: Any, title: str, model: nn.Sequential, points: Any, lower: Any) -> None:
-    """The probability of the lower moon as a colour, bold where it is ½, and the known points."""
+    """Draw the lower moon's probability as a colour, a line where it is ½, and known points."""
     p = special.sigmoid(common.outputs(model, PLANE)).reshape(len(HIGH), len(WIDE))
     frame = (*WIDE[[0, -1]], *HIGH[[0, -1]])
     axes.imshow(p, cmap=PROBABILITY, vmin=0, vmax=1, origin="lower", extent=frame)
@@ -78,7 +78,7 @@ def draw_plane(axes: Any, title: str, model: nn.Sequential, points: Any, lower: 
 def draw(
     model: nn.Sequential, states: list[Any], line: nn.Sequential, known: Any, fresh: Any
 ) -> Figure:
-    """The network at seven moments, and the straight line at its end."""
+    """Draw the network at seven moments, and the straight line at its end."""
     figure = Figure(figsize=(13, 5.6))
     figure.set_layout_engine("constrained", rect=(0.005, 0.01, 0.99, 0.98))
     title = "At first the boundary is almost straight; then it bends between the two moons"

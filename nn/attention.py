@@ -22,10 +22,10 @@ QUERY, KEY, VALUE = 0, 1, 2  # the order of their rows in in_proj_weight
 class MultiHeadAttention(Module):
     """softmax(Q Kᵀ / √d) V in each head, then `out_proj`. (Vaswani et al. 2017, §3.2)
 
-    query `(batch, targets, embed_dim)`, key and value `(batch, sources, embed_dim)` ↦ as query; the
-    key may be left out if it is the query, the value if it is the key. d = embed_dim / num_heads.
-    `causal` hides later positions, a bool `mask` where it is True: `(targets, sources)`, or 4-d as
-    `weights(…)`: mask[:, None, None, :]. ValueError for other shapes, or if all is hidden.
+    query is `(batch, targets, embed_dim)`, key and value are `(batch, sources, embed_dim)`; key
+    defaults to query, value to key. The result has query's shape; d = embed_dim / num_heads.
+    `causal` hides later positions; a bool `mask`, `(targets, sources)` or 4-d as `weights(…)`,
+    hides where it is True. Raises ValueError for other shapes, or a query with all keys hidden.
 
     >>> attention = MultiHeadAttention(8, num_heads=2)  # PyTorch: MultiheadAttention
     >>> attention(np.ones((5, 3, 8), np.float32), causal=True).shape
@@ -78,10 +78,10 @@ class MultiHeadAttention(Module):
         causal: bool = False,
         mask: ArrayLike | Tensor | None = None,
     ) -> Any:
-        """How much a query takes from each key, softmax(Q Kᵀ / √d).
+        """Compute how much a query takes from each key, softmax(Q Kᵀ / √d).
 
-        `(batch, heads, targets, sources)`, of which each row adds up to 1. PyTorch returns them,
-        averaged over the heads, with every output.
+        They are `(batch, heads, targets, sources)`, and each row adds up to 1. PyTorch returns
+        them, averaged over the heads, with every output.
         """
         key = query if key is None else key
         self.check(query, key, key)
@@ -116,7 +116,7 @@ class MultiHeadAttention(Module):
 
 
 def hide(scores: Any, causal: bool, mask: ArrayLike | Tensor | None) -> Any:
-    """−∞ in place of scores that are later than the query, or where the mask is True: e^−∞ = 0."""
+    """Put −∞ for scores of keys later than the query, or where the mask is True: e^−∞ = 0."""
     if mask is None and not causal:
         return scores
     hidden = np.zeros((), bool)
@@ -129,7 +129,7 @@ def hide(scores: Any, causal: bool, mask: ArrayLike | Tensor | None) -> Any:
 
 @opaque
 def leaving_some(hidden: Array) -> Array:
-    """What is hidden, if no query has all keys hidden."""
+    """Return what is hidden; ValueError if a query has all keys hidden."""
     if not hidden.all(axis=-1).any():
         return hidden
     raise ValueError(
@@ -139,7 +139,7 @@ def leaving_some(hidden: Array) -> Array:
 
 
 def checked_mask(mask: Array, shape: tuple[int, ...]) -> Array:
-    """The mask, if it is bool and `(targets, sources)`, or broadcasts to the weights' four axes."""
+    """Return a mask that is bool and `(targets, sources)`, or broadcasts to the weights' axes."""
     if mask.dtype != bool:
         raise TypeError(
             f"a mask is bool, True where not to look, found {mask.dtype}: write mask == 0 if 1 "

@@ -1,8 +1,8 @@
 """Checkpoints: all that training needs to go on, in one safetensors file: arrays and text, no code.
 
-The model's arrays have the names of its `state_dict()`, as PyTorch's; what an optimizer keeps for a
-parameter is called optimizer.velocity.0.weight. The rest (options, steps, the schedule's place, the
-rng's state) is JSON in the metadata.
+The model's arrays have the names of its `state_dict()`, as in PyTorch. An optimizer's velocity of
+the parameter 0.weight is named optimizer.velocity.0.weight. The rest (options, steps, the place of
+the schedule, the state of the rng) is JSON in the metadata.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["load", "save"]
 OURS = "tinygrad_edu"  # where our JSON stands in the metadata
 Groups = list[list[str]]  # the names of the parameters in each
 Restore = Callable[[], None]  # sets what has been checked: cannot fail
-# What JSON that save did not write leads to
+# The errors that JSON leads to if save did not write it
 NOT_OURS = (LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
@@ -46,8 +46,8 @@ def save(
 
     With all of it loaded again, training goes on bit for bit as if it had never stopped. Until all
     is written, an old file stays as it was. PyTorch loads the model without the names that begin
-    with "optimizer.". TypeError for metadata that are not text, ValueError for names that the file
-    needs.
+    with "optimizer.". Raises TypeError for metadata that are not text, ValueError for names that
+    the file itself needs.
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -84,8 +84,8 @@ def load(
 ) -> dict[str, Any]:
     """Load what was saved, in place: the model alone, or more. Returns the metadata and the "step".
 
-    As in PyTorch, the optimizer's options become those in the file. ValueError if it is damaged, of
-    another model, or lacks what is asked for; nothing has been loaded then.
+    As in PyTorch, the optimizer's options become those in the file. Raises ValueError, and loads
+    nothing, if the file is damaged, of another model, or lacks what is asked for.
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -118,7 +118,7 @@ def checked_restores(
     schedule: Schedule | None,
     rng: np.random.Generator | None,
 ) -> list[Restore]:
-    """What sets the state of all but the model, once all of it has been checked."""
+    """Check the state of all but the model; return the functions that set it."""
     restores: list[Restore] = []
     if optimizer is not None:
         names = tensor_names(model, optimizer)
@@ -134,7 +134,7 @@ def checked_restores(
 def optimizer_state(
     optimizer: Optimizer, names: Mapping[Tensor, str]
 ) -> tuple[dict[str, Array], dict[str, Any]]:
-    """What the optimizer keeps: arrays by name, and the rest, in which parameters have names."""
+    """What the optimizer keeps: arrays by name, and the rest, with names for parameters."""
     memory = {
         key: {names[p]: array for p, array in kept.items()}
         for key, kept in optimizer.memory.items()
@@ -167,7 +167,7 @@ def optimizer_restore(
     names: Mapping[Tensor, str],
     arrays: Mapping[str, Array],
 ) -> Restore:
-    """Check that the state fits the optimizer's parameters, then set it."""
+    """Check that the state fits the optimizer's parameters; return what sets it."""
     groups = optimizer.param_groups
     check_groups(
         [[names[p] for p in group["params"]] for group in groups],
@@ -197,7 +197,7 @@ def optimizer_restore(
 
 
 def schedule_restore(schedule: Schedule, facts: Mapping[str, Any]) -> Restore:
-    """Check the schedule's place, then go there and set the learning rates: after the optimizer."""
+    """Check the schedule's place; return what goes there, to be called after the optimizer's."""
     t, initial = operator.index(facts["t"]), [float(lr) for lr in facts["initial"]]
     if len(initial) != len(schedule.initial):
         raise ValueError(
@@ -212,7 +212,7 @@ def schedule_restore(schedule: Schedule, facts: Mapping[str, Any]) -> Restore:
 
 
 def rng_restore(rng: np.random.Generator, facts: Mapping[str, Any]) -> Restore:
-    """Try the state on a copy, then set it in place, for all who share the generator."""
+    """Try the state on a copy; return what sets it in place, for all who share the generator."""
     trial = copy.deepcopy(rng.bit_generator)
     trial.state = facts["state"]
 
@@ -240,7 +240,7 @@ def kind(x: Any) -> str:
 
 
 def tensor_names(model: Module, optimizer: Optimizer) -> dict[Tensor, str]:
-    """Names of the model's Tensors, if all of the optimizer's are among them."""
+    """The names of the model's Tensors; ValueError if one of the optimizer's is not among them."""
     names = {x: name for name, x in unique(model.named_state())}
     strangers = [
         p.shape for group in optimizer.param_groups for p in group["params"] if p not in names
@@ -264,7 +264,7 @@ def check_groups(ours: Groups, theirs: Groups) -> None:
 
 
 def checked_options(group: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
-    """The saved options of a parameter group, if they are the same ones."""
+    """The saved options of a parameter group; ValueError if the group has other options."""
     odd = sorted(saved.keys() ^ group.keys())
     if odd:
         raise ValueError(

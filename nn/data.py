@@ -21,8 +21,8 @@ class DataLoader:
 
     Yields tuples, one batch for each array; the last may be smaller, unless `drop_last`. With
     `shuffle` every epoch draws a new order from `rng`; without, batches are views. A source that is
-    no array, but has `__len__` and `__getitem__`, gives one example at a time, or a tuple: these
-    are stacked. ValueError for different lengths, batch_size < 1, or shuffle without an rng.
+    no array needs `__len__` and `__getitem__`, which gives an example or a tuple of them; they are
+    stacked. Raises ValueError for different lengths, batch_size < 1, or shuffle without an rng.
 
     >>> x, y = np.zeros((5, 28, 28)), np.array([7, 2, 1, 0, 4])
     >>> [labels.tolist() for images, labels in DataLoader(x, y, batch_size=2)]
@@ -72,13 +72,13 @@ class Indexed(Protocol):
 
 @runtime_checkable
 class Convertible(Protocol):
-    """What np.asarray makes an array of."""
+    """A value that np.asarray makes an array of."""
 
     def __array__(self) -> Array: ...
 
 
 def as_examples(source: Any) -> Any:
-    """An array; or the source itself, if it is Indexed but no array, or a list of tuples."""
+    """Make an array of a source, unless it is Indexed and no array, or a list of tuples."""
     if isinstance(source, list | tuple):
         one_by_one = bool(source) and isinstance(source[0], tuple)
     else:
@@ -87,7 +87,7 @@ def as_examples(source: Any) -> Any:
 
 
 def fetched(source: Any, which: slice | Array) -> Iterator[Array]:
-    """The batches of these examples: one of an array, or one for each place in their tuples."""
+    """Yield the batch of these examples; if they are tuples, a batch for each place in them."""
     if isinstance(source, np.ndarray):
         yield source[which] if isinstance(which, slice) else source.take(which, axis=0)
     else:
@@ -98,7 +98,7 @@ def fetched(source: Any, which: slice | Array) -> Iterator[Array]:
 
 
 def stacked(examples: Sequence[Any]) -> Array:
-    """`k` times `(…)` becomes `(k, …)`."""
+    """Stack k examples of shape `(…)` to one array `(k, …)`."""
     z = np.stack([np.asarray(example) for example in examples])
     if z.dtype != object:
         return z
@@ -114,8 +114,7 @@ def train_test_split(
     """Shuffle arrays alike and cut each in two: `[x_train, x_test, y_train, y_test, …]`.
 
     `test_size` is how many examples are held back: an integer, or a part between 0 and 1, rounded
-    up. As scikit-learn's. Raises ValueError for different lengths, or if no example were left on
-    one side.
+    up, as in scikit-learn. Raises ValueError for different lengths, or if one side would be empty.
 
     >>> x, y, rng = np.zeros((10, 3)), np.arange(10), np.random.default_rng(0)
     >>> x_train, x_test, y_train, y_test = train_test_split(x, y, rng=rng)
@@ -140,7 +139,7 @@ def train_test_split(
 
 
 def random_split(examples: Any, lengths: Sequence[float], *, rng: np.random.Generator) -> list[Any]:
-    """Parts of these lengths, of an array, a tuple of arrays, or 0 … n − 1 if given an integer.
+    """Split an array, a tuple of arrays, or 0 … n − 1 for an integer n, at random into parts.
 
     Every example is in one part. Lengths are integers that add up to n, or floats that add up to 1:
     then each is rounded down, and what is left goes to the first parts, one each, as in PyTorch.
@@ -178,7 +177,7 @@ def counts(lengths: Sequence[float], n: int) -> list[int]:
 
 
 def common_length(arrays: Sequence[Any]) -> int:
-    """How many examples each of the arrays has, if it is the same number."""
+    """How many examples each of the arrays has; ValueError if the numbers differ."""
     shapes = [array.shape if isinstance(array, np.ndarray) else None for array in arrays]
     if not arrays or () in shapes:
         raise ValueError(f"expected arrays with a first axis, found {shapes}")

@@ -19,9 +19,9 @@ PER_CALL = 16_384  # numbers that are copied in the time that a call costs
 
 
 class Group:
-    """The parameters and options of one of an optimizer's `param_groups`; joined, one vector.
+    """One of an optimizer's `param_groups`; its parameters may be joined to one vector.
 
-    To make a Group changes nothing. The first step joins the parameters, if they have no more than
+    Making a Group changes nothing. The first step joins the parameters, if they have no more than
     `most` numbers and none shares memory with another: the numbers move into `data`, of which each
     `p.data` is a view from then on, and an update is a few calls, however many parameters there
     are. If one is ever without a gradient, or is given other data, all are updated one by one
@@ -54,7 +54,7 @@ class Group:
         return [p for p in self.parameters if p.grad is not None]
 
     def units(self, parameters: list[Tensor]) -> Sequence[Tensor | Group]:
-        """What is updated: the Group itself as one vector, or these, which have a gradient."""
+        """What to update: the Group itself as one vector, or each of these parameters."""
         if self.joins and not self.has_stayed(parameters):
             self.joins, self.is_joined, self.arrays = False, False, []
         if not self.joins:
@@ -66,7 +66,7 @@ class Group:
         return [self]
 
     def has_stayed(self, parameters: list[Tensor]) -> bool:
-        """Whether all are there with a gradient, and have the data that they had before."""
+        """Whether all parameters have a gradient, and still have the arrays that they had."""
         if len(parameters) != len(self.arrays):
             return False
         return all(map(operator.is_, [p.data for p in parameters], self.arrays))
@@ -80,13 +80,13 @@ class Group:
             p.data = view
 
     def views(self, vector: Array) -> list[Array]:
-        """For each parameter the part of a vector that is its own, in its shape."""
+        """Cut a vector into each parameter's part, in the parameter's shape."""
         ends = itertools.accumulate(p.size for p in self.parameters)
         parts = zip(self.parameters, ends, strict=True)
         return [vector[end - p.size : end].reshape(p.shape) for p, end in parts]
 
     def keep(self, name: str, arrays: dict[Tensor, Array]) -> Array:
-        """One vector of what is kept for each parameter, 0 at first; `arrays` are its views."""
+        """One vector of what is kept for all parameters, 0 at first; `arrays` get its views."""
         if name not in self.kept:
             found = [arrays.get(p, np.zeros_like(p.data)) for p in self.parameters]
             self.kept[name] = np.concatenate([array.reshape(-1) for array in found])
@@ -96,7 +96,7 @@ class Group:
 
 
 def can_join(parameters: list[Tensor], most: int) -> bool:
-    """Whether they are several, of one dtype, few numbers, and none shares memory with another."""
+    """Whether there are several parameters, of one dtype and few numbers, that share no memory."""
     alike = len(parameters) > 1 and len({p.dtype for p in parameters}) == 1
     if not alike or sum(p.size for p in parameters) > most:
         return False
@@ -105,7 +105,7 @@ def can_join(parameters: list[Tensor], most: int) -> bool:
 
 
 def checked_group(group: Mapping[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """A parameter group with all its options, none of them unknown, negative or NaN."""
+    """Complete a parameter group's options; ValueError if one is unknown, negative or NaN."""
     options = {name: value for name, value in group.items() if name != "params"}
     unknown = options.keys() - defaults.keys()
     if unknown:
@@ -133,7 +133,7 @@ def checked_betas(betas: Iterable[float]) -> tuple[float, ...]:
 
 
 def checked_parameters(parameters: Iterable[Tensor]) -> list[Tensor]:
-    """The parameters of a group as a list, if there are some and each can be optimized."""
+    """The parameters of a group as a list; an error if it is empty or one cannot be optimized."""
     checked = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     if not checked:
         raise ValueError(

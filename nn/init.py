@@ -58,7 +58,7 @@ def initialize(model: Module, rng: np.random.Generator, **distributions: Distrib
 def zeros(
     shape: Shape, rng: np.random.Generator | None = None, dtype: DTypeLike = np.float32
 ) -> Array:
-    """0 everywhere. For biases; weights that start equal would stay equal.
+    """0 everywhere, for biases: weights that start equal would stay equal.
 
     >>> zeros((3,))
     array([0., 0., 0.], dtype=float32)

@@ -138,8 +138,8 @@ class Conv2d(Module):
 class MaxPool2d(Module):
     """The greatest number in each window of images `(batch, channels, height, width)`.
 
-    Windows are `stride` apart, by default a `kernel_size`. Numbers that tie share the gradient,
-    where PyTorch's first takes it all; padding and dilation, which PyTorch has, are left out.
+    Windows are `stride` apart, by default `kernel_size`. Numbers that tie share the gradient; in
+    PyTorch the first takes it all. PyTorch's padding and dilation are left out.
 
     >>> MaxPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))
     array([[[[ 5.,  7.],
@@ -154,7 +154,7 @@ class MaxPool2d(Module):
 
 
 class AvgPool2d(MaxPool2d):
-    """The mean of each window, of the same windows as MaxPool2d's.
+    """The mean of each window; the windows are those of MaxPool2d.
 
     >>> AvgPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))
     array([[[[ 2.5,  4.5],
@@ -166,7 +166,7 @@ class AvgPool2d(MaxPool2d):
 
 
 class Flatten(Module):
-    """The axes from start_dim to end_dim as one: `(batch, 16, 5, 5)` becomes `(batch, 400)`.
+    """Join the axes from start_dim to end_dim: `(batch, 16, 5, 5)` becomes `(batch, 400)`.
 
     Raises ValueError if x has no such axes.
 
@@ -190,8 +190,8 @@ class Flatten(Module):
 class Dropout(Module):
     """While training, each number becomes 0 with probability p, else is divided by 1 − p.
 
-    In `eval()` it gives x itself. `rng` draws anew in each call. (Srivastava et al. 2014, but
-    scaled in training, as PyTorch does)
+    In `eval()` it returns x itself. `rng` draws anew in each call. (Srivastava et al. 2014, but
+    scaled in training, as in PyTorch)
 
     >>> layer = Dropout(0.5, rng=np.random.default_rng(0))
     >>> layer(np.ones(6)), layer.eval()(np.ones(6))
@@ -213,7 +213,7 @@ class Embedding(Module):
     """Row weight[i] for each index i: `(…)` becomes `(…, embedding_dim)`.
 
     `weight` is `(num_embeddings, embedding_dim)` and starts as N(0, 1), as PyTorch's. Raises
-    TypeError for indices that are not integers, IndexError for others than 0 to num_embeddings − 1.
+    TypeError for indices that are no integers, IndexError outside of 0 to num_embeddings − 1.
 
     >>> Embedding(10, 4, rng=np.random.default_rng(0))([[1, 2, 3], [9, 9, 0]]).shape
     (2, 3, 4)

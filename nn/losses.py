@@ -48,7 +48,7 @@ class Loss(Module):
 
 
 class Elementwise(Loss):
-    """A loss of each number by itself: prediction x and target y have the same shape, any one.
+    """A loss of each number by itself: prediction x and target y have the same shape.
 
     Nothing is broadcast. Raises ValueError if the shapes differ: `(n, 1)` against `(n,)` would
     compare everything with everything.
@@ -131,7 +131,7 @@ class BCEWithLogits(Elementwise):
     """−y ln σ(x) − (1 − y) ln(1 − σ(x)), in nats, averaged over all numbers.
 
     x is the logit of the probability of a yes; the target y is 0 or 1, or a probability between.
-    Exact where σ(x) itself is 0 or 1 already: use it in place of a Sigmoid with a loss behind it.
+    It is exact even where σ(x) rounds to 0 or 1: use it in place of a Sigmoid and a loss behind it.
     Raises ValueError if the shapes differ.
 
     >>> BCEWithLogits()(np.array([0.0, 1000.0]), [0, 0])  # ½ (ln 2 + 1000)
@@ -234,12 +234,12 @@ class NLL(ClassLoss):
 
 
 def surprise(log_p: Any, target: Tensor | Array) -> Any:
-    """−ln p of each example's own class: (batch, classes), (batch,) ↦ (batch,)"""
+    """−ln p of each example's own class: `(batch, classes)`, `(batch,)` ↦ `(batch,)`."""
     return -log_p[np.arange(len(target)), class_indices(target, log_p.shape[-1])]
 
 
 def class_indices(target: Tensor | Array, classes: int) -> Array:
-    """The target's array, if all of it are integers from 0 to classes − 1."""
+    """The target's array; an error unless all of it are integers from 0 to classes − 1."""
     indices = target.numpy() if isinstance(target, Tensor) else target
     if indices.dtype.kind not in "iu":
         raise TypeError(f"class indices are integers, found dtype {indices.dtype}")
@@ -248,7 +248,7 @@ def class_indices(target: Tensor | Array, classes: int) -> Array:
 
 @opaque
 def checked_classes(indices: Array, classes: int) -> Array:
-    """The indices, if all are classes."""
+    """Return the indices; ValueError if one is no class."""
     if indices.size and not 0 <= indices.min() <= indices.max() < classes:
         outside = indices[(indices < 0) | (indices >= classes)]
         raise ValueError(f"expected class indices from 0 to {classes - 1}, found {outside[0]}")
@@ -256,7 +256,7 @@ def checked_classes(indices: Array, classes: int) -> Array:
 
 
 def as_floats(target: Tensor | Array, prediction: Tensor | Array) -> Any:
-    """The target, in the prediction's dtype if it is integers or bool: float32 stays float32."""
+    """The target; integers and bools become the prediction's dtype, so that float32 stays."""
     return (
         target.astype(np.result_type(prediction.dtype, 0.0))
         if target.dtype.kind in "biu"

@@ -32,7 +32,7 @@ class Module:
     training = True
 
     def forward(self, *args: Any, **options: Any) -> Any:
-        """What the Module computes; calling it calls this."""
+        """Compute the Module's result; calling the Module calls this."""
         raise NotImplementedError(
             f"{type(self).__name__} has no forward: write def forward(self, x): return …"
         )
@@ -53,14 +53,14 @@ class Module:
         return result
 
     def members(self) -> Iterator[tuple[str, Module | Tensor]]:
-        """The Modules and Tensors directly in it, by name."""
+        """Yield the Modules and Tensors directly in it, by name."""
         for name, value in vars(self).items():
             yield from held(value, name)
 
     def walk(
         self, path: str = "", above: tuple[Module, ...] = ()
     ) -> Iterator[tuple[str, Module | Tensor]]:
-        """Itself and all within it, by path; what is shared comes once for each of its names."""
+        """Yield itself and all within it, by path; what is shared comes once for each name."""
         yield path, self
         above = (*above, self)
         for name, member in self.members():
@@ -120,18 +120,18 @@ class Module:
             raise ValueError("\n  ".join([title, *problems]))
         converted = [
             (x, np.array(arrays[name], x.dtype)) for name, x in own.items()
-        ]  # may fail: before, not halfway
+        ]  # this may fail, so nothing is loaded yet
         for x, array in converted:
             x.data = array
 
     def train(self, mode: bool = True) -> Self:
-        """Set `training`, here and in every Module within, as some layers differ in training."""
+        """Set `training`, here and in every Module within: some layers differ in training."""
         for _, module in self.named_modules():
             module.training = mode
         return self
 
     def eval(self) -> Self:
-        """The opposite of `train()`."""
+        """Set `training` to False, here and in every Module within."""
         return self.train(False)
 
     def zero_grad(self) -> None:
@@ -155,17 +155,17 @@ class Module:
 
 
 def array_or_tensor(x: Any) -> Tensor | Array:
-    """Numbers, lists and other sequences as an array; anything else is one already, or a Tensor."""
+    """Make an array of a number, a list or another sequence; anything else stays as it is."""
     return np.asarray(x) if isinstance(x, Sequence | int | float | complex) else x
 
 
 def plain_array(x: Any) -> Any:
-    """As `array_or_tensor`; of a Tensor its array."""
+    """Make an array as `array_or_tensor` does; a Tensor gives its own."""
     return x.numpy() if isinstance(x, Tensor) else array_or_tensor(x)
 
 
 def held(value: Any, name: str) -> Iterator[tuple[str, Module | Tensor]]:
-    """The Modules and Tensors in a value: itself, or those in a list, tuple or dict."""
+    """Yield the Modules and Tensors in a value: itself, or those in a list, tuple or dict."""
     if isinstance(value, Module | Tensor):
         yield name, value
     elif isinstance(value, dict):
@@ -177,7 +177,7 @@ def held(value: Any, name: str) -> Iterator[tuple[str, Module | Tensor]]:
 
 
 def can_be_loaded(array: Array, x: Tensor) -> bool:
-    """Whether x can take the array's place: float64 can become float32, complex numbers can't."""
+    """Whether an array fits x: float64 can become float32, complex numbers can't."""
     return array.shape == x.shape and np.can_cast(array.dtype, x.dtype, "same_kind")
 
 
@@ -186,7 +186,7 @@ def tensors_in(value: Any) -> set[Tensor]:
 
 
 def unique(named: Iterable[tuple[str, Member]]) -> Iterator[tuple[str, Member]]:
-    """Each thing once, by its first name."""
+    """Yield each thing once, with its first name."""
     seen = set()
     for name, x in named:
         if id(x) not in seen:
@@ -200,7 +200,7 @@ def depth(path: str, paths: Iterable[str]) -> int:
 
 
 def module_title(path: str, module: Module) -> str:
-    """`path: Type(option=value)`"""
+    """Write a Module as `path: Type(option=value)`."""
     options = [
         f"{name}={value}"
         for name, value in vars(module).items()
@@ -214,7 +214,7 @@ def module_title(path: str, module: Module) -> str:
 
 
 def shapes(module: Module) -> str:
-    """`weight (16, 784), bias (16,)`: the state that the module itself holds."""
+    """Write the state that a Module itself holds: `weight (16, 784), bias (16,)`."""
     return ", ".join(
         f"{name} {x.shape}{'' if x.requires_grad else ' buffer'}"
         for name, x in module.members()
@@ -223,6 +223,6 @@ def shapes(module: Module) -> str:
 
 
 def count_of_parameters(module: Module) -> str:
-    """How many numbers its parameters hold, 13,002; nothing for none."""
+    """Write how many numbers a Module's parameters hold, 13,002; "" if there are none."""
     total = sum(p.size for p in module.parameters())
     return f"{total:,}" if total else ""

@@ -32,7 +32,7 @@ class Normalization(Module):
         self.bias = Tensor(np.zeros(shape, dtype), True, "bias") if bias else None
 
     def affine(self, x: Any, after: int = 0) -> Any:
-        """x weight + bias, of which the first has `after` axes more at the end."""
+        """x · weight + bias, where x has `after` more axes at the end than the others."""
         if self.weight is not None:
             x = x * with_axes_after(self.weight, after)
         return x if self.bias is None else x + with_axes_after(self.bias, after)
@@ -125,8 +125,8 @@ class BatchNorm2d(BatchNorm):
 class LayerNorm(Normalization):
     """(x − mean) / √(var + eps) · weight + bias, each example by its own mean and biased variance.
 
-    They run over the last axes: x is `(…, *normalized_shape)`, weight and bias are
-    `normalized_shape`. Raises ValueError if x is not. (Ba et al. 2016, section 3)
+    Both run over the last axes: x is `(…, *normalized_shape)`, weight and bias have
+    `normalized_shape`. Raises ValueError if x does not fit. (Ba et al. 2016, section 3)
 
     >>> LayerNorm(3)(np.array([[0.0, 1.0, 2.0], [0.0, 10.0, 20.0]])).numpy().round(3)
     array([[-1.225,  0.   ,  1.225],
@@ -155,7 +155,8 @@ class LayerNorm(Normalization):
 class RMSNorm(Normalization):
     """x / √(mean x² + eps) · weight, each example by its own mean; shapes are those of LayerNorm.
 
-    eps=None is that of x's dtype, 1.2e-7 in float32, as PyTorch's. (Zhang & Sennrich 2019, eq. 4)
+    As in PyTorch, eps=None takes the epsilon of x's dtype, 1.2e-7 in float32. (Zhang & Sennrich
+    2019, eq. 4)
 
     >>> RMSNorm(2)(np.array([3.0, 3.0]))
     Tensor([1., 1.], operation=multiply)
@@ -189,12 +190,12 @@ def moments(x: Any, axes: Shape) -> tuple[Any, Any]:
 
 
 def with_axes_after(p: Tensor, after: int) -> Tensor:
-    """`(channels,)` as `(channels, 1, 1)`, if after = 2, to broadcast with images."""
+    """Reshape `(channels,)` to `(channels, 1, 1)`, if after = 2, to broadcast with images."""
     return p.reshape(*p.shape, *[1] * after) if after else p
 
 
 def as_shape(shape: int | Shape) -> Shape:
-    """A size as the shape of one axis."""
+    """Make a shape of a size, that of one axis; a shape stays as it is."""
     return tuple(shape) if isinstance(shape, tuple | list) else (shape,)
 
 

@@ -1,4 +1,4 @@
-"""Optimizers: how parameters follow their gradients; and how to clip gradients that are too long.
+"""Optimizers change parameters along their gradients; gradients that are too long can be clipped.
 
 An optimizer is an `update` of one parameter `p` along its gradient `g` = ∂L/∂p: the formula, no
 more. Whether p is one parameter or a Group of them in a row is decided in group.py. How the
@@ -60,9 +60,10 @@ class Optimizer:
     joins = 0
 
     def __init_subclass__(cls, joins: int = 0) -> None:
-        """`joins`: how many numbers are updated as one vector at most; 0 if not treated alike.
+        """Set `joins`: at most so many numbers are updated as one vector.
 
-        Joining copies every gradient once, and saves an update's calls for all parameters but one.
+        0 is for an update that does not treat all numbers alike. Joining copies every gradient
+        once, and makes one update in place of one for each parameter.
         """
         if "update" in vars(cls):
             cls.joins = joins
@@ -82,7 +83,7 @@ class Optimizer:
         self.groups = [Group(group, self.joins) for group in self.param_groups]
 
     def update(self, p: Any, g: Any, *args: Any, **options: Any) -> None:
-        """One step of one parameter, in place."""
+        """Take one step with one parameter, in place."""
         raise NotImplementedError(
             f"{type(self).__name__} has no update: write def update(self, p, g, lr): …"
         )
@@ -113,19 +114,19 @@ class Optimizer:
         return arrays[p]
 
     def accumulate(self, name: str, p: Unit, x: Array, decay: float = 1.0) -> Array:
-        """z ← decay · z + x for the kept array z of that name: a sum that forgets, or not."""
+        """Set z ← decay · z + x, where z is the kept array of that name, and return z."""
         z = self.kept(name, p)
         z *= decay
         z += x
         return z
 
     def taken(self, p: Unit) -> int:
-        """How many steps p has taken; within `update`, with this one."""
+        """How many steps p has taken; within `update`, this one is counted."""
         first = p.parameters[0] if isinstance(p, Group) else p
         return at_replay(lambda: self.steps[first], of=self.steps)  # type: ignore[no-any-return]
 
     def count(self, parameters: list[Tensor]) -> None:
-        """One step more that these have taken."""
+        """Count one more step for each of these parameters."""
         steps = self.steps
         for p in parameters:
             steps[p] = t = steps.get(p, 0) + 1
@@ -133,13 +134,13 @@ class Optimizer:
             self.forget_vanished(parameters)
 
     def forget_vanished(self, parameters: list[Tensor]) -> None:
-        """Numbers kept for these that have all but vanished become 0."""
+        """Set to 0 what is kept for these parameters and has all but vanished."""
         for arrays in self.memory.values():
             for kept in [arrays[p] for p in parameters if p in arrays]:
                 kept[np.abs(kept) < VANISHED] = 0.0
 
     def restore(self, memory: dict[str, dict[Tensor, Array]], steps: dict[Tensor, int]) -> None:
-        """Go on from what was kept elsewhere."""
+        """Go on from the kept arrays and step counts of a checkpoint."""
         self.memory, self.steps = memory, steps
         for i, options in enumerate(self.param_groups):
             counts = {steps.get(p, 0) for p in options["params"]}
@@ -331,10 +332,9 @@ class Adagrad(Optimizer, joins=6 * PER_CALL):
 def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> Any:
     """g ← g · min(1, max_norm / (‖g‖ + 10⁻⁶)), in place; ‖g‖ is of all gradients as one vector.
 
-    Between backward() and step(). Returns ‖g‖ as it was. PyTorch's `clip_grad_norm_` for the
-    Euclidean norm; our names have no _ at the end. Raises ValueError for a negative max_norm, and
-    for a norm that is NaN or infinite, as PyTorch's error_if_nonfinite=True. (Pascanu et al. 2013,
-    algorithm 1)
+    Call it between backward() and step(). Returns ‖g‖ as it was. It is PyTorch's `clip_grad_norm_`
+    for the Euclidean norm. Raises ValueError for a negative max_norm, and for a norm that is NaN or
+    infinite, as PyTorch does with error_if_nonfinite=True. (Pascanu et al. 2013, algorithm 1)
 
     >>> p = Tensor([1.0, 2.0], requires_grad=True)
     >>> ([3.0, 4.0] * p).sum().backward(); clip_grad_norm([p], max_norm=1.0), p.grad.round(3)
@@ -365,7 +365,7 @@ def joint_norm(*gradients: Array) -> np.float64:
 def clip_grad_value(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """g ← min(max(g, −clip_value), clip_value), number by number, in place.
 
-    Unlike clip_grad_norm, this changes the gradient's direction. PyTorch's `clip_grad_value_`.
+    Unlike clip_grad_norm it changes the gradient's direction. It is PyTorch's `clip_grad_value_`.
     Raises ValueError for a negative clip_value; NaNs stay NaNs.
 
     >>> p = Tensor([1.0, 2.0], requires_grad=True)

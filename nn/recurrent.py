@@ -1,4 +1,4 @@
-"""Recurrent layers: a state is carried from step to step. Each has its `cell`, one step.
+"""Recurrent layers carry a state from step to step; the `cell` of each is one step.
 
 Names, shapes, order of the gates and initial values are PyTorch's, for one layer in one direction
 with batch_first=True.
@@ -61,13 +61,13 @@ class Recurrent(Module):
         self.bias_hh_l0 = parameter("bias_hh_l0", rows)
 
     def cell(self, x: Any, *state: Any) -> tuple[Any, ...]:
-        """One step: the next state, h first, from the inputs' part of the gates and the state."""
+        """Take one step: the next state, h first, from x's part of the gates and the state."""
         raise NotImplementedError(
             f"{type(self).__name__} has no cell: write def cell(self, x, h): return (…,)"
         )
 
     def forward(self, x: Tensor | Array, state: Any = None) -> tuple[Any, Any]:
-        """h of every step, `(batch, time, hidden)`, and the last state, to go on from."""
+        """Return h of every step, `(batch, time, hidden)`, and the last state, to go on from."""
         state, outputs = self.checked(x, state), []
         x = special.linear(
             x, self.weight_ih_l0, self.bias_ih_l0
@@ -85,7 +85,7 @@ class Recurrent(Module):
         return special.linear(h, self.weight_hh_l0, self.bias_hh_l0)
 
     def checked(self, x: Tensor | Array, state: Any) -> tuple[Any, ...]:
-        """The parts of the state, each `(batch, hidden)`, zeros at first; ValueError for others."""
+        """The parts of the state, each `(batch, hidden)`, zeros for None; ValueError for others."""
         features, hidden = self.weight_ih_l0.shape[1], self.weight_hh_l0.shape[1]
         name = f"{type(self).__name__}({features}, {hidden})"
         if x.ndim != 3 or x.shape[1] < 1 or x.shape[2] != features:

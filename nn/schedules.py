@@ -1,6 +1,7 @@
 """Schedules: how the learning rate changes from step to step. Reachable as nn.optim.Cosine …
 
-A schedule is a `factor` of the step. Put in the optimizer's place of another, both multiply.
+A schedule is a `factor` that depends on the step. A schedule that is given another one in place of
+the optimizer multiplies both factors.
 """
 
 from __future__ import annotations

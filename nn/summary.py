@@ -1,4 +1,4 @@
-"""summary: a model as a table of its layers, from one run of it."""
+"""summary: a model as a table of its layers, from one run of the model."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class WatchedForward:
 
 
 def summary(model: Module, input_shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> str:
-    """A table of layers: output shape, parameters, recorded operations, multiply-adds of products.
+    """Write a table of layers: output shape, parameters, recorded operations, multiply-adds.
 
-    A copy of it runs once on zeros of `input_shape`, batch included; dtype=int for an Embedding.
+    A copy runs once on zeros of `input_shape`, batch included. Use dtype=int for an Embedding.
 
     >>> from tinygrad_edu import nn
     >>> summary(nn.Sequential(nn.Linear(784, 16), nn.Tanh()), (32, 784))
@@ -55,10 +55,10 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: DTypeLike = np.f
     modules = dict(copy.deepcopy(model).named_modules())
     watched = {path: WatchedForward(module) for path, module in modules.items()}
     for path, module in modules.items():
-        vars(module)["forward"] = watched[path]  # comes before that of the class
+        vars(module)["forward"] = watched[path]  # found before the class's own
     x = Tensor(np.zeros(input_shape, dtype), requires_grad=np.dtype(dtype).kind == "f")
     with np.errstate(all="ignore"):
-        modules[""](x)  # zeros may be divided by
+        modules[""](x)  # may divide by these zeros
     rows = [
         (
             "  " * depth(path, modules) + module_title(path, module),
@@ -77,7 +77,7 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: DTypeLike = np.f
 
 
 def younger(outputs: list[Tensor], start: Tensor) -> set[Tensor]:
-    """What was recorded since start, of all that the outputs were computed from."""
+    """The Tensors that the outputs were computed from, and that were recorded since start."""
     found: set[Tensor] = set()
     pending = list(outputs)
     while pending:
@@ -90,7 +90,7 @@ def younger(outputs: list[Tensor], start: Tensor) -> set[Tensor]:
 
 
 def multiply_adds(z: Tensor) -> int:
-    """How many the operation says it has: products of matrices, and so convolutions too."""
+    """How many multiply-adds an operation says it has: matrix products and convolutions say so."""
     count = z.operation.facts.get("multiply_adds") if z.operation else None
     return count(*z.values) if count else 0
 

@@ -1,4 +1,4 @@
-"""Transforms: images moved and turned a little, so that a model sees more than was photographed.
+"""Transforms move and turn images a little, so that a model sees more than was photographed.
 
 Images are `(n, height, width)` or `(n, channels, height, width)`, of a floating-point type or
 uint8, which they keep. There is no loop over them.
@@ -25,8 +25,8 @@ __all__ = ["random_rotate", "random_shift", "rotate", "shift"]
 def shift(images: ArrayLike, rows: ArrayLike, columns: ArrayLike) -> Array:
     """z[i, j] = x[i − rows, j − columns], and 0 from outside: moved down and to the right.
 
-    `rows` and `columns` are whole pixels, for all images or `(n,)`, one for each. TypeError if they
-    are not whole.
+    `rows` and `columns` are whole pixels, for all images or `(n,)`, one for each. Raises TypeError
+    if they are not whole.
 
     >>> shift(np.array([[[1, 2], [3, 4]]], np.uint8), rows=0, columns=1)
     array([[[0, 1],
@@ -42,7 +42,7 @@ def shift(images: ArrayLike, rows: ArrayLike, columns: ArrayLike) -> Array:
 
 
 def random_shift(images: Tensor | ArrayLike, most: int, rng: np.random.Generator) -> Array:
-    """Each image shifted by its own whole numbers of pixels, uniform from −most to most.
+    """Shift each image by its own whole numbers of pixels, uniform from −most to most.
 
     >>> random_shift(np.ones((5, 28, 28), np.float32), 2, np.random.default_rng(0)).dtype
     dtype('float32')
@@ -56,7 +56,7 @@ def random_shift(images: Tensor | ArrayLike, most: int, rng: np.random.Generator
 
 @opaque
 def rotate(images: ArrayLike, degrees: ArrayLike) -> Array:
-    """Turned counterclockwise about the centre; bilinear between pixels, 0 from outside.
+    """Turn images counterclockwise about the centre; bilinear between pixels, 0 from outside.
 
     `degrees` is a number, for all images or `(n,)`, one for each. Multiples of 90 turn square
     images exactly. uint8 is rounded to the nearest integer.
@@ -78,7 +78,7 @@ def rotate(images: ArrayLike, degrees: ArrayLike) -> Array:
 
 
 def random_rotate(images: Tensor | ArrayLike, most: float, rng: np.random.Generator) -> Array:
-    """Each image rotated by its own angle, uniform from −most to most degrees.
+    """Rotate each image by its own angle, uniform from −most to most degrees.
 
     >>> random_rotate(np.ones((5, 28, 28), np.float32), 10, np.random.default_rng(0)).dtype
     dtype('float32')
@@ -144,7 +144,7 @@ def batch(images: ArrayLike) -> Array:
 
 
 def per_image(values: ArrayLike, n: int, dtype: DTypeLike) -> Array:
-    """A number for each of n images, from one for all or one for each."""
+    """Make a number for each of n images, of one for all or one for each."""
     found = np.asarray(values)
     if not np.can_cast(found.dtype, dtype, "same_kind"):
         raise TypeError(f"expected whole pixels, found {found.dtype}")

@@ -52,7 +52,7 @@ FLAGS: dict[str, dict[str, Any]] = {
 
 
 def trained(hidden: tuple[int, ...], data: tuple[Array, ...], args: Any, **settings: Any) -> float:
-    """The accuracy on test images that a network with these hidden layers reaches."""
+    """Train a network with these hidden layers; return its accuracy on test images."""
     x, y, x_test, y_test = data
     start, order = np.random.default_rng(args.seed).spawn(2)
     model = study.network((784, *hidden, 10), start)
@@ -66,12 +66,12 @@ def hidden_text(hidden: tuple[int, ...]) -> str:
 
 
 def parameters(hidden: tuple[int, ...]) -> int:
-    """The weights and biases of 784-hidden-10, counted."""
+    """Count the weights and biases of 784-hidden-10."""
     return common.parameters_of(study.network((784, *hidden, 10), np.random.default_rng(0)))
 
 
 def draw_ladder(axes: Any, look: Look, ladder: dict[str, float]) -> None:
-    """The video's network, with and without the falling rate and the penalty."""
+    """Draw what the video's network reaches, with and without falling rate and penalty."""
     low = min(ladder.values()) - 0.01
     for i, (name, value) in enumerate(ladder.items()):
         axes.axhline(i, color=look.grey, linewidth=0.8, zorder=0)
@@ -90,7 +90,7 @@ def draw_ladder(axes: Any, look: Look, ladder: dict[str, float]) -> None:
 
 
 def draw_curve(axes: Any, look: Look, curve: dict[tuple[int, ...], float]) -> None:
-    """Accuracy against the number of parameters."""
+    """Draw the accuracy against the number of parameters."""
     sizes, values = [parameters(hidden) for hidden in curve], list(curve.values())
     axes.plot(sizes, values, color=look.blue, zorder=1)
     colors = [look.orange, *[look.blue] * (len(curve) - 1)]
@@ -134,9 +134,9 @@ def draw(
 def checks_of(
     ladder: dict[str, float], curve: dict[tuple[int, ...], float], quick: bool
 ) -> dict[str, bool]:
-    """What has to hold.
+    """Check what has to hold.
 
-    A tenth of the images says less, and a tenth of the test images says it less precisely.
+    With --quick the limits are wider: a tenth of the images says less, and less precisely.
     """
     plain, (*_, widest) = curve[16, 16], curve.values()
     without = (ladder["fixed rate"] + ladder["falling rate"]) / 2
@@ -162,7 +162,7 @@ def checks_of(
 
 
 def climbed(data: tuple[Array, ...], args: Any) -> dict[str, float]:
-    """The video's network: each way of training it, and the best of them three times as long."""
+    """Train the video's network in each way, and in the best way three times as long."""
     ladder = {}
     for name, kind in LADDER.items():
         ladder[name] = trained((16, 16), data, args, epochs=args.epochs // 3, **kind)
@@ -171,7 +171,7 @@ def climbed(data: tuple[Array, ...], args: Any) -> dict[str, float]:
 
 
 def widened(data: tuple[Array, ...], args: Any) -> dict[tuple[int, ...], float]:
-    """The accuracies of the wider networks."""
+    """Train the wider networks; return their accuracies."""
     kind = {"epochs": args.wide_epochs, "cosine": True}
     networks = QUICK if args.quick else WIDER
     return {

@@ -1,8 +1,8 @@
 """What the examples share: flags, MNIST, the classifier, the training loop, how each ends.
 
-It stands in this folder because a script finds what lies beside it or below it: the studies are
-beside it, and the other examples say `from learning import common`. An example ends with a figure,
-metrics.json, and one number that has to hold: where it doesn't, the script fails.
+It stands in this folder because a script finds modules beside it and in folders below it: the
+studies are beside it, and the other examples say `from learning import common`. An example ends
+with a figure, metrics.json, and one number that has to reach a goal, or else the script fails.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tinygrad_edu import nn, no_grad, replay
 
 DATA = Path(__file__).parents[1] / "data" / "mnist"
 INK, MUTED, GREY = "#1b2733", "#5b6b7a", "#c3ccd5"
-BLUE, ORANGE, PLUM = "#0072b2", "#b35f00", "#8a3d6e"  # told apart by the colour-blind too
+BLUE, ORANGE, PLUM = "#0072b2", "#b35f00", "#8a3d6e"  # for colour-blind readers too
 SIGNED = ["#7f3b08", "#f7f7f7", "#084594"]  # negative, zero, positive
 DIVERGING = LinearSegmentedColormap.from_list("weights", SIGNED)
 HEADING = {"fontsize": 13, "fontweight": "bold", "ha": "left"}  # of a figure
@@ -68,14 +68,14 @@ FLAGS: dict[str, dict[str, Any]] = {  # which every example takes
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:
-    """The flags that every example takes; an example adds its own."""
+    """Make a parser of the flags that every example takes; an example adds its own."""
     flags = with_flags(doc, FLAGS)
     flags.set_defaults(out=Path("build") / Path(sys.argv[0]).stem)
     return flags
 
 
 def with_flags(doc: str | None, table: dict[str, dict[str, Any]]) -> argparse.ArgumentParser:
-    """A parser of the flags in a table, described by the first line of the script's docstring."""
+    """Make a parser of a table's flags, described by the first line of the script's docstring."""
     flags = argparse.ArgumentParser(
         description=(doc or "").partition("\n")[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -97,10 +97,10 @@ def parse(flags: argparse.ArgumentParser, given: list[str] | None = None) -> arg
 
 
 def mnist(*, held_back: bool = False, quick: bool = False) -> tuple[Any, Any, Any, Any]:
-    """`x, y, x_test, y_test`: images `(n, 28, 28)` from 0 to 1, and their digits.
+    """Read `x, y, x_test, y_test`: images `(n, 28, 28)` from 0 to 1, and their digits.
 
-    With held_back, 5,000 training images stand for the test images: to choose settings by. With
-    quick, a tenth of all.
+    With held_back, 5,000 training images take the test images' place, to choose settings by. With
+    quick, a tenth of all images is read.
     """
     (images, y), (test_images, y_test) = nn.data.read_mnist(DATA)
     if held_back:
@@ -121,7 +121,7 @@ def network(
     bias: Any = nn.init.normal,
     last: type[nn.Module] | None = nn.Sigmoid,
 ) -> nn.Sequential:
-    """Linear layers of these sizes, an activation behind each.
+    """Make linear layers of these sizes, an activation behind each.
 
     By default weights start from N(0, 1/fan_in), and biases from N(0, 1).
     """
@@ -142,7 +142,7 @@ def squared_cost(a: Any, wanted: Any) -> Any:
 def step_of(
     model: nn.Module, cost: Any, optimizer: nn.optim.Optimizer, args: argparse.Namespace
 ) -> Any:
-    """The training step, which returns the cost of a batch.
+    """Make the training step, which returns the cost of a batch.
 
     It is recorded in its first calls and then replayed; with --no-replay it runs as it stands.
     """
@@ -165,7 +165,7 @@ def train(
     args: argparse.Namespace,
     after_epoch: Callable[[], Any] = lambda: None,
 ) -> tuple[list[float], float]:
-    """The training loop, through one cycle of the learning rate.
+    """Run the training loop, through one cycle of the learning rate.
 
     Returns the cost of each step, and the seconds that all of it took.
     """
@@ -183,12 +183,12 @@ def train(
 
 
 def parameters_of(model: nn.Module) -> int:
-    """How many numbers are learned."""
+    """Count the numbers that are learned."""
     return sum(p.size for p in model.parameters())
 
 
 def outputs(model: nn.Module, x: Any) -> Any:
-    """What the model answers, in `eval()`, a thousand examples at a time."""
+    """Compute the model's outputs in `eval()`, a thousand examples at a time."""
     model.eval()
     with no_grad():
         parts = [np.asarray(model(x[i : i + 1000])) for i in range(0, len(x), 1000)]
@@ -197,7 +197,7 @@ def outputs(model: nn.Module, x: Any) -> Any:
 
 
 def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Its parameters for an optimizer: the weights are pulled towards 0, the biases are not."""
+    """Group parameters for an optimizer: weights are pulled towards 0, biases are not."""
     return [
         {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in model.parameters() if p.ndim == 1]},
@@ -205,7 +205,7 @@ def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The flags, as JSON has them."""
+    """Return the flags as values that JSON can hold."""
     return {name: str(it) if isinstance(it, Path) else it for name, it in vars(args).items()}
 
 

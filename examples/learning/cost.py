@@ -49,7 +49,7 @@ class Found:
 
 
 def draw_outputs(axes: Any, look: Look, title: str, a: Any, digit: int) -> None:
-    """Ten outputs as bars beside what they should be, each with its part of the cost."""
+    """Draw ten outputs as bars beside what they should be, each with its part of the cost."""
     wanted = study.one_hot(np.array([digit]))[0]
     colors = [look.blue if i == digit else look.orange for i in range(10)]
     axes.barh(range(10), a, color=colors, height=0.62)
@@ -67,7 +67,7 @@ def draw_outputs(axes: Any, look: Look, title: str, a: Any, digit: int) -> None:
 
 
 def draw_averages(axes: Any, look: Look, averages: dict[str, float]) -> None:
-    """The average costs as bars, each with its number."""
+    """Draw the average costs as bars, each with its number."""
     axes.barh(range(len(averages)), averages.values(), color=look.plum, height=0.6)
     for i, value in enumerate(averages.values()):
         axes.text(value + 0.04, i, f"{value:.3f}", va="center", fontweight="bold")
@@ -115,7 +115,7 @@ def measured_of(found: Found) -> dict[str, str]:
 
 
 def checks_of(found: Found) -> dict[str, bool]:
-    """What has to be true of the numbers, whatever the seed."""
+    """Check what has to be true of the numbers, whatever the seed."""
     guessed, trained, tenths, zeros = found.averages.values()
     beats_tenths = trained < tenths and abs(tenths - 0.9) < 1e-4
     return {
@@ -130,7 +130,7 @@ def checks_of(found: Found) -> dict[str, bool]:
 
 
 def answers_of(x: Array, y: Array, args: Any) -> dict[str, Array]:
-    """The outputs before and after training, and those of two networks that always say the same."""
+    """Compute the outputs before and after training, and two that are always the same."""
     start, order = np.random.default_rng(args.seed).spawn(2)
     model = study.network(study.VIDEO, start)
     before, kind = study.outputs(model, x), {"decay": 5e-5, "cosine": True}

@@ -5,10 +5,10 @@ With one number, with two, and with 13,002::
 
     python examples/learning/descent.py
 
-Each step is the learning rate times the slope, downhill. First on a curve and on a surface that can
-be seen whole; then in the video's network, on 1,000 images that are all used in each step; last
-with mini-batches, whose steps shrink much less, and which are used all the same, because they get
-further for the same work.
+Each step is the learning rate times the slope, downhill. First it goes down a curve and a surface
+that can be seen whole; then the cost of the video's network, on 1,000 images that are all used in
+each step; last it takes mini-batches. Their steps shrink much less, but they get further for the
+same work.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ FLAGS: dict[str, dict[str, Any]] = {
 
 
 def norm(model: nn.Module) -> float:
-    """The length of the last gradient."""
+    """Compute the length of the last gradient."""
     return study.length(p.grad for p in model.parameters())
 
 
 def xavier(sizes: tuple[int, ...], args: Any) -> nn.Sequential:
-    """A network that starts as every other one with this seed."""
+    """Make a network; all of the same sizes and seed start alike."""
     return study.network(
         sizes, np.random.default_rng(args.seed), weight=nn.init.xavier_uniform, bias=nn.init.zeros
     )
 
 
 def step_of(model: nn.Module, lr: float, args: Any) -> Any:
-    """A step of plain gradient descent on the squared cost."""
+    """Make a step of plain gradient descent on the squared cost."""
     optimizer = nn.optim.SGD(model.parameters(), lr=lr)
     return common.step_of(model, study.squared_cost, optimizer, args)
 
@@ -63,7 +63,7 @@ def step_of(model: nn.Module, lr: float, args: Any) -> Any:
 def descend(
     sizes: tuple[int, ...], x: Array, wanted: Array, args: Any, lr: float, steps: int
 ) -> tuple[Array, Array]:
-    """The cost and the length of the gradient at each step, which takes all images."""
+    """Descend; return the cost and the gradient's length at each step, which takes all images."""
     model = xavier(sizes, args)
     step, title = step_of(model, lr, args), f"{'-'.join(map(str, sizes))}, rate {lr}"
     each = tqdm(range(steps), title, leave=False)
@@ -74,7 +74,7 @@ def descend(
 def batches(
     x: Array, wanted: Array, args: Any, lr: float, epochs: int
 ) -> Iterator[tuple[int, nn.Module, float]]:
-    """Mini-batch descent: at each step the images seen, the model, and its gradient's length."""
+    """Take mini-batch steps; yield the images seen, the model, and its gradient's length."""
     model, seen, order = xavier(study.VIDEO, args), 0, np.random.default_rng(args.seed + 1)
     loader = nn.DataLoader(x, wanted, batch_size=32, shuffle=True, drop_last=True, rng=order)
     step = step_of(model, lr, args)
@@ -122,7 +122,7 @@ class Found:
 
     def __post_init__(self) -> None:
         self.cost, self.length = self.runs[RIGHT]
-        # past the first fall, the shortest steps of the beginning; and the longest after them
+        # after the first fall: the shortest step of the beginning, and the longest one after it
         self.low = 5 + int(self.length[5:100].argmin())
         self.top = self.low + int(self.length[self.low :].argmax())
         self.shrinks = float(self.length.max() / self.length[-1])
@@ -257,9 +257,9 @@ def measured_of(found: Found) -> dict[str, str]:
 
 
 def checks_of(found: Found, quick: bool) -> dict[str, bool]:
-    """What has to be true of the numbers, whatever the seed.
+    """Check what has to be true of the numbers, whatever the seed.
 
-    A quick descent ends long before the minimum.
+    A quick descent ends long before the minimum, so its limits are wider.
     """
     goal, noisier = (30, 1.2) if quick else (100, 2)
     by_hand = valleys.checks_of(found.on_curve, found.on_surface)

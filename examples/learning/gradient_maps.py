@@ -1,6 +1,7 @@
-"""Not a study: the panels of gradient_vector.py that show components where they belong.
+"""Not a study: the panels of gradient_vector.py that show each component where its weight is.
 
-Blue ones ask for a larger number, orange ones for a smaller one; each panel has its own scale.
+Blue components ask for a larger number, orange ones for a smaller one. Each panel has its own
+scale.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from study import Array, Look
 
 
 def draw_tiles(axes: Any, look: Look, g: Array) -> None:
-    """The first layer's components as sixteen pictures of 28 by 28."""
+    """Draw the first layer's components as sixteen pictures of 28 by 28."""
     tiles = np.full((4, 31, 4, 31), np.nan)
     tiles[:, :28, :, :28] = -g[: 784 * 16].reshape(4, 4, 28, 28).transpose(0, 2, 1, 3)
     most = np.nanmax(np.abs(tiles))
@@ -25,7 +26,7 @@ def draw_tiles(axes: Any, look: Look, g: Array) -> None:
 
 
 def draw_layers(axes: Any, look: Look, g: Array, digit: int) -> None:
-    """The weights of the second and third layer as lines, as wide as their components."""
+    """Draw the second and third layer's weights as lines, as wide as their components are large."""
     at = [np.linspace(0, 1, n + 2)[1:-1] for n in (16, 16, 10)]
     second = g[12560:12816].reshape(16, 16)  # 12,560 = 784·16 + 16
     third = g[12832:12992].reshape(10, 16)
@@ -44,7 +45,7 @@ def draw_layers(axes: Any, look: Look, g: Array, digit: int) -> None:
 def draw_lines(
     axes: Any, look: Look, column: int, weights: Array, left: Array, right: Array
 ) -> None:
-    """The weights between two columns of neurons; the strongest are drawn last."""
+    """Draw the weights between two columns of neurons, the strongest last."""
     size = np.abs(weights)
     to, of = np.unravel_index(np.argsort(size, axis=None), weights.shape)
     share = -weights[to, of] / size.max()
@@ -57,7 +58,7 @@ def draw_lines(
 
 
 def draw_wishes(axes: Any, look: Look, images: Array, wishes: Array) -> None:
-    """What each image wants for the ten output biases, and the average."""
+    """Draw what each image wants for the ten output biases, and the average."""
     rows = np.vstack([wishes, np.full((1, 10), np.nan), wishes.mean(axis=0)])
     most = np.abs(wishes).max()
     colors = {"cmap": look.diverging, "vmin": -most, "vmax": most}

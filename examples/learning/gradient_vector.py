@@ -1,13 +1,13 @@
 """What do the 13,002 numbers of a gradient say?
 =============================================
 
-How much each weight matters: which nudges give the most for their size::
+Which nudges of the weights change the cost most for their size::
 
     python examples/learning/gradient_vector.py
 
-First for one image and a network that knows nothing: most components are exactly 0, and a hundred
-of the others outweigh all the rest. Then what each image of a batch asks for, and their average;
-and how loud an image asks once the network is trained.
+First it asks for one image and a network that knows nothing: most components are exactly 0, and 130
+of the others outweigh all the rest. Then it asks what each of ten images wants, and their average;
+and how large an image's gradient is once the network is trained.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PANELS = ["AABBBBCCCCDDDD", "EEEFFFFGGGGHHH"]
 
 
 def gradients(model: nn.Module, args: Any) -> Any:
-    """A function of images and of what is wanted: the gradient of their cost, 13,002 numbers."""
+    """Make a function of images and of what is wanted that returns 13,002 numbers: ∇C."""
 
     def step(x: Any, wanted: Any) -> Any:
         return study.squared_cost(model(x), wanted).gradient(*model.parameters())
@@ -51,7 +51,7 @@ def gradients(model: nn.Module, args: Any) -> Any:
 
 
 def untrained(rng: np.random.Generator) -> nn.Sequential:
-    """The video's network in float64, in which small differences of the cost are still exact."""
+    """Make the video's network in float64, which resolves small differences of the cost."""
     model = study.network(study.VIDEO, rng)
     for p in model.parameters():
         p.data = p.data.astype(np.float64)
@@ -59,7 +59,7 @@ def untrained(rng: np.random.Generator) -> nn.Sequential:
 
 
 def changes(model: nn.Module, nudges: Any, x: Array, wanted: Array) -> Array:
-    """How the cost changes for each nudge of all parameters, a row of 13,002 numbers.
+    """Measure how the cost changes for each nudge, a row of 13,002 numbers for all parameters.
 
     The model stays as it was.
     """
@@ -76,7 +76,7 @@ def changes(model: nn.Module, nudges: Any, x: Array, wanted: Array) -> Array:
 
 
 def single(g: Array, model: nn.Module, x: Array, wanted: Array) -> tuple[Array, Array]:
-    """By how much the cost should fall when one weight is nudged against its slope, and does."""
+    """Nudge single weights against their slopes; return how far the cost should fall, and does."""
     order = np.argsort(-np.abs(g))[: np.count_nonzero(g)]
     chosen = order[np.geomspace(1, 0.95 * len(order), 80).astype(int) - 1]
     bar, numbers = tqdm(chosen, "nudges", leave=False), np.arange(g.size)
@@ -85,7 +85,7 @@ def single(g: Array, model: nn.Module, x: Array, wanted: Array) -> tuple[Array, 
 
 
 def norms(model: nn.Module, x: Array, y: Array, args: Any) -> tuple[Array, Array]:
-    """Image by image, how long its gradient is and whether it is classified rightly."""
+    """Find for each image its gradient's length, and whether it is classified rightly."""
     gradient, wanted = gradients(model, args), study.one_hot(y)
     lengths = [
         np.linalg.norm(gradient(x[i : i + 1], wanted[i : i + 1]))
@@ -253,9 +253,9 @@ def measured_of(found: Found) -> dict[str, str]:
 
 
 def checks_of(found: Found, quick: bool) -> dict[str, bool]:
-    """What has to be true of the numbers, whatever the seed.
+    """Check what has to be true of the numbers, whatever the seed.
 
-    After a tenth of the steps the network is less sure of what it gets right.
+    With --quick the network takes a tenth of the steps, and is less sure of what it gets right.
     """
     l1, l2 = found.top
     some, fall, best = found.some, found.moved[0, 0], found.moved[1:, 0].min()
@@ -286,9 +286,9 @@ def checks_of(found: Found, quick: bool) -> dict[str, bool]:
 
 
 def apart(some: Array) -> float:
-    """The share of pairs of these numbers of which one is more than 32 times the other.
+    """Find the share of pairs in which one number is more than 32 times the other.
 
-    They are sorted from large to small.
+    The numbers are sorted from large to small.
     """
     pairs = len(some) * (len(some) - 1) / 2
     return float((len(some) - np.searchsorted(-some, -some / 32)).sum() / pairs)

@@ -1,8 +1,8 @@
 """Not a study, and not to be run: the training that shuffled_labels.py and structure.py share.
 
 The same network learns the same images twice, from the same start and in the same order: with their
-true labels, and with these labels permuted. Cost and accuracy on all of these images are measured
-several times per epoch, in steps of equal length.
+true labels, and with these labels permuted. Its cost and accuracy on all of these images are
+measured several times per epoch, at equal distances.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ SIZE = 269_322  # 784·256 + 256 + 256·256 + 256 + 256·10 + 10
 class Course:
     """How one training went.
 
-    On its own images it is measured at `epochs`, on the test images after each whole epoch.
+    The network is measured on its own images at `epochs`, on test images after each whole epoch.
     """
 
     epochs: list[float] = field(default_factory=list)
     costs: list[float] = field(default_factory=list)
     accuracies: list[float] = field(default_factory=list)
     test: list[float] = field(default_factory=list)
-    answers: Any = None  # at the end, image by image
+    answers: Any = None  # what it answers at the end, image by image
 
     def until(self, accuracy: float) -> float:
-        """The epochs it took to get this share of its images right; inf if it never did."""
+        """Find how many epochs it took to get this share of its images right; inf if never."""
         reached = np.flatnonzero(np.array(self.accuracies) >= accuracy)
         return self.epochs[reached[0]] if len(reached) else np.inf
 
@@ -62,7 +62,7 @@ class Pair:
         return float((self.labels["true"] == self.labels["shuffled"]).mean())
 
     def slower(self, accuracy: float) -> float:
-        """How many times as long shuffled labels take until this share is right."""
+        """Find how many times as long shuffled labels take until this share is right."""
         return self.courses["shuffled"].until(accuracy) / self.courses["true"].until(accuracy)
 
 
@@ -84,7 +84,7 @@ def share(args: Any) -> int:
 
 
 def train(x: Array, labels: Array, x_test: Array, y_test: Array, args: Any, title: str) -> Course:
-    """Train until 99.9 % of the images are right: the cross-entropy, a constant rate."""
+    """Train with cross-entropy and a constant rate until 99.9 % of the images are right."""
     start, order = np.random.default_rng(args.seed).spawn(2)  # the same for both labelings
     model = study.relu_network(SIZES, start)
     optimizer = nn.optim.SGD(model.parameters(), lr=args.lr)
@@ -107,7 +107,7 @@ def train(x: Array, labels: Array, x_test: Array, y_test: Array, args: Any, titl
 
 
 def both(args: Any) -> Pair:
-    """The same images with true and with shuffled labels, learned."""
+    """Learn the same images with true and with shuffled labels."""
     x, y, x_test, y_test = study.mnist(args)
     chosen, shuffled = np.random.default_rng(args.seed).spawn(4)[2:]
     some = chosen.permutation(len(x))[: args.images // share(args)]

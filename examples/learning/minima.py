@@ -5,9 +5,9 @@ Networks of four widths, trained from 24 random starts each::
 
     python examples/learning/minima.py
 
-What is compared are costs after a fixed number of epochs, which fall very little in the last ones.
-That these are minima is not shown: the gradient's length at the end, which would be 0, is printed.
-Each start has its own weights and order of images.
+It compares the costs after a fixed number of epochs, which fall very little in the last ones. That
+does not make them minima: there the gradient would be 0, and its length at the end is printed. Each
+start has its own weights and its own order of images.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Runs:
 
     curves: list[list[float]] = field(default_factory=list)  # the mean cost of each epoch
     ends: list[float] = field(default_factory=list)  # test cost
-    right: list[float] = field(default_factory=list)  # share of the test images
-    flatness: list[float] = field(default_factory=list)  # |∇C| at the end, of that at the start
+    right: list[float] = field(default_factory=list)  # the share of test images that are right
+    flatness: list[float] = field(default_factory=list)  # |∇C| at the end over |∇C| at the start
 
     @property
     def mean(self) -> float:
@@ -49,7 +49,7 @@ class Runs:
 def run(
     runs: Runs, width: int, seed: np.random.Generator, data: tuple[Array, ...], args: Any
 ) -> None:
-    """One start: 784-width-10, ReLU, cross-entropy, a rate that falls to 0."""
+    """Train from one start: 784-width-10, ReLU, cross-entropy, a rate that falls to 0."""
     x, y, x_test, y_test = data
     start, order = seed.spawn(2)
     model = study.relu_network((784, width, 10), start)
@@ -66,7 +66,7 @@ def run(
 
 
 def draw_curves(axes: Any, look: Look, found: dict[int, Runs]) -> None:
-    """Every start as a line: the cost of the training images, epoch by epoch."""
+    """Draw every start as a line: the cost of the training images, epoch by epoch."""
     for axis, (width, runs) in zip(axes, found.items(), strict=True):
         for curve in runs.curves:
             axis.plot(range(1, len(curve) + 1), curve, color=look.blue, linewidth=0.9, alpha=0.6)
@@ -86,7 +86,7 @@ def draw_curves(axes: Any, look: Look, found: dict[int, Runs]) -> None:
 
 
 def draw_ends(axes: Any, look: Look, found: dict[int, Runs]) -> None:
-    """The test cost of every start, and how far they spread."""
+    """Draw the test cost of every start, and how far these costs spread."""
     top = max(max(runs.ends) for runs in found.values())
     for i, runs in enumerate(found.values()):
         aside = np.linspace(-0.25, 0.25, len(runs.ends))
@@ -122,7 +122,7 @@ def draw(look: Look, found: dict[int, Runs]) -> Figure:
 
 
 def checks_of(found: dict[int, Runs], quick: bool) -> dict[str, bool]:
-    """What must hold; with --quick there are few starts, and the spread of few is known badly."""
+    """Check what has to hold; with --quick the limits are wider, as there are few starts."""
     narrow, *_, wide = runs = list(found.values())
     first, last = min(found), max(found)
     differ = {width: (max(r.ends) - min(r.ends)) / r.mean for width, r in found.items()}
@@ -179,7 +179,7 @@ FLAGS: dict[str, dict[str, Any]] = {
 
 
 def trained(args: Any) -> dict[int, Runs]:
-    """The starts of each width."""
+    """Train from all starts of each width."""
     widths, starts, images = (4, 16, 64, 256), args.starts, args.images
     if args.quick:
         widths, starts, images = (4, 16, 64), args.starts // 4, args.images // 5

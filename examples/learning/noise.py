@@ -5,10 +5,10 @@ What the network answers to images that show nothing::
 
     python examples/learning/noise.py
 
-A network that has only seen digits cannot say that it sees none. Four networks with a fixed rate
-and four with a penalty and a falling rate, which classify better, are shown test images, the same
-with all their pixels shuffled, and pixels that are uniform between 0 and 1. How sure a network is
-of noise differs much from start to start, so no single one is typical.
+A network that has only seen digits cannot say that it sees none. Four networks with a fixed rate,
+and four with a penalty and a falling rate, which classify better, are shown three kinds of images:
+test images, the same with all their pixels shuffled, and pixels uniform between 0 and 1. How sure a
+network is of noise depends much on its start, so no single network is typical.
 """
 
 from __future__ import annotations
@@ -53,20 +53,20 @@ class Answers:
     accuracies: list[float] = field(default_factory=list)
 
     def above(self, name: str, limit: float) -> Array:
-        """The share of images whose brightest output is above the limit, network by network."""
+        """Find each network's share of images whose brightest output is above the limit."""
         return np.array([(a.max(axis=1) > limit).mean() for a in self.outputs[name]])
 
     def brightest(self, name: str) -> Array:
-        """The mean of the brightest output, network by network."""
+        """Find each network's mean of the brightest output."""
         return np.array([a.max(axis=1).mean() for a in self.outputs[name]])
 
     def favourites(self, name: str) -> float:
-        """The share of images that a network calls by its three most frequent digits: the mean."""
+        """Find the share of images that get a network's three most frequent digits, on average."""
         counts = [np.bincount(a.argmax(axis=1), minlength=10) / len(a) for a in self.outputs[name]]
         return float(np.mean([np.sort(share)[-3:].sum() for share in counts]))
 
     def words(self, name: str) -> str:
-        """All that is measured of one kind of image, as text."""
+        """Write all that is measured of one kind of image."""
         above, brightest = self.above(name, 0.5), self.brightest(name)
         return (
             f"mean {brightest.mean():.2f} ({brightest.min():.2f} to {brightest.max():.2f}); "
@@ -79,7 +79,7 @@ class Answers:
 def answers(
     kind: dict[str, Any], data: tuple[Array, ...], inputs: dict[str, Array], args: Any, title: str
 ) -> Answers:
-    """Train a few networks, each from its own start, and ask them."""
+    """Train a few networks, each from its own start, and record what they answer."""
     x, y, x_test, y_test = data
     known, wanted = Answers(), study.one_hot(y)
     for rng in np.random.default_rng(args.seed).spawn(args.networks):
@@ -93,7 +93,7 @@ def answers(
 
 
 def draw_outputs(picture: Any, bars: Any, look: Look, image: Array, a: Array) -> None:
-    """An image of noise above the network's ten outputs."""
+    """Draw an image of noise above the network's ten outputs."""
     picture.imshow(image.reshape(28, 28), cmap=look.amount, vmin=0, vmax=1)
     picture.set_title(f"“{a.argmax()}”: {a.max():.2f}", loc="center", fontsize=11)
     picture.axis("off")
@@ -105,9 +105,9 @@ def draw_outputs(picture: Any, bars: Any, look: Look, image: Array, a: Array) ->
 
 
 def draw_sureness(axes: Any, look: Look, known: Answers, title: str) -> None:
-    """For every limit the share of images whose brightest output is above it.
+    """Draw for every limit the share of images whose brightest output is above it.
 
-    A line for each network, and a thick one for all together.
+    Each network has a thin line, their mean a thick one.
     """
     limits = np.linspace(0, 1, 101)
     for name, colour in ((DIGITS, look.blue), (SHUFFLED, look.plum), (NOISE, look.orange)):
@@ -127,7 +127,7 @@ def draw_sureness(axes: Any, look: Look, known: Answers, title: str) -> None:
 
 
 def draw_all(look: Look, known: dict[str, Answers], images: Array) -> Figure:
-    """Four images of noise and what a middling network answers; then how sure all networks are."""
+    """Draw four images of noise with a middling network's outputs, and how sure all are."""
     every = [a for kind in known.values() for a in kind.outputs[NOISE]]
     middle = sorted(every, key=lambda a: a.max(axis=1).mean())[len(every) // 2]
     drawn = study.figure(TITLE, 13, 4.7, NOTE)
@@ -146,7 +146,7 @@ def draw_all(look: Look, known: dict[str, Answers], images: Array) -> Figure:
 
 
 def checks_of(known: dict[str, Answers], quick: bool) -> dict[str, bool]:
-    """What has to hold; a tenth of the images, and two networks of each kind, say less."""
+    """Check what has to hold; with --quick the limits are wider."""
     kinds = fixed, tuned = known[FIXED], known[TUNED]
     lowest, factor = (0.25, 0.85) if quick else (0.4, 0.6)
     gain = np.mean(tuned.accuracies) - np.mean(fixed.accuracies)

@@ -2,8 +2,9 @@
 
     python examples/learning/page.py
 
-It is made of the figures and the metrics.json that they left, and needs no network and no script:
-each study with its claim, the verdict, its figure in light or dark, numbers and checks.
+The page is made of the figures and the metrics.json that the studies left. It shows of each the
+claim, the verdict, the figure in light or dark, the numbers and the checks, and needs no connection
+and no script.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ STUDIES = {
     "minima": "Where other starts end",
     "smoothness": "Why neurons are smooth",
 }
-# The verdict's first words, and their colour; the longest that fit count
+# A verdict's first words ↦ the class of its badge; the longer words come first
 BADGES = {"holds, but": "but", "holds": "holds", "does not hold": "not"}
 
 PAGE = Template("""<!DOCTYPE html>
@@ -129,7 +130,7 @@ MISSING = Template("""<section id="$name" aria-labelledby="$name-title">
 
 
 def parts(known: dict[str, Any]) -> tuple[str, str]:
-    """The verdict's badge, and what it says behind that; another badge if a check failed."""
+    """Write a verdict's badge, and the words after it; another badge if a check failed."""
     verdict = known["verdict"]
     if not known["holds"]:
         return '<span class="badge not">a check failed</span>', escape(verdict)
@@ -140,7 +141,7 @@ def parts(known: dict[str, Any]) -> tuple[str, str]:
 
 
 def read(folder: Path, name: str) -> dict[str, Any] | None:
-    """What a study left, or None if it left no figures or no metrics."""
+    """Read what a study left; None if it left no figures or no metrics."""
     files = ("metrics.json", "figure_light.png", "figure_dark.png")
     needed = [folder / name / file for file in files]
     return json.loads(needed[0].read_text()) if all(file.is_file() for file in needed) else None
@@ -181,7 +182,7 @@ def item(sentence: str, held: bool) -> str:
 
 
 def entry(name: str, title: str, known: dict[str, Any] | None) -> str:
-    """A line of the contents: claim → verdict."""
+    """Write a line of the contents: title, claim, verdict."""
     claim, badge = "", '<span class="badge">not run yet</span>'
     if known:
         claim, badge = escape(known["claim"]), parts(known)[0]

@@ -6,8 +6,8 @@ The same images are learned twice, the second time with shuffled labels::
     python examples/learning/shuffled_labels.py
 
 The labels of 2,000 images are permuted: a 3 may now have to be called a 7. Nothing about the digits
-is left to be understood, so that a network with more weights than images can only learn them by
-heart. Test images keep their true labels.
+is left to be understood: a network with more weights than images can only learn them by heart. Test
+images keep their true labels.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CLAIM = (
 
 
 def draw_images(axes: Any, look: Look, pair: Pair) -> None:
-    """Images that got another label, with what the network answers after training."""
+    """Draw images that got another label, with what the network answers after training."""
     given, answers = pair.labels["shuffled"], pair.courses["shuffled"].answers
     changed = np.flatnonzero((given != pair.labels["true"]) & (given == answers))
     for place, i in enumerate(changed[:18]):
@@ -44,7 +44,7 @@ def draw_images(axes: Any, look: Look, pair: Pair) -> None:
 
 
 def draw_courses(axes: Any, look: Look, courses: dict[str, Course]) -> None:
-    """The share of right answers after each epoch, on the images learned and on test images."""
+    """Draw the share of right answers while it learns, on its own images and on test images."""
     for (name, course), color in zip(courses.items(), (look.blue, look.orange), strict=True):
         own, test = (np.multiply(shares, 100) for shares in (course.accuracies, course.test))
         told, dashed = f"{name} labels, the images it learns", (0, (3, 1.5))
@@ -65,7 +65,7 @@ def draw_courses(axes: Any, look: Look, courses: dict[str, Course]) -> None:
 
 
 def draw_ends(axes: Any, look: Look, courses: dict[str, Course]) -> None:
-    """The end of both trainings as bars."""
+    """Draw the end of both trainings as bars."""
     looks = ((look.blue, -0.19), (look.orange, 0.19))
     for course, (color, shift) in zip(courses.values(), looks, strict=True):
         for i, share in enumerate((100 * course.accuracies[-1], 100 * course.test[-1])):
@@ -125,7 +125,7 @@ def measured_of(pair: Pair) -> dict[str, str]:
 
 
 def checks_of(pair: Pair, quick: bool) -> dict[str, bool]:
-    """What has to hold; fewer images (--quick) are learned by heart sooner, and teach less."""
+    """Check what has to hold; fewer images (--quick) are learned sooner, and teach less."""
     factor, few = (2.5, 0.75) if quick else (8, 0.88)
     true, shuffled = pair.courses.values()
     learned = min(true.accuracies[-1], shuffled.accuracies[-1])

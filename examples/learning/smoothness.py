@@ -5,10 +5,10 @@ With neurons that are either on or off the cost has steps, and no slope leads do
 
     python examples/learning/smoothness.py
 
-The cost along a line through the 13,002 weights and biases, for binary, sigmoid and ReLU neurons,
-and what training makes of each. Then what continuity does not save from: where sigmoids saturate
-their slope is almost 0 as well, and a network whose learning rate is too large for its width ends
-with all outputs 0, for good.
+It shows the cost along a line through the 13,002 weights and biases, for binary, sigmoid and ReLU
+neurons, and what training makes of each. Continuity does not help everywhere: where sigmoids
+saturate, their slope is almost 0 too, and a network whose learning rate is too large for its width
+ends with all outputs 0, for good.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ PANELS = [list("AABBCCDD"), list("EEFFGGGG")]
 
 @operation
 def fires(x: Array) -> Array:
-    """1 where x > 0, else 0; np.heaviside is known to be flat, and isn't even recorded."""
+    """1 where x > 0, else 0. np.heaviside would not be recorded: it is known to be flat."""
     return (x > 0).astype(x.dtype)
 
 
-derivative(fires, lambda g, z, x: g * 0)  # wherever it has a derivative
+derivative(fires, lambda g, z, x: g * 0)  # 0 wherever it has a derivative
 
 
 class Binary(nn.Module):
@@ -69,7 +69,7 @@ FLAGS: dict[str, dict[str, Any]] = {
 def on_line(
     kind: dict[str, Any], rng: np.random.Generator, x: Array, wanted: Array, points: int
 ) -> Array:
-    """The cost at so many points of the line from one random network to another, in float64."""
+    """Measure the cost at points of the line from one random network to another, in float64."""
     model, target = study.network(study.VIDEO, rng, **kind), study.network(study.VIDEO, rng, **kind)
     ends = [
         (p, p.data.astype(np.float64), q.data.astype(np.float64))
@@ -84,18 +84,18 @@ def on_line(
 
 
 def jumps(cost: Array) -> Array:
-    """The largest change between neighbours: of all points, of every second, of every fourth …"""
+    """Find the largest change between neighbours: of all points, of every second, fourth …"""
     return np.array([np.abs(np.diff(cost[::stride])).max() for stride in STRIDES])
 
 
 def bends(cost: Array) -> Array:
-    """The same of the slope."""
+    """Find the largest change of the slope between neighbours, in the same way."""
     changes = [np.abs(np.diff(cost[::stride], 2)).max() / stride for stride in STRIDES]
     return np.array(changes) * (len(cost) - 1)
 
 
 def trained(name: str, data: tuple[Array, Array, Array, Array], args: Any) -> dict[str, Any]:
-    """The accuracy after each epoch, the length of the first gradient, whether anything moved."""
+    """Train; return each epoch's accuracy, the first gradient's length, whether anything moved."""
     x, y, x_test, y_test = data
     start, order = np.random.default_rng(args.seed).spawn(2)
     model = study.network(study.VIDEO, start, **KINDS[name])
@@ -115,7 +115,7 @@ def trained(name: str, data: tuple[Array, Array, Array, Array], args: Any) -> di
 def one_hidden(
     width: int, lr: float, seed: int, x: Array, y: Array, args: Any
 ) -> tuple[float, float, float]:
-    """An epoch of 784-width-10: its last cost, the largest mean output, the share of the slope."""
+    """Train 784-width-10 for an epoch; return cost, largest mean output, and what slope is left."""
     start, order = np.random.default_rng((args.seed, seed)).spawn(2)
     model, wanted = study.network((784, width, 10), start), study.one_hot(y)
     first = study.slope(model, x[:1000], wanted[:1000])
@@ -127,7 +127,7 @@ def one_hidden(
 
 
 def dying(widths: list[int], rates: list[float], runs: int, x: Array, y: Array, args: Any) -> Array:
-    """A row for each rate, a column for each width: of several runs the one of the highest cost."""
+    """Train for each rate (row) and width (column); keep the run of the highest cost."""
     cells = [(rate, width) for rate in rates for width in widths]
     found = [
         max(one_hidden(width, rate, run, x, y, args) for run in range(runs))
@@ -218,12 +218,12 @@ class Found:
     widths: list[int]
     rates: list[float]
     cells: Array  # `(rate, width, 3)`: what dying gives
-    images: int  # that each cell has seen
+    images: int  # that the network of each cell has seen
     runs: int  # of each cell
 
     def __post_init__(self) -> None:
         jump, bend = ({name: of(it) for name, it in self.lines.items()} for of in (jumps, bends))
-        # where the points are 16 times as close
+        # the change between neighbours, over that of points 16 times as far apart
         self.finer = {name: jump[name][0] / jump[name][4] for name in self.lines}
         self.straighter = {name: bend[name][0] / bend[name][4] for name in self.lines}
         self.ends = {name: float(found["curve"][-1]) for name, found in self.results.items()}
@@ -233,7 +233,7 @@ class Found:
 
 
 def measure(args: Any) -> Found:
-    """The cost along lines, the three trainings, and the networks of many rates and widths."""
+    """Measure costs along lines, the three trainings, and networks of many rates and widths."""
     widths, rates, few, runs = [16, 32, 64, 128, 256], [0.5, 1.0, 2.0, 4.0, 8.0], 10_000, 2
     if args.quick:
         widths, rates, few, runs = [16, 64, 256], [1.0, 4.0, 16.0], 4_000, 1
@@ -292,7 +292,7 @@ def measured_of(found: Found, args: Any) -> dict[str, str]:
 
 
 def checks_of(found: Found, points: int) -> dict[str, bool]:
-    """What has to be true of the numbers, whatever the seed."""
+    """Check what has to be true of the numbers, whatever the seed."""
     return checks_of_lines(found, points) | checks_of_training(found)
 
 

@@ -5,10 +5,10 @@ Two trainings, with true and with shuffled labels, on a common scale::
 
     python examples/learning/structure.py
 
-Shuffled labels take four times as long, which hides the shape of the curves. So each is drawn from
-its start to where 99 % of its images are right, both ways: epochs from 0 to 1, cost from 1 to 0. A
-straight line then says that the cost falls steadily. For comparison, an exponential decay that has
-done 99 % of its way: what a cost does that loses the same share in each step.
+Shuffled labels take four times as long, which hides the shape of the curves. So each curve is drawn
+from its start to where 99 % of its images are right, on the same scale: epochs from 0 to 1, cost
+from 1 to 0. A straight line then says that the cost falls steadily. An exponential decay, which
+loses the same share in each step, stands beside them, up to 99 % of its way.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ DECAY = (1 - np.exp(-np.log(100) * WAY)) / 0.99  # e⁻ˡⁿ ¹⁰⁰ = 1 %
 
 
 def on_scale(course: Course, values: list[float]) -> Array:
-    """The share of its whole way that a curve has gone at WAY.
+    """Find the share of its whole way that a curve has gone at each point of WAY.
 
-    It goes from 0 at the start to 1 where 99 % of the images are right.
+    The share is 0 at the start and 1 where 99 % of the images are right.
     """
     end = course.epochs.index(course.until(0.99))
     gone = np.interp(WAY * course.epochs[end], course.epochs, values)
@@ -42,7 +42,7 @@ def on_scale(course: Course, values: list[float]) -> Array:
 
 
 def straightness(gone: Array) -> float:
-    """R² of the line that fits best: 1 for a straight curve."""
+    """Find R² of the line that fits best: 1 for a straight curve."""
     return float(np.corrcoef(WAY, gone)[0, 1] ** 2)
 
 
@@ -79,7 +79,7 @@ def draw_costs(axes: Any, look: Look, courses: dict[str, Course]) -> None:
 def draw_scaled(
     axes: Any, look: Look, curves: dict[str, Array], *, falls: bool, title: str
 ) -> None:
-    """Both curves on the common scale, with the line and the exponential decay."""
+    """Draw both curves on the common scale, with the line and the exponential decay."""
 
     def plot(gone: Array, **style: Any) -> None:
         axes.plot(WAY, 1 - gone if falls else gone, **style)
@@ -138,7 +138,7 @@ def measured_of(found: Found) -> dict[str, str]:
 
 
 def checks_of(found: Found, quick: bool) -> dict[str, bool]:
-    """What must hold; fewer images (--quick) have less of a structure, and fewer points."""
+    """Check what has to hold; fewer images (--quick) have less structure, and fewer points."""
     early, line, bend, mean = (0.28, 0.86, 0.82, 0.75) if quick else (0.65, 0.94, 0.6, 0.66)
     soon, late = found.tenth.values()
     true, shuffled = found.straight.values()

@@ -57,7 +57,7 @@ STARTED = time.perf_counter()
 class Look:
     """The colours of a figure.
 
-    Blue, orange and plum are told apart by the colour-blind too, on their paper.
+    On its paper, colour-blind readers too can tell blue, orange and plum apart.
     """
 
     name: str
@@ -72,12 +72,12 @@ class Look:
 
     @property
     def diverging(self) -> Colormap:
-        """For numbers with a sign, from orange to blue: use it with vmin = −vmax."""
+        """The colours from orange to blue, for numbers with a sign: use them with vmin = −vmax."""
         return LinearSegmentedColormap.from_list("signed", self.signed)
 
     @property
     def amount(self) -> Colormap:
-        """From the paper to ink: for pixels, and numbers from 0 up."""
+        """The colours from paper to ink, for pixels and for numbers from 0 up."""
         return LinearSegmentedColormap.from_list("amount", [self.paper, self.ink])
 
 
@@ -106,44 +106,44 @@ DARK = Look(
 
 
 def parser(doc: str | None, own: dict[str, dict[str, Any]]) -> argparse.ArgumentParser:
-    """The flags of the other examples and a study's own; results go to build/learning/."""
+    """Make a parser of the other examples' flags and a study's own; results: build/learning/."""
     flags = common.with_flags(doc, common.FLAGS | own)
     flags.set_defaults(out=Path("build") / "learning" / Path(sys.argv[0]).stem)
     return flags
 
 
 def relu_network(sizes: Sequence[int], rng: np.random.Generator) -> nn.Sequential:
-    """ReLU between the layers, and the start that suits it: N(0, 2/fan_in) and 0."""
+    """Make a network with ReLU between its layers, and the start for it: N(0, 2/fan_in) and 0."""
     start = {"weight": nn.init.kaiming_normal, "bias": nn.init.zeros}
     return network(sizes, rng, activation=nn.ReLU, last=None, **start)
 
 
 def mnist(args: Any) -> tuple[Array, Array, Array, Array]:
-    """`x, y, x_test, y_test`: images as rows `(n, 784)` from 0 to 1, and their digits.
+    """Read `x, y, x_test, y_test`: images as rows `(n, 784)` from 0 to 1, and their digits.
 
-    With --quick a tenth of them.
+    With --quick it is a tenth of them.
     """
     x, y, x_test, y_test = common.mnist(quick=args.quick)
     return x.reshape(-1, 784), y, x_test.reshape(-1, 784), y_test
 
 
 def one_hot(y: Array) -> Array:
-    """What the ten outputs should be: 1 for the digit, 0 elsewhere."""
+    """Make what the ten outputs should be: 1 for the digit, 0 elsewhere."""
     return nn.data.one_hot(y, 10)
 
 
 def costs(a: Any, wanted: Any) -> Any:
-    """Σ (a − y)² over the ten outputs, image by image."""
+    """Compute Σ (a − y)² over the ten outputs, image by image."""
     return np.square(a - wanted).sum(axis=1)
 
 
 def length(gradients: Iterable[Any]) -> float:
-    """‖∇C‖, all parameters in one row."""
+    """Compute ‖∇C‖, all parameters in one row."""
     return float(np.sqrt(sum(np.vdot(g, g) for g in map(np.asarray, gradients))))
 
 
 def slope(model: nn.Module, x: Array, wanted: Array, cost: Any = squared_cost) -> float:
-    """‖∇C‖ for these images, as the engine finds it."""
+    """Compute ‖∇C‖ for these images with the engine."""
     return length(cost(model(x), wanted).gradient(*model.parameters()))
 
 
@@ -163,10 +163,10 @@ def train(
     title: str = "",
     after: Callable[[float], Any] = lambda cost: None,
 ) -> None:
-    """Mini-batch gradient descent, shuffled in each epoch.
+    """Train by mini-batch gradient descent, shuffled in each epoch.
 
-    `wanted` is what the cost takes: one_hot(y) for the squared one. `cosine` lets the rate fall to
-    0, `decay` is the weights' penalty. `after` is called with the mean cost of each epoch.
+    `wanted` is what the cost takes: one_hot(y) for the squared cost. `cosine` lets the rate fall
+    to 0, `decay` is the penalty on the weights. `after` is called with each epoch's mean cost.
     """
     loader = nn.DataLoader(x, wanted, batch_size=batch, shuffle=True, rng=rng)
     optimizer = nn.optim.SGD(common.groups(model, decay), lr=lr)
@@ -185,7 +185,7 @@ def train(
 
 
 def accuracy(model: nn.Module, x: Array, y: Array) -> float:
-    """The share of images whose brightest output is their digit."""
+    """Find the share of images whose brightest output is their digit."""
     return float((outputs(model, x).argmax(axis=1) == y).mean())
 
 
@@ -202,9 +202,9 @@ def conclude(
 ) -> None:
     """Write both figures and the metrics, print what was measured; fail if a check fails.
 
-    `claim` is one sentence of the source's; `verdict` is "holds", "holds, but …" or "does not hold:
-    …"; `measured` are the numbers as they are read, by what they are; `checks` are the claims that
-    a program can decide, each one sentence.
+    `claim` is one sentence of the source. `verdict` is "holds", "holds, but …" or "does not hold:
+    …". `measured` has the numbers as text, by what they are. `checks` are sentences that a program
+    can decide, and whether each holds.
     """
     args.out.mkdir(parents=True, exist_ok=True)
     for look in (LIGHT, DARK):
@@ -252,7 +252,7 @@ def style(look: Look) -> dict[str, Any]:
 
 
 def figure(title: str, width: float = 11.0, height: float = 5.5, note: str = "") -> Figure:
-    """An empty figure with a title that says what is seen, and a note that says how to read it."""
+    """Make an empty figure with a title that says what is seen, and a note on how to read it."""
     drawn = Figure(figsize=(width, height))
     drawn.set_layout_engine("constrained", rect=(0.005, 0.01, 0.99, 0.98))
     drawn.suptitle(title, x=0.01, **common.HEADING)

@@ -14,17 +14,17 @@ W, U = np.linspace(-2.35, 2.35, 400), np.linspace(-1.5, 1.5, 300)
 
 
 def curve(w: Any) -> Any:
-    """One number, two valleys: which of them is reached is a matter of where the descent starts."""
+    """The cost of one number has two valleys; the start decides which one a descent reaches."""
     return 0.25 * w**4 - w**2 + 0.3 * w + 1.6
 
 
 def surface(p: Any) -> Any:
-    """Two numbers (p[0], p[1]): two valleys, and a bent floor between them."""
+    """The cost of two numbers has two valleys, and a bent floor between them."""
     return curve(p[0]) + 1.2 * (p[1] - 0.4 * np.sin(2 * p[0])) ** 2
 
 
 def walk(cost: Callable[[Any], Any], start: Any, lr: float, steps: int) -> Array:
-    """The points of a gradient descent, the start first; the slope is the engine's."""
+    """Descend; return the points, the start first. The slope is the engine's."""
     slope, points = grad(cost), [np.asarray(start, float)]
     for _ in range(steps):
         points.append(points[-1] - lr * np.asarray(slope(points[-1])))
@@ -36,7 +36,7 @@ def lengths(points: Array) -> Array:
 
 
 def hand_made() -> tuple[dict[str, Array], list[Array]]:
-    """Descents on the curve, by three rates, and on the surface from three starts."""
+    """Descend on the curve with three rates, and on the surface from three starts."""
     on_curve = {
         "right: 0.04": walk(curve, -2.32, 0.04, 20),
         "too small: 0.005": walk(curve, 2.3, 0.005, 3),

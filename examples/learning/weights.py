@@ -6,11 +6,10 @@ The first weights of 16 neurons as pictures, and how far from random they are::
     python examples/learning/weights.py
 
 Each neuron has one weight for each of 784 pixels. The video's pictures look almost random, and not
-like the edges one hopes for. Two numbers tell how a picture stands between the two, on the pixels
-that are lit in at least 1 % of the images: Moran's I compares neighbours (0 if the pixels are
-shuffled, near 1 if all is smooth), and the best of 48 soft edges and bars, at its best place,
-explains a share of a picture. The network with the large start is also shown minus its start: what
-it learned.
+like the edges one hopes for. Two numbers measure that on the pixels that are lit in at least 1 % of
+the images. Moran's I compares neighbours: it is 0 if the pixels are shuffled, near 1 if all is
+smooth. The other number is the share of a picture that the best of 48 soft edges and bars explains,
+at its best place. The network with the large start is also shown minus its start: what it learned.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ FLAGS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Weights:
-    """What one network's 16 neurons look for, `(16, 28, 28)`, and what was measured on it."""
+    """The weights of one network's 16 neurons, `(16, 28, 28)`, and what was measured of them."""
 
     title: str
     pictures: Array
@@ -73,9 +72,9 @@ class Weights:
 
 
 def moran(pictures: Array, lit: Array) -> Array:
-    """Moran's I = (N / Σw) Σ w zᵢ zⱼ / Σ z², for each picture `(…, 28, 28)`.
+    """Compute Moran's I = (N / Σw) Σ w zᵢ zⱼ / Σ z², for each picture `(…, 28, 28)`.
 
-    The sums go over neighbours left, right, above and below.
+    The weight w is 1 for neighbours left, right, above and below, else 0.
     """
     z, image = centred(pictures, lit), (-2, -1)
     below = (z[..., 1:, :] * z[..., :-1, :]).sum(axis=image)
@@ -85,19 +84,19 @@ def moran(pictures: Array, lit: Array) -> Array:
 
 
 def centred(pictures: Array, lit: Array) -> Array:
-    """Minus their mean on the lit pixels, and 0 on the others."""
+    """Subtract the mean of the lit pixels, and set the others to 0."""
     return (pictures - pictures[..., lit].mean(axis=-1)[..., None, None]) * lit
 
 
 def shuffle(pictures: Array, lit: Array, rng: np.random.Generator) -> Array:
-    """The same weights on the lit pixels, in any order."""
+    """Shuffle the weights of the lit pixels."""
     mixed = pictures.copy()
     mixed[..., lit] = rng.permuted(pictures[..., lit], axis=-1)
     return mixed
 
 
 def templates() -> Array:
-    """`(48, 28, 28)`: an edge and a bar, in 3 sizes and 8 directions, within a round window."""
+    """Make `(48, 28, 28)`: an edge and a bar in 3 sizes and 8 directions, in a round window."""
     drawn = []
     y, x = np.mgrid[:28, :28] - 13.5
     for size in (1.5, 2.5, 4.0):
@@ -109,15 +108,16 @@ def templates() -> Array:
 
 
 def correlated(images: Array, kernels: Array) -> Array:
-    """Σ image · kernel at every shift, by way of the Fourier transform."""
+    """Compute Σ image · kernel at every shift, by the Fourier transform."""
     product = np.fft.rfft2(images, (GRID, GRID)) * np.fft.rfft2(kernels, (GRID, GRID)).conj()
     return np.fft.irfft2(product, (GRID, GRID))
 
 
 def edge_share(pictures: Array, lit: Array, bank: Array) -> Array:
-    """The share of each picture's energy Σ w² that the best template explains, at its best place.
+    """Find the share of each picture's energy Σ w² that the best template explains.
 
-    A template is cut off outside of the lit pixels; a quarter of its energy has to be inside.
+    The template is at its best place. It is cut off outside of the lit pixels, and a quarter of
+    its energy has to be inside.
     """
     w, energy = centred(pictures, lit), bank**2
     size = correlated(lit.astype(float), energy)
@@ -127,9 +127,9 @@ def edge_share(pictures: Array, lit: Array, bank: Array) -> Array:
 
 
 def drawn_edges() -> Array:
-    """Dark on one side and light on the other, in a disc: `(3, 28, 28)`.
+    """Draw three edges `(3, 28, 28)`, dark on one side and light on the other, in a disc.
 
-    Their directions are not among the templates'.
+    Their directions are not among those of the templates.
     """
     y, x = np.mgrid[:28, :28] - 13.5
     disc = np.hypot(x, y) < 6
@@ -139,7 +139,7 @@ def drawn_edges() -> Array:
 def measured(
     title: str, weights: Array, lit: Array, rng: np.random.Generator, accuracy: float | None = None
 ) -> Weights:
-    """Weights `(16, 784)` with both numbers, and what Moran's I is when chance alone decides."""
+    """Measure both numbers of weights `(16, 784)`, and Moran's I of shuffled weights."""
     pictures = weights.reshape(-1, 28, 28).astype(float)
     chance = np.array([moran(shuffle(pictures, lit, rng), lit) for _ in range(SHUFFLES)])
     return Weights(
@@ -153,12 +153,12 @@ def measured(
 
 
 def first(model: nn.Sequential) -> Array:
-    """The weights of the second layer's neurons, one row of 784 each."""
+    """Copy the weights of the second layer's neurons, one row of 784 each."""
     return np.array(dict(model.named_parameters())["0.weight"].data)
 
 
 def mosaic(pictures: Array) -> Array:
-    """Sixteen pictures in four rows, each scaled by its own largest weight, with gaps of nan."""
+    """Put sixteen pictures in four rows, each scaled by its largest weight, with gaps of nan."""
     scaled = pictures / np.abs(pictures).max(axis=(1, 2), keepdims=True)
     framed = np.pad(scaled, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
     return framed.reshape(4, 4, 30, 30).swapaxes(1, 2).reshape(120, 120)
@@ -183,7 +183,7 @@ def draw_weights(axes: Any, look: Look, weights: Weights) -> None:
 def trained(
     title: str, args: Any, data: tuple[Array, ...], **kind: Any
 ) -> tuple[Array, Array, float]:
-    """The first weights before and after training, and the accuracy on test images."""
+    """Train; return the first weights before and after, and the accuracy on test images."""
     x, y, x_test, y_test = data
     start, order = np.random.default_rng(args.seed).spawn(2)
     model = study.network(study.VIDEO, start, weight=kind.pop("weight", nn.init.lecun_normal))
@@ -201,7 +201,7 @@ class Found:
     learned: Weights  # the large start's, minus the start
     small: Weights
     best: Weights
-    kept: float  # the share of the large start's variance that is the start
+    kept: float  # the share of the large network's variance that is its start
     drawn_edge: float  # how much of an edge the best template explains
 
     @property
@@ -237,9 +237,9 @@ def draw(look: Look, found: Found) -> Figure:
 
 
 def checks_of(found: Found, quick: bool) -> dict[str, bool]:
-    """What has to hold.
+    """Check what has to hold.
 
-    With --quick the large start has learned less, and its neurons are taken together.
+    With --quick the large start has learned less, and only the mean of its neurons is checked.
     """
     start, learned = found.start.moran.mean(), found.learned.moran.mean()
     large, small = found.large.moran.mean(), found.small.moran.mean()

@@ -14,7 +14,7 @@ from tinygrad_edu.exercises.grading import Mistake, grade
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 if what was asked for is done, and for `check` if all that was checked is right; else 1."""
+    """Return 0 if what was asked for was done, and `check` found no mistake; else 1."""
     parser = argparse.ArgumentParser(
         COMMAND, description="Twenty exercises. Without a command they are listed."
     )
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def number_of(text: str) -> int:
-    """An exercise's number, as it was typed."""
+    """Read an exercise's number as it was typed."""
     if not text.isdecimal() or int(text) not in EXERCISES:
         raise argparse.ArgumentTypeError(
             f"there is no exercise {text!r}: they are 1 to {len(EXERCISES)}"
@@ -56,7 +56,7 @@ def list_all() -> int:
 
 
 def state(number: int, progress: files.Progress) -> str:
-    """How far an exercise is."""
+    """Say how far the learner is with an exercise."""
     exercise = EXERCISES[number]
     entry = progress.get(exercise.name, {})
     if "solved" in entry:
@@ -75,7 +75,7 @@ def solved(progress: files.Progress) -> list[int]:
 
 
 def what_next(progress: files.Progress) -> str:
-    """The first one that is not solved, as a command."""
+    """Write the command for the first exercise that is not solved."""
     rest = sorted(EXERCISES.keys() - solved(progress))
     if not rest:
         return " These were all."
@@ -138,9 +138,9 @@ def report(mistake: Mistake, hints: Sequence[str], count: int) -> None:
 
 
 def line(label: str, text: str) -> None:
-    """A label, and beside it a text of one or more lines, 80 columns together.
+    """Print a label and beside it a text, wrapped to 80 columns together.
 
-    A line of code stays one.
+    A line of code is not wrapped.
     """
     wrapped = [
         textwrap.fill(part, 66) if len(part) > 66 and label != "line" else part

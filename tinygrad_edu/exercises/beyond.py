@@ -91,9 +91,9 @@ def normalised(x: Any) -> Any:
 
 
 def as_an_operation(partial: AnyFunction) -> None:
-    """The check that every operation of the engine has to pass.
+    """Check the partial as every operation of the engine is checked.
 
-    Recorded again, the partial has a derivative itself.
+    The partial is recorded too, so that its own derivative is checked.
     """
     check_gradients(
         Operation("layer_norm", normalised, (partial,)),
@@ -149,9 +149,9 @@ def layer_norm_partial(g: Any, z: Any, x: Any) -> Any:
     """Layer norm backwards, as an operation of the engine.
 
     z = (x − mean) / std along the last axis, with the mean and standard deviation of each row:
-    x.std(axis=-1, keepdims=True). g = ∂L/∂z has arrived. Return ∂L/∂x. Arrays come, and then
-    Tensors, because the partial is differentiated once more: write it with operators and NumPy's
-    functions.
+    x.std(axis=-1, keepdims=True). g = ∂L/∂z has arrived. Return ∂L/∂x. The arguments are arrays at
+    first, then Tensors, because the partial is differentiated once more: write it with operators
+    and NumPy's functions.
     """
     return (g - g.mean(axis=-1, keepdims=True) - z * (g * z).mean(axis=-1, keepdims=True)) / x.std(
         axis=-1, keepdims=True

@@ -137,14 +137,14 @@ def used_twice_slope(s: float) -> float:
 def tanh_partial(g: Any, z: Any) -> Any:
     """The partial of tanh, from its result.
 
-    z = tanh(x), and g = ∂L/∂z has arrived. Return ∂L/∂x. x is not given, and is not needed. Numbers
-    and arrays come.
+    z = tanh(x), and g = ∂L/∂z has arrived. Return ∂L/∂x. x is not given, and is not needed. g and z
+    are numbers or arrays.
     """
     return g * (1 - z * z)
 
 
 def by_the_engine(graph: list[list[tuple[int, float]]]) -> list[float]:
-    """The same graph, made of Tensors."""
+    """The gradients of the same graph, made of Tensors."""
     made: list[Tensor] = []
     for inputs in graph:
         made.append(sum((slope * made[n] for n, slope in inputs), Tensor(1.0, requires_grad=True)))
@@ -217,7 +217,7 @@ def backward_pass(graph: list[list[tuple[int, float]]]) -> list[float]:
     them, so their numbers are smaller. The last value is the result. Return ∂(result)/∂(value n)
     for all n. A value can be used several times, or not at all.
 
-    For x, x·x at x = 3 it is
+    For the values x and x·x at x = 3:
 
     >>> backward_pass([[], [(0, 3.0), (0, 3.0)]])
     [6.0, 1.0]

@@ -192,7 +192,7 @@ def cross_entropy_gradient(logits: np.ndarray, labels: np.ndarray) -> np.ndarray
 
 
 def outputs_after(train: AnyFunction, x: np.ndarray, y: np.ndarray) -> Any:
-    """What a fresh network answers when `train` has had it."""
+    """Let `train` train a fresh network, and return what the network answers then."""
     rng = np.random.default_rng(0)
     model = nn.Sequential(
         nn.Linear(2, 8, rng=rng, dtype=float), nn.Tanh(), nn.Linear(8, 1, rng=rng, dtype=float)
@@ -258,9 +258,9 @@ CORNERS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 def train(model: Any, x: np.ndarray, y: np.ndarray) -> None:
     """A training loop.
 
-    model is a small network: model(x) gives one output for each row of x. Train it, until its
-    outputs are y up to 0.2. Nothing is returned: the model's own parameters change. XOR is one of
-    the tasks, 0 for two equal inputs and 1 for different ones.
+    model is a small network: model(x) gives one output for each row of x. Train it until its
+    outputs differ from y by at most 0.2. Return nothing: the model's own parameters change. One of
+    the tasks is XOR, 0 for two equal inputs and 1 for different ones.
     """
     optimizer = nn.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(400):

@@ -1,4 +1,4 @@
-"""What an exercise is: a solved function, and what it takes to ask for it and to grade another one.
+"""What an exercise is: a solution, and what it takes to ask for it and to grade an answer.
 
 The function's signature and docstring are the task; the docstring's first line is the title. So a
 21st exercise is a function with `@exercise(chapter=…, inputs=…, hints=…, typical=…)` above it, in
@@ -37,7 +37,7 @@ class Exercise:
     inputs: list[tuple[Any, ...]]  # from small to large: the first that fails is the smallest
     hints: list[str]  # the next one comes with the next attempt
     typical: dict[str, AnyFunction]  # a hint of its own ↦ the wrong answer that it is for
-    expected: AnyFunction | None = None  # what is right, found in another way than by the solution
+    expected: AnyFunction | None = None  # what is right, found otherwise than by the solution
     outcome: AnyFunction = plain_outcome
     tolerance: float = 1e-6
     given: AnyFunction | None = None  # whose body stands in place of the hole: it has a bug
@@ -54,13 +54,13 @@ class Exercise:
 
     @property
     def arguments(self) -> list[str]:
-        """The names of what stands in `inputs`."""
+        """The names of the arguments in `inputs`."""
         if self.outcome is plain_outcome:
             return list(inspect.signature(self.solution).parameters)
         return list(inspect.signature(self.outcome).parameters)[1:]
 
     def answer(self, *args: Any) -> Any:
-        """What a right function comes to."""
+        """The outcome of a right function."""
         return self.expected(*args) if self.expected else self.outcome(self.solution, *args)
 
 
@@ -80,7 +80,7 @@ def exercise(**settings: Any) -> Callable[[Solution], Solution]:
 def differences(f: AnyFunction) -> AnyFunction:
     """(g, x, y, …) ↦ ∂(g·f)/∂x, ∂(g·f)/∂y, … by differences, which know nothing of the chain rule.
 
-    Integers are settings.
+    Integers are settings: they have no derivative.
 
     >>> differences(lambda x, n: x ** n)(10.0, 3.0, 2).round(6)
     np.float64(60.0)

@@ -63,7 +63,7 @@ def write_template(number: int, exercise: Exercise) -> bool:
 
 
 def load_progress() -> Progress:
-    """What is remembered; nothing at first."""
+    """Read the learner's progress, which is empty at first."""
     if not PROGRESS.exists():
         return {}
     try:

@@ -1,7 +1,7 @@
 """What is wrong with a learner's file: it is run with each input, and compared with what is right.
 
-Nothing of the learner's may end in a traceback of ours. What goes wrong is a `Mistake`: texts with
-labels, printed so.
+Whatever the learner wrote, no traceback of ours is printed. What goes wrong becomes a `Mistake`:
+texts with labels, which are printed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def grade(exercise: Exercise, path: Path) -> Mistake | None:
             warnings.simplefilter("ignore")
             f = loaded(exercise, path)
             for number in range(len(exercise.inputs)):
-                printed.truncate(printed.seek(0))  # of the input that fails, this is shown
+                printed.truncate(printed.seek(0))  # only the failing input's print is shown
                 compare(exercise, f, number, path)
             if exercise.also:
                 check_also(exercise.also, f, path)
@@ -70,7 +70,7 @@ def loaded(exercise: Exercise, path: Path) -> Any:
 
 
 def guarded(path: Path, run: Callable[[], Any], judged: bool = True) -> Any:
-    """run(); what it raises becomes a Mistake with the line of the learner's file it came from."""
+    """Call run(); an error becomes a Mistake with the line of the learner's file it came from."""
     try:
         return run()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
@@ -85,7 +85,7 @@ def guarded(path: Path, run: Callable[[], Any], judged: bool = True) -> Any:
 
 
 def slip(error: BaseException) -> str:
-    """A hint for an error that says little of the task, but something of Python."""
+    """Find a hint for an error in the Python, not in the task."""
     if isinstance(error, NameError) and hasattr(np, str(error.name)):
         return f"NumPy's functions need np in front: np.{error.name}."
     if "for ^" in str(error) or "bitwise_xor" in str(error):
@@ -96,9 +96,9 @@ def slip(error: BaseException) -> str:
 
 
 def located(path: Path, error: BaseException) -> str:
-    """`exercises/03_….py:14: return x`, the innermost line of the file that an error came from.
+    """Write `exercises/03_….py:14: return x`, the innermost line of the file with the error.
 
-    If there is none, it is the line where the function begins.
+    If the error came from no line of the file, it is the line where the function begins.
     """
     lines = path.read_text("utf-8", errors="replace").splitlines()
     numbers = [
@@ -146,7 +146,7 @@ def compare(exercise: Exercise, f: AnyFunction, number: int, path: Path) -> None
 
 
 def check_also(also: AnyFunction, f: AnyFunction, path: Path) -> None:
-    """The exercise's last check, after values are right for all inputs."""
+    """Run the exercise's last check, once values are right for all inputs."""
     try:
         guarded(path, lambda: also(f))
     except Mistake as mistake:
@@ -155,9 +155,9 @@ def check_also(also: AnyFunction, f: AnyFunction, path: Path) -> None:
 
 
 def typical_hint(exercise: Exercise, f: AnyFunction) -> str:
-    """The hint for a wrong answer that is known.
+    """Find the hint for a typical wrong answer.
 
-    It comes to the same as f for all inputs, so that one equal number is not enough.
+    The wrong answer has to come to the same as f for all inputs: one equal number is not enough.
     """
     found = outcomes(exercise, f)
     for hint, wrong in exercise.typical.items():
@@ -167,7 +167,7 @@ def typical_hint(exercise: Exercise, f: AnyFunction) -> str:
 
 
 def general_hint(found: list[Any], right: list[Any]) -> str:
-    """The hint for what can go wrong everywhere: results exchanged, one factor in all numbers."""
+    """Find a hint for mistakes in any exercise: results exchanged, one factor in all numbers."""
     if isinstance(right[0], tuple) and same_outcomes(found, [z[::-1] for z in right]):
         return "The results are exchanged."
     a, b = as_numbers(found[-1]), as_numbers(right[-1])
@@ -203,7 +203,7 @@ def outcomes(exercise: Exercise, f: AnyFunction) -> list[Any]:
 
 
 def difference(came: Any, expected: Any, tolerance: float) -> str:
-    """What is wrong with a result, in words; nothing if nothing is."""
+    """Say what is wrong with a result; "" if it is right."""
     if came is None:
         return NO_RESULT
     if not isinstance(expected, tuple):
@@ -240,7 +240,7 @@ def difference_of_arrays(came: Any, expected: Array, tolerance: float) -> str:
 
 
 def as_numbers(x: Any) -> Array | None:
-    """An array of numbers, if x is something like it."""
+    """Make an array of numbers of x; None if that cannot be done."""
     try:
         return np.asarray(plain(x), float)
     except (TypeError, ValueError):
@@ -248,7 +248,7 @@ def as_numbers(x: Any) -> Array | None:
 
 
 def learner_text(x: Any) -> str:
-    """A value as it is printed for a learner: numbers with eight digits, functions by name."""
+    """Write a value for a learner: numbers with eight digits, functions by name."""
     if isinstance(x, tuple):
         return (", " if all(np.ndim(part) == 0 for part in x) else "\n").join(map(learner_text, x))
     array = None if isinstance(x, str) or x is None else as_numbers(x)
@@ -260,7 +260,7 @@ def learner_text(x: Any) -> str:
 
 
 def inputs_text(names: list[str], args: tuple[Any, ...]) -> str:
-    """`x = …`, a line or more for each."""
+    """Write `x = …` for each input, on a line or more."""
     texts = [repr(x) if isinstance(x, tuple | list) else learner_text(x) for x in args]
     return "\n".join(
         f"{n} = {text}".replace("\n", "\n" + " " * len(f"{n} = "))
@@ -269,5 +269,5 @@ def inputs_text(names: list[str], args: tuple[Any, ...]) -> str:
 
 
 def last_lines(text: str, lines: int = 8, columns: int = 90) -> str:
-    """The last lines of what may be long."""
+    """Keep the last lines of a text that may be long, and the start of each."""
     return "\n".join(line[:columns] for line in text.rstrip("\n").split("\n")[-lines:])

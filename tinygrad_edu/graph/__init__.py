@@ -1,8 +1,8 @@
 """The recorded graph as data, and what reads it: pictures, a stepper, words and formulas.
 
-Reading order: modules.py → read.py → expression.py → steps.py; fold.py and scalars.py make smaller
-and larger graphs of one, data.py makes JSON. Then pictures/ draws it, text/ explains it and writes
-its formulas, stepping/ goes through it.
+Reading order: modules.py → read.py → expression.py → steps.py. fold.py makes a smaller graph of a
+graph, scalars.py a larger one, data.py JSON. Then pictures/ draws the graph, text/ explains it and
+writes its formulas, stepping/ goes through it step by step.
 """
 
 from tinygrad_edu.graph.data import as_json

@@ -14,7 +14,7 @@ from tinygrad_edu.graph.read import Edge, Graph, Node
 
 
 def as_json(graph: Graph) -> dict[str, Any]:
-    """A graph as dicts, lists, text and finite numbers: the same in every run.
+    """Write a graph as dicts, lists, text and finite numbers: the same in every run.
 
     NaN and the infinities are text; an array is its shape, its dtype and its numbers in lists.
 
@@ -65,7 +65,7 @@ def array_json(x: Array | None) -> dict[str, Any] | None:
 
 
 def value_json(x: Any) -> Any:
-    """A value as JSON has it; anything else as text without an address in memory."""
+    """Make a value fit for JSON; what JSON has no form for becomes text, without its address."""
     if x is None or isinstance(x, bool | int | str):
         return x
     if isinstance(x, float):
@@ -84,7 +84,7 @@ def value_json(x: Any) -> Any:
 
 
 def infinity_json(x: float) -> str:
-    """NaN, Infinity or -Infinity, as JavaScript writes them."""
+    """Write NaN, Infinity or -Infinity as JavaScript does."""
     if math.isnan(x):
         return "NaN"
     return "Infinity" if x > 0 else "-Infinity"

@@ -12,7 +12,7 @@ from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.graph.read import Graph, Node
 
 T = TypeVar("T")
-# The symbols that have a meaning beyond their text
+# Symbols that other code compares with
 PLUS, TIMES, TO_THE_POWER = "{} + {}", "{} × {}", "{} ** {}"
 IN_BRACKETS = "[{}]"  # within a symbol: what stands here is an index
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -21,7 +21,7 @@ MINUS = re.compile(r"(?<![^\s(±])-(?=[\di])|(?<=\de)-(?=\d)")  # a number's sig
 
 
 def expressions(graph: Graph) -> dict[str, str]:
-    """The right side of every computed value's equation, by the node's id.
+    """Write the right side of each computed value's equation, by the node's id.
 
     >>> from tinygrad_edu import Tensor
     >>> from tinygrad_edu.graph import read
@@ -37,7 +37,7 @@ def expressions(graph: Graph) -> dict[str, str]:
 
 
 def equations(graph: Graph) -> dict[str, str]:
-    """L = tanh(n) for every computed value, the name alone for a leaf, by the node's id."""
+    """Write each computed value as L = tanh(n), each leaf as its name alone, by the node's id."""
     right = expressions(graph)
     return {
         node.id: name_text(node.name) + (f" = {right[node.id]}" if node.id in right else "")
@@ -46,7 +46,7 @@ def equations(graph: Graph) -> dict[str, str]:
 
 
 def expression(node: Node, operands: Mapping[int, str]) -> str:
-    """The operation with its operands, which are texts by their argument's number: w1 × x1."""
+    """Write an operation with its operands: w1 × x1. They are texts, by argument number."""
     constants = dict(node.constants)
     is_index = IN_BRACKETS in node.symbol
     settings = {
@@ -63,38 +63,38 @@ def expression(node: Node, operands: Mapping[int, str]) -> str:
 
 
 def in_order_of_arguments(operands: Mapping[int, T], settings: Mapping[int, T]) -> list[T]:
-    """The arguments with an edge and those without, merged in the order of their numbers."""
+    """Merge the arguments with an edge and those without, in the order of their numbers."""
     return [x for _, x in sorted({**operands, **settings}.items())]
 
 
 def has_blanks(node: Node, count: int) -> bool:
-    """Whether its symbol has a blank for each argument; options have no place in a symbol."""
+    """Whether a node's symbol has `count` blanks; one with options would not show them."""
     return bool(node.symbol) and node.symbol.count("{}") == count and not node.options
 
 
 def fill_blanks(symbol: str, texts: Sequence[str]) -> str:
-    """A symbol with a text in each blank; other braces in it stay as they are."""
+    """Put a text into each blank of a symbol; other braces in it stay as they are."""
     first, *others = symbol.split("{}")
     return first + "".join(text + after for text, after in zip(texts, others, strict=True))
 
 
 def is_whole_number(x: Any) -> bool:
-    """Whether it can be written as a small raised number."""
+    """Whether x is a whole number from 0 to 999: short enough for raised digits."""
     return x is not None and np.ndim(x) == 0 and 0 <= x < 1000 and x == int(x)
 
 
-# Arguments that are no node
+# Arguments without a node
 
 
 def setting_text(x: Any) -> str:
-    """A number with 4 digits; anything else as Python writes it."""
+    """Write a number with 4 digits, anything else as Python does."""
     if isinstance(x, np.ndarray | np.generic) and x.ndim == 0:
         x = x.item()
     return short_exponent(f"{x:.4g}") if isinstance(x, float) else name_text(str(x))
 
 
 def index_text(index: Any) -> str:
-    """What stands between the brackets of x[…]."""
+    """Write what stands between the brackets of x[…]."""
     if isinstance(index, tuple):
         return ", ".join(map(index_text, index)) or "()"
     if not isinstance(index, slice):
@@ -107,7 +107,7 @@ def index_text(index: Any) -> str:
 
 
 def number_text(x: Any, digits: int = 4) -> str:
-    """A number with so many significant digits; whole numbers and truth values as they are.
+    """Write a float with `digits` significant digits; integers and truth values as they are.
 
     >>> number_text(2.0), number_text(0.0), number_text(-1234.5), number_text(0.00001)
     ('2.000', '0', '-1234', '1.000e-5')
@@ -120,7 +120,7 @@ def number_text(x: Any, digits: int = 4) -> str:
 
 
 def range_text(x: Any) -> str:
-    """The one number, or the smallest and the greatest."""
+    """Write a single number itself, of an array the smallest and the greatest: 0.100 … 2.00."""
     if x.size == 0:
         return "empty"
     digits = 3 if x.ndim else 4
@@ -129,14 +129,14 @@ def range_text(x: Any) -> str:
 
 
 def greatest_magnitude(gradient: Array | None) -> float:
-    """The greatest |number|; NaN counts as 0, and so does no gradient."""
+    """The greatest |number| of a gradient; NaN counts as 0, and so does None."""
     if gradient is None:
         return 0.0
     return float(np.nan_to_num(np.abs(gradient), posinf=np.inf).max(initial=0.0))
 
 
 def scale_text(x: Array) -> str:
-    """The scale of a heat map, ±0.12; of one number, itself."""
+    """Write the scale of an array's heat map, ±0.12; a single number is written itself."""
     if not x.size:
         return "empty"
     if not x.ndim:
@@ -147,17 +147,17 @@ def scale_text(x: Array) -> str:
 
 
 def brief_number(x: Any) -> str:
-    """A number with two significant digits, and no exponent where four places do."""
+    """Write a number with two significant digits; from 10 to 9,999 as a whole number."""
     return f"{x:.0f}" if 10 <= abs(x) < 10_000 else number_text(x, 2)
 
 
 def true_minus(text: str) -> str:
-    """− in place of the hyphen that Python writes before numbers."""
+    """Write − in place of the hyphen that Python puts before a number."""
     return MINUS.sub("−", text)
 
 
 def short_exponent(number: str) -> str:
-    """1e5 for Python's 1e+05."""
+    """Write 1e5 for Python's 1e+05."""
     return number.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
 
 
@@ -166,12 +166,12 @@ def shape_text(shape: Sequence[int]) -> str:
 
 
 def count_text(count: int, noun: str) -> str:
-    """1 value, 1,200 values"""
+    """Write a count with its noun: 1 value, 1,200 values."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def short_count(n: int) -> str:
-    """A number of parameters, in short.
+    """Write a number of parameters in short.
 
     >>> short_count(1536), short_count(18_432), short_count(28_300_000)
     ('1,536', '18.4K', '28.3M')
@@ -186,7 +186,7 @@ def short_count(n: int) -> str:
 
 
 def name_text(name: str) -> str:
-    """A name as it can be shown: printable, on one line, not endless."""
+    """Make a name fit to be shown: printable, on one line, at most 32 characters."""
     printable = "".join(c if c.isprintable() else " " for c in name[:1000])
     return shorten(" ".join(printable.split()), LONGEST_NAME) or "?"
 

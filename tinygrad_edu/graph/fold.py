@@ -1,7 +1,7 @@
 """A large graph made small: blocks that repeat are drawn once, Modules are folded to a node each.
 
-Both take a Graph and give a Graph, so that all that reads one reads a folded one too. The gradients
-stay the engine's: what arrives along the edges of a folded graph still adds up to them.
+Both steps take a Graph and return a Graph, so whatever reads a graph reads a folded one too. The
+gradients stay the engine's: the contributions along a folded graph's edges still add up to them.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from tinygrad_edu.graph.modules import ModuleCall
 from tinygrad_edu.graph.read import Edge, Graph, Node
 from tinygrad_edu.graph.steps import incoming
 
-FEWEST_BLOCKS = 3  # in a row, that are worth to be drawn once
+FEWEST_BLOCKS = 3  # in a row: fewer are drawn one by one
 
 Owners = Mapping[str, str]  # the id of a node ↦ the id of the folded call it is in, or its own
 EdgeKey = Callable[[Edge], tuple[int, int]]
 
 
 def fitting_depth(graph: Graph, most: int) -> int:
-    """The greatest depth at which `fold` leaves at most so many nodes, else 1."""
+    """The greatest depth at which `fold` leaves at most `most` nodes; 1 if there is none."""
     depths = range(deepest_level(graph) + 1, 1, -1)
     return next((depth for depth in depths if len(fold(graph, depth).nodes) <= most), 1)
 
 
 def deepest_level(graph: Graph) -> int:
-    """The level of the innermost Module."""
+    """The level of the innermost Module; 0 if there is no Module."""
     return max((module.level for module in graph.modules), default=0)
 
 
 def fold(graph: Graph, depth: int) -> Graph:
     """Fold each Module call at level `depth`, and each above that contains no other, to a node.
 
-    Its name is the Module's path, its kind the Module's type, its value the last that leaves it. A
-    depth below the innermost Modules folds nothing.
+    The node's name is the Module's path, its kind the Module's type, its value the last value that
+    leaves the Module. A `depth` beyond the innermost Module folds nothing.
 
     >>> from tinygrad_edu import graph, nn
     >>> model = nn.Sequential(nn.Linear(3, 2), nn.Tanh())
@@ -84,7 +84,7 @@ def folded_calls(graph: Graph, depth: int) -> set[str]:
 
 
 def enclosing(module: str | None, modules: Mapping[str, ModuleCall]) -> Iterator[str]:
-    """The ids of a call and of those around it, outwards."""
+    """Yield the ids of a call and of the calls around it, from the inside out."""
     while module:
         yield module
         module = modules[module].parent
@@ -93,10 +93,10 @@ def enclosing(module: str | None, modules: Mapping[str, ModuleCall]) -> Iterator
 def acyclic_owners(
     graph: Graph, folded: set[str], modules: Mapping[str, ModuleCall]
 ) -> tuple[Owners, list[str]]:
-    """Which folded call each node is in, and the groups in topological order.
+    """Find which folded call each node is in, and the groups in topological order.
 
-    A Module may work on what it computed itself before, by way of nodes outside: folded, it would
-    be its own input. Such a Module stays open.
+    What a Module computed may come back to it through nodes outside: folded, the Module would be
+    its own input. Such a Module is not folded.
     """
     owner = {}
     for node in graph.nodes:
@@ -111,7 +111,7 @@ def acyclic_owners(
 
 
 def group_order(graph: Graph, owner: Owners) -> list[str]:
-    """The groups in topological order; where there is a choice, by their last values."""
+    """The groups in topological order; of several that are possible, by their last values."""
     rank = {owner[node.id]: number for number, node in enumerate(graph.nodes)}
     sources: dict[str, set[str]] = {group: set() for group in rank}
     for edge in graph.edges:
@@ -136,7 +136,7 @@ def last_leaving(graph: Graph, owner: Owners) -> dict[str, Node]:
 
 
 def module_node(module: ModuleCall, shown: Node, members: tuple[str, ...], graph: Graph) -> Node:
-    """The node of a folded call, which shows the last value that leaves it."""
+    """Make the node of a folded call; `shown` is the last value that leaves the call."""
     is_output = shown is graph.output
     has_no_name = module.path == module.kind
     return Node(
@@ -156,9 +156,10 @@ def module_node(module: ModuleCall, shown: Node, members: tuple[str, ...], graph
 def group_edges(
     graph: Graph, owner: Owners, shown: Mapping[str, Node], order: Sequence[str]
 ) -> list[Edge]:
-    """The edges between groups: one from each group to each folded call.
+    """The edges between groups: at most one from each group to each folded call.
 
-    The arguments of a folded call are numbered as they come; those of an open node stay.
+    The arguments of a folded call are numbered in the order of their edges; those of a node that
+    is not folded keep their numbers.
     """
     found: dict[tuple[str, str, int | None], list[Edge]] = {}
     for edge in graph.edges:
@@ -178,7 +179,7 @@ def group_edges(
 
 
 def joint_contribution(edges: Iterable[Edge]) -> Array | None:
-    """What the source receives along several edges together."""
+    """What the source receives along several edges together; None if it receives nothing."""
     passed = [edge.contribution for edge in edges if edge.contribution is not None]
     return np.asarray(sum(passed)) if passed else None
 
@@ -194,9 +195,10 @@ def edge_order(order: Iterable[str]) -> EdgeKey:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A Module call with all that is in it: what may repeat.
+    """A Module call with the nodes and edges in it, to be compared with other blocks.
 
-    Positions are those in `nodes`: equal for what corresponds in blocks that are built alike.
+    A position is an index into `nodes`. In blocks that are built alike, corresponding nodes have
+    the same position.
     """
 
     module: ModuleCall
@@ -206,7 +208,7 @@ class Block:
     structure: Any  # equal for blocks that are built alike
 
     def links_to(self, other: Block) -> set[tuple[int, int, int]]:
-        """Where values of this block enter another: (position here, position there, argument)."""
+        """Where this block's values enter another: (position here, position there, argument)."""
         positions = {node.id: position for position, node in enumerate(self.nodes)}
         return {
             (positions[source], target, argument)
@@ -215,7 +217,7 @@ class Block:
         }
 
     def leads_to(self, other: Block) -> bool:
-        """Whether all that leaves this block enters the other, and nothing new enters that."""
+        """Whether all that leaves this block enters `other`, which takes no other new values."""
         ours, theirs = {node.id for node in self.nodes}, {node.id for node in other.nodes}
         all_goes_on = all(target in theirs for _, target in self.leaves)
         return all_goes_on and all(
@@ -224,7 +226,7 @@ class Block:
 
 
 def collapse_repeats(graph: Graph) -> Graph:
-    """Draw each run of three or more blocks, built alike and one leading to the next, once.
+    """Keep one block of each run of three or more, built alike and each leading to the next.
 
     The last block stands for all: `Node.series` has the greatest |gradient| of each block,
     `ModuleCall.times` their number.
@@ -235,7 +237,7 @@ def collapse_repeats(graph: Graph) -> Graph:
 
 
 def repeated_runs(graph: Graph) -> Iterator[list[Block]]:
-    """Blocks in a row that are built alike, outer ones first."""
+    """Yield runs of three or more blocks that are built alike, outer ones first."""
     for _, siblings in groupby(all_blocks(graph), lambda block: block.module.parent):
         run: list[Block] = []
         for block in siblings:
@@ -257,7 +259,7 @@ def continues_run(run: list[Block], block: Block) -> bool:
 
 
 def all_blocks(graph: Graph) -> list[Block]:
-    """All calls that stand for one: outer ones first, those of one parent in a row as they ran."""
+    """All calls that no run was collapsed to: outer ones first, siblings in the order they ran."""
     modules = {module.id: module for module in graph.modules}
     owners = {node.id: {*enclosing(node.module, modules)} for node in graph.nodes}
     nodes: dict[str, list[Node]] = {module: [] for module in modules}
@@ -275,7 +277,7 @@ def all_blocks(graph: Graph) -> list[Block]:
 
 
 def make_block(module: ModuleCall, nodes: Sequence[Node], edges: Sequence[Edge]) -> Block:
-    """What is in a call: its nodes, and the edges that have an end in it."""
+    """Make a block of a call, its nodes, and the edges that start or end in it."""
     at = {node.id: position for position, node in enumerate(nodes)}
     enters, leaves, within = [], [], []
     for edge in edges:
@@ -291,7 +293,7 @@ def make_block(module: ModuleCall, nodes: Sequence[Node], edges: Sequence[Edge])
 
 
 def collapse_run(graph: Graph, run: Sequence[Block]) -> Graph:
-    """Put the last block of a run in the place of all: what entered the first enters it."""
+    """Let the last block of a run stand for all: what entered any block enters the last."""
     modules, last = {module.id: module for module in graph.modules}, run[-1]
     gone = {block.module.id for block in run[:-1]}
     gone |= {node.id for block in run[:-1] for node in block.nodes}
@@ -317,7 +319,8 @@ def collapse_run(graph: Graph, run: Sequence[Block]) -> Graph:
 def edges_through(graph: Graph, run: Sequence[Block], order: EdgeKey) -> list[Edge]:
     """The edges of a graph in which the last block of a run stands for all.
 
-    Kept are the edges of the last block and those from outside, which now all lead to it.
+    The edges within the last block and out of it are kept. Those from outside into any block are
+    kept too, and lead to the last block.
     """
     home = {node.id: number for number, block in enumerate(run) for node in block.nodes}
     last, last_nodes = len(run) - 1, run[-1].nodes
@@ -352,18 +355,18 @@ def common_path(run: Sequence[Block]) -> str:
 
 
 def name_for_run(name: str, run: Sequence[Block]) -> str:
-    """The name of something in the last block, as that of all."""
+    """Put the path of the whole run in place of the last block's path in a name."""
     path = run[-1].module.path
     return common_path(run) + name[len(path) :] if f"{name}.".startswith(f"{path}.") else name
 
 
 def count_modules(run: Sequence[Block]) -> int:
-    """How many Modules a run of calls has: one Module may have been called many times."""
+    """How many different Modules a run of calls has: one may have been called many times."""
     return len({block.module.path for block in run})
 
 
 def node_for_run(node: Node, copies: Sequence[Node], run: Sequence[Block]) -> Node:
-    """A node that stands for its copies in all blocks of a run."""
+    """Make a node of the last block stand for its copies in all blocks of a run."""
     series = tuple(
         number for copy in copies for number in copy.series or (greatest_magnitude(copy.gradient),)
     )
@@ -371,7 +374,7 @@ def node_for_run(node: Node, copies: Sequence[Node], run: Sequence[Block]) -> No
 
 
 def module_for_run(module: ModuleCall, run: Sequence[Block]) -> ModuleCall:
-    """A call in the last block, which stands for those in all."""
+    """Make a call in the last block stand for the corresponding calls in all blocks."""
     return replace(
         module,
         path=name_for_run(module.path, run),
@@ -386,10 +389,10 @@ def module_for_run(module: ModuleCall, run: Sequence[Block]) -> ModuleCall:
 def residual_edges(graph: Graph) -> frozenset[str]:
     """The ids of the edges that skip over Modules into an addition.
 
-    There they meet what the Modules made of the same value.
+    In the addition, a value meets what the Modules made of it.
     """
     at = {node.id: number for number, node in enumerate(graph.nodes)}
-    before = [1 << number for number in range(len(at))]  # what leads to each node, itself too: bits
+    before = [1 << number for number in range(len(at))]  # bit i: node i leads here, or is here
     for edge in graph.edges:
         before[at[edge.target]] |= before[at[edge.source]]
 

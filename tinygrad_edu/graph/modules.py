@@ -17,7 +17,7 @@ class ModuleCall:
     id: str
     path: str  # model.blocks.0, from the outermost Module on; its type if it has no name
     kind: str  # the name of its type
-    parameters: int  # how many numbers they hold
+    parameters: int  # how many numbers its parameters hold
     parent: str | None  # the id of the call that called it
     level: int  # 1 for the outermost
     times: int = 1  # how many blocks in a row it stands for (see fold.py)
@@ -29,7 +29,7 @@ class Region:
 
     module: Any
     arguments: Any
-    interior: frozenset[int]  # the ids of the values between its arguments and its results
+    interior: frozenset[int]  # the ids of its results and of all between them and its arguments
 
 
 Arguments = Callable[[Any], list[tuple[int, Any]]]  # a value ↦ (number, argument) of each edge
@@ -50,7 +50,7 @@ def module_regions(values: Sequence[Any], arguments: Arguments) -> list[Region]:
 
 
 def interior(outputs: Sequence[Any], arguments: Arguments, given: set[int]) -> frozenset[int]:
-    """The ids of what lies between the given values and the outputs, the given ones left out."""
+    """The ids of the outputs and of all that leads to them from the given values, without those."""
     inside: set[int] = set()
     pending = list(outputs)
     while pending:
@@ -63,7 +63,7 @@ def interior(outputs: Sequence[Any], arguments: Arguments, given: set[int]) -> f
 
 
 def nested_values(value: Any) -> Iterator[Any]:
-    """The values in tuples, lists and dicts, however deep."""
+    """Yield the values in tuples, lists and dicts, however deep."""
     if isinstance(value, dict):
         value = tuple(value.values())
     if not isinstance(value, tuple | list):
@@ -74,7 +74,7 @@ def nested_values(value: Any) -> Iterator[Any]:
 
 
 def caller_of(i: int, found: Sequence[Region]) -> int | None:
-    """The number of the call that called the i-th."""
+    """The number of the call that called the i-th; None if none did."""
     later = range(i + 1, len(found))
     return next((j for j in later if found[i].interior <= found[j].interior), None)
 
@@ -94,7 +94,7 @@ def module_paths(found: Sequence[Region], names: Mapping[int, str]) -> dict[int,
 
 
 def module_tree(found: Sequence[Region], paths: Mapping[int, str]) -> list[ModuleCall]:
-    """The calls as data, in the same order, each with the call that called it."""
+    """Write the calls as data, in the same order, each with the call that called it."""
     calls: dict[int | None, ModuleCall] = {}
     for i in reversed(range(len(found))):  # outer ones first
         module, above = found[i].module, calls.get(caller_of(i, found))
@@ -111,6 +111,6 @@ def module_tree(found: Sequence[Region], paths: Mapping[int, str]) -> list[Modul
 
 
 def innermost_region(x: int, takers: set[int], found: Sequence[Region]) -> str | None:
-    """The id of the innermost call that contains a value and all its takers."""
+    """The id of the innermost call that contains a value and all that takes it as an argument."""
     around = (i for i, r in enumerate(found) if x in r.interior and takers <= r.interior)
     return next((f"m{i}" for i in around), None)

@@ -47,7 +47,7 @@ class Node:
     module: str | None  # the id of the innermost Module call that it is part of
     kind: str | None = None  # the operation's name, or a folded Module's type; None for a leaf
     operation: Operation | None = None  # what computed it; None for a leaf and for a folded Module
-    constants: tuple[tuple[int, Any], ...] = ()  # (argument number, value) of those without an edge
+    constants: tuple[tuple[int, Any], ...] = ()  # (argument number, value), if no edge
     options: tuple[tuple[str, Any], ...] = ()
     # of a folded Module: the ids of the values in it, and how many numbers its parameters hold
     members: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Node:
 
     @property
     def symbol(self) -> str:
-        """How the operation is written with its arguments, "{} + {}"; "" if as a call."""
+        """How the operation is written with its arguments, "{} + {}"; "" if it is a call."""
         return self.operation.facts.get("symbol", "") if self.operation else ""
 
 
@@ -76,7 +76,7 @@ class Edge:
     source: str
     target: str
     argument: int
-    # ∂target/∂source along this edge; between numbers, where the source requires a gradient
+    # ∂target/∂source along this edge; None unless both are numbers and a gradient is required
     local: float | None
     # what the source receives along this edge: all that it receives adds up to its gradient
     contribution: Array | None = None
@@ -95,7 +95,7 @@ class Edge:
 
     @property
     def place(self) -> str | None:
-        """Where these lines stand: derivatives.py:57"""
+        """The file and line where these lines begin: derivatives.py:57."""
         return source_of_partial(self.partial)[1] if self.partial else None
 
 
@@ -117,7 +117,7 @@ def read(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
 
     An output of many numbers is seeded with ones, as if its sum had been taken. Where nothing
     requires a gradient nothing was recorded: the graph is the output alone. `variables`, such as
-    `locals()`, name what has no name.
+    `locals()`, give names to the values that have none.
 
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> [(node.name, node.gradient.item()) for node in read(x * x).nodes]
@@ -162,7 +162,7 @@ def values_behind(output: Tensor) -> list[Any]:
 
 
 def edge_arguments(z: Any) -> list[tuple[int, Any]]:
-    """The arguments of z that have an edge: Tensors, and plain arrays of more than a number."""
+    """The arguments of z that have an edge: Tensors, and plain arrays with at least one axis."""
     if not isinstance(z, Tensor):
         return []
     arrays = [
@@ -179,8 +179,9 @@ def gradients_along_edges(
 ) -> tuple[dict[int, Array], dict[tuple[int, int], tuple[Any, ...]]]:
     """Walk back once: the gradient of each Tensor, and what passed along each edge.
 
-    The gradients are by the Tensor's id. By the id of z and the argument's number there are: the
-    contribution, its shape before broadcast axes were summed, if they were, and the partial.
+    The first dict has the gradients, by the Tensor's id. The second has, by the id of z and the
+    argument's number: the contribution, its shape before broadcast axes were summed (None if none
+    were), and the partial.
     """
     if not output.requires_grad:
         return {}, {}
@@ -197,7 +198,7 @@ def gradients_along_edges(
 
 
 def local_derivative(z: Tensor, number: int, x: Any) -> float | None:
-    """The partial derivative of z for one argument, both being numbers, with 1 arriving."""
+    """The derivative ∂z/∂x: the partial's result for g = 1; None unless both are numbers."""
     if z.operation is None or np.ndim(z.values[0]) or np.ndim(z.values[number + 1]):
         return None
     if not isinstance(x, Tensor) or not x.requires_grad:
@@ -209,8 +210,8 @@ def local_derivative(z: Tensor, number: int, x: Any) -> float | None:
 def source_of_partial(partial: Callable[..., Any]) -> tuple[str, str]:
     """The lines of a partial, and file:line.
 
-    A partial may wrap the function that it belongs to, to be named after it: the lines are the
-    partial's own, not those of NumPy's function.
+    A partial may be wrapped to carry its function's name. Unwrapping stops before that function:
+    the lines are the partial's own.
     """
     while isinstance(partial, functools.partial):
         partial = partial.func
@@ -237,7 +238,7 @@ def first_values(values: list[Any]) -> dict[int, Array]:
 
 
 def role_of(x: Any, output: Tensor, given: set[int]) -> str:
-    """What a value is for. Of plain arrays, an input is what a Module was called with."""
+    """The role of a value. A plain array is an input if a Module was called with it."""
     if not isinstance(x, Tensor):
         return "input" if id(x) in given else "constant"
     if x is output:
@@ -248,9 +249,9 @@ def role_of(x: Any, output: Tensor, given: set[int]) -> str:
 
 
 def operation_of(z: Any) -> tuple[Any, ...]:
-    """The operation's name, itself, its arguments without an edge, and its options.
+    """The operation's name, the operation, its arguments without an edge, and its options.
 
-    Options that are None or False are left out: they are what they are without mention.
+    Options that are None or False are left out: they say nothing that a reader needs.
     """
     if not isinstance(z, Tensor) or z.operation is None:
         return ()
@@ -278,7 +279,7 @@ def modules_of_values(values: list[Any], found: Sequence[Region]) -> dict[int, s
 def variable_names(variables: Mapping[str, Any]) -> dict[int, str]:
     """The variable that holds each value, by the value's id; values that two hold are left out.
 
-    Variables that begin with _ are not meant.
+    Variables whose names begin with _ are ignored.
     """
     meant = {name: x for name, x in variables.items() if name.isidentifier() and name[0] != "_"}
     holders = Counter(map(id, meant.values()))
@@ -290,7 +291,8 @@ def choose_names(
 ) -> dict[int, str]:
     """The name of each value: its own, its path in a Module, its variable's, or z1, z2 …
 
-    Its own counts if no other value has it. An input without a name is x1, a constant c1.
+    A name that several values share gives way to the path. An input without a name is x1, a
+    constant c1.
     """
     own = Counter(filter(None, map(own_name, values)))
     names = {}
@@ -314,13 +316,13 @@ def own_name(x: Any) -> str | None:
 
 
 def letter_of(x: Any, given: set[int]) -> str:
-    """z for what was computed, x for an input, c for a constant."""
+    """The letter of a free name: z for what was computed, x for an input, c for a constant."""
     if isinstance(x, Tensor):
         return "z" if x.operation else "x"
     return "x" if id(x) in given else "c"
 
 
 def free_names(letter: str, taken: set[str]) -> Iterator[str]:
-    """z1, z2 … without those that are taken."""
+    """Count z1, z2 … without the names that are taken."""
     numbered = (f"{letter}{number}" for number in itertools.count(1))
     return (name for name in numbered if name not in taken)

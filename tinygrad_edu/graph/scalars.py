@@ -1,8 +1,8 @@
-"""A graph of small arrays as one of numbers: each element is a node.
+"""A graph of small arrays becomes a graph of numbers: each element is a node.
 
-An operation becomes what it does to the elements. The numbers are Tensors again, on which the same
-operations run: values, gradients and local derivatives are the engine's. NumPy does the rest: its
-reshape, matmul and sum work on arrays of objects too.
+Each number is a Tensor, and the same operations run again on these numbers: values, gradients and
+local derivatives are the engine's. NumPy does the rest: its reshape, matmul and sum work on arrays
+of objects too.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from tinygrad_edu.core.engine import Operation, Tensor
 from tinygrad_edu.graph.expression import PLUS, TIMES
 from tinygrad_edu.graph.read import Edge, Graph, Node, read, values_behind
 
-MOST_NUMBERS = 200  # with more, nothing can be made out
+MOST_NUMBERS = 200  # more could not be read in a picture
 INITIALS = {TIMES: "p", PLUS: "s"}  # of the names of products and sums; of anything else t
 
 
 def open_arrays(graph: Graph) -> Graph:
-    """The graph of the numbers in a graph of arrays, at most 200.
+    """Make the graph of the numbers in a graph of arrays, at most 200.
 
-    An element is called w[0, 1], what is in between p1 (product), s1 (sum) or t1. ValueError if the
-    numbers are more, or if an operation does not say how it works number by number.
+    An element is named w[0, 1], a value in between p1 (product), s1 (sum) or t1. Raises ValueError
+    if there are more numbers, or if an operation does not say how it works number by number.
 
     >>> from tinygrad_edu.graph.expression import expressions
     >>> x, w = Tensor([2.0, 3.0], name="x"), Tensor([0.5, -1.0], requires_grad=True, name="w")
@@ -62,7 +62,7 @@ def open_arrays(graph: Graph) -> Graph:
 def operation_numbers(
     node: Node, edges: Sequence[Edge], nodes: dict[str, Node], arrays: dict[str, Array]
 ) -> Array:
-    """What an operation makes of the elements of its arguments; of a leaf, its elements."""
+    """The elements of a node's array, computed from its arguments' elements, or a leaf's own."""
     if node.operation is None:
         return leaf_numbers(node)
     given = dict(node.constants)
@@ -70,13 +70,13 @@ def operation_numbers(
         if node.operation.elementwise or is_differentiated(node.operation, edge.argument):
             given[edge.argument] = arrays[edge.source].astype(object)
         else:
-            given[edge.argument] = nodes[edge.source].value  # an index is no number of the graph
+            given[edge.argument] = nodes[edge.source].value  # an index, for example
     run = number_function(node.operation)
     return object_array(run(*(x for _, x in sorted(given.items())), **dict(node.options)))
 
 
 def is_differentiated(operation: Operation, number: int) -> bool:
-    """Whether there is a derivative with respect to an argument."""
+    """Whether an operation has a partial for the argument of this number."""
     return operation.each is not None or number in operation.partials
 
 
@@ -115,7 +115,7 @@ def map_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def object_array(x: Any) -> Array:
-    """x as an array of objects, if it is no array already."""
+    """x itself if it is an array, else an array of shape () that holds x."""
     if isinstance(x, np.ndarray):
         return x
     array = np.empty((), object)
@@ -139,7 +139,7 @@ def claim(x: Any, index: tuple[int, ...], node: Node, owners: dict[int, Node]) -
 
 
 def name_intermediates(values: list[Any]) -> None:
-    """Call products in between p1, p2 …, sums s1, s2 …, and anything else t1, t2 …"""
+    """Name the values in between: products p1, p2 …, sums s1, s2 …, anything else t1, t2 …"""
     taken = {x.name for x in values}
     numbers = {letter: itertools.count(1) for letter in "pst"}
     for x in values:
@@ -151,7 +151,7 @@ def name_intermediates(values: list[Any]) -> None:
 
 
 def place_number(node: Node, owner: Node) -> Node:
-    """A number's node, with the Module and the role of the array that it is part of."""
+    """Give a number's node the Module and the role of the array that it is part of."""
     return replace(node, module=owner.module, role=node.role if node.kind else owner.role)
 
 

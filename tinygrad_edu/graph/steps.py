@@ -1,8 +1,8 @@
 """The two passes, one step after the other: what a table tells and a stepper shows.
 
-Forward, every value is given or computed, each after those that it needs. Backward is in the order
-of the engine's chain_rule: the youngest value's gradient is complete, and the value passes a
-contribution along each of its edges.
+Forward, every value is given or computed, each after those that it needs. Backward follows the
+engine's chain_rule: the youngest value, whose gradient is complete, passes a contribution along
+each of its edges.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def incoming(graph: Graph) -> dict[str, list[Edge]]:
 
 
 def backward_steps(nodes: dict[str, Node], edges: list[Edge]) -> Iterator[Backward]:
-    """One step for each edge that passes something on; what a source receives is added up."""
+    """Yield a step for each edge that passes a gradient; what a source receives is added up."""
     passing = [(edge, edge.contribution) for edge in edges if edge.contribution is not None]
     last = {edge.source: edge for edge, _ in passing}
     received: dict[str, Array] = {}
@@ -91,6 +91,6 @@ def backward_steps(nodes: dict[str, Node], edges: list[Edge]) -> Iterator[Backwa
 
 
 def quiet_sum(before: Array, contribution: Array) -> Array:
-    """Their sum, without a warning where opposite infinities make NaN."""
+    """before + contribution, without a warning where opposite infinities make NaN."""
     with np.errstate(all="ignore"):
         return np.asarray(before + contribution)

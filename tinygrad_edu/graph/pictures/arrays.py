@@ -1,4 +1,4 @@
-"""Boxes of arrays: what goes in as heat maps, what computes as one line."""
+"""Boxes of arrays: a leaf is drawn as heat maps, an operation as one line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tinygrad_edu.graph.pictures.markup import (
 from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.read import Node
 
-MOST_FILTER_ROWS = 16  # a kernel with more is no tile
+MOST_FILTER_ROWS = 16  # a kernel of so many rows or columns is no tile
 
 
 def array_box(node: Node, sheet: Sheet) -> str:
@@ -47,7 +47,7 @@ def array_box(node: Node, sheet: Sheet) -> str:
 
 
 def heat_maps(node: Node, sheet: Sheet) -> str:
-    """The heat maps side by side, below each its caption, below all how they were reduced."""
+    """Heat maps side by side, a caption below each, and below all how they were reduced."""
     maps: dict[str, Thumbnail] = {}
     if sheet.values and (value := node_thumbnail(node, sheet)):
         maps["value"] = value
@@ -67,7 +67,7 @@ def heat_maps(node: Node, sheet: Sheet) -> str:
 
 
 def map_caption(word: str, picture: Thumbnail, sheet: Sheet) -> str:
-    """value ±0.12"""
+    """The caption of a heat map: value ±0.12."""
     colour = sheet.theme.backward if word == "grad" else sheet.theme.ink
     muted = font_markup(f"{word}  ", 8, sheet.theme.muted)
     return muted + font_markup(picture.caption, 8, colour)
@@ -115,7 +115,7 @@ def operation_box(node: Node, sheet: Sheet) -> str:
 
 
 def shapes_text(node: Node, sheet: Sheet) -> str:
-    """(4, 784) @ (784, 16); for a number how it came about, and what it is."""
+    """Write an operation's shapes, (4, 784) @ (784, 16); of a number its expression and value."""
     if not node.shape:
         value = f" = {number_text(node.value[()])}" if sheet.values else ""
         return sheet.expression(node) + value

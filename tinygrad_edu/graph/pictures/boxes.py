@@ -52,7 +52,7 @@ def frame_rows(rows: list[str], node: Node, theme: Theme, padding: int = 4) -> s
 def header_row(
     name: str, equation: str, beside: str, node: Node, theme: Theme, points: int = 8
 ) -> str:
-    """p1 = w1 × x1, the name in bold; what stands beside it is flush right."""
+    """The header p1 = w1 × x1, the name in bold; what stands beside it is flush right."""
     title = f"<B>{escape_label(name)}</B>{escape_label(equation)}"
     cells = [td(f'<FONT COLOR="{theme.header}" POINT-SIZE="11">{title}</FONT>')]
     if beside:
@@ -62,7 +62,7 @@ def header_row(
 
 
 def number_markup(value: Array, colour: str) -> str:
-    """A number, or a range with three dots: layout takes … to be wider than it is."""
+    """A number, or a range with three dots, because layout takes … to be wider than it is."""
     return font_markup(range_text(value).replace("…", "..."), 12, colour)
 
 
@@ -76,7 +76,7 @@ def number_row(name: str, content: str, theme: Theme, colour: str | None = None)
 
 
 def gradient_bar(gradient: Array | None, greatest: float, theme: Theme) -> str:
-    """A bar as long as the gradient is large; the greatest of a picture is full."""
+    """A bar whose length is the gradient's size; a picture's greatest gradient fills it."""
     if gradient is None:
         return ""
     share = min(greatest_magnitude(gradient) / (greatest or 1.0), 1.0)  # 1 if it is infinite

@@ -21,7 +21,7 @@ from tinygrad_edu.graph.pictures.markup import bare_table, font_markup, html_lab
 from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.read import Edge, Node
 
-Look = Callable[[Node, Sheet], dict[str, str]]  # the attributes that make a node what it looks like
+Look = Callable[[Node, Sheet], dict[str, str]]  # makes the DOT attributes of a node
 
 
 def dot_source(sheet: Sheet, direction: str, note: str = "") -> str:
@@ -43,7 +43,7 @@ def dot_source(sheet: Sheet, direction: str, note: str = "") -> str:
 
 
 def new_digraph(sheet: Sheet, look: dict[str, str]) -> graphviz.Digraph:
-    """An empty picture; of edges and fonts all pictures have the same look."""
+    """Make an empty picture, with the edges and fonts that all pictures share."""
     return graphviz.Digraph(
         graph_attr=look | {"fontname": "Helvetica"},
         node_attr={"shape": "plain", "fontname": "Helvetica"},
@@ -59,9 +59,9 @@ def new_digraph(sheet: Sheet, look: dict[str, str]) -> graphviz.Digraph:
 def fill_frame(
     picture: graphviz.Digraph, around: str | None, sheet: Sheet, look: Look, margin: str = "14"
 ) -> None:
-    """Put the frames and boxes that are directly in a frame into it.
+    """Fill a frame with the frames and boxes that are directly in it.
 
-    A leaf stands beside the operation that alone uses it.
+    A leaf that only one operation uses may stand beside that operation.
     """
     for module in sheet.graph.modules:
         if module.id not in sheet.clusters or sheet.cluster(module) != around:
@@ -82,7 +82,7 @@ def fill_frame(
 
 
 def node_look(node: Node, sheet: Sheet) -> dict[str, str]:
-    """The attributes that make a node what it looks like."""
+    """The DOT attributes of a node: its label, or an addition's circle."""
     if node.members:
         return {"label": module_box(node, sheet)}
     if not sheet.arrays or not (node.shape or node.kind):
@@ -138,7 +138,7 @@ def repeated_title(module: ModuleCall, sheet: Sheet) -> str:
 
 
 def kind_beside_path(module: ModuleCall) -> str:
-    """The Module's type, where the path is another."""
+    """The Module's type; nothing if the path says it already."""
     return module.kind if module.kind != module.path else ""
 
 
@@ -147,7 +147,7 @@ def parameter_markup(module: ModuleCall, words: str, sheet: Sheet) -> str:
 
 
 def connect_nodes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
-    """Add an edge; of what stands beside an operation, the second comes from the right."""
+    """Add an edge. Of two leaves beside an operation, the second stands at its right."""
     theme, source, target = sheet.theme, sheet.nodes[edge.source], sheet.nodes[edge.target]
     look = {
         "id": edge.id,
@@ -173,9 +173,9 @@ def connect_nodes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
 
 
 def edge_caption(edge: Edge, sheet: Sheet) -> str:
-    """The local derivative between numbers, the shape where arrays flow.
+    """The caption of an edge: the local derivative between numbers, else the array's shape.
 
-    A folded graph has the shapes in its boxes.
+    A folded graph shows shapes in its boxes instead.
     """
     source, target = sheet.nodes[edge.source], sheet.nodes[edge.target]
     if edge.local is not None:

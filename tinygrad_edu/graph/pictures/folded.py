@@ -49,20 +49,20 @@ def text_row(word: str, content: str, sheet: Sheet, colour: str, bold: bool = Fa
 
 
 def output_text(node: Node, sheet: Sheet) -> str:
-    """The shape of what leaves a Module; a number itself."""
+    """The shape of what leaves a Module; of a number the number too."""
     if node.shape:
         return shape_text(node.shape)
     return f"() = {number_text(node.value[()])}" if sheet.values else "()"
 
 
 def stands_alone(node: Node, sheet: Sheet) -> bool:
-    """Whether a node stands for blocks by itself, and no frame around it does."""
+    """Whether a node stands for repeated blocks, and no frame around it does."""
     around = enclosing(node.module, sheet.modules)
     return bool(node.series) and all(sheet.modules[module].times == 1 for module in around)
 
 
 def sparkline(node: Node, sheet: Sheet) -> str:
-    """One bar for the |gradient| of each block, on the logarithmic scale that a picture has."""
+    """One bar for the |gradient| of each block, on the picture's logarithmic scale."""
     width = max(SPARKLINE_LENGTH // len(node.series), 2)
     bars = [td(bare_table(bar_rows(x, width - 1, sheet))) for x in node.series]
     return bare_table(tr(*bars), spacing=1)
@@ -81,7 +81,7 @@ def bar_rows(x: float, width: int, sheet: Sheet) -> str:
 
 
 def addition_circle(node: Node, sheet: Sheet) -> dict[str, str]:
-    """An addition, where Modules meet."""
+    """The DOT attributes of an addition in a folded graph: a small circle with a plus."""
     colour = sheet.theme.roles[node.role][0]
     return {
         "label": "+",

@@ -1,7 +1,7 @@
 """Arrays as small pictures: heat maps, tiles of images, strips.
 
-Blue is positive, orange negative, white zero. A PNG with a palette takes a few lines with zlib: no
-library of images is needed.
+Blue is positive, orange negative, white zero. A PNG with a palette takes a few lines with zlib, so
+no image library is needed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Thumbnail:
 
 
 def make_thumbnail(x: Array, stack: Array | None = None, grey: bool = False) -> Thumbnail:
-    """An array as a heat map, or as tiles if its images are given too; in colours or in grey."""
+    """Draw an array as a heat map, or as tiles if `stack` has its images; in colours or grey."""
     note = ""
     if stack is None:
         small, note = reduce_matrix(x.reshape(-1, x.shape[-1]) if x.ndim else x.reshape(1, 1))
@@ -73,9 +73,9 @@ def scale_thumbnail() -> Thumbnail:
 
 
 def reduce_matrix(matrix: Array) -> tuple[Array, str]:
-    """The matrix in at most SIDE rows and columns, and how it was reduced.
+    """Reduce a matrix to at most SIDE rows and columns; also return how it was reduced.
 
-    Of a block of numbers the one that is farthest from zero stands for all.
+    Each block of numbers becomes the one of them that is farthest from zero.
     """
     rows, columns = (math.ceil(length / SIDE) for length in matrix.shape)
     if rows == columns == 1:
@@ -87,7 +87,7 @@ def reduce_matrix(matrix: Array) -> tuple[Array, str]:
 
 
 def reduce_blocks(f: np.ufunc, matrix: Array, rows: int, columns: int) -> Array:
-    """The blocks of a matrix brought down to one number each."""
+    """Reduce each block of a matrix to one number."""
     tall: Array = f.reduceat(matrix, range(0, matrix.shape[0], rows), axis=0)
     return f.reduceat(tall, range(0, matrix.shape[1], columns), axis=1)
 
@@ -99,14 +99,14 @@ def diverging_colours(x: Array, greatest: float) -> Array:
 
 
 def grey_colours(x: Array, whole: Array) -> Array:
-    """Numbers as greys: 0, or what is smallest below it, is white, and the greatest black."""
+    """Numbers as greys: the least of them and of 0 is white, the greatest is black."""
     least, greatest = min(float(whole.min()), 0.0), float(whole.max())
     shares = (x.astype(float) - least) / ((greatest - least) or 1.0)
     return np.rint(2 * HALF * shares).astype(np.uint8)
 
 
 def enlarge_cells(colours: Array) -> Array:
-    """Each cell as so many pixels that the picture is neither tiny nor huge."""
+    """Repeat each cell as so many pixels that the picture is neither tiny nor huge."""
     rows, columns = colours.shape
     side = min(LONGEST / max(rows, columns), 6 if rows == 1 else CELL)
     across, down = max(side, SHORTEST / columns), STRIP if rows == 1 else side
@@ -162,7 +162,7 @@ def palette_png(pixels: Array, stops: Sequence[str]) -> bytes:
 
 
 def image_stack(x: Array) -> Array | None:
-    """A batch of images as `(n, h, w)`, be it flattened or with channels; None if it is none."""
+    """A batch of images, flattened or with channels, as `(n, h, w)`; None if x is no such batch."""
     if x.size == 0 or x.dtype.kind not in "fiu":
         return None
     if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[2] == x.shape[3] >= SMALLEST:
@@ -175,7 +175,7 @@ def image_stack(x: Array) -> Array | None:
 
 
 def square_images(x: Array, pixels: int) -> Array | None:
-    """The rows of a matrix, or else its columns, as square images of so many pixels."""
+    """The rows of a matrix, or else its columns, as square images; None if the sizes don't fit."""
     side = math.isqrt(pixels)
     if side < SMALLEST or pixels not in x.shape:
         return None
@@ -183,6 +183,6 @@ def square_images(x: Array, pixels: int) -> Array | None:
 
 
 def is_smooth(stack: Array) -> bool:
-    """Whether pixels above each other are alike, as in images only: correlated above ½."""
+    """Whether pixels above each other are alike, as in images: their correlation is above ½."""
     centred = stack.astype(float) - stack.mean()
     return bool((centred[:, 1:] * centred[:, :-1]).mean() > (centred**2).mean() / 2)

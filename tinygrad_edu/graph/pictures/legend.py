@@ -1,4 +1,4 @@
-"""What the colours and captions of a picture mean, of those that it has."""
+"""The legend of a picture: what its colours and captions mean."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def number_entries(sheet: Sheet) -> str:
 
 
 def map_entries(sheet: Sheet) -> str:
-    """The scale of the heat maps, if there are any, and what else arrays have."""
+    """The scale of the heat maps, if there are any, and what a thick edge means."""
     notes = ""
     if sheet.thumbnails:
         notes += legend_entry("heat map: −max", sheet) + sheet.reserve(scale_thumbnail())
@@ -84,7 +84,7 @@ def legend_entry(words: str, sheet: Sheet) -> str:
 
 
 def centre_line(line: str, longest: float) -> str:
-    """A line between empty cells: Graphviz would else stretch the gaps of a shorter one."""
+    """Put a line between empty cells, or Graphviz would stretch the gaps of a short one."""
     margin = f'<TD WIDTH="{max(round((longest - line_length(line)) / 2) - 8, 0)}"></TD>'
     return bare_table(tr(margin, line, margin), 2, 2)
 

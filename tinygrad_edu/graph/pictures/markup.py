@@ -41,5 +41,5 @@ def font_markup(words: str, points: int, colour: str, bold: bool = False) -> str
 
 
 def escape_label(words: str) -> str:
-    """Text within a label: Graphviz expands what follows a backslash, so it is doubled."""
+    """Escape text for a label: Graphviz reads a backslash as an escape, so it is doubled."""
     return html.escape(words).replace("\\", "\\\\")

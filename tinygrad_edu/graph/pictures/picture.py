@@ -16,8 +16,8 @@ from tinygrad_edu.graph.pictures.themes import THEMES
 from tinygrad_edu.graph.read import Graph, read, values_behind
 from tinygrad_edu.graph.scalars import open_arrays
 
-MOST_NODES = 400  # with more, nothing can be made out
-NODES_TO_FOLD, BOXES_AIMED_AT = 60, 30  # with more nodes, Modules are folded: to so many boxes
+MOST_NODES = 400  # more could not be read in a picture
+NODES_TO_FOLD, BOXES_AIMED_AT = 60, 30  # above 60 nodes Modules are folded, to 30 boxes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,7 +35,7 @@ class Picture:
         return render.finished_svg(self.source, self.graph, self.thumbnails)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write .svg, .png, .dot or .pdf, as the path ends. A PDF needs Graphviz's own dot."""
+        """Write a file: its suffix is .svg, .png, .dot or .pdf. A PDF needs Graphviz's own dot."""
         from tinygrad_edu.graph.pictures import render
 
         formats: dict[str, Callable[[], bytes]] = {
@@ -110,7 +110,7 @@ def make_picture(
     gradients: bool = True,
     note: str = "",
 ) -> Picture:
-    """The picture of a graph as it is; the note stands below it."""
+    """Draw a graph without folding it; the note stands below it."""
     from tinygrad_edu.graph.pictures.dot import dot_source
     from tinygrad_edu.graph.pictures.sheet import Sheet
 
@@ -120,7 +120,7 @@ def make_picture(
 
 
 def fold_if_large(graph: Graph, depth: int | None) -> tuple[Graph, str]:
-    """The graph folded, if that is asked for or needed, and a note that says so."""
+    """Fold a graph if that is asked for or needed; also return a note that says so."""
     if depth is None and (len(graph.nodes) <= NODES_TO_FOLD or not graph.modules):
         return graph, ""
     distinct = collapse_repeats(graph)

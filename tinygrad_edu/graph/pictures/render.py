@@ -74,7 +74,7 @@ def packaged_program() -> str | None:
 
 
 def lay_out(source: str, kind: str) -> bytes:
-    """The source laid out, as svg or pdf."""
+    """Lay the source out as svg or pdf."""
     program = find_renderer(kind)
     try:
         done = subprocess.run(
@@ -90,7 +90,7 @@ def lay_out(source: str, kind: str) -> bytes:
 
 
 def to_pdf(source: str, thumbnails: Sequence[Thumbnail]) -> bytes:
-    """The source laid out as a PDF: here dot itself reads the thumbnails, from files."""
+    """Lay the source out as a PDF: here dot itself reads the thumbnails, from files."""
     with TemporaryDirectory() as folder:
 
         def image(cell: re.Match[str]) -> str:
@@ -102,7 +102,7 @@ def to_pdf(source: str, thumbnails: Sequence[Thumbnail]) -> bytes:
 
 
 def svg_to_png(svg: str) -> bytes:
-    """An SVG as a PNG: two pixels for a point, fewer if it is huge, texts in a package's font."""
+    """Make a PNG of an SVG: two pixels a point, fewer if it is huge, texts in a package's font."""
     try:
         import fontpkg_arimo
         import resvg_py
@@ -125,7 +125,7 @@ def svg_to_png(svg: str) -> bytes:
 
 
 def finished_svg(source: str, graph: Graph, thumbnails: Sequence[Thumbnail] = ()) -> str:
-    """The source laid out as SVG, with thumbnails, true minus signs and a screen reader's words."""
+    """Lay the source out as SVG, with thumbnails, true minus signs and words for screen readers."""
     ET.register_namespace("", SVG)
     ET.register_namespace("xlink", XLINK)
     root = ET.fromstring(lay_out(source, "svg"))
@@ -232,7 +232,7 @@ def picture_summary(graph: Graph) -> str:
 
 
 def spoken_descriptions(graph: Graph) -> dict[str, str]:
-    """What a screen reader says, and a browser shows under the pointer, by node and by edge."""
+    """What a screen reader says, and a browser shows under the pointer, by id."""
     names, words = {node.id: name_text(node.name) for node in graph.nodes}, {}
     for node, equation in zip(graph.nodes, equations(graph).values(), strict=True):
         parts = [equation, node.role]

@@ -67,9 +67,9 @@ class Sheet:
 
     @cached_property
     def sparkling(self) -> list[Node]:
-        """What has a sparkline: folded Modules that repeat.
+        """The nodes that have a sparkline: folded Modules that repeat.
 
-        Of a frame that repeats, and has no such Module in it, the last value has it.
+        In a frame that repeats, and has no folded Module in it, the last value has the sparkline.
         """
         repeated = [self.clusters[module.id] for module in self.graph.modules if module.times > 1]
         last = [inside[-1] for inside in repeated if not any(node.members for node in inside)]
@@ -85,9 +85,9 @@ class Sheet:
 
     @cached_property
     def pixels(self) -> frozenset[int]:
-        """How many pixels the images have that went in flattened.
+        """The numbers of pixels of the images that went in flattened.
 
-        A matrix of so many rows or columns is shown as images too.
+        A matrix with as many rows or columns, such as a layer's weights, is shown as images too.
         """
         leaves = [
             node.value
@@ -98,9 +98,9 @@ class Sheet:
 
     @cached_property
     def spine(self) -> dict[str, Edge]:
-        """Of each computed value the edge from what was computed last; of leaves, the first.
+        """For each computed value, the edge from its youngest input; from leaves alone, the first.
 
-        Together they make the spine.
+        Together these edges make the spine.
         """
         at = {node.id: number for number, node in enumerate(self.graph.nodes)}
 
@@ -112,7 +112,7 @@ class Sheet:
 
     @cached_property
     def beside(self) -> dict[str, list[str]]:
-        """What stands beside each operation, not above it: at most two leaves that only it uses."""
+        """The leaves that stand beside each operation: at most two, which only it uses."""
         if not self.arrays:
             return {}
         uses = Counter(edge.source for edge in self.graph.edges)
@@ -138,18 +138,18 @@ class Sheet:
         return {module: nodes for module, nodes in inside.items() if len(nodes) > 1}
 
     def cluster(self, thing: Node | ModuleCall) -> str | None:
-        """The innermost Module with a frame of its own that a value or a Module is in."""
+        """The innermost Module that has a frame and contains this value or Module."""
         around = enclosing(thing.module if isinstance(thing, Node) else thing.parent, self.modules)
         return next((module for module in around if module in self.clusters), None)
 
     def expression(self, node: Node) -> str:
-        """The right side of a computed value's equation, in the names that it has in its frame."""
+        """The right side of a computed value's equation, with names as its frame shortens them."""
         edges = self.inputs[node.id]
         names = {edge.argument: self.name(self.nodes[edge.source], node) for edge in edges}
         return expression(node, names)
 
     def name(self, thing: Node | ModuleCall, reader: Node | None = None) -> str:
-        """The name without what the frame around it, or around a reader, says: weight, mlp.0."""
+        """A name without the path of the frame around it, or around `reader`: weight, mlp.0."""
         name = thing.name if isinstance(thing, Node) else thing.path
         around = self.cluster(reader or thing)
         if around is None:
@@ -159,7 +159,7 @@ class Sheet:
         return name_text(f"{path.rpartition('.')[2]}.{short}" if short[:1].isdecimal() else short)
 
     def reserve(self, thumbnail: Thumbnail) -> str:
-        """A cell of a thumbnail's size, in a colour by which render.py finds it."""
+        """Reserve a cell of a thumbnail's size, in a colour by which render.py finds it."""
         self.thumbnails.append(thumbnail)
         return swatch(
             thumbnail.width, thumbnail.height, RESERVED_CELLS.format(len(self.thumbnails) - 1)

@@ -29,7 +29,7 @@ from tinygrad_edu.graph.read import Edge, Graph, Node
 
 NAMESPACE = f"{{{render.SVG}}}"
 PADDING = 5.0  # points between a number and the right side of its box
-OUTSET = 3.5  # and between a box and the line around it that says it is being looked at
+OUTSET = 3.5  # and between a box and the line around it while its step is shown
 
 
 def stepper_svg(graph: Graph) -> str:
@@ -58,7 +58,7 @@ def stepper_svg(graph: Graph) -> str:
 
 
 def stepper_dot(sheet: Sheet) -> str:
-    """Its DOT source: numbers flow to the right, arrays down."""
+    """The DOT source of the picture: numbers flow to the right, arrays down."""
     look = {
         "rankdir": "TB" if sheet.arrays else "LR",
         "bgcolor": "transparent",
@@ -74,7 +74,7 @@ def stepper_dot(sheet: Sheet) -> str:
 
 
 def stepper_look(node: Node, sheet: Sheet) -> dict[str, str]:
-    """A header above the two numbers that the page shows when they are there."""
+    """The DOT label of a node: a header, a value and a gradient, which the page shows in time."""
     theme = sheet.theme
     equation = f" = {sheet.expression(node)}" if node.kind else ""
     beside = node.role if node.role != "operation" else ""
@@ -95,12 +95,12 @@ def stepper_look(node: Node, sheet: Sheet) -> dict[str, str]:
 
 
 def value_or_scale(x: Array) -> str:
-    """A number with 4 digits; an array by the scale of its heat map."""
+    """Write a number with 4 digits, an array as the scale of its heat map."""
     return scale_text(x) if x.ndim else range_text(x)
 
 
 def connect_boxes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
-    """Add an edge; of what stands beside an operation, the second comes from the right."""
+    """Add an edge. Of two leaves beside an operation, the second stands at its right."""
     source, target = sheet.nodes[edge.source], sheet.nodes[edge.target]
     look = {"id": edge.id, "penwidth": edge_width(source), "fontcolor": sheet.theme.muted}
     beside = sheet.beside.get(target.id, [])
@@ -116,7 +116,7 @@ def connect_boxes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
 
 
 def stepper_caption(edge: Edge, sheet: Sheet) -> str:
-    """Between numbers × local and = contribution, one below the other."""
+    """The caption of an edge: between numbers × local, and = contribution below it."""
     if edge.local is None or edge.contribution is None:
         return edge_caption(edge, sheet)
     return f" × {number_text(edge.local)} \n = {range_text(edge.contribution)} "

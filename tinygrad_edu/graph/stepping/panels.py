@@ -62,7 +62,7 @@ from tinygrad_edu.graph.text.typeset import DERIVATIVE
 
 TILE_ZOOM = 1.15  # CSS pixels for a point of a thumbnail
 MOST_INPUTS = 4  # of which a panel shows heat maps
-SHORT_GRAPH = 12  # nodes of one that is written out as one expression
+SHORT_GRAPH = 12  # nodes at most, of a graph that is written as one expression
 COMMA = '<mo>,</mo><mspace width="0.6em"></mspace>'
 START = (
     "Forward: each value is computed from its inputs. Backward: the gradient of the output is sent "
@@ -73,7 +73,7 @@ PanelStep = tuple[StepData, str]  # the page's data, and the panel
 
 @dataclass(frozen=True, eq=False)
 class Panels:
-    """All steps of a graph. Heat maps that are alike are kept once, by their pixels."""
+    """All steps of a graph. Equal heat maps are kept once, by their PNG."""
 
     graph: Graph
     images: dict[bytes, str] = field(default_factory=dict)  # the name of each PNG
@@ -91,7 +91,7 @@ class Panels:
         return equations(self.graph)
 
     def all(self) -> list[PanelStep]:
-        """Before the first; forward; the gradient that backward begins with; backward."""
+        """All steps: the start, the forward pass, the output's own gradient, the backward pass."""
         walk, output = steps(self.graph), self.graph.output
         start = step_article("start", "Before the first step", paragraph(START))
         found = [(step_data("start", START), start)]
@@ -101,7 +101,7 @@ class Panels:
         return found + [self.backward(step) for step in walk if isinstance(step, Backward)]
 
     def heading(self) -> str:
-        """What is computed; in a small graph a value that is used once stands where it is used."""
+        """What is computed; in a small graph, a value used once is written where it is used."""
         if len(self.graph.nodes) > SHORT_GRAPH:
             return f"<math>{self.equation(self.graph.output)}</math>"
         uses = Counter(edge.source for edge in self.graph.edges)
@@ -116,7 +116,7 @@ class Panels:
     # Forward
 
     def forward(self, step: Forward) -> PanelStep:
-        """A value is given or computed."""
+        """The step at which a value is given or computed."""
         node, inputs = step.node, step.inputs
         title = f"{name_text(node.name)} is {'computed' if node.kind else 'given'}"
         arrays = node.shape or any(x.shape for x in inputs)
@@ -133,7 +133,7 @@ class Panels:
         return found, step_article("forward", title, body)
 
     def forward_numbers(self, step: Forward) -> tuple[str, str]:
-        """s = a + b, and the same with numbers in place of the names; and it in words."""
+        """Write s = a + b, the same with numbers in place of names, and both in words."""
         node, value = step.node, range_text(step.node.value)
         if not node.kind:
             return ruled_box(formula_line(f"{name_text(node.name)} = {value}")), value
@@ -150,7 +150,7 @@ class Panels:
         return body, f"{self.equations[node.id]} {numbers}"
 
     def forward_arrays(self, step: Forward) -> tuple[str, str]:
-        """Heat maps of the inputs and of the result; and the shapes in words."""
+        """Show heat maps of the inputs and of the result, and write the shapes in words."""
         node, inputs = step.node, list(dict.fromkeys(step.inputs))
         if not node.kind:
             return tile_row([self.tile(node.role, self.symbol(node), node)]), shape_text(node.shape)
@@ -167,7 +167,7 @@ class Panels:
     # Backward
 
     def seed(self, node: Node, gradient: Array) -> PanelStep:
-        """The gradient of the output with respect to itself."""
+        """The step at which the output gets its gradient with respect to itself."""
         title = f"Backward begins at {name_text(node.name)}"
         why = "A change of the output changes the output as much."
         if node.shape:
@@ -183,7 +183,7 @@ class Panels:
         return found, step_article("backward", title, body)
 
     def backward(self, step: Backward) -> PanelStep:
-        """upstream × local = contribution, which is added to what was there."""
+        """The step at which an edge passes upstream × local = contribution to its source."""
         source, target = name_text(step.source.name), name_text(step.target.name)
         title = f"{target} passes its gradient to {source}"
         reason = why_summed(step)
@@ -208,7 +208,7 @@ class Panels:
         return found, step_article("backward", title, body, origin_note(step) + listed)
 
     def rule(self, step: Backward) -> str:
-        """∂L/∂s += ∂L/∂t · ∂t/∂s = ∂L/∂t · (1 − t²), as far as there is a formula."""
+        """Write ∂L/∂s += ∂L/∂t · ∂t/∂s = ∂L/∂t · (1 − t²), as far as there is a formula."""
         passed = self.passed(step)
         chain = f"{self.slope(step.target)}<mo>·</mo>{self.partial(step)}"
         right = [chain] if passed is None or self.local(step) is not None else []
@@ -219,9 +219,9 @@ class Panels:
         return ruled_box(math_block(f"{self.slope(step.source)}<mo>{plus}</mo>{sides}"))
 
     def product(self, step: Backward) -> str:
-        """upstream × local = contribution, as numbers or as heat maps.
+        """Show upstream × local = contribution, as numbers or as heat maps.
 
-        Of a product of matrices there is no local derivative: the other factor stands there.
+        A product of matrices has no local derivative: the other factor is shown in its place.
         """
         upstream = self.tile("upstream", self.slope(step.target), step.target, step.upstream)
         result = self.tile("contribution", "", step.source, step.contribution)
@@ -234,7 +234,7 @@ class Panels:
         return tile_row([upstream, sign_and_tile("×", factor), sign_and_tile("=", result)])
 
     def addition(self, step: Backward) -> str:
-        """What the source had received before, and has now."""
+        """Show what the source had received before, and what it has now."""
         if step.before is None:
             return ""
         title = "<b>Added to what was there:</b>"
@@ -249,7 +249,7 @@ class Panels:
         )
 
     def local(self, step: Backward) -> Array | None:
-        """The local derivative of each element, one number if all are the same; else None."""
+        """The local derivative of each element, or one number if all are equal; None if unknown."""
         if step.edge.local is not None:
             return np.asarray(step.edge.local)
         found = derivative_formula(self.graph, step.edge, self.symbols)
@@ -273,7 +273,7 @@ class Panels:
     def ways(self, step: Backward) -> tuple[str, list[str]]:
         """The paths to a leaf, once its gradient is complete, as a table and as their edges.
 
-        Of a graph of numbers.
+        A graph with arrays has no such table.
         """
         arrays = any(node.shape for node in self.graph.nodes)
         if arrays or step.source.kind or not step.complete:
@@ -286,7 +286,7 @@ class Panels:
     # Formulas and pictures
 
     def equation(self, node: Node, symbols: dict[str, Formula] | None = None) -> str:
-        """s = a + b"""
+        """The equation of a value as MathML: s = a + b."""
         right = right_side(self.graph, node, symbols or self.symbols)
         return f"{self.symbol(node)}<mo>=</mo>{right.mathml}"
 
@@ -294,11 +294,11 @@ class Panels:
         return self.symbols[node.id].mathml
 
     def slope(self, node: Node) -> str:
-        """∂L/∂s"""
+        """The derivative ∂L/∂s as MathML, where L is the output."""
         return upstream_formula(self.graph, node).mathml
 
     def partial(self, step: Backward) -> str:
-        """∂t/∂s"""
+        """The derivative ∂t/∂s of a step as MathML."""
         ends = self.symbols[step.target.id], self.symbols[step.source.id]
         return Formula(DERIVATIVE, ends, step.contribution).mathml
 
@@ -339,7 +339,7 @@ def origin_note(step: Backward) -> str:
 
 
 def names_in_formula(f: Formula) -> Iterator[Formula]:
-    """The names in a formula, but for those of derivatives."""
+    """Yield the names in a formula, but for those in derivatives."""
     if f.kind == "name":
         yield f
     parts: Sequence[object] = () if f.kind == DERIVATIVE else f.parts

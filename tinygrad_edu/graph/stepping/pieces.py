@@ -19,7 +19,7 @@ COMMENT = re.compile("(?<=  )# .*")  # after code
 
 
 def step_article(phase: str, title: str, body: str, aside: str = "") -> str:
-    """What is shown at one step: hidden, until the page comes to it."""
+    """The panel of one step, which is hidden until the page comes to it."""
     chip = "" if phase == "start" else f'<p class="phase">{phase}</p>'
     beside = f"<aside>{aside}</aside>" if aside else ""
     section = f"<section>{chip}<h2>{escape(title)}</h2>{body}</section>"
@@ -86,7 +86,7 @@ def image_place(key: str, width: float, height: float, words: str) -> str:
 
 
 def page_json(content: Any) -> str:
-    """JSON that can stand in a page, whatever is in its texts."""
+    """Write JSON that can stand in a page, whatever is in its texts."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     dangerous = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
     return text.translate(dangerous)

@@ -75,7 +75,7 @@ def stepper(output: Tensor) -> Stepper:
     """Make a page that goes through both passes: forward value by value, backward edge by edge.
 
     Each step shows upstream × local = contribution, and the line of source that computed it. Names
-    are read off the caller's variables; no `grad` is touched. More than 40 values go by Modules.
+    are read off the caller's variables; no `grad` is touched. Above 40 values, Modules are folded.
 
     >>> x = Tensor(3.0, requires_grad=True)
     >>> stepper(x * x + x)  # a notebook shows the page; .save("steps.html") keeps it
@@ -87,7 +87,7 @@ def stepper(output: Tensor) -> Stepper:
 
 
 def fold_to_fit(graph: Graph) -> Graph:
-    """The graph, folded as little as leaves at most 40 nodes."""
+    """Fold a graph no more than it takes to leave at most 40 nodes."""
     if len(graph.nodes) <= MOST_STEPPED:
         return graph
     for depth in range(deepest_level(graph), 0, -1):
@@ -102,7 +102,7 @@ def fold_to_fit(graph: Graph) -> Graph:
 
 
 def page_html(graph: Graph) -> str:
-    """The template, filled in one pass: places in what is put in are not filled."""
+    """Fill the template in one pass: what is put in is not searched for places to fill."""
     from tinygrad_edu.graph.stepping.layout import stepper_svg
     from tinygrad_edu.graph.stepping.panels import Panels
     from tinygrad_edu.graph.stepping.pieces import page_json
@@ -150,7 +150,7 @@ def image_uris(images: Mapping[bytes, str]) -> dict[str, str]:
 
 
 def theme_css() -> str:
-    """The themes as CSS variables: a page is dark where the reader's system is."""
+    """Write the themes as CSS variables: a page is dark where the reader's system is."""
     from tinygrad_edu.graph.stepping.layout import css_variables
 
     light, dark = (

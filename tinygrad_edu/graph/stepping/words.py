@@ -1,4 +1,4 @@
-"""What the stepper says of a step in words, and what its page knows of it as data."""
+"""The stepper's steps in words, and as data for its page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def step_data(
     near: Iterable[str] = (),
     edges: Iterable[str] = (),
 ) -> StepData:
-    """What the page knows of a step: itself in words, its node, those near it, their edges."""
+    """A step as data for the page: its text, its node, the nodes near it, the edges between."""
     return {
         "phase": phase,
         "text": true_minus(text),
@@ -34,7 +34,7 @@ def step_data(
 
 
 def number_json(x: Array) -> Any:
-    """An array as JSON has it: a number as it is; of more the shape, the least and the greatest."""
+    """Make an array fit for JSON: a number as it is, else the shape, the least and the greatest."""
     if not x.ndim:
         return float(x) if isfinite(x) else str(x)
     found: StepData = {"shape": [*x.shape]}
@@ -45,7 +45,7 @@ def number_json(x: Array) -> Any:
 
 
 def step_words(step: Backward) -> str:
-    """0.3122 × 0.6347 = 0.1981, added to what was there: 0.2698 + 0.1981 = 0.4680"""
+    """Write 0.3122 × 0.6347 = 0.1981, added to what was there: 0.2698 + 0.1981 = 0.4680."""
     if step.edge.local is None:
         return f"{shape_text(step.upstream.shape)} → {shape_text(step.contribution.shape)}"
     local = bracket_negative(np.asarray(step.edge.local))
@@ -54,19 +54,19 @@ def step_words(step: Backward) -> str:
 
 
 def sum_words(step: Backward) -> str:
-    """0.2698 + 0.1981 = 0.4680"""
+    """Write the sum that a source holds after a step: 0.2698 + 0.1981 = 0.4680."""
     assert step.before is not None  # nothing is added to nothing
     contribution = bracket_negative(step.contribution)
     return f"{range_text(step.before)} + {contribution} = {range_text(step.after)}"
 
 
 def bracket_negative(x: Array) -> str:
-    """A number, in parentheses if it is negative."""
+    """Write a number, in parentheses if it is negative."""
     return f"({range_text(x)})" if x < 0 else range_text(x)
 
 
 def why_summed(step: Backward) -> str:
-    """Why axes of a contribution were summed: the value had been repeated along them."""
+    """Say why axes of a contribution were summed: the value had been repeated along them."""
     before, shape = step.edge.before, step.source.shape
     axes = repeated_axes(before, shape) if before else []
     if not before or not axes:

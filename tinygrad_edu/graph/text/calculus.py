@@ -1,8 +1,8 @@
 """What a graph computes, and what its edges pass back, as formulas.
 
 No derivative is written down here a second time. The engine's own partial, the one that ran, is
-called once more, with formulas in place of arrays: what it returns is the formula. An operation of
-your own has one in the same way.
+called once more, with formulas in place of arrays: what it returns is the formula. So an operation
+of your own has a formula too.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def operand_formulas(graph: Graph, node: Node, symbols: Symbols) -> dict[int, Fo
 
 
 def constant_formula(x: Any) -> Formula:
-    """An argument without an edge."""
+    """An argument without an edge, as a formula."""
     is_number = np.ndim(x) == 0 and np.asarray(x).dtype.kind in "iuf"
     return to_formula(x) if is_number else text_formula(setting_text(x))
 
@@ -85,7 +85,7 @@ def text_formula(words: str) -> Formula:
 
 
 def derivative_formula(graph: Graph, edge: Edge, symbols: Symbols | None = None) -> Formula | None:
-    """∂target/∂source along an edge, of numbers, or of arrays element by element.
+    """Write ∂target/∂source along an edge; of arrays, for each element.
 
     None if the partial has no formula.
 
@@ -101,7 +101,7 @@ def derivative_formula(graph: Graph, edge: Edge, symbols: Symbols | None = None)
     if passed is None:
         return None
     if passed.kind == SUMMED and edge.before is not None:
-        passed = passed.parts[0]  # it was broadcast
+        passed = passed.parts[0]  # without the sum that undoes broadcasting
     if not (is_factor(g, passed) or is_the_number(passed, 0)):
         return None
     one = Formula("number", (1.0,), np.ones(target.shape, target.dtype))
@@ -111,9 +111,9 @@ def derivative_formula(graph: Graph, edge: Edge, symbols: Symbols | None = None)
 def contribution_formula(
     graph: Graph, edge: Edge, g: Formula, symbols: Symbols | None = None
 ) -> Formula | None:
-    """What an edge passes back of g: g · (1 − t²), or for Z = X Y the product of g and Yᵀ.
+    """Write what an edge passes back when g arrives: g · (1 − t²); for Z = X Y, g Yᵀ.
 
-    None if the partial has no formula, or none that comes to what the engine computed.
+    None if the partial has no formula, or if its value is not what the engine computed.
     """
     passed = apply_partial(graph, edge, g, symbols or name_formulas(graph))
     if passed is None or edge.contribution is None:
@@ -133,7 +133,7 @@ def comes_to(found: Array, contribution: Array) -> bool:
 
 
 def upstream_formula(graph: Graph, node: Node) -> Formula:
-    """∂C/∂node, C being the output, or the sum of its elements if they are many."""
+    """The derivative ∂C/∂node, where C is the output, or the sum of its elements."""
     symbols = name_formulas(graph)
     output = symbols[graph.output.id]
     cost = output.sum() if output.ndim else output
@@ -142,7 +142,7 @@ def upstream_formula(graph: Graph, node: Node) -> Formula:
 
 
 def apply_partial(graph: Graph, edge: Edge, g: Formula, symbols: Symbols) -> Formula | None:
-    """What the partial of an edge makes of formulas, g arriving; None if it takes none."""
+    """Call the partial of an edge on formulas, with g arriving; None if it takes no formulas."""
     if edge.partial is None:
         return None
     target = node_by_id(graph, edge.target)
@@ -153,7 +153,7 @@ def apply_partial(graph: Graph, edge: Edge, g: Formula, symbols: Symbols) -> For
             found = edge.partial(g, symbols[target.id], *arguments, **dict(target.options))
             passed = to_formula(found)
     except Exception:
-        # it may do anything with its arguments, and not all of it can be done with formulas
+        # a partial may do what cannot be done with formulas
         return None
     return passed if has_notation(passed) else None
 

@@ -99,12 +99,12 @@ def local_text(step: Backward) -> str | None:
 
 
 def summed_text(step: Backward) -> str:
-    """Of what was broadcast, the shape before its contribution was summed."""
+    """Write the shape before axes were summed, if the source had been broadcast."""
     return "" if step.edge.before is None else f"{shape_text(step.edge.before)} summed to "
 
 
 def total_text(step: Backward) -> str:
-    """0.270 + 0.198 = 0.468 where something was there before; of arrays, what has come together."""
+    """Write 0.270 + 0.198 = 0.468, or the total alone if it is the first or an array."""
     total = value_text(step.after)
     if step.before is None or step.after.shape:
         return total
@@ -112,7 +112,7 @@ def total_text(step: Backward) -> str:
 
 
 def value_text(x: Array) -> str:
-    """A number, or shape and range."""
+    """Write a number itself, an array as its shape and range."""
     return f"{shape_text(x.shape)} {range_text(x)}" if x.shape else range_text(x)
 
 
@@ -120,7 +120,7 @@ def value_text(x: Array) -> str:
 
 
 def sentence(step: Forward | Backward, written: Mapping[str, str]) -> str:
-    """A step in words."""
+    """Say a step in words."""
     if isinstance(step, Forward):
         given = "" if step.inputs else "given: "
         return f"{written[step.node.id]} is {given}{spoken_value(step.node.value)}."

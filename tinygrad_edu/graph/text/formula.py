@@ -51,7 +51,7 @@ class Formula(NDArrayOperatorsMixin):
 
     @property
     def mathml(self) -> str:
-        """To stand within <math>."""
+        """MathML that stands within <math>."""
         return write_formula(self, MATHML)
 
     @property
@@ -125,13 +125,13 @@ def operation_template(operation: Operation, count: int) -> str:
 
 
 def textbook_symbol(operation: Operation) -> str:
-    """How textbooks write it; "" if as a call."""
+    """How textbooks write an operation; "" if they write it as a call."""
     facts = operation.facts
     return str(facts.get("notation") or facts.get("symbol") or "")
 
 
 def call_template(name: str, count: int) -> str:
-    """f({}, {})"""
+    """Write a call with a blank for each argument: f({}, {})."""
     return f"{name}({', '.join(['{}'] * count)})"
 
 
@@ -142,7 +142,7 @@ TRUTHS: dict[np.ufunc, str] = {
     np.less: "[{} < {}]",
     np.less_equal: "[{} ≤ {}]",
     np.not_equal: "[{} ≠ {}]",
-}  # no operations, for they have no derivative; in Iverson's brackets, 1 where true, else 0
+}  # not operations: they have no derivative. Iverson's brackets are 1 where true, else 0
 
 
 def ufunc_template(ufunc: np.ufunc, count: int) -> str:
@@ -171,14 +171,14 @@ def with_value(f: Formula, value: Any) -> Formula:
 
 
 def truth_formula(value: Array) -> Formula:
-    """1 or 0: which case it is, of those that a partial tells apart."""
+    """Write a comparison as 1 or 0; TypeError if it is true for some elements only."""
     if value.any() != value.all():
         raise TypeError("some elements are one case, some the other")
     return Formula("number", (float(value.all()),), value)
 
 
 def where_formula(condition: Any, x: Any, y: Any) -> Formula:
-    """np.where: the case that the numbers take."""
+    """Stand in for np.where: x if the condition holds for all elements, y if for none."""
     chosen = condition.value if isinstance(condition, Formula) else np.asarray(condition)
     if chosen.any() != chosen.all():
         raise TypeError("some elements take one case, some the other")
@@ -198,7 +198,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
 
 
 def simplify(f: Formula) -> Formula:
-    """The same without factors of 1, and with signs in front; numbers are worked out."""
+    """Write a formula without factors of 1 and with signs in front; work numbers out."""
     numbers = all(part.kind == "number" for part in f.parts)
     if numbers and f.value.dtype.kind == "f" and f.value.size:
         return Formula("number", (float(f.value.flat[0]),), f.value)  # all elements are the same
@@ -275,7 +275,7 @@ def count_signs(f: Formula) -> int:
 
 
 def is_factor(g: Formula, f: Formula) -> bool:
-    """Whether f is g times something, or by something, in which g is not."""
+    """Whether f is ±g, perhaps multiplied or divided by something that does not contain g."""
     if f.kind == NEGATIVE:
         return is_factor(g, f.parts[0])
     if f.kind == DIVIDED:

@@ -60,9 +60,9 @@ class Formulas:
 def latex(output: Tensor) -> Formulas:
     """Write the equations that a Tensor was computed by, and the chain rule for its parameters.
 
-    Of numbers, a parameter has a product for each way to it; of arrays, or with many ways, every
-    value has what it receives. w1 is written w₁, alpha α. Names are read off the caller's
-    variables; what has none is z₁, z₂ … or stands where it is used.
+    A parameter gets one product for each path to it. With arrays, or many paths, each value gets
+    an equation for what it receives. w1 is written w₁, alpha α. Names are read off the caller's
+    variables; a value without a name is z₁, z₂ … or stands where it is used.
 
     >>> w, a = Tensor(3.0, requires_grad=True), Tensor(2.0)
     >>> print(latex(w * a).latex.splitlines()[2])
@@ -121,7 +121,7 @@ def unnamed_values(graph: Graph, output: Tensor, variables: Mapping[str, object]
 
 
 class Equations:
-    """The equations of a graph, a row each.
+    """The equations of a graph, one in a row.
 
     Arithmetic that has no name, and is used once, stands where it is used: z = w a + b.
     """
@@ -146,7 +146,7 @@ class Equations:
         return self.symbols[node].kind != "name"
 
     def forward(self) -> Iterator[Row]:
-        """The equation of every value that was computed; an output that was not is given."""
+        """Yield the equation of every computed value, and of the output even if it was given."""
         for node in self.graph.nodes:
             if not self.is_inlined(node.id) and (node.kind or node is self.graph.output):
                 yield self.symbols[node.id], [right_side(self.graph, node, self.symbols)]
@@ -154,7 +154,7 @@ class Equations:
     def backward(self) -> Iterator[Row]:
         """The chain rule: products for each parameter if few and short, else a step for each value.
 
-        Arrays have steps.
+        A graph with arrays always has steps.
         """
         parameters = [
             node
@@ -174,7 +174,7 @@ class Equations:
     # One step for each value
 
     def steps(self) -> Iterator[Row]:
-        """What each value receives from those that used it, added up; the youngest first."""
+        """Yield what each value receives from those that used it, added up; the youngest first."""
         arriving: dict[str, Formula] = {}
         for node in reversed(self.graph.nodes):
             if node.gradient is None:
@@ -190,7 +190,7 @@ class Equations:
                 yield self.slopes[node.id], [total]
 
     def step(self, edge: Edge, arriving: Mapping[str, Formula]) -> Formula:
-        """What an edge passes back: ∂C/∂a · (1 − a²), or ∂C/∂a · ∂a/∂z if it has no formula."""
+        """Write what an edge passes back: ∂C/∂a · (1 − a²), or ∂C/∂a · ∂a/∂z without a formula."""
         passed = self.passed(edge, arriving)
         if passed is not None:
             return passed
@@ -205,7 +205,7 @@ class Equations:
     # Products
 
     def products(self, node: Node) -> list[Formula] | None:
-        """∂z/∂w · ∂a/∂z · ∂C/∂a, summed over the ways from w to C, then worked out.
+        """Write ∂z/∂w · ∂a/∂z · ∂C/∂a, summed over the ways from w to C, then worked out.
 
         None if the ways are many, or long.
         """
@@ -218,7 +218,7 @@ class Equations:
         if len(named) > MOST_WAYS:
             return None
         symbols, worked = self.factors(ways)
-        # ∂C/∂w, the other inputs held fixed, is written as the ∂C/∂w that is sought: worked out
+        # the direct ∂C/∂w would look like the ∂C/∂w that is sought: write it worked out
         direct = node.id, self.graph.output.id
         if len(named) > 1 and direct in symbols:
             symbols[direct] = worked[direct]
@@ -240,7 +240,7 @@ class Equations:
         return symbols, worked
 
     def stretches(self, way: Way) -> list[Way]:
-        """A way, cut at the values that are named."""
+        """Cut a way at the values that are named."""
         ends = [i for i, node in enumerate(way) if not self.is_inlined(node)]
         return [way[start : end + 1] for start, end in pairwise(ends)]
 
@@ -256,7 +256,7 @@ class Equations:
         return total_of(terms)
 
     def link(self, start: str, end: str) -> Formula | None:
-        """∂end/∂start, computed directly: x × x, which has two edges from x, has 2 x."""
+        """∂end/∂start over the edges between them: x × x, with two edges from x, has 2 x."""
         edges = [edge for edge in self.edges if (edge.source, edge.target) == (start, end)]
         found = [derivative_formula(self.graph, edge, self.symbols) for edge in edges]
         known = [f for f in found if f is not None]
@@ -264,7 +264,7 @@ class Equations:
 
 
 def is_arithmetic(node: Node) -> bool:
-    """Whether it is written with a sign that may stand within a longer expression."""
+    """Whether a value is written with a sign that may stand within a longer expression."""
     symbol = textbook_symbol(node.operation) if node.operation else ""
     return bool(symbol) and sign_of(symbol).inline
 
@@ -274,6 +274,6 @@ def product_of(factors: Sequence[Formula]) -> Formula:
 
 
 def total_of(terms: Sequence[Formula]) -> Formula:
-    """Their sum; of many the first and the last."""
+    """The sum of the terms; of more than six the first three, dots and the last."""
     shown = terms if len(terms) <= MOST_TERMS else [*terms[:3], DOTS_FORMULA, terms[-1]]
     return functools.reduce(operator.add, shown)

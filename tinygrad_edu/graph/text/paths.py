@@ -1,8 +1,8 @@
 """paths: a gradient as a sum over paths, each the product of its local derivatives.
 
-It is what backpropagation computes, without its economy: a value used twice in each of 60 steps has
-2⁶⁰ paths, which the engine adds up in 60 steps. So are they counted here; they are listed if they
-are few.
+Backpropagation computes the same sum with far less work: a value used twice in each of 60 steps has
+2⁶⁰ paths, which the engine adds up in 60 steps. Paths are counted here in the same way, and listed
+if they are few.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Paths:
 def paths(output: Tensor, leaf: Tensor) -> Paths:
     """Find every path from the output back to a value: the gradient is the sum of their products.
 
-    Values are numbers; names are read off the caller's variables. Raises ValueError for arrays.
+    Names are read off the caller's variables. Raises ValueError if an array is on a path.
 
     >>> x = Tensor(3.0, requires_grad=True)
     >>> paths(np.exp(x) * x, x)
@@ -127,7 +127,7 @@ def paths_to(graph: Graph, leaf: Node) -> Paths:
 
 
 def walk_paths(graph: Graph, leaf: str, ways: set[str]) -> Iterator[Path]:
-    """The paths themselves, through nodes that lead to the leaf; first arguments first."""
+    """Yield the paths, through nodes that depend on the leaf; first arguments first."""
     into = incoming(graph)
     pending: list[tuple[str, tuple[Edge, ...]]] = [(graph.output.id, ())]
     while pending:
@@ -145,7 +145,7 @@ def walk_paths(graph: Graph, leaf: str, ways: set[str]) -> Iterator[Path]:
 
 
 def array_on_edge(edge: Edge, graph: Graph) -> ValueError:
-    """The first node of the edge that is no number, in an error."""
+    """Make the error that names the edge's first node that is an array."""
     nodes = {node.id: node for node in graph.nodes}
     ends = (nodes[edge.source], nodes[edge.target])
     return array_refused(next(node for node in ends if node.shape))
@@ -160,7 +160,7 @@ def array_refused(node: Node) -> ValueError:
 
 
 def join_abridged(between: str, words: Sequence[str]) -> str:
-    """All words, or the first and the last."""
+    """Join all words, or of more than 12 the first and the last ones with … between."""
     if len(words) > LONGEST_LISTED:
         words = [*words[: LONGEST_LISTED // 2], "…", *words[1 - LONGEST_LISTED // 2 :]]
     return between.join(words)

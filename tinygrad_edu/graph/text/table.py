@@ -15,7 +15,7 @@ class TextTable(str):
 
 
 def table_lines(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
-    """Rows as lines, two spaces between the columns; those in `right` are flush right."""
+    """Write rows as lines, two spaces between columns; the columns in `right` are flush right."""
     rows = [[true_minus(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []

@@ -1,8 +1,7 @@
 """How formulas are set in LaTeX and in MathML: signs, words, names and numbers.
 
-A sign is found by how an operation says that it is written, "{} + {}" or "√{}", and not by the
-operation's name: what your own operation is written with is set as well as ours. A symbol that the
-table does not have is set as it stands.
+A sign is found by an operation's symbol, "{} + {}" or "√{}", not by its name: so your own
+operation is set as well as ours. A symbol that the table does not have is set as it stands.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 LEAF_KINDS = ("name", "number", "text")
 NEGATIVE, DIVIDED, MATRIX_PRODUCT, SUMMED = "−{}", "{} / {}", "{} @ {}", "∑ {}"
 SQUARE, TWO_TO_THE, TRANSPOSED, DERIVATIVE = "{}²", "2^{}", "{}ᵀ", "∂{} / ∂{}"
-SCALED, ELEMENTWISE_PRODUCT = "{} {}", "{} ⊙ {}"  # what a product becomes before numbers, of arrays
+SCALED, ELEMENTWISE_PRODUCT = "{} {}", "{} ⊙ {}"  # a product after a number, of arrays
 
 # What binds tighter has a higher level. A part below the level that its place needs stands in
 # parentheses; a place that shows where the part ends needs 0.
@@ -131,7 +130,7 @@ def call_sign(word: str, count: int) -> Sign:
 
 
 def literal_sign(symbol: str) -> Sign:
-    """The text of a symbol as it stands, its parts in parentheses unless they are calls or less."""
+    """Set a symbol's text as it stands; sums and products at its ends get parentheses."""
     texts = symbol.split("{}")
     needs = [0] * (len(texts) - 1)
     if not texts[0]:
@@ -150,7 +149,7 @@ def literal_sign(symbol: str) -> Sign:
 
 
 def literally(text: str) -> str:
-    """A text as str.format takes it: with its braces doubled."""
+    """Double the braces of a text, so that str.format leaves them."""
     return text.replace("{", "{{").replace("}", "}}")
 
 
@@ -159,7 +158,7 @@ def literally(text: str) -> str:
 
 @dataclass(frozen=True)
 class Language:
-    """What LaTeX and MathML write differently, beside signs."""
+    """What LaTeX and MathML write differently, apart from signs."""
 
     sign: Callable[[Sign], str]
     leaves: dict[str, Callable[..., str]]  # by the kind of leaf
@@ -167,7 +166,7 @@ class Language:
 
 
 def write_formula(f: Formula, language: Language) -> str:
-    """A formula as text of the language."""
+    """Write a formula in a language."""
     if f.kind in LEAF_KINDS:
         return language.leaves[f.kind](f.parts[0])
     sign = formula_sign(f)
@@ -179,7 +178,7 @@ def write_formula(f: Formula, language: Language) -> str:
 
 
 def formula_sign(f: Formula) -> Sign:
-    """The sign of a formula: a product after a number has none, one of two arrays is ⊙."""
+    """The sign of a formula: in 2 x there is none, between two arrays it is ⊙."""
     if f.kind != TIMES:
         return sign_of(f.kind)
     x, y = f.parts
@@ -196,7 +195,7 @@ def begins_with_a_number(f: Formula) -> bool:
 
 
 def binding_level(f: Formula) -> int:
-    """How tight a formula binds: it stands in parentheses where more is needed."""
+    """How tightly a formula binds: it gets parentheses where a place needs a higher level."""
     if f.kind == "number":
         if f.parts[0] < 0:
             return SIGN
@@ -258,7 +257,7 @@ ESCAPES |= {character: f"\\{character}" for character in "{}$&#%_"}
 
 
 def split_digits(name: str) -> tuple[str, str]:
-    """w1 and w_1 as w and 1; sigma as σ."""
+    """Split w1 and w_1 into w and 1; write sigma as σ."""
     found = re.fullmatch(r"(.*[^\d\W_])_?([0-9]+)", name_text(name))
     base, digits = found.groups() if found else (name_text(name), "")
     return GREEK_LETTERS.get(base, base), digits
@@ -286,7 +285,7 @@ def escape_latex(text: str) -> str:
 
 
 def number_in_words(x: float, power: str, infinity: str, nan: str) -> str:
-    """A number with 4 digits, 1e-9 as a product with a power of ten."""
+    """Write a number with 4 digits, 1e-9 as a product with a power of ten."""
     digits, _, exponent = setting_text(x).partition("e")
     digits = digits.replace("inf", infinity).replace("nan", nan)
     return digits + (power.format(exponent) if exponent else "")
