@@ -38,18 +38,18 @@ class Module:
         )
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        result = self.forward(*args, **options)
+        result, call = self.forward(*args, **options), (self, args, options)
         for x in args:
             if x is result or isinstance(x, CONTAINERS):
                 break
         else:
             if isinstance(result, Tensor) and not options:  # the usual case
                 if result.operation:
-                    result.notes += ((self, args, options),)
+                    result.notes += (call,)  # from which a picture knows its Modules
                 return result
         for z in tensors_in(result) - tensors_in((args, options)):  # what was not handed through
             if z.operation:
-                z.notes += ((self, args, options),)
+                z.notes += (call,)
         return result
 
     def members(self) -> Iterator[tuple[str, Module | Tensor]]:
