@@ -277,3 +277,7 @@ def test_the_remainder_has_the_slope_of_its_own_quotient():
 
 def test_jvp_of_a_constant_is_zero():
     assert jvp(np.argmax, (np.array([1.0, 2.0]),), (np.ones(2),))[1] == 0.0
+
+
+def test_an_option_may_have_any_name():
+    assert grad(lambda x, f=1.0, args=1.0: f * args * x)(1.0, f=2.0, args=3.0) == 6.0

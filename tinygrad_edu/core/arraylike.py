@@ -62,7 +62,7 @@ class ArrayLike:
     """What a Tensor has in common with an ndarray."""
 
     __slots__ = ()
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # by identity: `==` compares the elements
     data: Any  # an array, or one of NumPy's numbers
     name: str | None
     operation: Any

@@ -5,7 +5,8 @@
 `z` is the result, z = f(x, y), and `g` the gradient that has arrived, ∂L/∂z; a partial gives ∂L/∂x
 or ∂L/∂y. Broadcasting, dtypes and adding up are the engine's work: no partial thinks of them. Each
 partial is itself made of functions of this table, so it can be differentiated again: its arguments
-are arrays, or then Tensors. At kinks the values are PyTorch's.
+are arrays, or then Tensors. A partial with a name ends in _vjp, for vector-Jacobian product. At
+kinks the values are PyTorch's.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ derivative(np.divide,   lambda g, z, x, y: g / y,       # ∂(x/y)/∂x = 1/y
 for power, run in ((np.power, operator.pow), (np.float_power, np.float_power)):
     derivative(power, lambda g, z, x, y: g * y * x ** exponent_minus_one(x, y),  # ∂xʸ/∂x = y xʸ⁻¹
                       lambda g, z, x, y: g * z * np.log(np.where(x == 0, 1.0, x)),
-               domain=(POSITIVE, REAL), forward=run, symbol="{} ** {}")  # ∂xʸ/∂y = xʸ ln x, 0 at 0
+               domain=(POSITIVE, REAL), forward=run, symbol="{} ** {}")  # ∂xʸ/∂y = xʸ ln x, 0 at x = 0
 derivative(np.remainder, lambda g, z, x, y: g,                        # x mod y = x − y ⌊x/y⌋
                          lambda g, z, x, y: -g * np.floor_divide(x, y))
 derivative(np.fmod,      lambda g, z, x, y: g,                        # the same, rounded towards 0
@@ -377,7 +378,7 @@ derivative(
 
 
 def piecewise_constant(*functions: Callable[..., Any]) -> None:
-    """Register functions whose derivative is 0 wherever there is one: they return plain arrays."""
+    """Register functions whose derivative is 0 wherever there is one: results have no graph."""
 
     def on_arrays(function, *args, **options):
         options = {name: plain(x) for name, x in options.items()}

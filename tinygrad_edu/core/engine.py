@@ -8,7 +8,7 @@ An operation *is* a NumPy function. This file knows none of them: `x * y` looks 
 1. A `Tensor` is a number or array in the graph. The graph is made of Tensors and nothing else.
 2. An `Operation` runs a function on arrays and records the call; `derivative` registers partials.
 3. `chain_rule` is the whole of backpropagation: one walk, from the result back to the leaves.
-4. `unbroadcast` undoes broadcasting at the edge of the graph, so no partial has to think of it.
+4. `unbroadcast` undoes broadcasting on every edge of the graph: no partial has to think of it.
 
 What is simpler here than it could be:
 
@@ -36,7 +36,8 @@ from tinygrad_edu.core.arraylike import REGISTRY, Array, ArrayLike, as_array, re
 from tinygrad_edu.core.sparse import SparseGradient, add, dense
 from tinygrad_edu.core.switches import RECORDING, WATCHER
 
-# (g, z, x, y, …) ↦ ∂L/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived
+# (g, z, x, y, …) ↦ g · ∂z/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived: this call's
+# share of ∂L/∂x. L is the number that backward() starts from
 Partial = Callable[..., Any]
 Values = tuple[Any, ...]
 
@@ -165,7 +166,7 @@ class Operation:
                 met_tensor, wants_gradient = True, wants_gradient or x.requires_grad
                 x = x.data
             elif isinstance(x, list) and self.elementwise:
-                x = np.asarray(x)
+                x = np.asarray(x)  # which + would join; elsewhere a list may be a shape or an index
             arrays.append(x)
         if options:
             self.check(options)
@@ -207,9 +208,7 @@ class Operation:
     def options(self) -> frozenset[str]:
         """The parameters of the partials: a call may give no other option."""
         names = {name for f in self.every() for name in inspect.signature(f).parameters}
-        return frozenset(
-            names - {"out"}
-        )  # np.take has it, and its partial shows np.take's signature
+        return frozenset(names - {"out"})  # which np.take's partial shows, as np.take has it
 
     def check(self, options: dict[str, Any]) -> None:
         """Refuse an option that no partial knows, and a Tensor that is given by name."""
@@ -276,10 +275,10 @@ def chain_rule(
     create_graph: bool = False,
     passing: Callable[[Tensor, int, Any, Any], None] | None = None,
 ) -> Iterator[tuple[Tensor, Any]]:
-    """Yield (tensor, ∂L/∂tensor), each once, for root and all that it was computed from.
+    """Yield (tensor, ∂L/∂tensor), each once, for root and all inputs that require a gradient.
 
     The youngest Tensor comes first: all that it flowed into has been seen, so its gradient is
-    complete. Gradients are arrays; with `create_graph` they are recorded Tensors. `gradient` is
+    complete. Gradients are NumPy's; with `create_graph` they are recorded Tensors. `gradient` is
     ∂L/∂root; if it is left out, it is 1, and root must be one number. `passing(z, number, given,
     share)` is called for each edge: z's partial gave `given`, and the argument receives `share`,
     which has the argument's shape and dtype.
@@ -328,7 +327,7 @@ def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
         raise errors.gradient_does_not_fit(root, gradient)
     if create_graph:
         return as_tensor(gradient)
-    return as_array(plain(gradient), root.dtype)[()]
+    return as_array(plain(gradient), root.dtype)[()]  # one number as NumPy's number
 
 
 def values_as_tensors(z: Tensor) -> Values:
@@ -367,7 +366,7 @@ def fitted(gradient: Any, x: Any, z: Tensor, number: int) -> Any:
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum g over the axes along which an array of this shape was repeated.
 
-    A value that was used n times receives n gradients.
+    A value that was used n times receives the sum of n gradients.
 
     >>> unbroadcast(np.ones((4, 3)), (1, 3))
     array([[4., 4., 4.]])

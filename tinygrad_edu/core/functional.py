@@ -98,7 +98,7 @@ def pulled_back(
     gradients = [np.zeros(x.shape, x.dtype) if g is None else g for x, g in found.items()]
     if recorded:
         return tuple(map(as_tensor, gradients)), True
-    taken = {id(v)}
+    taken: set[int] = set()
     return tuple([own(g, taken) for g in gradients]), False
 
 
@@ -149,7 +149,7 @@ def chosen(argnums: Argnums, args: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def of_chosen(
-    f: Function, numbers: tuple[int, ...], args: tuple[Any, ...], **options: Any
+    f: Function, numbers: tuple[int, ...], args: tuple[Any, ...], /, **options: Any
 ) -> Function:
     """f as a function of the chosen arguments; the others and the options are fixed."""
 
@@ -186,6 +186,7 @@ def jvp(f: Function, inputs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tupl
     check_directions(inputs, tangents)
     z, variables, recorded = applied(f, inputs)
     u = Tensor(np.zeros(z.shape, np.result_type(z.dtype, np.float16)), requires_grad=True)
+    # u ↦ uᵀJ t has the gradient J t
     paired = inner(pulled_back(z, variables, u, True)[0], tangents)
     recorded = recorded or reaches_outside(paired, {u, *variables})
     gradients, _ = pulled_back(paired, (u, *variables), None, recorded)

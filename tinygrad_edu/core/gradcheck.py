@@ -105,6 +105,7 @@ class Check:
         gradients, size = [plain(g) for g in pullback(v)], np.abs(plain(z) * v).sum()
         for number, (x, g) in enumerate(zip(self.inputs, gradients, strict=True)):
             numeric, apart = step_differences(partial(weighted, self.f, self.inputs, number, v), x)
+            # Richardson cancels most of what the two steps were apart: a thousandth is allowed
             doubt = apart / 1000 + LOST * max(1.0, size)
             found = Comparison(self, number, v, g, numeric, "differences", doubt, self.order)
             if found.wrong.any():
@@ -112,7 +113,7 @@ class Check:
         return self.next_failure(v, gradients, last) if self.order < last else None
 
     def next_failure(self, v: Array, gradients: list[Array], last: int) -> Comparison | None:
-        """The same for the gradients, as functions of v and of the inputs: first all at once."""
+        """Compare recorded gradients with plain ones, then with differences: all, and then each."""
         by = "the same partials without create_graph"
         recorded = vjp(self.f, *map(Tensor, self.inputs))[1](Tensor(v))
         for number, (g, expected) in enumerate(zip(recorded, gradients, strict=True)):
