@@ -166,7 +166,7 @@ class Operation:
                 met_tensor, wants_gradient = True, wants_gradient or x.requires_grad
                 x = x.data
             elif isinstance(x, list) and self.elementwise:
-                x = np.asarray(x)  # which + would join; elsewhere a list may be a shape or an index
+                x = np.asarray(x)  # elsewhere a list may be a shape
             arrays.append(x)
         if options:
             self.check(options)
