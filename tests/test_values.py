@@ -4,8 +4,20 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import Tensor, grad, special
+from tinygrad_edu.core.engine import plain
 
 inf, nan = np.inf, np.nan
+NARROW = [np.int8, np.uint8, np.int64, bool]
+FUNCTIONS = [np.mean, np.average, np.var, np.std, np.median, np.nansum, np.nanmean]
+ORDERS = [None, 0, 1, 2, 3, 0.5, inf, -inf]
+
+
+def assert_numpys(f, x):
+    """f of a Tensor has the value, shape and dtype of f of an array."""
+    with np.errstate(all="ignore"):
+        z, expected = np.asarray(plain(f(Tensor(x)))), np.asarray(f(x))
+    np.testing.assert_allclose(z, expected, rtol=1e-12, strict=True)
+
 
 # Slopes at zeros and infinities: PyTorch's
 
@@ -65,3 +77,118 @@ def test_clip_with_a_bound_that_is_none_has_a_gradient(bounds):
     x = np.array([1.0, 3.0])
     inside = (x > (bounds[0] or -inf)) & (x < (bounds[1] or inf))
     assert (grad(lambda x: np.clip(x, *bounds).sum())(x) == inside).all()
+
+
+# Narrow types
+
+
+@pytest.mark.parametrize("f", FUNCTIONS)
+@pytest.mark.parametrize("dtype", NARROW)
+@pytest.mark.parametrize("x", [[100, 120], [100, 120, 0]])
+def test_statistics_of_integers_and_bools_are_numpys(f, dtype, x):
+    assert_numpys(f, np.array(x).astype(dtype))
+
+
+def test_weighted_averages_of_integers_do_not_overflow():
+    x = np.array([100, 120], np.int8)
+    for weights in (x, [1, 2], np.array([0.5, 1.5], np.float32)):
+        assert_numpys(lambda x, w=weights: np.average(x, weights=w), x)
+
+
+@pytest.mark.parametrize("f", [np.mean, np.average, np.median])
+def test_sums_of_float16_do_not_overflow(f):
+    assert_numpys(f, np.full(300, 300, np.float16))
+
+
+WIDE = np.array([300.0, -300.0] * 150)  # the squares' sum is above 65,504
+
+
+@pytest.mark.parametrize("f", [np.var, np.std, np.linalg.norm, lambda x: np.linalg.norm(x, 3)])
+def test_squares_of_float16_do_not_overflow_if_the_result_does_not(f):
+    x = WIDE / 2 if f is np.var else WIDE
+    z = f(Tensor(x.astype(np.float16))).data
+    assert z.dtype == np.float16
+    np.testing.assert_allclose(z, f(x), rtol=1e-3)
+
+
+def test_the_gradient_of_a_norm_of_float16_is_its_direction():
+    x = WIDE.astype(np.float16)
+    np.testing.assert_allclose(grad(np.linalg.norm)(x), x / np.linalg.norm(WIDE), rtol=1e-2)
+
+
+def test_the_median_of_one_great_number_is_this_number():
+    assert_numpys(np.median, np.array([1.7e308]))
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_differences_of_bools_say_where_they_differ(n):
+    assert_numpys(lambda x: np.diff(x, n), np.array([True, False, True, True]))
+
+
+# Nothing, and fewer than there are degrees of freedom
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
+@pytest.mark.parametrize("axis", [None, 0, -1])
+def test_the_median_of_nothing_is_numpys(shape, axis):
+    assert_numpys(lambda x: np.median(x, axis=axis), np.ones(shape))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("f", [np.var, np.std])
+@pytest.mark.parametrize("ddof", [2, 3, 4])
+def test_more_degrees_of_freedom_than_numbers_are_none(f, ddof):
+    assert_numpys(lambda x: f(x, ddof=ddof), np.arange(3.0))
+
+
+# Norms
+
+
+@pytest.mark.parametrize("ord", ORDERS)
+@pytest.mark.parametrize("dtype", NARROW)
+def test_norms_of_integers_and_bools_are_numpys(ord, dtype):
+    assert_numpys(lambda x: np.linalg.norm(x, ord), np.array([200, 220, 240]).astype(dtype))
+
+
+@pytest.mark.parametrize("ord", [p for p in [*ORDERS, -1, -0.5] if p != -inf])
+@pytest.mark.parametrize("x", [[], [0.0, 0.0], [0.0, 1.0, 2.0], [inf, -inf], [inf, 1.0]])
+def test_norms_of_nothing_zeros_and_infinities_are_numpys(ord, x):
+    assert_numpys(lambda x: np.linalg.norm(x, ord), np.array(x))
+
+
+@pytest.mark.parametrize("p", [0.5, 0.9, -1, -2])
+def test_a_zero_receives_no_gradient_from_a_norm_of_small_order(p):
+    x = np.array([0.0, 1.0, 2.0])
+    slopes = grad(lambda x: np.linalg.norm(x, p))
+    assert slopes(x)[0] == 0
+    assert (slopes(np.zeros(2)) == 0).all()
+    others = slopes(x[1:]) if p > 0 else np.zeros(2)  # of order < 0 the norm is 0 then
+    np.testing.assert_allclose(slopes(x)[1:], others)
+
+
+# What NumPy refuses
+
+X = np.arange(6.0).reshape(2, 3)
+REFUSED = [
+    (lambda x: np.linalg.eigh(x[:, :2], "nonsense"), 'UPLO is "L" or "U"'),
+    (lambda x: np.linalg.eigvalsh(x[:, :2], "nonsense"), 'UPLO is "L" or "U"'),
+    (lambda x: np.linalg.norm(x[None], axis=(0, 1, 2)), r"over the axes \(0, 1, 2\)"),
+    (lambda x: np.vsplit(x[0], 1), "vsplit cuts arrays of at least 2 axes"),
+    (lambda x: np.hsplit(x[0, 0], 1), "hsplit cuts arrays of at least 1 axes"),
+    (lambda x: np.var(x, ddof=1, correction=1), "ddof=1 and correction=1"),
+    (lambda x: np.std(x, ddof=1, correction=1), "ddof=1 and correction=1"),
+]
+
+
+@pytest.mark.parametrize(("f", "message"), REFUSED)
+def test_what_numpy_refuses_is_refused(f, message):
+    with pytest.raises(ValueError):
+        f(X)
+    with pytest.raises(ValueError, match=message):
+        f(Tensor(X))
+
+
+def test_the_inner_product_of_a_number_and_a_matrix_keeps_its_axes():
+    for f in (lambda x: np.inner(2.0, x), lambda x: np.inner(x, 2.0)):
+        assert_numpys(f, X)

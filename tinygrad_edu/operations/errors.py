@@ -21,6 +21,23 @@ def negative_times(n: int) -> ValueError:
     return ValueError(f"diff is taken 0, 1, 2 … times, and n = {n} came")
 
 
+def two_corrections(ddof: Any, correction: Any) -> ValueError:
+    return ValueError(
+        f"ddof={ddof} and correction={correction} were given, and are the same: give one of them"
+    )
+
+
+def too_few_axes(name: str, x: Any, least: int) -> ValueError:
+    return ValueError(
+        f"{name} cuts arrays of at least {least} axes, and {described(x)} came: "
+        "np.split cuts along any axis"
+    )
+
+
+def no_such_triangle(UPLO: Any) -> ValueError:
+    return ValueError(f'UPLO is "L" or "U", the triangle of a symmetric matrix; found {UPLO!r}')
+
+
 def images_expected(x: Any) -> ValueError:
     return ValueError(
         "images of shape (batch, channels, height, width) were "
