@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from cases import ENTRIES, TAKE_A_LIST, case
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from tinygrad_edu import Tensor, grad, special
 from tinygrad_edu.core.engine import plain
+from tinygrad_edu.core.gradcheck import is_real
 
 inf, nan = np.inf, np.nan
 NARROW = [np.int8, np.uint8, np.int64, bool]
@@ -174,6 +178,7 @@ REFUSED = [
     (lambda x: np.linalg.eigh(x[:, :2], "nonsense"), 'UPLO is "L" or "U"'),
     (lambda x: np.linalg.eigvalsh(x[:, :2], "nonsense"), 'UPLO is "L" or "U"'),
     (lambda x: np.linalg.norm(x[None], axis=(0, 1, 2)), r"over the axes \(0, 1, 2\)"),
+    (lambda x: np.linalg.outer(x, x), "two vectors were expected"),
     (lambda x: np.vsplit(x[0], 1), "vsplit cuts arrays of at least 2 axes"),
     (lambda x: np.hsplit(x[0, 0], 1), "hsplit cuts arrays of at least 1 axes"),
     (lambda x: np.var(x, ddof=1, correction=1), "ddof=1 and correction=1"),
@@ -192,3 +197,99 @@ def test_what_numpy_refuses_is_refused(f, message):
 def test_the_inner_product_of_a_number_and_a_matrix_keeps_its_axes():
     for f in (lambda x: np.inner(2.0, x), lambda x: np.inner(x, 2.0)):
         assert_numpys(f, X)
+
+
+@pytest.mark.parametrize(("axis", "kind"), [(None, TypeError), (0, ValueError)])
+def test_weights_that_do_not_fit_are_refused_as_numpy_refuses_them(axis, kind):
+    for x in (X, Tensor(X)):
+        with pytest.raises(kind, match="weights"):
+            np.average(x, axis=axis, weights=np.ones(3))
+
+
+def test_an_average_without_weight_is_refused_as_numpy_refuses_it():
+    with pytest.raises(ZeroDivisionError, match="add up to 0"):
+        np.average(Tensor(X), weights=np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("dtype", [np.int8, bool])
+def test_the_symmetric_part_of_narrow_types_does_not_overflow(dtype):
+    assert_numpys(np.linalg.eigvalsh, np.array([[100, 0], [0, 100]]).astype(dtype))
+
+
+# Every function of NumPy's in the registry × types × layouts
+
+DTYPES = [np.float16, np.float32, np.float64, *NARROW]
+FORMS = {
+    "as drawn": lambda x: x,
+    "empty": lambda x: x[:0] if x.ndim else x,
+    "of no axes": lambda x: x.ravel()[:1].reshape(()) if x.size else x,
+    "of size 1": lambda x: x.ravel()[:1].reshape((1,) * x.ndim) if x.size else x,
+    "broadcast": lambda x: np.broadcast_to(x[:1], x.shape) if x.size and x.ndim else x,
+    "transposed": np.asfortranarray,
+    "backwards": lambda x: np.flip(np.flip(x).copy()),
+}
+# (function, dtype or None for all, form or None for all): why we differ from NumPy there
+SYMMETRIC_PART = "we take the symmetric part, NumPy one triangle: gradients agree with differences"
+EXCEPTIONS = {
+    (np.linalg.eigh, None, "broadcast"): SYMMETRIC_PART,
+    (np.linalg.eigvalsh, None, "broadcast"): SYMMETRIC_PART,
+    (np.linalg.cholesky, None, "broadcast"): SYMMETRIC_PART,
+    (np.linalg.norm, np.float16, None): "in float32: singular values exist, NumPy refuses them",
+}
+
+
+def is_numpys(function):
+    name = function.__name__
+    return function in (getattr(np, name, None), getattr(np.linalg, name, None))
+
+
+def cast(x, dtype):
+    return np.abs(x).astype(dtype) if dtype == np.uint8 else x.astype(dtype)
+
+
+def outcome(function, arguments, options):
+    """The arrays that a call gives, or the kind of its error."""
+    try:
+        z = function(*([arguments] if function in TAKE_A_LIST else arguments), **options)
+    except Exception as error:
+        return type(error)
+    return [np.asarray(plain(x)) for x in (z if isinstance(z, list | tuple) else [z])]
+
+
+def agrees(outcomes, tolerance):
+    ours, numpys = outcomes
+    if isinstance(ours, type) or isinstance(numpys, type):
+        both = isinstance(ours, type) and isinstance(numpys, type)
+        return both and issubclass(ours, numpys)
+    return all(
+        z.dtype == x.dtype
+        and z.shape == x.shape
+        and np.allclose(z, x, rtol=tolerance, atol=tolerance, equal_nan=True)
+        for z, x in zip(ours, numpys, strict=True)
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("function", [*filter(is_numpys, ENTRIES)], ids=lambda f: f.__name__)
+def test_values_shapes_types_and_errors_are_numpys(function):
+    @settings(
+        max_examples=40,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
+    @given(case(function), st.sampled_from(DTYPES), st.sampled_from(list(FORMS)))
+    def agree(drawn, dtype, form):
+        for names in ((dtype, form), (dtype, None), (None, form), (None, None)):
+            if (function, *names) in EXCEPTIONS:
+                return
+        arguments, options = drawn
+        arrays = [FORMS[form](cast(x, dtype)) if is_real(x) else x for x in arguments]
+        tensors = [Tensor(x) if is_real(y) else x for x, y in zip(arrays, arguments, strict=True)]
+        with np.errstate(all="ignore"):
+            outcomes = [outcome(function, xs, options) for xs in (tensors, arrays)]
+        assert agrees(outcomes, 1e-2 if dtype == np.float16 else 1e-5), (outcomes, arrays, options)
+
+    agree()

@@ -123,15 +123,18 @@ def average(x, axis=None, weights=None, returned=False, *, keepdims=False):
     else:
         w = weights_like(x, axis, weights)
         total = np.sum(w, axis=axis, keepdims=keepdims)
+        if np.any(total == 0):
+            raise errors.no_weight(w)
         value = np.sum(x * w, axis=axis, keepdims=keepdims) / total
     return (value, total) if returned else value
 
 
 def weights_like(x, axis, weights):
     """Weights in x's shape, in a type in which products with x don't overflow."""
-    (w,) = as_arrays(weights)
+    axes, (w,) = axes_of(axis, x.ndim), as_arrays(weights)
     if w.shape != x.shape:
-        axes = axes_of(axis, x.ndim)
+        if axis is None or w.shape != tuple(x.shape[a] for a in axes):
+            raise errors.weights_do_not_fit(x, w, axis)
         sizes = [size if a in axes else 1 for a, size in enumerate(x.shape)]
         w = np.broadcast_to(np.transpose(w, np.argsort(axes)).reshape(sizes), x.shape)
     return w.astype(

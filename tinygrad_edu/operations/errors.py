@@ -27,6 +27,20 @@ def two_corrections(ddof: Any, correction: Any) -> ValueError:
     )
 
 
+def weights_do_not_fit(x: Any, weights: Any, axis: Any) -> TypeError | ValueError:
+    kind = TypeError if axis is None else ValueError
+    return kind(
+        f"average of {described(x)} with axis={axis} and weights {weights.shape}: weights have "
+        "the array's shape, or that of the averaged axes, which axis names"
+    )
+
+
+def no_weight(weights: Any) -> ZeroDivisionError:
+    return ZeroDivisionError(
+        f"the weights add up to 0, and no average has them: {described(weights)}"
+    )
+
+
 def too_few_axes(name: str, x: Any, least: int) -> ValueError:
     return ValueError(
         f"{name} cuts arrays of at least {least} axes, and {described(x)} came: "
@@ -100,6 +114,13 @@ def unknown_approximation(approximate: Any) -> ValueError:
     return ValueError(
         'approximate is "none", with the exact normal distribution, or '
         f'"tanh"; found {approximate!r}'
+    )
+
+
+def not_vectors(x: Any, y: Any) -> ValueError:
+    return ValueError(
+        f"linalg.outer({described(x)}, {described(y)}): two vectors were expected; "
+        "np.outer makes vectors of what it gets"
     )
 
 

@@ -41,7 +41,7 @@ def named_results(function):
 
 def symmetric_part(x):
     """(X + Xᵀ)/2. What is not square stays as it is: NumPy refuses it."""
-    return (x + x.mT) / 2 if x.shape[-1:] == x.shape[-2:-1] else x
+    return x / 2 + x.mT / 2 if x.shape[-1:] == x.shape[-2:-1] != () else x
 
 
 # einsum: the gradient is an einsum too, in which g and the operand have changed places
@@ -196,6 +196,15 @@ def outer_product(a, b):
     return np.ravel(a)[:, None] * np.ravel(b)
 
 
+@composed(np.linalg.outer)
+def outer_of_vectors(x1, x2):
+    """zᵢⱼ = aᵢ bⱼ, of two vectors and of nothing else."""
+    x1, x2 = as_arrays(x1, x2)
+    if not x1.ndim == x2.ndim == 1:
+        raise errors.not_vectors(x1, x2)
+    return outer_product(x1, x2)
+
+
 @composed(np.kron)
 def kron(a, b):
     """A copy of b for each element of a, multiplied by it: (m, n) and (p, q) become (m·p, n·q)."""
@@ -244,8 +253,7 @@ derivative(np.trace, trace_vjp, on_numbers=np.trace)
 
 # fmt: off
 for numpys, new in ((np.tensordot, np.linalg.tensordot), (np.vecdot, np.linalg.vecdot),
-                    (np.outer, np.linalg.outer), (np.cross, np.linalg.cross),
-                    (np.matmul, np.linalg.matmul),
+                    (np.cross, np.linalg.cross), (np.matmul, np.linalg.matmul),
                     (np.matrix_transpose, np.linalg.matrix_transpose)):
     REGISTRY[new] = REGISTRY[numpys]  # the same under NumPy 2's new names
 # fmt: on
