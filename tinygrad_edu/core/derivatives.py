@@ -63,10 +63,10 @@ derivative(np.hypot, lambda g, z, x, y: g * x * inverse(z),  # ∂√(x² + y²)
 
 
 def exponent_minus_one(x, y):
-    """y − 1, but 0 where x and y are both 0: there y xʸ⁻¹ would be 0 · 0⁻¹, and is to be 0."""
-    if isinstance(y, int | float) and y:
-        return y - 1
-    return y - 1.0 * ((x != 0) | (y != 0))
+    """y − 1, but 0 where y is 0 and 1/x is not finite, so that 0 · x⁻¹ is 0 there."""
+    if isinstance(y, int | float):
+        return y - 1 if y else 0
+    return y - 1.0 * ((np.absolute(x) >= np.finfo(x.dtype).tiny) | (y != 0))
 
 
 def inverse(x, bound=0.0):
@@ -77,6 +77,13 @@ def inverse(x, bound=0.0):
 
 # Exponentials and logarithms
 
+
+def below(z, x, y):
+    """x − z for z = ln(eˣ + eʸ), but 0 where x alone is ∞, and z is too."""
+    alone = (x > y) & np.isinf(z)
+    return np.where(alone, 0.0, x) - np.where(alone, 0.0, z)
+
+
 # fmt: off
 derivative(np.exp, lambda g, z, x: g * z, notation="e^{}")                      # (eˣ)′ = eˣ
 derivative(np.exp2, lambda g, z, x: g * z * LN2, notation="2^{}")               # (2ˣ)′ = 2ˣ ln 2
@@ -85,10 +92,10 @@ derivative(np.log, lambda g, z, x: g / x, domain=(POSITIVE,), notation="ln({})")
 derivative(np.log2, lambda g, z, x: g / (x * LN2), domain=(POSITIVE,))
 derivative(np.log10, lambda g, z, x: g / (x * LN10), domain=(POSITIVE,))
 derivative(np.log1p, lambda g, z, x: g / (x + 1), domain=((-1.0, inf),))  # (ln(1 + x))′ = 1/(1 + x)
-derivative(np.logaddexp, lambda g, z, x, y: g * np.exp(x - z),  # ∂ln(eˣ + eʸ)/∂x = eˣ/eᶻ
-                         lambda g, z, x, y: g * np.exp(y - z))
-derivative(np.logaddexp2, lambda g, z, x, y: g * np.exp2(x - z),
-                          lambda g, z, x, y: g * np.exp2(y - z))
+derivative(np.logaddexp, lambda g, z, x, y: g * np.exp(below(z, x, y)),  # eˣ/eᶻ
+                         lambda g, z, x, y: g * np.exp(below(z, y, x)))
+derivative(np.logaddexp2, lambda g, z, x, y: g * np.exp2(below(z, x, y)),
+                          lambda g, z, x, y: g * np.exp2(below(z, y, x)))
 
 # Trigonometric and hyperbolic functions
 
@@ -193,10 +200,18 @@ for extreme in (np.max, np.amax, np.min, np.amin):
     derivative(extreme, extreme_vjp)
 
 
+def wide(x):
+    """x in the type that sums are taken in: of float16 float32, of integers and bools float64."""
+    if x.dtype == np.float16:
+        return x.astype(np.float32)
+    return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
 @operation
 def norm(x, axis=None, *, keepdims=False):
-    """√Σx² over the axis or axes. As an operation of its own it has derivative 0 at 0."""
-    return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
+    """√Σx² over the axis or axes: an operation of its own, so that its derivatives at 0 are 0."""
+    z = np.sqrt(np.sum(np.square(wide(x)), axis=axis, keepdims=keepdims))
+    return z.astype(x.dtype) if x.dtype == np.float16 else z
 
 
 # fmt: off
@@ -232,7 +247,8 @@ def way_back(axes):
     """The permutation of axes that undoes this one."""
     if axes is None:
         return None
-    return [int(axis) for axis in np.argsort([axis % len(axes) for axis in axes])]
+    axes = np.atleast_1d(axes)
+    return [int(axis) for axis in np.argsort(axes % len(axes))]
 
 
 def axis_slice(axis, ndim, start, stop):

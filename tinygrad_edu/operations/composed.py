@@ -14,7 +14,16 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.derivatives import axes_of, axis_slice, clip, concatenate, norm, pad, stack
+from tinygrad_edu.core.derivatives import (
+    axes_of,
+    axis_slice,
+    clip,
+    concatenate,
+    norm,
+    pad,
+    stack,
+    wide,
+)
 from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.core.errors import unknown_options
 from tinygrad_edu.operations import errors
@@ -89,7 +98,22 @@ def summand_count(x, axis):
     return math.prod(x.shape[a] for a in axes_of(axis, x.ndim))
 
 
+def summed_wide(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Sums as NumPy's mean takes them: of float16 in float32, of integers and bools in float64.
+
+    The result of float16 is float16 again. NumPy itself lets the squares of float16 overflow.
+    """
+
+    @functools.wraps(function)
+    def run(x: Any, *args: Any, **options: Any) -> Any:
+        z = function(wide(x), *args, **options)
+        return z.astype(x.dtype) if x.dtype == np.float16 else z
+
+    return run
+
+
 @composed(np.mean)
+@summed_wide
 def mean(x, axis=None, *, keepdims=False):
     """The sum, divided by the number of summands."""
     return np.sum(x, axis=axis, keepdims=keepdims) / summand_count(x, axis)
@@ -99,39 +123,65 @@ def mean(x, axis=None, *, keepdims=False):
 def average(x, axis=None, weights=None, returned=False, *, keepdims=False):
     """Σ w x / Σ w; the weights w have x's shape, or the shape of the averaged axes."""
     (x,) = as_arrays(x)
-    w = np.ones(x.shape, x.dtype) if weights is None else weights
-    if np.shape(w) != x.shape:
-        axes = axes_of(axis, x.ndim)
-        sizes = [size if a in axes else 1 for a, size in enumerate(x.shape)]
-        w = np.broadcast_to(np.transpose(w, np.argsort(axes)).reshape(sizes), x.shape)
-    total = np.sum(w, axis=axis, keepdims=keepdims)
-    value = np.sum(x * w, axis=axis, keepdims=keepdims) / total
+    if weights is None:
+        value = mean(x, axis, keepdims=keepdims)
+        total = np.full_like(value, summand_count(x, axis))
+    else:
+        w = weights_like(x, axis, weights)
+        total = np.sum(w, axis=axis, keepdims=keepdims)
+        if np.any(total == 0):
+            raise errors.no_weight(w)
+        value = np.sum(x * w, axis=axis, keepdims=keepdims) / total
     return (value, total) if returned else value
 
 
+def weights_like(x, axis, weights):
+    """Weights in x's shape, in a type in which products with x don't overflow."""
+    axes, (w,) = axes_of(axis, x.ndim), as_arrays(weights)
+    if w.shape != x.shape:
+        if axis is None or w.shape != tuple(x.shape[a] for a in axes):
+            raise errors.weights_do_not_fit(x, w, axis)
+        sizes = [size if a in axes else 1 for a, size in enumerate(x.shape)]
+        w = np.broadcast_to(np.transpose(w, np.argsort(axes)).reshape(sizes), x.shape)
+    return w.astype(
+        np.result_type(x.dtype, w.dtype, np.float64 if x.dtype.kind != "f" else w.dtype)
+    )
+
+
+def degrees_of_freedom(x, axis, ddof, correction):
+    """n − ddof, or n − correction, which is another name for it; not below 0."""
+    if ddof and correction is not None:
+        raise errors.two_corrections(ddof, correction)
+    return max(summand_count(x, axis) - (ddof if correction is None else correction), 0)
+
+
 @composed(np.var)
+@summed_wide
 def var(x, axis=None, *, ddof=0, correction=None, keepdims=False):
     """Σ (x − mean)² / (n − ddof): the variance, unbiased with ddof=1, or correction=1."""
     squares = np.square(x - np.mean(x, axis=axis, keepdims=True))
-    freedom = summand_count(x, axis) - (ddof if correction is None else correction)
+    freedom = degrees_of_freedom(x, axis, ddof, correction)
     return np.sum(squares, axis=axis, keepdims=keepdims) / freedom
 
 
 @composed(np.std)
+@summed_wide
 def std(x, axis=None, *, ddof=0, correction=None, keepdims=False):
     """√var, by the norm of x − mean, so that the gradient is 0 where all elements are equal."""
     deviation = norm(x - np.mean(x, axis=axis, keepdims=True), axis=axis, keepdims=keepdims)
-    freedom = summand_count(x, axis) - (ddof if correction is None else correction)
-    return deviation / math.sqrt(freedom)
+    return deviation / math.sqrt(degrees_of_freedom(x, axis, ddof, correction))
 
 
 @composed(np.nansum)
 def nansum(x, axis=None, *, keepdims=False):
-    """The sum of the elements that are not NaN."""
+    """The sum of what is not NaN."""
+    if x.dtype.kind != "f":
+        return np.sum(x, axis=axis, keepdims=keepdims)
     return np.sum(np.where(np.isnan(x), 0.0, x), axis=axis, keepdims=keepdims)
 
 
 @composed(np.nanmean)
+@summed_wide
 def nanmean(x, axis=None, *, keepdims=False):
     """The mean of the elements that are not NaN."""
     summands = np.sum((~np.isnan(x)).astype(x.dtype), axis=axis, keepdims=keepdims)
@@ -145,6 +195,7 @@ def ptp(x, axis=None, *, keepdims=False):
 
 
 @composed(np.median)
+@summed_wide
 def median(x, axis=None, *, keepdims=False):
     """The middle of the sorted elements, or the mean of the middle two; NaN if there is a NaN."""
     axes = axes_of(axis, x.ndim)
@@ -152,7 +203,9 @@ def median(x, axis=None, *, keepdims=False):
     kept_first = np.transpose(x, [*kept, *axes]) if kept else x
     rows = np.sort(kept_first.reshape(*[x.shape[a] for a in kept], summand_count(x, axis)))
     n = rows.shape[-1]
-    middle = (rows[..., (n - 1) // 2] + rows[..., n // 2]) / 2
+    if n == 0:
+        return np.mean(x, axis=axis, keepdims=keepdims)  # NaN
+    middle = rows[..., n // 2] if n % 2 else (rows[..., n // 2 - 1] + rows[..., n // 2]) / 2
     spoilt = np.isnan(rows[..., -1])  # NaN is sorted to the end
     if spoilt.any():
         middle = np.where(spoilt, math.nan, middle)
@@ -173,8 +226,9 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
         x = np.concatenate([diff_end(prepend, x, axis), x], axis)
     if append is not None:
         x = np.concatenate([x, diff_end(append, x, axis)], axis)
+    minus = np.not_equal if x.dtype == bool else np.subtract  # NumPy's difference of bools
     for _ in range(n):
-        x = x[axis_slice(axis, x.ndim, 1, None)] - x[axis_slice(axis, x.ndim, None, -1)]
+        x = minus(x[axis_slice(axis, x.ndim, 1, None)], x[axis_slice(axis, x.ndim, None, -1)])
     return x
 
 
@@ -314,11 +368,15 @@ array_split = composed(np.array_split)(split_like(np.array_split))
 
 @composed(np.vsplit)
 def vsplit(x, indices_or_sections):
-    """Cut x along its first axis."""
+    """The rows in parts."""
+    if x.ndim < 2:
+        raise errors.too_few_axes("vsplit", x, 2)
     return split(x, indices_or_sections, 0)
 
 
 @composed(np.hsplit)
 def hsplit(x, indices_or_sections):
-    """Cut x along its second axis, or a vector along its only one."""
+    """The columns in parts."""
+    if x.ndim < 1:
+        raise errors.too_few_axes("hsplit", x, 1)
     return split(x, indices_or_sections, min(x.ndim - 1, 1))

@@ -21,6 +21,37 @@ def negative_times(n: int) -> ValueError:
     return ValueError(f"diff is taken 0, 1, 2 … times, and n = {n} came")
 
 
+def two_corrections(ddof: Any, correction: Any) -> ValueError:
+    return ValueError(
+        f"ddof={ddof} and correction={correction} were given, and are the same: give one of them"
+    )
+
+
+def weights_do_not_fit(x: Any, weights: Any, axis: Any) -> TypeError | ValueError:
+    kind = TypeError if axis is None else ValueError
+    return kind(
+        f"average of {described(x)} with axis={axis} and weights {weights.shape}: weights have "
+        "the array's shape, or that of the averaged axes, which axis names"
+    )
+
+
+def no_weight(weights: Any) -> ZeroDivisionError:
+    return ZeroDivisionError(
+        f"the weights add up to 0, and no average has them: {described(weights)}"
+    )
+
+
+def too_few_axes(name: str, x: Any, least: int) -> ValueError:
+    return ValueError(
+        f"{name} cuts arrays of at least {least} axes, and {described(x)} came: "
+        "np.split cuts along any axis"
+    )
+
+
+def no_such_triangle(UPLO: Any) -> ValueError:
+    return ValueError(f'UPLO is "L" or "U", the triangle of a symmetric matrix; found {UPLO!r}')
+
+
 def images_expected(x: Any) -> ValueError:
     return ValueError(
         "images of shape (batch, channels, height, width) were "
@@ -83,6 +114,13 @@ def unknown_approximation(approximate: Any) -> ValueError:
     return ValueError(
         'approximate is "none", with the exact normal distribution, or '
         f'"tanh"; found {approximate!r}'
+    )
+
+
+def not_vectors(x: Any, y: Any) -> ValueError:
+    return ValueError(
+        f"linalg.outer({described(x)}, {described(y)}): two vectors were expected; "
+        "np.outer makes vectors of what it gets"
     )
 
 

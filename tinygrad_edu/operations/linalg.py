@@ -19,7 +19,7 @@ from tinygrad_edu.core.derivatives import axes_of, inverse, norm, scatter
 from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.switches import RECORDING
 from tinygrad_edu.operations import errors
-from tinygrad_edu.operations.composed import as_arrays, composed
+from tinygrad_edu.operations.composed import as_arrays, composed, summed_wide
 
 # einsum's letters for axes, in the order of an implied result
 LETTERS = ascii_uppercase + ascii_lowercase
@@ -40,8 +40,8 @@ def named_results(function):
 
 
 def symmetric_part(x):
-    """(X + Xᵀ)/2; a matrix that is not square comes back as it is, for NumPy to refuse."""
-    return (x + x.mT) / 2 if x.shape[-1:] == x.shape[-2:-1] else x
+    """(X + Xᵀ)/2. What is not square stays as it is: NumPy refuses it."""
+    return x / 2 + x.mT / 2 if x.shape[-1:] == x.shape[-2:-1] != () else x
 
 
 # einsum: the gradient is an einsum too, in which g and the operand have changed places
@@ -174,7 +174,7 @@ def dot_product(a, b):
 def inner_product(a, b):
     """Σ a b over the last axis of a and the last axis of b."""
     a, b = as_arrays(a, b)
-    return np.dot(a, b if b.ndim < 2 else b.mT)
+    return np.dot(a, b.mT if a.ndim and b.ndim > 1 else b)
 
 
 @composed(np.vdot)
@@ -194,6 +194,15 @@ def vecdot(a, b, axis=-1):
 def outer_product(a, b):
     """zᵢⱼ = aᵢ bⱼ, where a and b are flattened first."""
     return np.ravel(a)[:, None] * np.ravel(b)
+
+
+@composed(np.linalg.outer)
+def outer_of_vectors(x1, x2):
+    """zᵢⱼ = aᵢ bⱼ, of two vectors and of nothing else."""
+    x1, x2 = as_arrays(x1, x2)
+    if not x1.ndim == x2.ndim == 1:
+        raise errors.not_vectors(x1, x2)
+    return outer_product(x1, x2)
 
 
 @composed(np.kron)
@@ -244,8 +253,7 @@ derivative(np.trace, trace_vjp, on_numbers=np.trace)
 
 # fmt: off
 for numpys, new in ((np.tensordot, np.linalg.tensordot), (np.vecdot, np.linalg.vecdot),
-                    (np.outer, np.linalg.outer), (np.cross, np.linalg.cross),
-                    (np.matmul, np.linalg.matmul),
+                    (np.cross, np.linalg.cross), (np.matmul, np.linalg.matmul),
                     (np.matrix_transpose, np.linalg.matrix_transpose)):
     REGISTRY[new] = REGISTRY[numpys]  # NumPy 2's new names for the same functions
 # fmt: on
@@ -267,11 +275,12 @@ MATRIX_NORMS: dict[Any, Callable[[Any], Any]] = {  # of the last two axes
 
 
 @composed(np.linalg.norm)
+@summed_wide
 def any_norm(x, ord=None, axis=None, keepdims=False):
-    """√Σx², or the norm that ord names: of vectors along one axis, of matrices along two."""
-    if ord is None:
-        return norm(x, axis=axis, keepdims=keepdims)
+    """√Σx², unless ord names another norm: of vectors along one axis, of matrices along two."""
     axes = axes_of(axis, x.ndim)
+    if ord is None and (axis is None or len(axes) < 3):
+        return norm(x, axis=axis, keepdims=keepdims)
     if len(axes) == 1 and not isinstance(ord, str):
         return vector_norm(x, ord, axes[0], keepdims)
     if len(axes) != 2 or ord not in MATRIX_NORMS:
@@ -283,16 +292,24 @@ def any_norm(x, ord=None, axis=None, keepdims=False):
 def vector_norm(x, p, axis, keepdims):
     """(Σ|x|ᵖ)^(1/p), with gradient 0 where the norm is 0.
 
-    For p = ±∞ it is the greatest or least |x|; for p = 0, how many elements are not 0.
+    For p = ±∞ it is the greatest or smallest |x|, for p = 0 how many are not 0. For p < 1 an
+    element that is 0 receives 0, as in PyTorch; for p < 0 the norm of nothing is ∞, as in NumPy.
     """
+    options = {"axis": axis, "keepdims": keepdims}
     if p == 2:
-        return norm(x, axis=axis, keepdims=keepdims)
+        return norm(x, **options)
     if p == 0:
-        return (x != 0).astype(x.dtype).sum(axis=axis, keepdims=keepdims)
+        return (x != 0).astype(x.dtype).sum(**options)
     if np.isinf(p):
-        return (np.max if p > 0 else np.min)(np.abs(x), axis=axis, keepdims=keepdims)
-    total = np.sum(np.abs(x) ** p, axis=axis, keepdims=keepdims)
-    return np.where(total == 0, 0.0, np.where(total == 0, 1.0, total) ** (1 / p))
+        extreme = np.min if p < 0 else np.max if x.shape[axis] else np.sum  # of nothing 0
+        return extreme(np.abs(x), **options)
+    if p >= 1:
+        total = np.sum(np.abs(x) ** p, **options)
+        return np.where(total == 0, 0.0, np.where(total == 0, 1.0, total) ** (1 / p))
+    zero, at_zero, at_infinity = x == 0, *((0.0, np.inf) if p > 0 else (np.inf, 0.0))
+    total = np.sum(np.where(zero, at_zero, np.abs(np.where(zero, 1.0, x)) ** p), **options)
+    inside = np.where((total == 0) | (total == np.inf), 1.0, total) ** (1 / p)
+    return np.where(total == 0, at_zero, np.where(total == np.inf, at_infinity, inside))
 
 
 # Solving, inverses and determinants
@@ -458,12 +475,19 @@ derivative(eigh, eigh_vjp)
 derivative(svd, svd_vjp)
 
 
+def check_triangle(UPLO):
+    """NumPy's "L" or "U", in either case."""
+    if str(UPLO).upper() not in ("L", "U"):
+        raise errors.no_such_triangle(UPLO)
+
+
 @composed(np.linalg.eigh)
 def named_eigh(a, UPLO="L"):
-    """The values λ, ascending, and their vectors V.
+    """λ, ascending, and V, of the symmetric part, whichever triangle UPLO names.
 
     λ always has a gradient. V, and the second derivative of λ, have one if no two values are equal.
     """
+    check_triangle(UPLO)
     z = eigh(a)
     return named_results(np.linalg.eigh)(z[..., 0, :], vectors(z))
 
@@ -487,7 +511,8 @@ def named_svd(a, full_matrices=True, compute_uv=True):
 
 @composed(np.linalg.eigvalsh)
 def eigvalsh(a, UPLO="L"):
-    """The values λ of a symmetric matrix, ascending."""
+    """λ, ascending, of the symmetric part, whichever triangle UPLO names."""
+    check_triangle(UPLO)
     return eigh(a)[..., 0, :]
 
 

@@ -121,7 +121,7 @@ def logsumexp(x, axis: Axes | None = None, *, keepdims: bool = False):
     >>> logsumexp(np.array([1000.0, 1000.0])) - 1000  # ln 2
     np.float64(0.69314718055...)
     """
-    greatest = np.max(x, axis=axis, keepdims=True)
+    greatest = greatest_of(x, axis)
     greatest = np.where(np.isfinite(greatest), greatest, np.zeros_like(greatest))
     with np.errstate(divide="ignore"):  # ln 0 = −∞, where every x is −∞
         z = np.log(np.sum(np.exp(x - greatest), axis=axis, keepdims=True)) + greatest
@@ -137,7 +137,7 @@ def softmax(x, axis: Axes = -1):
     >>> softmax(np.array([0.0, np.log(3.0)]))
     array([0.25, 0.75])
     """
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    e = np.exp(x - greatest_of(x, axis))
     return e / np.sum(e, axis=axis, keepdims=True)
 
 
@@ -150,8 +150,14 @@ def log_softmax(x, axis: Axes = -1):
     >>> log_softmax(np.array([0.0, 1000.0]))
     array([-1000.,     0.])
     """
-    x = x - np.max(x, axis=axis, keepdims=True)
-    return x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True))
+    x = x - greatest_of(x, axis)
+    total = np.sum(np.exp(x), axis=axis, keepdims=True)
+    return x - (np.log(total) if x.size else total)
+
+
+def greatest_of(x, axis):
+    """The greatest x, which is taken out before eˣ; 0 where there is nothing to take it out of."""
+    return (np.max if x.size else np.sum)(x, axis=axis, keepdims=True)
 
 
 @operation

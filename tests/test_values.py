@@ -1,0 +1,295 @@
+"""Values at the edges: narrow types, nothing, zeros and infinities; NumPy's value, dtype, error."""
+
+import numpy as np
+import pytest
+from cases import ENTRIES, TAKE_A_LIST, case
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tinygrad_edu import Tensor, grad, special
+from tinygrad_edu.core.engine import plain
+from tinygrad_edu.core.gradcheck import is_real
+
+inf, nan = np.inf, np.nan
+NARROW = [np.int8, np.uint8, np.int64, bool]
+FUNCTIONS = [np.mean, np.average, np.var, np.std, np.median, np.nansum, np.nanmean]
+ORDERS = [None, 0, 1, 2, 3, 0.5, inf, -inf]
+
+
+def assert_numpys(f, x):
+    """f of a Tensor has the value, shape and dtype of f of an array."""
+    with np.errstate(all="ignore"):
+        z, expected = np.asarray(plain(f(Tensor(x)))), np.asarray(f(x))
+    np.testing.assert_allclose(z, expected, rtol=1e-12, strict=True)
+
+
+# Slopes at zeros and infinities: PyTorch's
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-310, nan, inf, 2.0])
+@pytest.mark.parametrize("exponent", [0, 0.0, Tensor(0.0), np.zeros(1)])
+def test_the_zeroth_power_has_slope_zero_everywhere(x, exponent):
+    assert grad(lambda x: (x**exponent).sum())(x) == 0
+
+
+def test_the_zeroth_power_of_narrow_numbers_has_slope_zero_too():
+    x = np.array([1e-39, 0.0, 2.0], np.float32)
+    assert (grad(lambda x: (x ** np.zeros(3, np.float32)).sum())(x) == 0).all()
+
+
+def test_the_slope_of_the_zeroth_power_depends_on_the_exponent():
+    x, y = Tensor(3.0, requires_grad=True), Tensor(0.0, requires_grad=True)
+    slope = (x**y).gradient(x, create_graph=True)
+    np.testing.assert_allclose(slope.gradient(y).data, 1 / 3)  # ∂²xʸ/∂x∂y = 1/x at y = 0
+
+
+AT_INFINITY = [
+    (special.softplus, inf, inf, 1.0),
+    (special.softplus, -inf, 0.0, 0.0),
+    (special.log_sigmoid, inf, 0.0, 0.0),
+    (special.log_sigmoid, -inf, -inf, 1.0),
+    (lambda x: np.logaddexp(x, 3.0), inf, inf, 1.0),
+    (lambda x: np.logaddexp(x, -inf), inf, inf, 1.0),
+    (lambda x: np.logaddexp(x, inf), -inf, inf, 0.0),
+    (lambda x: np.logaddexp(inf, x), 3.0, inf, 0.0),
+    (lambda x: np.logaddexp2(x, 3.0), inf, inf, 1.0),
+    (lambda x: np.logaddexp2(-inf, x), inf, inf, 1.0),
+]
+
+
+@pytest.mark.parametrize(("f", "x", "value", "slope"), AT_INFINITY)
+def test_values_and_slopes_at_infinity_are_pytorchs(f, x, value, slope):
+    assert f(Tensor(x)).data == value
+    assert grad(f)(x) == slope
+
+
+@pytest.mark.parametrize("f", [special.softmax, special.log_softmax])
+def test_softmax_along_an_axis_of_no_elements_is_empty(f):
+    assert f(Tensor(np.ones((2, 0)))).shape == grad(lambda x: f(x).sum())(np.ones((2, 0))).shape
+
+
+def test_logsumexp_of_nothing_is_minus_infinity():
+    assert (special.logsumexp(np.ones((2, 0)), axis=1) == -inf).all()
+
+
+def test_a_transpose_by_one_number_takes_its_gradient_back():
+    assert (grad(lambda x: (np.transpose(x, 0) * [1.0, 2.0]).sum())(np.ones(2)) == [1, 2]).all()
+
+
+@pytest.mark.parametrize("bounds", [(None, 2.0), (2.0, None), (None, None)])
+def test_clip_with_a_bound_that_is_none_has_a_gradient(bounds):
+    x = np.array([1.0, 3.0])
+    inside = (x > (bounds[0] or -inf)) & (x < (bounds[1] or inf))
+    assert (grad(lambda x: np.clip(x, *bounds).sum())(x) == inside).all()
+
+
+# Narrow types
+
+
+@pytest.mark.parametrize("f", FUNCTIONS)
+@pytest.mark.parametrize("dtype", NARROW)
+@pytest.mark.parametrize("x", [[100, 120], [100, 120, 0]])
+def test_statistics_of_integers_and_bools_are_numpys(f, dtype, x):
+    assert_numpys(f, np.array(x).astype(dtype))
+
+
+def test_weighted_averages_of_integers_do_not_overflow():
+    x = np.array([100, 120], np.int8)
+    for weights in (x, [1, 2], np.array([0.5, 1.5], np.float32)):
+        assert_numpys(lambda x, w=weights: np.average(x, weights=w), x)
+
+
+@pytest.mark.parametrize("f", [np.mean, np.average, np.median])
+def test_sums_of_float16_do_not_overflow(f):
+    assert_numpys(f, np.full(300, 300, np.float16))
+
+
+WIDE = np.array([300.0, -300.0] * 150)  # the squares' sum is above 65,504
+
+
+@pytest.mark.parametrize("f", [np.var, np.std, np.linalg.norm, lambda x: np.linalg.norm(x, 3)])
+def test_squares_of_float16_do_not_overflow_if_the_result_does_not(f):
+    x = WIDE / 2 if f is np.var else WIDE
+    z = f(Tensor(x.astype(np.float16))).data
+    assert z.dtype == np.float16
+    np.testing.assert_allclose(z, f(x), rtol=1e-3)
+
+
+def test_the_gradient_of_a_norm_of_float16_is_its_direction():
+    x = WIDE.astype(np.float16)
+    np.testing.assert_allclose(grad(np.linalg.norm)(x), x / np.linalg.norm(WIDE), rtol=1e-2)
+
+
+def test_the_median_of_one_great_number_is_this_number():
+    assert_numpys(np.median, np.array([1.7e308]))
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_differences_of_bools_say_where_they_differ(n):
+    assert_numpys(lambda x: np.diff(x, n), np.array([True, False, True, True]))
+
+
+# Nothing, and fewer than there are degrees of freedom
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
+@pytest.mark.parametrize("axis", [None, 0, -1])
+def test_the_median_of_nothing_is_numpys(shape, axis):
+    assert_numpys(lambda x: np.median(x, axis=axis), np.ones(shape))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("f", [np.var, np.std])
+@pytest.mark.parametrize("ddof", [2, 3, 4])
+def test_more_degrees_of_freedom_than_numbers_are_none(f, ddof):
+    assert_numpys(lambda x: f(x, ddof=ddof), np.arange(3.0))
+
+
+# Norms
+
+
+@pytest.mark.parametrize("ord", ORDERS)
+@pytest.mark.parametrize("dtype", NARROW)
+def test_norms_of_integers_and_bools_are_numpys(ord, dtype):
+    assert_numpys(lambda x: np.linalg.norm(x, ord), np.array([200, 220, 240]).astype(dtype))
+
+
+@pytest.mark.parametrize("ord", [p for p in [*ORDERS, -1, -0.5] if p != -inf])
+@pytest.mark.parametrize("x", [[], [0.0, 0.0], [0.0, 1.0, 2.0], [inf, -inf], [inf, 1.0]])
+def test_norms_of_nothing_zeros_and_infinities_are_numpys(ord, x):
+    assert_numpys(lambda x: np.linalg.norm(x, ord), np.array(x))
+
+
+@pytest.mark.parametrize("p", [0.5, 0.9, -1, -2])
+def test_a_zero_receives_no_gradient_from_a_norm_of_small_order(p):
+    x = np.array([0.0, 1.0, 2.0])
+    slopes = grad(lambda x: np.linalg.norm(x, p))
+    assert slopes(x)[0] == 0
+    assert (slopes(np.zeros(2)) == 0).all()
+    others = slopes(x[1:]) if p > 0 else np.zeros(2)  # of order < 0 the norm is 0 then
+    np.testing.assert_allclose(slopes(x)[1:], others)
+
+
+# What NumPy refuses
+
+X = np.arange(6.0).reshape(2, 3)
+REFUSED = [
+    (lambda x: np.linalg.eigh(x[:, :2], "nonsense"), 'UPLO is "L" or "U"'),
+    (lambda x: np.linalg.eigvalsh(x[:, :2], "nonsense"), 'UPLO is "L" or "U"'),
+    (lambda x: np.linalg.norm(x[None], axis=(0, 1, 2)), r"over the axes \(0, 1, 2\)"),
+    (lambda x: np.linalg.outer(x, x), "two vectors were expected"),
+    (lambda x: np.vsplit(x[0], 1), "vsplit cuts arrays of at least 2 axes"),
+    (lambda x: np.hsplit(x[0, 0], 1), "hsplit cuts arrays of at least 1 axes"),
+    (lambda x: np.var(x, ddof=1, correction=1), "ddof=1 and correction=1"),
+    (lambda x: np.std(x, ddof=1, correction=1), "ddof=1 and correction=1"),
+]
+
+
+@pytest.mark.parametrize(("f", "message"), REFUSED)
+def test_what_numpy_refuses_is_refused(f, message):
+    with pytest.raises(ValueError):
+        f(X)
+    with pytest.raises(ValueError, match=message):
+        f(Tensor(X))
+
+
+def test_the_inner_product_of_a_number_and_a_matrix_keeps_its_axes():
+    for f in (lambda x: np.inner(2.0, x), lambda x: np.inner(x, 2.0)):
+        assert_numpys(f, X)
+
+
+@pytest.mark.parametrize(("axis", "kind"), [(None, TypeError), (0, ValueError)])
+def test_weights_that_do_not_fit_are_refused_as_numpy_refuses_them(axis, kind):
+    for x in (X, Tensor(X)):
+        with pytest.raises(kind, match="weights"):
+            np.average(x, axis=axis, weights=np.ones(3))
+
+
+def test_an_average_without_weight_is_refused_as_numpy_refuses_it():
+    with pytest.raises(ZeroDivisionError, match="add up to 0"):
+        np.average(Tensor(X), weights=np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("dtype", [np.int8, bool])
+def test_the_symmetric_part_of_narrow_types_does_not_overflow(dtype):
+    assert_numpys(np.linalg.eigvalsh, np.array([[100, 0], [0, 100]]).astype(dtype))
+
+
+# Every function of NumPy's in the registry × types × layouts
+
+DTYPES = [np.float16, np.float32, np.float64, *NARROW]
+FORMS = {
+    "as drawn": lambda x: x,
+    "empty": lambda x: x[:0] if x.ndim else x,
+    "of no axes": lambda x: x.ravel()[:1].reshape(()) if x.size else x,
+    "of size 1": lambda x: x.ravel()[:1].reshape((1,) * x.ndim) if x.size else x,
+    "broadcast": lambda x: np.broadcast_to(x[:1], x.shape) if x.size and x.ndim else x,
+    "transposed": np.asfortranarray,
+    "backwards": lambda x: np.flip(np.flip(x).copy()),
+}
+# (function, dtype or None for all, form or None for all): why we differ from NumPy there
+SYMMETRIC_PART = "we take the symmetric part, NumPy one triangle: gradients agree with differences"
+EXCEPTIONS = {
+    (np.linalg.eigh, None, "broadcast"): SYMMETRIC_PART,
+    (np.linalg.eigvalsh, None, "broadcast"): SYMMETRIC_PART,
+    (np.linalg.cholesky, None, "broadcast"): SYMMETRIC_PART,
+    (np.linalg.norm, np.float16, None): "in float32: singular values exist, NumPy refuses them",
+}
+
+
+def is_numpys(function):
+    name = function.__name__
+    return function in (getattr(np, name, None), getattr(np.linalg, name, None))
+
+
+def cast(x, dtype):
+    return np.abs(x).astype(dtype) if dtype == np.uint8 else x.astype(dtype)
+
+
+def outcome(function, arguments, options):
+    """The arrays that a call gives, or the kind of its error."""
+    try:
+        z = function(*([arguments] if function in TAKE_A_LIST else arguments), **options)
+    except Exception as error:
+        return type(error)
+    return [np.asarray(plain(x)) for x in (z if isinstance(z, list | tuple) else [z])]
+
+
+def agrees(outcomes, tolerance):
+    ours, numpys = outcomes
+    if isinstance(ours, type) or isinstance(numpys, type):
+        both = isinstance(ours, type) and isinstance(numpys, type)
+        return both and issubclass(ours, numpys)
+    return all(
+        z.dtype == x.dtype
+        and z.shape == x.shape
+        and np.allclose(z, x, rtol=tolerance, atol=tolerance, equal_nan=True)
+        for z, x in zip(ours, numpys, strict=True)
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("function", [*filter(is_numpys, ENTRIES)], ids=lambda f: f.__name__)
+def test_values_shapes_types_and_errors_are_numpys(function):
+    @settings(
+        max_examples=40,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
+    @given(case(function), st.sampled_from(DTYPES), st.sampled_from(list(FORMS)))
+    def agree(drawn, dtype, form):
+        for names in ((dtype, form), (dtype, None), (None, form), (None, None)):
+            if (function, *names) in EXCEPTIONS:
+                return
+        arguments, options = drawn
+        arrays = [FORMS[form](cast(x, dtype)) if is_real(x) else x for x in arguments]
+        tensors = [Tensor(x) if is_real(y) else x for x, y in zip(arrays, arguments, strict=True)]
+        with np.errstate(all="ignore"):
+            outcomes = [outcome(function, xs, options) for xs in (tensors, arrays)]
+        assert agrees(outcomes, 1e-2 if dtype == np.float16 else 1e-5), (outcomes, arrays, options)
+
+    agree()
