@@ -7,10 +7,15 @@ rng's state) is JSON in the metadata.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import operator
 import os
+import platform
+import re
+import stat
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -26,6 +31,7 @@ from .optim import Optimizer, Schedule
 __all__ = ["load", "save"]
 
 OURS = "tinygrad_edu"  # where our JSON stands in the metadata
+WRITING: set[Path] = set()  # the temporary files that this process is writing now
 Groups = list[list[str]]  # the names of the parameters in each
 Restore = Callable[[], None]  # sets what has been checked: cannot fail
 # What JSON that save did not write leads to
@@ -44,10 +50,10 @@ def save(
 ) -> None:
     """Write the model, metadata (text to text), and what else is given, to one file.
 
-    With all of it loaded again, training goes on bit for bit as if it had never stopped. Until all
-    is written, an old file stays as it was. PyTorch loads the model without the names that begin
-    with "optimizer.". TypeError for metadata that are not text, ValueError for names that the file
-    needs.
+    With all of it loaded again, training goes on bit for bit as if it had never stopped. An old
+    file stays as it was until all is written, and gives the new one its mode; a pipe or a device is
+    written to. PyTorch loads the model without the names that begin with "optimizer.". TypeError
+    for metadata that are not text, ValueError for names that the file needs.
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +77,7 @@ def save(
     refuse_taken(texts.keys() & {OURS, *(["step"] if "step" in facts else [])}, "the metadata")
     if facts:
         texts[OURS] = json.dumps(facts, default=np.ndarray.tolist)
-    replace_file(Path(os.path.realpath(path)), safetensors.numpy.save(arrays, texts))
+    write_contents(Path(path), safetensors.numpy.save(arrays, texts))
 
 
 def load(
@@ -322,14 +328,66 @@ def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str
         ) from None
 
 
-def replace_file(path: Path, contents: bytes) -> None:
-    """Write a file beside the old one, then rename it: a reader finds the old one or the new."""
-    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+def write_contents(path: Path, contents: bytes) -> None:
+    """Write to a pipe or a device as it stands; give a file, or a new one, the new contents."""
     try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = None
+    if mode is None or stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        replace_file(Path(os.path.realpath(path)), contents, mode)
+    else:
+        path.write_bytes(contents)
+
+
+def replace_file(path: Path, contents: bytes, mode: int | None) -> None:
+    """Write a file beside the old one, then rename it: a reader finds the old one or the new."""
+    temporary = temporary_beside(path)
+    WRITING.add(temporary)
+    try:
+        remove_abandoned(path)
         with open(temporary, "xb") as file:
+            if mode is not None:
+                os.chmod(temporary, stat.S_IMODE(mode))  # as the old one's, before there is a byte
             file.write(contents)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+        WRITING.discard(temporary)
+
+
+def temporary_beside(path: Path) -> Path:
+    """A hidden name of which no other process has the like: machine, process, chance."""
+    return path.with_name(f".{path.name}.{machine()}-{os.getpid()}-{os.urandom(8).hex()}")
+
+
+def machine() -> str:
+    """Eight digits for this machine's name: a folder may be shared by several."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove what processes of this machine left beside the file when they were killed."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.{machine()}-(\d+)-[0-9a-f]{{16}}")
+    with contextlib.suppress(OSError):  # what can't be listed or removed stays
+        for beside in path.parent.iterdir():
+            found = name.fullmatch(beside.name)
+            if found and beside not in WRITING and has_ended(int(found[1])):
+                beside.unlink(missing_ok=True)
+
+
+def has_ended(process: int) -> bool:
+    """Whether no such process is left. One with our own number was an earlier one."""
+    if process == os.getpid():
+        return True
+    if os.name != "posix":
+        return False  # Windows has no harmless way to ask: there, the file stays
+    try:
+        os.kill(process, 0)  # sends nothing
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # another user's
+        return False
+    return False

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from tinygrad_edu.nn import optim
+from tinygrad_edu.nn import checkpoint, optim
 
 from tinygrad_edu import Tensor, nn
 
@@ -544,3 +544,55 @@ def test_a_writer_killed_at_any_moment_loses_at_most_what_it_was_saving(path: Pa
         assert said <= step <= said + 1
         for p in layer.parameters():
             assert (p.data == step).all() and (optimizer.kept("velocity", p) == step).all()
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_save_and_nobody_else_s_does(
+    path: Path, monkeypatch: Any
+) -> None:
+    script = "import os, sys; from tinygrad_edu import nn; os.replace = lambda *_: os._exit(9); "
+    script += "nn.save(sys.argv[1], nn.Linear(1, 1))"
+    assert subprocess.run([sys.executable, "-c", script, path], check=False).returncode == 9
+    (left,) = os.listdir(path.parent)
+    dead = left.split("-")[1]
+    others = {
+        left.replace(f"-{dead}-", f"-{os.getppid()}-"),  # of a process that is at work
+        left.replace(path.name, "model.safetensors.other"),  # of another checkpoint
+        f".{path.name}.00000000-{dead}-{'0' * 16}",  # of another machine, in a shared folder
+        f".{path.name}.notes",
+    }
+    for name in others:
+        path.with_name(name).touch()
+    nn.save(path, model())
+    assert {*os.listdir(path.parent)} == others | {path.name}
+
+
+def test_what_was_left_by_a_process_that_had_our_number_goes_too(path: Path) -> None:
+    left = checkpoint.temporary_beside(path)
+    left.touch()
+    nn.save(path, model())
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+def test_a_pipe_and_a_device_are_written_to_and_stay(path: Path) -> None:
+    nn.save(path, model())
+    whole, pipe = path.read_bytes(), path.with_name("pipe")
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        nn.save(pipe, model())
+        assert reader.communicate()[0] == whole
+    assert pipe.is_fifo()
+    link = path.with_name("device")
+    link.symlink_to(os.devnull)
+    nn.save(link, model())
+    assert Path(os.devnull).is_char_device() and link.is_symlink()
+    script = "from tinygrad_edu import nn; nn.save('/dev/stdout', nn.Linear(1, 1))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert b"weight" in done.stdout
+
+
+def test_a_file_keeps_its_mode(path: Path) -> None:
+    nn.save(path, model(0))
+    path.chmod(0o600)
+    nn.save(path, model(1))
+    assert path.stat().st_mode & 0o777 == 0o600
