@@ -25,6 +25,7 @@ import numpy as np
 
 from tinygrad_edu import Tensor
 
+from .group import checked_number
 from .module import Array, Module, can_be_loaded, unique
 from .optim import Optimizer, Schedule
 
@@ -76,7 +77,7 @@ def save(
         facts["step"] = operator.index(step)
     refuse_taken(texts.keys() & {OURS, *(["step"] if "step" in facts else [])}, "the metadata")
     if facts:
-        texts[OURS] = json.dumps(facts, default=np.ndarray.tolist)
+        texts[OURS] = json.dumps(facts, default=as_json)
     write_contents(Path(path), safetensors.numpy.save(arrays, texts))
 
 
@@ -114,6 +115,13 @@ def load(
     for restore in restores:
         restore()
     return metadata | step
+
+
+def as_json(x: Any) -> Any:
+    """NumPy's numbers and arrays as JSON has them."""
+    if isinstance(x, np.generic | np.ndarray):
+        return x.tolist()
+    raise TypeError(f"expected numbers in what is saved, found {x!r:.60}")
 
 
 def checked_restores(
@@ -189,9 +197,10 @@ def optimizer_restore(
     memory: dict[str, dict[Tensor, Array]] = {key: {} for key in facts["memory"]}
     for key, p, name in listed:
         memory[key][p] = np.array(arrays[name], p.dtype)
-    steps = {parameters[name]: operator.index(t) for name, t in facts["steps"].items()}
+    steps = {parameters[name]: checked_count(name, t) for name, t in facts["steps"].items()}
     options = [
-        checked_options(group, saved) for group, saved in zip(groups, facts["groups"], strict=True)
+        checked_options(optimizer, group, saved)
+        for group, saved in zip(groups, facts["groups"], strict=True)
     ]
 
     def restore() -> None:
@@ -204,7 +213,7 @@ def optimizer_restore(
 
 def schedule_restore(schedule: Schedule, facts: Mapping[str, Any]) -> Restore:
     """Check the schedule's place, then go there and set the learning rates: after the optimizer."""
-    t, initial = operator.index(facts["t"]), [float(lr) for lr in facts["initial"]]
+    t, initial = checked_count("t", facts["t"]), [checked_number("lr", x) for x in facts["initial"]]
     if len(initial) != len(schedule.initial):
         raise ValueError(
             f"the schedule has {len(schedule.initial)} parameter groups, the file {len(initial)}"
@@ -269,18 +278,28 @@ def check_groups(ours: Groups, theirs: Groups) -> None:
     refuse(problems)
 
 
-def checked_options(group: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
-    """The saved options of a parameter group, if they are the same ones."""
+def checked_options(
+    optimizer: Optimizer, group: Mapping[str, Any], saved: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The saved options of a parameter group, if they are the same ones and make sense."""
     odd = sorted(saved.keys() ^ group.keys())
     if odd:
         raise ValueError(
             f"options {odd}: found either in the file or in the optimizer, expected in both"
         )
-    return {
-        name: tuple(value) if isinstance(value, list) else value  # JSON has no tuples
-        for name, value in saved.items()
-        if name != "params"
-    }
+    options = {name: value for name, value in saved.items() if name != "params"}
+    for name, value in options.items():
+        if isinstance(value, bool) is not isinstance(group[name], bool):
+            raise ValueError(f"expected {name} to be like {group[name]!r}, found {name}={value!r}")
+    checked = optimizer.checked({"params": group["params"]}, options)
+    return {name: checked[name] for name in options}
+
+
+def checked_count(name: str, count: Any) -> int:
+    """How many steps were taken: an integer that is not negative."""
+    if isinstance(count, bool) or operator.index(count) < 0:
+        raise ValueError(f"expected {name} to be a number of steps, found {count}")
+    return operator.index(count)
 
 
 def check_arrays(expected: Mapping[str, Tensor], arrays: Mapping[str, Array]) -> None:

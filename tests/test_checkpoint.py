@@ -596,3 +596,80 @@ def test_a_file_keeps_its_mode(path: Path) -> None:
     path.chmod(0o600)
     nn.save(path, model(1))
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+WRONG_OPTIONS = {  # the optimizer, the option, and what a file may hold in its place
+    "NaN": ("SGD", "lr", np.nan),
+    "infinite": ("SGD", "lr", np.inf),
+    "negative": ("SGD", "weight_decay", -1),
+    "text": ("SGD", "lr", "fast"),
+    "number as text": ("SGD", "lr", "0.1"),
+    "nothing": ("SGD", "momentum", None),
+    "list": ("SGD", "momentum", [0.9]),
+    "bool for a number": ("SGD", "lr", True),
+    "number for a bool": ("SGD", "nesterov", 0.5),
+    "text for a bool": ("SGD", "nesterov", "no"),
+    "too large": ("SGD", "lr", 10**400),
+    "two that do not go together": ("SGD", "momentum", 0.0),
+    "betas": ("Adam", "betas", [0.9, 1.5]),
+    "one beta": ("Adam", "betas", [0.9]),
+    "beta as text": ("Adam", "betas", ["0.9", "0.999"]),
+    "betas NaN": ("Adam", "betas", [np.nan, 0.9]),
+    "eps": ("Adam", "eps", np.nan),
+    "bool": ("RMSprop", "centered", 1),
+}
+
+
+@pytest.mark.parametrize("name, option, value", WRONG_OPTIONS.values(), ids=WRONG_OPTIONS)
+def test_an_option_that_the_constructor_refuses_is_refused_in_a_file(
+    path: Path, name: str, option: str, value: Any
+) -> None:
+    settings = {"momentum": 0.9, "nesterov": True} if name == "SGD" else {}
+
+    def made(seed: int) -> tuple[nn.Module, optim.Optimizer]:
+        layer = nn.Linear(3, 2, rng=np.random.default_rng(seed))
+        return layer, getattr(optim, name)(layer.parameters(), lr=0.1 + seed, **settings)
+
+    layer, optimizer = made(0)
+    nn.save(path, layer, optimizer=optimizer)
+    changed(path, lambda arrays, facts: facts["optimizer"]["groups"][0].update({option: value}))
+    layer, optimizer = made(1)
+    before = dict(optimizer.param_groups[0])
+    with pytest.raises(ValueError) as error:
+        nn.load(path, layer, optimizer=optimizer)
+    assert str(path) in str(error.value) and option.rstrip("s") in str(error.value)
+    assert optimizer.param_groups[0] == before
+    assert_same_state(layer, made(1)[0])
+
+
+@pytest.mark.parametrize(
+    "part, change",
+    {
+        "a rate": ("schedule", {"initial": [0.1, np.nan]}),
+        "a negative rate": ("schedule", {"initial": [-0.1, 0.1]}),
+        "a rate as text": ("schedule", {"initial": ["0.1", "0.1"]}),
+        "a place": ("schedule", {"t": -3}),
+        "a place that is a bool": ("schedule", {"t": True}),
+        "steps": ("optimizer", {"steps": {"2.weight": -1}}),
+    }.items(),
+)
+def test_a_schedule_s_place_and_steps_are_checked_too(path: Path, part: Any, change: Any) -> None:
+    part, change = change
+    trained("SGD").save(path)
+    changed(path, lambda arrays, facts: facts[part].update(change))
+    into = trained("SGD", 1)
+    before = into.everything()
+    with pytest.raises(ValueError, match=path.name):
+        into.load(path)
+    np.testing.assert_equal(into.everything(), before)
+
+
+@pytest.mark.parametrize("number", [np.float32(0.25), np.float64(0.25), np.array(0.25)])
+def test_a_rate_that_is_numpy_s_is_saved(path: Path, number: Any) -> None:
+    layer = nn.Linear(3, 2)
+    optimizer = optim.SGD(layer.parameters(), lr=0.1)
+    optimizer.param_groups[0]["lr"] = number
+    nn.save(path, layer, optimizer=optimizer)
+    other = optim.SGD(layer.parameters(), lr=0.1)
+    nn.load(path, layer, optimizer=other)
+    assert other.param_groups[0]["lr"] == 0.25
