@@ -1,5 +1,6 @@
 """The examples end in what they promise, with settings that take seconds."""
 
+import ast
 import errno
 import functools
 import gzip
@@ -143,6 +144,51 @@ def test_a_rate_that_is_no_finite_number_is_refused(value):
 )
 def test_a_count_that_is_none_is_refused(flag):
     assert f"argument {flag.partition('=')[0]}: " in refused("mnist.py", flag)
+
+
+def as_a_terminal(encoding, *arguments, **options):
+    """What a script prints where that encoding is the terminal's."""
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "LC_ALL": "C"}
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)], capture_output=True, env=environment, **options
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_terminals_that_lack_a_sign_get_a_plain_one(encoding, tmp_path):
+    neuron = as_a_terminal(encoding, ROOT / "examples" / "neuron.py", tmp_path / "neuron.svg")
+    assert "dy/dw1 = 1.0019" in neuron
+    kept = (ROOT / "docs" / "pictures" / "neuron.svg").read_text("utf-8")
+    assert (tmp_path / "neuron.svg").read_text("utf-8") == kept
+    assert "or -ln of" in " ".join(as_a_terminal(encoding, *MNIST[1:], "--help").split())
+
+
+@pytest.mark.parametrize("script", ["moons.py", "mnist_seeds.py", "learning/minima.py"])
+def test_help_is_printed_in_ascii(script):
+    assert "usage:" in as_a_terminal("ascii", ROOT / "examples" / script, "--help")
+
+
+def test_every_text_file_is_opened_with_its_encoding():
+    found = []
+    for path in [
+        p for name in ("tinygrad_edu", "nn", "examples") for p in (ROOT / name).rglob("*.py")
+    ]:
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and not has_encoding(call):
+                found.append(f"{path.relative_to(ROOT)}:{call.lineno}: {ast.unparse(call)}")
+    assert found == []
+
+
+def has_encoding(call):
+    """Whether a call opens no text file, or gives the encoding."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if ast.unparse(call.func) == "os.open" or name not in {"open", "read_text", "write_text"}:
+        return True
+    texts = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    is_binary = name == "open" and any("b" in text for text in texts)
+    return is_binary or "utf-8" in texts or "encoding" in {given.arg for given in call.keywords}
 
 
 def files_with(text):

@@ -517,3 +517,18 @@ def test_ctrl_c_ends_the_answer_and_says_so(checked, apart, monkeypatch):
 
     monkeypatch.setattr("tinygrad_edu.exercises.process.wait", interrupted)
     assert "It was stopped before it came to an end." in checked(1, "while True: pass\n")[1]
+
+
+def test_without_docstrings_the_exercises_keep_their_texts(run):
+    stripped = [sys.executable, "-OO", "-m", "tinygrad_edu.exercises"]
+    for environment in (os.environ, os.environ | {"PYTHONOPTIMIZE": "2"}):
+        done = subprocess.run(stripped, capture_output=True, env=environment, check=True)
+        assert " ".join(done.stdout.decode().split()) == run()[1]
+    for number in (1, 9, 19):
+        subprocess.run([*stripped, "start", str(number)], capture_output=True, check=True)
+        assert path(number).read_text("utf-8") == started(number)
+    path(1).write_text("def polynomial_slope(x):\n    assert x < 0, 'small'\n", "utf-8")
+    path(9).write_text(solution(9), "utf-8"), path(19).write_text(solution(19), "utf-8")
+    done = subprocess.run([*stripped, "check"], capture_output=True, text=True, check=False)
+    assert "came      AssertionError: small" in done.stdout
+    assert done.stdout.count(": solved, 1 attempt") == 2 and not done.stderr

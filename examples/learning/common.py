@@ -8,6 +8,7 @@ metrics.json, and one number that has to hold: where it doesn't, the script fail
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
 import sys
@@ -26,6 +27,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from tinygrad_edu import nn, no_grad, replay
+from tinygrad_edu.graph.text.signs import PLAIN_SIGNS
 
 RESULTS = ["metrics.json", "model.safetensors", "report.png", "figure.png"]
 DATA = Path(__file__).parents[1] / "data" / "mnist"
@@ -113,7 +115,15 @@ def count(text: str) -> int:
 
 
 class Flags(argparse.ArgumentParser):
-    """A parser that tries, before anything is computed, whether the results can be written."""
+    """A parser that tries, before anything is computed, whether the results can be written.
+
+    From then on, plain signs are printed where the terminal lacks others.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors=PLAIN_SIGNS)
 
     def parse_args(self, *given: Any, **options: Any) -> Any:
         args = super().parse_args(*given, **options)

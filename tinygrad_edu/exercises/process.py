@@ -54,14 +54,15 @@ def started(exercise: Exercise, path: Path) -> Any:
 
     number = next(n for n, each in EXERCISES.items() if each is exercise)
     script = START.format(path=sys.path, number=number, answer=str(path))
-    one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # each takes addresses
+    settings = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # each takes addresses
+    settings["PYTHONOPTIMIZE"] = ""  # an answer's assertions hold
     return subprocess.Popen(
         [sys.executable, "-c", script],
         bufsize=0,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=os.environ | one_thread,
+        env=os.environ | settings,
         start_new_session=True,
     )
 
