@@ -77,7 +77,7 @@ def save(
         facts["step"] = operator.index(step)
     refuse_taken(texts.keys() & {OURS, *(["step"] if "step" in facts else [])}, "the metadata")
     if facts:
-        texts[OURS] = json.dumps(facts, default=as_json)
+        texts[OURS] = json.dumps(facts, default=plain_numbers)
     write_contents(Path(path), safetensors.numpy.save(arrays, texts))
 
 
@@ -117,7 +117,7 @@ def load(
     return metadata | step
 
 
-def as_json(x: Any) -> Any:
+def plain_numbers(x: Any) -> Any:
     """NumPy's numbers and arrays as JSON has them."""
     if isinstance(x, np.generic | np.ndarray):
         return x.tolist()

@@ -108,11 +108,11 @@ def error_text(error: BaseException) -> str:
         message = error.msg if isinstance(error, SyntaxError) else str(error)
         said = "\n".join([message, *getattr(error, "__notes__", [])])
     except BaseException as another:
-        return no_text(error, another)
+        return without_text(error, another)
     return f"{type(error).__name__}: {said}".removesuffix(": ")
 
 
-def no_text(x: Any, error: BaseException) -> str:
+def without_text(x: Any, error: BaseException) -> str:
     return f"{type(x).__name__}, whose text raises {type(error).__name__}"
 
 
@@ -275,7 +275,7 @@ def learner_text(x: Any) -> str:
         try:
             return last_lines(x.__name__ if hasattr(x, "__name__") else repr(x))
         except BaseException as error:
-            return no_text(x, error)
+            return without_text(x, error)
     digits: Any = {"float_kind": "{:.8g}".format}
     rounded = array.round(10) + 0.0
     return np.array2string(rounded, formatter=digits, separator=", ", max_line_width=60)
