@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ RATES = {
 
 # fmt: off
 FLAGS: dict[str, dict[str, Any]] = {
-    "--hidden": {"type": int, "nargs": "*", "default": [16, 16], "metavar": "N",
+    "--hidden": {"type": common.at_least_one, "nargs": "*", "default": [16, 16], "metavar": "N",
                  "help": "neurons in each hidden layer"},
     "--activation": {"choices": ACTIVATIONS, "default": "sigmoid",
                      "help": "what the hidden neurons do with their weighted sum"},
@@ -56,14 +57,14 @@ FLAGS: dict[str, dict[str, Any]] = {
                    "help": "how the rate changes: down to 0, or not"},
     "--weight-decay": {"type": float, "default": 5e-5,
                        "help": "how strongly every weight is pulled towards 0 in a step"},
-    "--batch": {"type": int, "default": 32, "help": "images per step"},
+    "--batch": {"type": common.at_least_one, "default": 32, "help": "images per step"},
     "--epochs": {"type": int, "default": 120, "help": "how often every image is seen"},
     "--seed": {"type": int, "default": 0,
                "help": "the start of all that is random; the same seed gives the same network"},
     "--data": {"type": Path, "default": common.DATA,
                "help": "a directory with the four IDX files, gzipped or not"},
     "--out": {"type": Path, "default": Path("build/mnist"), "help": "where the results go"},
-    "--threads": {"type": int, "default": 1,
+    "--threads": {"type": common.at_least_one, "default": 1,
                   "help": "threads of the matrix products; for small networks one is fastest"},
     "--replay": common.FLAGS["--replay"],
 }
@@ -100,7 +101,7 @@ def train(
     rng: np.random.Generator,
     measure: Any,
 ) -> list[dict[str, float]]:
-    """Run the training loop; Ctrl-C ends it and keeps what was reached.
+    """The training loop; Ctrl-C or SIGTERM ends it and keeps what was reached.
 
     Returns what was measured after each epoch.
     """
@@ -161,9 +162,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "settings": common.settings(args),
         "history": history,
     }
-    args.out.mkdir(parents=True, exist_ok=True)
     nn.save(args.out / "model.safetensors", model, {"settings": json.dumps(metrics["settings"])})
-    (args.out / "metrics.json").write_text(json.dumps(metrics, indent=1))
+    (args.out / "metrics.json").write_text(json.dumps(metrics, indent=1), encoding="utf-8")
     mnist_report.draw(args.out / "report.png", model, metrics, test_images, test_labels, predicted)
     return metrics
 
@@ -178,6 +178,7 @@ def accuracy(predicted: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> f
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     args = arguments()
     metrics = run(args)
     print(

@@ -7,10 +7,15 @@ the schedule, the state of the rng) is JSON in the metadata.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import operator
 import os
+import platform
+import re
+import stat
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -20,12 +25,14 @@ import numpy as np
 
 from tinygrad_edu import Tensor
 
+from .group import checked_number
 from .module import Array, Module, can_be_loaded, unique
 from .optim import Optimizer, Schedule
 
 __all__ = ["load", "save"]
 
 OURS = "tinygrad_edu"  # where our JSON stands in the metadata
+WRITING: set[Path] = set()  # the temporary files that this process is writing now
 Groups = list[list[str]]  # the names of the parameters in each
 Restore = Callable[[], None]  # sets what has been checked: cannot fail
 # The errors that JSON leads to if save did not write it
@@ -44,10 +51,10 @@ def save(
 ) -> None:
     """Write the model, metadata (text to text), and what else is given, to one file.
 
-    With all of it loaded again, training goes on bit for bit as if it had never stopped. Until all
-    is written, an old file stays as it was. PyTorch loads the model without the names that begin
-    with "optimizer.". Raises TypeError for metadata that are not text, ValueError for names that
-    the file itself needs.
+    With all of it loaded again, training goes on bit for bit as if it had never stopped. An old
+    file stays as it was until all is written, and gives the new one its mode; a pipe or a device is
+    written to. PyTorch loads the model without the names that begin with "optimizer.". TypeError
+    for metadata that are not text, ValueError for names that the file needs.
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -70,8 +77,8 @@ def save(
         facts["step"] = operator.index(step)
     refuse_taken(texts.keys() & {OURS, *(["step"] if "step" in facts else [])}, "the metadata")
     if facts:
-        texts[OURS] = json.dumps(facts, default=np.ndarray.tolist)
-    replace_file(Path(os.path.realpath(path)), safetensors.numpy.save(arrays, texts))
+        texts[OURS] = json.dumps(facts, default=plain_numbers)
+    write_contents(Path(path), safetensors.numpy.save(arrays, texts))
 
 
 def load(
@@ -108,6 +115,13 @@ def load(
     for restore in restores:
         restore()
     return metadata | step
+
+
+def plain_numbers(x: Any) -> Any:
+    """NumPy's numbers and arrays as JSON has them."""
+    if isinstance(x, np.generic | np.ndarray):
+        return x.tolist()
+    raise TypeError(f"expected numbers in what is saved, found {x!r:.60}")
 
 
 def checked_restores(
@@ -183,9 +197,10 @@ def optimizer_restore(
     memory: dict[str, dict[Tensor, Array]] = {key: {} for key in facts["memory"]}
     for key, p, name in listed:
         memory[key][p] = np.array(arrays[name], p.dtype)
-    steps = {parameters[name]: operator.index(t) for name, t in facts["steps"].items()}
+    steps = {parameters[name]: checked_count(name, t) for name, t in facts["steps"].items()}
     options = [
-        checked_options(group, saved) for group, saved in zip(groups, facts["groups"], strict=True)
+        checked_options(optimizer, group, saved)
+        for group, saved in zip(groups, facts["groups"], strict=True)
     ]
 
     def restore() -> None:
@@ -197,8 +212,8 @@ def optimizer_restore(
 
 
 def schedule_restore(schedule: Schedule, facts: Mapping[str, Any]) -> Restore:
-    """Check the schedule's place; return what goes there, to be called after the optimizer's."""
-    t, initial = operator.index(facts["t"]), [float(lr) for lr in facts["initial"]]
+    """Check the schedule's place, then go there and set the learning rates: after the optimizer."""
+    t, initial = checked_count("t", facts["t"]), [checked_number("lr", x) for x in facts["initial"]]
     if len(initial) != len(schedule.initial):
         raise ValueError(
             f"the schedule has {len(schedule.initial)} parameter groups, the file {len(initial)}"
@@ -263,18 +278,28 @@ def check_groups(ours: Groups, theirs: Groups) -> None:
     refuse(problems)
 
 
-def checked_options(group: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
-    """The saved options of a parameter group; ValueError if the group has other options."""
+def checked_options(
+    optimizer: Optimizer, group: Mapping[str, Any], saved: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The saved options of a parameter group, if they are the same ones and make sense."""
     odd = sorted(saved.keys() ^ group.keys())
     if odd:
         raise ValueError(
             f"options {odd}: found either in the file or in the optimizer, expected in both"
         )
-    return {
-        name: tuple(value) if isinstance(value, list) else value  # JSON has no tuples
-        for name, value in saved.items()
-        if name != "params"
-    }
+    options = {name: value for name, value in saved.items() if name != "params"}
+    for name, value in options.items():
+        if isinstance(value, bool) is not isinstance(group[name], bool):
+            raise ValueError(f"expected {name} to be like {group[name]!r}, found {name}={value!r}")
+    checked = optimizer.checked({"params": group["params"]}, options)
+    return {name: checked[name] for name in options}
+
+
+def checked_count(name: str, count: Any) -> int:
+    """How many steps were taken: an integer that is not negative."""
+    if isinstance(count, bool) or operator.index(count) < 0:
+        raise ValueError(f"expected {name} to be a number of steps, found {count}")
+    return operator.index(count)
 
 
 def check_arrays(expected: Mapping[str, Tensor], arrays: Mapping[str, Array]) -> None:
@@ -322,14 +347,66 @@ def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str
         ) from None
 
 
-def replace_file(path: Path, contents: bytes) -> None:
-    """Write a file beside the old one, then rename it: a reader finds the old one or the new."""
-    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+def write_contents(path: Path, contents: bytes) -> None:
+    """Write to a pipe or a device as it stands; give a file, or a new one, the new contents."""
     try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = None
+    if mode is None or stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        replace_file(Path(os.path.realpath(path)), contents, mode)
+    else:
+        path.write_bytes(contents)
+
+
+def replace_file(path: Path, contents: bytes, mode: int | None) -> None:
+    """Write a file beside the old one, then rename it: a reader finds the old one or the new."""
+    temporary = temporary_beside(path)
+    WRITING.add(temporary)
+    try:
+        remove_abandoned(path)
         with open(temporary, "xb") as file:
+            if mode is not None:
+                os.chmod(temporary, stat.S_IMODE(mode))  # as the old one's, before there is a byte
             file.write(contents)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+        WRITING.discard(temporary)
+
+
+def temporary_beside(path: Path) -> Path:
+    """A hidden name of which no other process has the like: machine, process, chance."""
+    return path.with_name(f".{path.name}.{machine()}-{os.getpid()}-{os.urandom(8).hex()}")
+
+
+def machine() -> str:
+    """Eight digits for this machine's name: a folder may be shared by several."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove what processes of this machine left beside the file when they were killed."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.{machine()}-(\d+)-[0-9a-f]{{16}}")
+    with contextlib.suppress(OSError):  # what can't be listed or removed stays
+        for beside in path.parent.iterdir():
+            found = name.fullmatch(beside.name)
+            if found and beside not in WRITING and has_ended(int(found[1])):
+                beside.unlink(missing_ok=True)
+
+
+def has_ended(process: int) -> bool:
+    """Whether no such process is left. One with our own number was an earlier one."""
+    if process == os.getpid():
+        return True
+    if os.name != "posix":
+        return False  # Windows has no harmless way to ask: there, the file stays
+    try:
+        os.kill(process, 0)  # sends nothing
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # another user's
+        return False
+    return False

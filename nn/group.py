@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import operator
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -104,8 +105,8 @@ def can_join(parameters: list[Tensor], most: int) -> bool:
     return all(end <= start for (_, end), (start, _) in itertools.pairwise(bounds))
 
 
-def checked_group(group: Mapping[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """Complete a parameter group's options; ValueError if one is unknown, negative or NaN."""
+def checked_group(group: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """A parameter group with all its options, none unknown, negative, infinite or NaN."""
     options = {name: value for name, value in group.items() if name != "params"}
     unknown = options.keys() - defaults.keys()
     if unknown:
@@ -116,17 +117,27 @@ def checked_group(group: Mapping[str, Any], defaults: dict[str, Any]) -> dict[st
     for name, value in {**defaults, **options}.items():
         if name == "betas":
             checked[name] = checked_betas(value)
-        elif isinstance(value, bool):
-            checked[name] = value
-        elif value >= 0:
-            checked[name] = float(value)  # Python's float leaves float32 arrays float32
         else:
-            raise ValueError(f"expected {name} ≥ 0, found {name}={value}")
+            checked[name] = value if isinstance(value, bool) else checked_number(name, value)
     return checked
 
 
+def checked_number(name: str, value: Any) -> float:
+    """A finite number that is not negative, as Python's float: it leaves float32 arrays float32."""
+    if not 0 <= no_text(name, value) <= sys.float_info.max:
+        raise ValueError(f"expected {name} ≥ 0, found {name}={value}")
+    return float(value)
+
+
+def no_text(name: str, value: Any) -> Any:
+    """The value, unless it is text, of which `float` would make a number, a list, or nothing."""
+    if value is None or isinstance(value, str | list | tuple):
+        raise TypeError(f"expected a number as {name}, found {name}={value!r}")
+    return value
+
+
 def checked_betas(betas: Iterable[float]) -> tuple[float, ...]:
-    checked = tuple(float(beta) for beta in betas)
+    checked = tuple(float(no_text("betas", beta)) for beta in betas)
     if len(checked) == 2 and all(0 <= beta < 1 for beta in checked):
         return checked
     raise ValueError(f"expected two betas with 0 ≤ β < 1, found betas={checked}")

@@ -74,13 +74,17 @@ class Optimizer:
         given: list[Any] = list(parameters)
         are_groups = bool(given) and all(isinstance(group, Mapping) for group in given)
         groups = given if are_groups else [{"params": given}]
-        self.param_groups = [checked_group(group, options) for group in groups]
+        self.param_groups = [self.checked(group, options) for group in groups]
         self.memory: dict[str, dict[Tensor, Array]] = {}
         self.steps: dict[Tensor, int] = {}
         every = [p for group in self.param_groups for p in group["params"]]
         if len(set(every)) < len(every):
             raise ValueError("a parameter comes twice, and would take every step twice")
         self.groups = [Group(group, self.joins) for group in self.param_groups]
+
+    def checked(self, group: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+        """A parameter group with all its options, given or read from a file, if they make sense."""
+        return checked_group(group, defaults)
 
     def update(self, p: Any, g: Any, *args: Any, **options: Any) -> None:
         """Take one step with one parameter, in place."""
@@ -172,10 +176,14 @@ class SGD(Optimizer, joins=2 * PER_CALL):
         super().__init__(
             parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov
         )
-        if any(group["nesterov"] and not group["momentum"] for group in self.param_groups):
+
+    def checked(self, group: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+        checked = super().checked(group, defaults)
+        if checked["nesterov"] and not checked["momentum"]:
             raise ValueError(
                 "nesterov=True looks ahead along the momentum: give momentum > 0, for example 0.9"
             )
+        return checked
 
     def update(
         self, p: Unit, g: Array, lr: float, momentum: float, weight_decay: float, nesterov: bool

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from tinygrad_edu.nn import optim
+from tinygrad_edu.nn import checkpoint, optim
 
 from tinygrad_edu import Tensor, nn
 
@@ -544,3 +544,132 @@ def test_a_writer_killed_at_any_moment_loses_at_most_what_it_was_saving(path: Pa
         assert said <= step <= said + 1
         for p in layer.parameters():
             assert (p.data == step).all() and (optimizer.kept("velocity", p) == step).all()
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_save_and_nobody_else_s_does(
+    path: Path, monkeypatch: Any
+) -> None:
+    script = "import os, sys; from tinygrad_edu import nn; os.replace = lambda *_: os._exit(9); "
+    script += "nn.save(sys.argv[1], nn.Linear(1, 1))"
+    assert subprocess.run([sys.executable, "-c", script, path], check=False).returncode == 9
+    (left,) = os.listdir(path.parent)
+    dead = left.split("-")[1]
+    others = {
+        left.replace(f"-{dead}-", f"-{os.getppid()}-"),  # of a process that is at work
+        left.replace(path.name, "model.safetensors.other"),  # of another checkpoint
+        f".{path.name}.00000000-{dead}-{'0' * 16}",  # of another machine, in a shared folder
+        f".{path.name}.notes",
+    }
+    for name in others:
+        path.with_name(name).touch()
+    nn.save(path, model())
+    assert {*os.listdir(path.parent)} == others | {path.name}
+
+
+def test_what_was_left_by_a_process_that_had_our_number_goes_too(path: Path) -> None:
+    left = checkpoint.temporary_beside(path)
+    left.touch()
+    nn.save(path, model())
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+def test_a_pipe_and_a_device_are_written_to_and_stay(path: Path) -> None:
+    nn.save(path, model())
+    whole, pipe = path.read_bytes(), path.with_name("pipe")
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        nn.save(pipe, model())
+        assert reader.communicate()[0] == whole
+    assert pipe.is_fifo()
+    link = path.with_name("device")
+    link.symlink_to(os.devnull)
+    nn.save(link, model())
+    assert Path(os.devnull).is_char_device() and link.is_symlink()
+    script = "from tinygrad_edu import nn; nn.save('/dev/stdout', nn.Linear(1, 1))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert b"weight" in done.stdout
+
+
+def test_a_file_keeps_its_mode(path: Path) -> None:
+    nn.save(path, model(0))
+    path.chmod(0o600)
+    nn.save(path, model(1))
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+WRONG_OPTIONS = {  # the optimizer, the option, and what a file may hold in its place
+    "NaN": ("SGD", "lr", np.nan),
+    "infinite": ("SGD", "lr", np.inf),
+    "negative": ("SGD", "weight_decay", -1),
+    "text": ("SGD", "lr", "fast"),
+    "number as text": ("SGD", "lr", "0.1"),
+    "nothing": ("SGD", "momentum", None),
+    "list": ("SGD", "momentum", [0.9]),
+    "bool for a number": ("SGD", "lr", True),
+    "number for a bool": ("SGD", "nesterov", 0.5),
+    "text for a bool": ("SGD", "nesterov", "no"),
+    "too large": ("SGD", "lr", 10**400),
+    "two that do not go together": ("SGD", "momentum", 0.0),
+    "betas": ("Adam", "betas", [0.9, 1.5]),
+    "one beta": ("Adam", "betas", [0.9]),
+    "beta as text": ("Adam", "betas", ["0.9", "0.999"]),
+    "betas NaN": ("Adam", "betas", [np.nan, 0.9]),
+    "eps": ("Adam", "eps", np.nan),
+    "bool": ("RMSprop", "centered", 1),
+}
+
+
+@pytest.mark.parametrize("name, option, value", WRONG_OPTIONS.values(), ids=WRONG_OPTIONS)
+def test_an_option_that_the_constructor_refuses_is_refused_in_a_file(
+    path: Path, name: str, option: str, value: Any
+) -> None:
+    settings = {"momentum": 0.9, "nesterov": True} if name == "SGD" else {}
+
+    def made(seed: int) -> tuple[nn.Module, optim.Optimizer]:
+        layer = nn.Linear(3, 2, rng=np.random.default_rng(seed))
+        return layer, getattr(optim, name)(layer.parameters(), lr=0.1 + seed, **settings)
+
+    layer, optimizer = made(0)
+    nn.save(path, layer, optimizer=optimizer)
+    changed(path, lambda arrays, facts: facts["optimizer"]["groups"][0].update({option: value}))
+    layer, optimizer = made(1)
+    before = dict(optimizer.param_groups[0])
+    with pytest.raises(ValueError) as error:
+        nn.load(path, layer, optimizer=optimizer)
+    assert str(path) in str(error.value) and option.rstrip("s") in str(error.value)
+    assert optimizer.param_groups[0] == before
+    assert_same_state(layer, made(1)[0])
+
+
+@pytest.mark.parametrize(
+    "part, change",
+    {
+        "a rate": ("schedule", {"initial": [0.1, np.nan]}),
+        "a negative rate": ("schedule", {"initial": [-0.1, 0.1]}),
+        "a rate as text": ("schedule", {"initial": ["0.1", "0.1"]}),
+        "a place": ("schedule", {"t": -3}),
+        "a place that is a bool": ("schedule", {"t": True}),
+        "steps": ("optimizer", {"steps": {"2.weight": -1}}),
+    }.items(),
+)
+def test_a_schedule_s_place_and_steps_are_checked_too(path: Path, part: Any, change: Any) -> None:
+    part, change = change
+    trained("SGD").save(path)
+    changed(path, lambda arrays, facts: facts[part].update(change))
+    into = trained("SGD", 1)
+    before = into.everything()
+    with pytest.raises(ValueError, match=path.name):
+        into.load(path)
+    np.testing.assert_equal(into.everything(), before)
+
+
+@pytest.mark.parametrize("number", [np.float32(0.25), np.float64(0.25), np.array(0.25)])
+def test_a_rate_that_is_numpy_s_is_saved(path: Path, number: Any) -> None:
+    layer = nn.Linear(3, 2)
+    optimizer = optim.SGD(layer.parameters(), lr=0.1)
+    optimizer.param_groups[0]["lr"] = number
+    nn.save(path, layer, optimizer=optimizer)
+    other = optim.SGD(layer.parameters(), lr=0.1)
+    nn.load(path, layer, optimizer=other)
+    assert other.param_groups[0]["lr"] == 0.25

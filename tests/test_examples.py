@@ -1,9 +1,13 @@
 """The examples end in what they promise, with settings that take seconds."""
 
+import ast
+import errno
 import functools
 import gzip
 import importlib
+import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -79,17 +83,112 @@ def test_the_same_seed_gives_the_same_network(small_data, tmp_path):
     assert first == second
 
 
-def test_ctrl_c_ends_cleanly_and_keeps_what_was_reached(tmp_path):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
+def test_ctrl_c_and_a_request_to_end_keep_what_was_reached(name, tmp_path):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([*MNIST, "--out", str(tmp_path)], **pipes) as process:
         while "accuracy=" not in process.stderr.readline(200):
             pass
-        process.send_signal(signal.SIGINT)
+        process.send_signal(getattr(signal, name))
         printed, _ = process.communicate()
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert process.returncode == 0 and metrics["epochs"] < 120
     assert 0.8 < metrics["test_accuracy"] < 1
     assert "test accuracy" in printed
+
+
+def refused(script, *flags):
+    """What a script says that ends before it begins."""
+    command = [sys.executable, str(ROOT / "examples" / script), *map(str, flags)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "Traceback" not in done.stderr and "%" not in done.stderr
+    return " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("script", ["mnist.py", "moons.py", "learning/cost.py"])
+def test_results_that_cannot_be_written_are_refused_before_the_training(script, tmp_path):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert f"{out}: nothing can be written there" in refused(script, "--out", out)
+    for out in ("/proc/results", "/dev/null/results") if Path("/proc").is_dir() else ():
+        assert f"{out}: nothing can be written there" in refused(script, "--out", out)
+    (tmp_path / "out" / "metrics.json").mkdir(parents=True)
+    assert "metrics.json: nothing can be written there" in refused(
+        script, "--out", tmp_path / "out"
+    )
+
+
+def test_a_full_disk_is_found_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    common = importlib.import_module("learning.common")
+
+    class Full(io.BytesIO):
+        def write(self, contents):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(common.tempfile, "TemporaryFile", lambda **options: Full())
+    with pytest.raises(OSError, match="No space left"):
+        common.try_folder(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-1", "1e999", "fast"])
+def test_a_rate_that_is_no_finite_number_is_refused(value):
+    for flag in ("--lr", "--weight-decay"):
+        assert f"argument {flag}: " in refused("mnist.py", f"{flag}={value}")
+    assert "argument --lr: " in refused("autoencoder.py", f"--lr={value}")
+
+
+@pytest.mark.parametrize(
+    "flag", ["--batch=0", "--threads=0", "--hidden=0", "--epochs=-1", "--seed=-1"]
+)
+def test_a_count_that_is_none_is_refused(flag):
+    assert f"argument {flag.partition('=')[0]}: " in refused("mnist.py", flag)
+
+
+def as_a_terminal(encoding, *arguments, **options):
+    """What a script prints where that encoding is the terminal's."""
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "LC_ALL": "C"}
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)], capture_output=True, env=environment, **options
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_terminals_that_lack_a_sign_get_a_plain_one(encoding, tmp_path):
+    neuron = as_a_terminal(encoding, ROOT / "examples" / "neuron.py", tmp_path / "neuron.svg")
+    assert "dy/dw1 = 1.0019" in neuron
+    kept = (ROOT / "docs" / "pictures" / "neuron.svg").read_text("utf-8")
+    assert (tmp_path / "neuron.svg").read_text("utf-8") == kept
+    assert "or -ln of" in " ".join(as_a_terminal(encoding, *MNIST[1:], "--help").split())
+
+
+@pytest.mark.parametrize("script", ["moons.py", "mnist_seeds.py", "learning/minima.py"])
+def test_help_is_printed_in_ascii(script):
+    assert "usage:" in as_a_terminal("ascii", ROOT / "examples" / script, "--help")
+
+
+def test_every_text_file_is_opened_with_its_encoding():
+    found = []
+    for path in [
+        p for name in ("tinygrad_edu", "nn", "examples") for p in (ROOT / name).rglob("*.py")
+    ]:
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and not has_encoding(call):
+                found.append(f"{path.relative_to(ROOT)}:{call.lineno}: {ast.unparse(call)}")
+    assert found == []
+
+
+def has_encoding(call):
+    """Whether a call opens no text file, or gives the encoding."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if ast.unparse(call.func) == "os.open" or name not in {"open", "read_text", "write_text"}:
+        return True
+    texts = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    is_binary = name == "open" and any("b" in text for text in texts)
+    return is_binary or "utf-8" in texts or "encoding" in {given.arg for given in call.keywords}
 
 
 def files_with(text):

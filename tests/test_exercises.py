@@ -16,6 +16,8 @@ import pytest
 
 from tinygrad_edu.exercises import CHAPTERS, EXERCISES, files
 from tinygrad_edu.exercises.__main__ import main
+from tinygrad_edu.exercises.grading import grade
+from tinygrad_edu.exercises.process import grade_apart as apart_itself
 
 COURSE = Path(__file__).parents[1] / "docs" / "course"
 ALL = pytest.mark.parametrize(
@@ -28,6 +30,23 @@ RIGHT = "def polynomial_slope(x): return 3 * x ** 2 - 4 * x\n"
 @pytest.fixture(autouse=True)
 def fresh_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch):
+    """Grade in this process, which is quick; what the process is for has tests of its own."""
+    monkeypatch.setattr("tinygrad_edu.exercises.__main__.grade_apart", grade)
+
+
+@pytest.fixture
+def apart(monkeypatch):
+    """Grade as the learner's command does, with as much time as is given."""
+
+    def with_limit(seconds):
+        monkeypatch.setattr("tinygrad_edu.exercises.__main__.grade_apart", apart_itself)
+        monkeypatch.setattr("tinygrad_edu.exercises.process.SECONDS", seconds)
+
+    return with_limit
 
 
 @pytest.fixture
@@ -391,3 +410,125 @@ def test_a_task_names_its_arguments_as_its_inputs_do(number):
     exercise = EXERCISES[number]
     assert {len(args) for args in exercise.inputs} == {len(exercise.arguments)}
     assert {*exercise.arguments} <= {*inspect.signature(exercise.solution).parameters}
+
+
+HEAD = "import os, sys, threading, time\nimport numpy as np\n"
+ENDLESS = "no result after 0.5 seconds, and it was ended hint Is there a loop that never ends?"
+HOSTILE = {  # an answer to the first exercise, and what is said of it
+    "an endless loop": ("def polynomial_slope(x):\n    while True: pass\n", ENDLESS),
+    "from the second input on": (
+        "def polynomial_slope(x):\n    while x != 2: pass\n    return 4\n",
+        "input x = 1 came no result",
+    ),
+    "an endless loop beside the function": ("while True: pass\n", ENDLESS),
+    "one that holds on": (
+        "def polynomial_slope(x):\n"
+        "    while True:\n"
+        "        try: time.sleep(9)\n"
+        "        except BaseException: pass\n",
+        ENDLESS,
+    ),
+    "no way to interrupt": ("def polynomial_slope(x): return 9 ** 9 ** 9\n", ENDLESS),
+    "a program that waits": (
+        "import subprocess\ndef polynomial_slope(x):\n"
+        "    subprocess.run([sys.executable, '-c', 'import time; time.sleep(1000)'])\n",
+        ENDLESS,
+    ),
+    "a thread that never ends": (
+        RIGHT + "threading.Thread(target=time.sleep, args=(1000,)).start()\n",
+        "a thread that it began has not ended",
+    ),
+    "a question": ("def polynomial_slope(x): return float(input('x? '))\n", "nobody to ask"),
+    "a question beside the function": ("n = input()\n" + RIGHT, "nobody to ask"),
+    "huge arrays": (
+        "def polynomial_slope(x): return np.ones((10**6, 10**6))\n",
+        "hint It takes more",
+    ),
+    "a huge list": ("def polynomial_slope(x): return [x] * 10**12\n", "MemoryError hint It takes"),
+    "a huge result": (
+        "def polynomial_slope(x): return np.broadcast_to(x, (10**6, 10**6))\n",
+        "shape (1000000, 1000000) came, () was expected",
+    ),
+    "its own end": ("def polynomial_slope(x): os._exit(0)\n", "ended the whole process"),
+    "its own end by a signal": ("def polynomial_slope(x): os.abort()\n", "ended the whole process"),
+    "SystemExit": ("def polynomial_slope(x): sys.exit('bye')\n", "came SystemExit: bye"),
+    "SystemExit beside the function": ("sys.exit()\n", "came SystemExit"),
+    "BaseException": (
+        "class Stop(BaseException): pass\ndef polynomial_slope(x): raise Stop('now')\n",
+        "came Stop: now",
+    ),
+    "GeneratorExit": ("def polynomial_slope(x): raise GeneratorExit\n", "came GeneratorExit"),
+    "an error that can't be told": (
+        "class Odd(Exception):\n    def __str__(self): raise ValueError('odd')\n"
+        "def polynomial_slope(x): raise Odd\n",
+        "came Odd, whose text raises ValueError",
+    ),
+    "a result that can't be told": (
+        "class Odd:\n    def __repr__(self): raise ValueError('odd')\n"
+        "def polynomial_slope(x): return Odd()\n",
+        "came Odd, whose text raises ValueError",
+    ),
+    "a result that is no array": (
+        "class Odd:\n    def __array__(self, *args, **options): raise KeyError('odd')\n"
+        "def polynomial_slope(x): return Odd()\n",
+        "came KeyError",
+    ),
+    "the terminal itself": (
+        "def polynomial_slope(x): os.write(1, b'{}\\n'); os.write(2, b'boo'); return 0\n",
+        "came 0 expected 4",
+    ),
+    "no output": ("sys.stdout = sys.__stdout__ = None\nos.close(1)\n" + RIGHT, "solved"),
+    "another directory": ("os.chdir('/')\n" + RIGHT, "solved"),
+}
+
+
+@pytest.mark.parametrize(("text", "what"), HOSTILE.values(), ids=HOSTILE)
+def test_whatever_an_answer_does_there_is_a_sentence(text, what, checked, apart):
+    if "array" in what or "hint It takes" in what:
+        pytest.importorskip("resource")
+    ends = what != ENDLESS and "no result" not in what and "thread" not in what
+    apart(600.0 if ends else 0.5)
+    code, said = checked(1, HEAD + text)
+    assert what in said and code == int("solved" not in said)
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("number", [1, 9, 19])
+def test_a_process_of_its_own_comes_to_the_same(number, checked, apart):
+    apart(600.0)
+    assert checked(number, solution(number))[0] == 0
+    wrong = f"from tinygrad_edu.exercises import EXERCISES\n{EXERCISES[number].name} = "
+    hint = next(iter(EXERCISES[number].typical))
+    code, said = checked(number, f"{wrong}EXERCISES[{number}].typical[{hint!r}]\n")
+    assert (code, f"hint {hint} note It was solved" in said) == (1, True)
+
+
+def test_an_answer_that_does_not_end_is_an_attempt(checked, apart):
+    apart(0.5)
+    checked(1, "def polynomial_slope(x):\n    while True: pass\n")
+    assert progress(1) == {"attempts": 1}
+
+
+def test_ctrl_c_ends_the_answer_and_says_so(checked, apart, monkeypatch):
+    apart(600.0)
+
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinygrad_edu.exercises.process.wait", interrupted)
+    assert "It was stopped before it came to an end." in checked(1, "while True: pass\n")[1]
+
+
+def test_without_docstrings_the_exercises_keep_their_texts(run):
+    stripped = [sys.executable, "-OO", "-m", "tinygrad_edu.exercises"]
+    for environment in (os.environ, os.environ | {"PYTHONOPTIMIZE": "2"}):
+        done = subprocess.run(stripped, capture_output=True, env=environment, check=True)
+        assert " ".join(done.stdout.decode().split()) == run()[1]
+    for number in (1, 9, 19):
+        subprocess.run([*stripped, "start", str(number)], capture_output=True, check=True)
+        assert path(number).read_text("utf-8") == started(number)
+    path(1).write_text("def polynomial_slope(x):\n    assert x < 0, 'small'\n", "utf-8")
+    path(9).write_text(solution(9), "utf-8"), path(19).write_text(solution(19), "utf-8")
+    done = subprocess.run([*stripped, "check"], capture_output=True, text=True, check=False)
+    assert "came      AssertionError: small" in done.stdout
+    assert done.stdout.count(": solved, 1 attempt") == 2 and not done.stderr

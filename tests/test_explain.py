@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from itertools import pairwise
@@ -31,6 +35,7 @@ from tinygrad_edu.graph.text.calculus import (
     upstream_formula,
 )
 from tinygrad_edu.graph.text.formula import TRUTHS, Formula, operation_template
+from tinygrad_edu.graph.text.signs import PLAIN_SIGNS
 from tinygrad_edu.graph.text.typeset import DERIVATIVE, TRANSPOSED, latex_name
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -757,3 +762,40 @@ def test_the_data_has_every_edge_and_module() -> None:
     assert data["edges"][0]["contribution"] is None and name_formulas(graph).keys() == {
         node["id"] for node in data["nodes"]
     }
+
+
+PLAIN = """
+import numpy as np
+from tinygrad_edu import Tensor, explain, latex, paths
+x, α, long = Tensor(3.0, requires_grad=True), Tensor(-2.0, requires_grad=True), Tensor(np.ones(5))
+y = np.exp(x) * α * x
+print(explain(y)), print(explain(y).sentences()), print(paths(y, x)), print(explain(long * y))
+print(repr(explain(y)), repr(paths(y, α)), latex(y))
+print(explain(Tensor(1.0, name="\\ud800 \\u4e2d") * x))
+"""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "cp437", "utf-8"])
+def test_a_terminal_that_lacks_a_sign_gets_a_plain_one(encoding: str) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN], capture_output=True, env=environment, check=False
+    )
+    said = done.stdout.decode(encoding)
+    assert not done.stderr and said.count("\n") > 30
+    assert ("->" in said, "→" in said) == (encoding != "utf-8", encoding == "utf-8")
+    assert ("×" in said) == (encoding in ("cp1252", "latin-1", "utf-8"))
+
+
+def test_signs_have_plain_ones() -> None:
+    text = "∂y/∂x = −1 × 2·3 → 4 ← α₁ x² ⁻¹ … ≤ é 中 \ud800"
+    plain = "dy/dx = -1 x 2*3 -> 4 <- alpha1 x^2 ^-1 ... <= e ? ?"
+    assert text.encode("ascii", PLAIN_SIGNS) == plain.encode()
+    assert "− × ½".encode("cp1252", PLAIN_SIGNS) == "- × ½".encode("cp1252")
+
+
+def test_what_a_terminal_can_print_stays_as_it_is(monkeypatch: Any) -> None:
+    table = explain(Tensor(3.0, requires_grad=True) * -2.0)
+    assert str(table) == repr(table) == "".join(table) and "→" in str(table)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert str(table).isascii() and "->" in repr(table) and "→" in "".join(table)

@@ -8,8 +8,11 @@ with a figure, metrics.json, and one number that has to reach a goal, or else th
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import math
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -24,7 +27,9 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from tinygrad_edu import nn, no_grad, replay
+from tinygrad_edu.graph.text.signs import PLAIN_SIGNS
 
+RESULTS = ["metrics.json", "model.safetensors", "report.png", "figure.png"]
 DATA = Path(__file__).parents[1] / "data" / "mnist"
 INK, MUTED, GREY = "#1b2733", "#5b6b7a", "#c3ccd5"
 BLUE, ORANGE, PLUM = "#0072b2", "#b35f00", "#8a3d6e"  # for colour-blind readers too
@@ -50,6 +55,14 @@ matplotlib.rcParams.update(
     }
 )
 
+
+def at_least_one(text: str) -> int:
+    """A flag that is an integer from 1 on."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer from 1 on, found {text}")
+    return int(text)
+
+
 # fmt: off
 FLAGS: dict[str, dict[str, Any]] = {  # which every example takes
     "--seed": {"type": int, "default": 0,
@@ -58,7 +71,7 @@ FLAGS: dict[str, dict[str, Any]] = {  # which every example takes
                 "help": "a few seconds instead of up to two minutes, and a lower goal"},
     "--out": {"type": Path,
               "help": "where figure.png and metrics.json go"},
-    "--threads": {"type": int, "default": 1,
+    "--threads": {"type": at_least_one, "default": 1,
                   "help": "threads of the matrix products; small ones are fastest with one"},
     "--replay": {"action": argparse.BooleanOptionalAction, "default": True,
                  "help": "record the training step once and replay it, or build its graph anew "
@@ -75,14 +88,64 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
 
 
 def with_flags(doc: str | None, table: dict[str, dict[str, Any]]) -> argparse.ArgumentParser:
-    """Make a parser of a table's flags, described by the first line of the script's docstring."""
-    flags = argparse.ArgumentParser(
+    """A parser of the flags in a table, described by the first line of the script's docstring."""
+    flags = Flags(
         description=(doc or "").partition("\n")[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    flags.register("type", float, not_negative)  # in place of float and int, wherever they stand
+    flags.register("type", int, count)
     for name, options in table.items():
         flags.add_argument(name, **options)
     return flags
+
+
+def not_negative(text: str) -> float:
+    """A flag that is a finite number from 0 on."""
+    if not 0 <= float(text) < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a finite number from 0 on, found {text}")
+    return float(text)
+
+
+def count(text: str) -> int:
+    """A flag that is an integer from 0 on."""
+    if int(text) < 0:
+        raise argparse.ArgumentTypeError(f"expected an integer from 0 on, found {text}")
+    return int(text)
+
+
+class Flags(argparse.ArgumentParser):
+    """A parser that tries, before anything is computed, whether the results can be written.
+
+    From then on, plain signs are printed where the terminal lacks others.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors=PLAIN_SIGNS)
+
+    def parse_args(self, *given: Any, **options: Any) -> Any:
+        args = super().parse_args(*given, **options)
+        try:
+            try_folder(args.out)
+        except OSError as error:
+            where = error.filename if isinstance(error.filename, str | Path) else args.out
+            self.error(f"{where}: nothing can be written there: {error.strerror}")
+        return args
+
+
+def try_folder(out: Path) -> None:
+    """Make the folder, and write a megabyte; raises OSError if that, or a result, can't be."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out) as file:
+            file.write(bytes(2**20))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from None
+    for name in RESULTS:
+        if (out / name).exists():
+            (out / name).open("r+b").close()  # changes nothing
 
 
 def held_back_flag(flags: argparse.ArgumentParser) -> None:
@@ -216,7 +279,7 @@ def conclude(
     args.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.out / "figure.png")
     known = {"claim": claim, "holds": holds, **metrics, "settings": settings(args)}
-    (args.out / "metrics.json").write_text(json.dumps(known, indent=1))
+    (args.out / "metrics.json").write_text(json.dumps(known, indent=1), encoding="utf-8")
     print(f"{claim}; see {args.out}/figure.png", flush=True)
     if not holds:
         sys.exit("the goal was missed")

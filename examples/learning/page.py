@@ -144,7 +144,9 @@ def read(folder: Path, name: str) -> dict[str, Any] | None:
     """Read what a study left; None if it left no figures or no metrics."""
     files = ("metrics.json", "figure_light.png", "figure_dark.png")
     needed = [folder / name / file for file in files]
-    return json.loads(needed[0].read_text()) if all(file.is_file() for file in needed) else None
+    return (
+        json.loads(needed[0].read_text("utf-8")) if all(file.is_file() for file in needed) else None
+    )
 
 
 def section(name: str, title: str, known: dict[str, Any] | None) -> str:

@@ -223,7 +223,9 @@ def conclude(
         "seconds": seconds,
         "settings": common.settings(args),
     }
-    (args.out / "metrics.json").write_text(json.dumps(known, indent=1, ensure_ascii=False))
+    (args.out / "metrics.json").write_text(
+        json.dumps(known, indent=1, ensure_ascii=False), encoding="utf-8"
+    )
     for what, value in measured.items():
         print(f"{what:60} {value}")
     found, seen = f"{verdict[:1].upper()}{verdict[1:]}", f"{args.out}/figure_light.png"

@@ -4,7 +4,7 @@ docs/exercises.md shows a session.
 
 Reading order: exercise.py, what an exercise is; by_hand.py, arrays.py, descent.py and beyond.py,
 the twenty; files.py, what a learner is given and what is remembered; grading.py, what is wrong with
-an answer; __main__.py, the command line.
+an answer; process.py, the limits of time and memory; __main__.py, the command line.
 
 >>> EXERCISES[1].title, EXERCISES[1].chapter
 ('The slope of a polynomial', 1)

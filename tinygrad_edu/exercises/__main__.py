@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from tinygrad_edu.exercises import CHAPTERS, EXERCISES, files
 from tinygrad_edu.exercises.files import COMMAND
-from tinygrad_edu.exercises.grading import Mistake, grade
+from tinygrad_edu.exercises.grading import Mistake
+from tinygrad_edu.exercises.process import grade_apart
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -118,7 +119,7 @@ def check_one(number: int) -> bool:
     """Grade one answer, print what came of it, and remember it."""
     exercise = EXERCISES[number]
     path = files.path_of(number, exercise)
-    mistake = grade(exercise, path)
+    mistake = grade_apart(exercise, path)
     before = files.load_progress().get(exercise.name, {})
     entry = before if mistake and not mistake.judged else files.remember(exercise, mistake is None)
     found = f"not right yet, {path}" if mistake else f"solved, {attempts(entry['attempts'])}"

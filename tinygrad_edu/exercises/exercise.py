@@ -7,7 +7,10 @@ any of the four files; chapters give the order.
 
 from __future__ import annotations
 
+import ast
+import functools
 import inspect
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -50,7 +53,7 @@ class Exercise:
 
     @property
     def title(self) -> str:
-        return (self.solution.__doc__ or "").split("\n")[0].rstrip(".")
+        return docstring(self.solution).split("\n")[0].rstrip(".")
 
     @property
     def arguments(self) -> list[str]:
@@ -62,6 +65,13 @@ class Exercise:
     def answer(self, *args: Any) -> Any:
         """The outcome of a right function."""
         return self.expected(*args) if self.expected else self.outcome(self.solution, *args)
+
+
+@functools.cache
+def docstring(function: AnyFunction) -> str:
+    """A function's docstring as its source has it: `python -OO` keeps no other."""
+    definition: Any = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    return ast.get_docstring(definition) or ""
 
 
 WRITTEN: list[Exercise] = []

@@ -34,7 +34,7 @@ def parts(function: AnyFunction) -> tuple[str, str]:
     lines = textwrap.dedent(inspect.getsource(function)).splitlines(keepends=True)
     definition: Any = ast.parse("".join(lines)).body[0]
     first, *rest = definition.body
-    if function.__doc__ is None:
+    if ast.get_docstring(definition) is None:
         return "", "".join(lines[first.lineno - 1 :])
     return "".join(lines[first.lineno - 1 : first.end_lineno]), "".join(lines[rest[0].lineno - 1 :])
 

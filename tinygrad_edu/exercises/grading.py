@@ -7,6 +7,7 @@ texts with labels, which are printed.
 from __future__ import annotations
 
 import copy
+import functools
 import io
 import traceback
 import warnings
@@ -23,6 +24,8 @@ from tinygrad_edu.debugging.diagnosis import differ
 from tinygrad_edu.exercises.exercise import AnyFunction, Exercise
 from tinygrad_edu.exercises.files import TO_DO
 
+Tell = Callable[[dict[str, str]], None]
+MOST_SHOWN = 100_000  # elements
 NO_RESULT = "nothing was returned: is there a `return`?"
 
 
@@ -37,22 +40,37 @@ class Mistake(Exception):
         self.said, self.hint, self.judged = said, hint, judged
 
 
-def grade(exercise: Exercise, path: Path) -> Mistake | None:
-    """The first mistake, at the smallest input that shows it; None if the answer is right."""
-    printed = io.StringIO()
+def grade(exercise: Exercise, path: Path, tell: Tell = lambda at: None) -> Mistake | None:
+    """The first mistake, at the smallest input that shows it; None if the answer is right.
+
+    Before each input, `tell` gets it as a text with a label.
+    """
+    printed, at = io.StringIO(), dict[str, str]()
+
+    def go_on(now: dict[str, str]) -> None:
+        printed.truncate(printed.seek(0))  # of the input that fails, this is shown
+        at.update(now)
+        tell(now)
+
     try:
         with redirect_stdout(printed), warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             f = loaded(exercise, path)
-            for number in range(len(exercise.inputs)):
-                printed.truncate(printed.seek(0))  # only the failing input's print is shown
+            for number, args in enumerate(exercise.inputs):
+                go_on({"input": inputs_text(exercise.arguments, args)})
                 compare(exercise, f, number, path)
             if exercise.also:
-                check_also(exercise.also, f, path)
+                go_on({"input": "Tensors, to be differentiated once more"})
+                guarded(path, functools.partial(exercise.also, f))
     except Mistake as mistake:
+        if mistake.judged or "differs" in mistake.said:
+            mistake.said = at | mistake.said
         if printed.getvalue():
             mistake.said["printed"] = last_lines(printed.getvalue())
         return mistake
+    except BaseException as error:  # of what was returned: an object that can't be compared
+        came = error_text(error)
+        return Mistake(at | {"came": came}, slip(error, came))
     return None
 
 
@@ -73,23 +91,41 @@ def guarded(path: Path, run: Callable[[], Any], judged: bool = True) -> Any:
     """Call run(); an error becomes a Mistake with the line of the learner's file it came from."""
     try:
         return run()
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
-        message = error.msg if isinstance(error, SyntaxError) else str(error)
-        said = "\n".join([message, *getattr(error, "__notes__", [])])
-        hole = isinstance(error, NotImplementedError) and said == TO_DO
-        came = f"{type(error).__name__}: {said}".removesuffix(": ")
+    except BaseException as error:
+        came = error_text(error)
+        hole = came == f"NotImplementedError: {TO_DO}"
         if hole:
             came = "the hole: nothing is written there yet"
         judged = judged and not hole and not isinstance(error, NameError | ImportError)
-        raise Mistake({"line": located(path, error), "came": came}, slip(error), judged) from None
+        raise Mistake(
+            {"line": located(path, error), "came": came}, slip(error, came), judged
+        ) from None
 
 
-def slip(error: BaseException) -> str:
-    """Find a hint for an error in the Python, not in the task."""
+def error_text(error: BaseException) -> str:
+    """`ValueError: what it says`."""
+    try:
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        said = "\n".join([message, *getattr(error, "__notes__", [])])
+    except BaseException as another:
+        return without_text(error, another)
+    return f"{type(error).__name__}: {said}".removesuffix(": ")
+
+
+def without_text(x: Any, error: BaseException) -> str:
+    return f"{type(x).__name__}, whose text raises {type(error).__name__}"
+
+
+def slip(error: BaseException, said: str) -> str:
+    """A hint for an error that says little of the task, but something of Python."""
     if isinstance(error, NameError) and hasattr(np, str(error.name)):
         return f"NumPy's functions need np in front: np.{error.name}."
-    if "for ^" in str(error) or "bitwise_xor" in str(error):
+    if "for ^" in said or "bitwise_xor" in said:
         return "A power is written x ** 2. x ^ 2 works on bits."
+    if isinstance(error, EOFError):
+        return "What a function works on are its arguments: there is nobody to ask with input()."
+    if isinstance(error, MemoryError):
+        return "It takes more memory than there is for an answer: how large are its arrays?"
     if isinstance(error, KeyboardInterrupt):
         return "It was stopped before it came to an end."
     return ""
@@ -117,41 +153,22 @@ def located(path: Path, error: BaseException) -> str:
 def compare(exercise: Exercise, f: AnyFunction, number: int, path: Path) -> None:
     """Raise a Mistake if f is not right for this input."""
     args = exercise.inputs[number]
-    given, at = copy.deepcopy(args), {"input": inputs_text(exercise.arguments, args)}
-    try:
-        came = guarded(path, lambda: exercise.outcome(f, *given))
-    except Mistake as mistake:
-        if mistake.judged:
-            mistake.said = at | mistake.said
-        raise
+    given = copy.deepcopy(args)
+    came = guarded(path, lambda: exercise.outcome(f, *given))
     expected = exercise.answer(*args)
     if wrong := difference(came, expected, exercise.tolerance):
-        said = at | {
-            "came": learner_text(came),
-            "expected": learner_text(expected),
-            "differs": wrong,
-        }
+        said = {"came": learner_text(came), "expected": learner_text(expected), "differs": wrong}
         raise Mistake(said, typical_hint(exercise, f), judged=wrong != NO_RESULT)
     for name, before, after in zip(exercise.arguments, args, given, strict=True):
         if repr(after) != repr(before):
-            said = at | {
-                "came": f"{name} was changed, to {learner_text(after)}",
-                "expected": f"{name} left as it was",
-            }
             raise Mistake(
-                said,
+                {
+                    "came": f"{name} was changed, to {learner_text(after)}",
+                    "expected": f"{name} left as it was",
+                },
                 "The result is right, but what is given has to stay as it was: begin with a copy, "
                 "or write v = v * 2 in place of v *= 2.",
             )
-
-
-def check_also(also: AnyFunction, f: AnyFunction, path: Path) -> None:
-    """Run the exercise's last check, once values are right for all inputs."""
-    try:
-        guarded(path, lambda: also(f))
-    except Mistake as mistake:
-        mistake.said = {"input": "Tensors, to be differentiated once more"} | mistake.said
-        raise
 
 
 def typical_hint(exercise: Exercise, f: AnyFunction) -> str:
@@ -195,7 +212,7 @@ def outcomes(exercise: Exercise, f: AnyFunction) -> list[Any]:
     def of(args: tuple[Any, ...]) -> Any:
         try:
             return exercise.outcome(f, *copy.deepcopy(args))
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
+        except BaseException as error:
             return type(error)
 
     with redirect_stdout(io.StringIO()):
@@ -251,9 +268,14 @@ def learner_text(x: Any) -> str:
     """Write a value for a learner: numbers with eight digits, functions by name."""
     if isinstance(x, tuple):
         return (", " if all(np.ndim(part) == 0 for part in x) else "\n").join(map(learner_text, x))
+    if isinstance(x, np.ndarray | Tensor) and x.size > MOST_SHOWN:
+        return f"an array of shape {x.shape}"
     array = None if isinstance(x, str) or x is None else as_numbers(x)
     if array is None:
-        return last_lines(getattr(x, "__name__", repr(x)))
+        try:
+            return last_lines(x.__name__ if hasattr(x, "__name__") else repr(x))
+        except BaseException as error:
+            return without_text(x, error)
     digits: Any = {"float_kind": "{:.8g}".format}
     rounded = array.round(10) + 0.0
     return np.array2string(rounded, formatter=digits, separator=", ", max_line_width=60)

@@ -36,9 +36,11 @@ class Explanation(TextTable):
     def sentences(self) -> str:
         """One line for each step, in words."""
         written = equations(self.graph)
-        return "\n".join(
-            true_minus(f"Step {number}: {sentence(step, written)}")
-            for number, step in enumerate(steps(self.graph), 1)
+        return TextTable(
+            "\n".join(
+                true_minus(f"Step {number}: {sentence(step, written)}")
+                for number, step in enumerate(steps(self.graph), 1)
+            )
         )
 
 

@@ -32,6 +32,7 @@ from tinygrad_edu.graph.text.formula import (
     with_value,
 )
 from tinygrad_edu.graph.text.paths import paths_to
+from tinygrad_edu.graph.text.signs import printable
 from tinygrad_edu.graph.text.typeset import DERIVATIVE, sign_of
 
 MOST_WRITTEN = 400  # nodes: more would fill a book
@@ -51,7 +52,7 @@ class Formulas:
     mathml: str
 
     def __repr__(self) -> str:
-        return self.latex
+        return printable(self.latex)
 
     def _repr_latex_(self) -> str:
         return f"$$\n{self.latex}\n$$"

@@ -22,6 +22,7 @@ from tinygrad_edu.graph.expression import (
 )
 from tinygrad_edu.graph.read import Edge, Graph, Node, read, values_behind
 from tinygrad_edu.graph.steps import incoming
+from tinygrad_edu.graph.text.signs import printable
 from tinygrad_edu.graph.text.table import table_lines
 
 MOST_LISTED = 200  # paths: more are counted only
@@ -55,6 +56,10 @@ class Paths:
     gradient: float
 
     def __repr__(self) -> str:
+        return printable(self.text())
+
+    def text(self) -> str:
+        """The gradient, its paths, and their sum."""
         gradient = number_text(self.gradient)
         title = f"∂{name_text(self.graph.output.name)}/∂{name_text(self.leaf.name)} = {gradient}"
         found = count_text(self.count, "path")

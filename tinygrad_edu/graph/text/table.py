@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from tinygrad_edu.graph.expression import true_minus
+from tinygrad_edu.graph.text.signs import printable
 
 
 class TextTable(str):
-    """Text that shows itself as it is, at the prompt and in a notebook."""
+    """Text that shows itself, printed or at the prompt, in the signs that the terminal has."""
 
-    def __repr__(self) -> str:
-        return str(self)
+    def __str__(self) -> str:
+        return printable("".join(self))
+
+    __repr__ = __str__
 
 
 def table_lines(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
