@@ -74,16 +74,15 @@ class ArrayLike:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        shape: tuple[int, ...] = self.data.shape
-        return shape
+        return self.data.shape  # type: ignore[no-any-return]
 
     @property
     def ndim(self) -> int:
-        return len(self.data.shape)
+        return self.data.ndim  # type: ignore[no-any-return]
 
     @property
     def size(self) -> int:
-        return int(self.data.size)
+        return self.data.size  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> Any:
