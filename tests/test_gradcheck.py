@@ -360,6 +360,16 @@ def test_a_function_that_refuses_points_nearby_does_not_hide_what_was_found():
     assert "cause unknown: f refuses a point nearby: 0.7 at most, in guarded(" in said
 
 
+def test_a_small_gradient_is_compared_with_itself():
+    message(of(lambda x: x * 1e-7, lambda g, z, x: g * 5e-7), X)
+
+
+def test_a_small_element_is_not_hidden_by_a_large_one():
+    slopes, one_wrong = np.array([1e4, 1e-3]), np.array([1e4, -1e-3])
+    said = message(of(lambda x: x * slopes, lambda g, z, x: g * one_wrong), np.array([0.3, 0.7]))
+    assert "element (1,)" in said
+
+
 def test_a_check_that_passes_is_not_diagnosed(monkeypatch):
     monkeypatch.setattr(diagnosis, "explained", None)
     check_gradients(
