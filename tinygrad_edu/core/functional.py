@@ -129,12 +129,17 @@ def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
     def with_gradient(*args: Any, **options: Any) -> tuple[Any, Any]:
         numbers = chosen(argnums, args)
         of_these = of_chosen(f, numbers, args, **options)
-        z, variables, recorded = applied(of_these, [args[number] for number in numbers])
-        gradients, recorded = pulled_back(z, variables, None, recorded)
-        value = z if recorded else z.numpy()
+        value, gradients = with_gradients(of_these, [args[number] for number in numbers])
         return value, gradients[0] if isinstance(argnums, int) else gradients
 
     return with_gradient
+
+
+def with_gradients(f: Function, inputs: Iterable[Any]) -> tuple[Any, tuple[Any, ...]]:
+    """f(x, y, …), one number, and its gradients (∂f/∂x, ∂f/∂y, …)."""
+    z, variables, recorded = applied(f, inputs)
+    gradients, recorded = pulled_back(z, variables, None, recorded)
+    return (z if recorded else z.numpy()), gradients
 
 
 def chosen(argnums: Argnums, args: tuple[Any, ...]) -> tuple[int, ...]:
@@ -261,6 +266,6 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
     """
     inputs, directions = (x, v) if isinstance(x, tuple) else ((x,), (v,))
     check_directions(inputs, directions)
-    every = tuple(range(len(inputs)))
-    along = grad(lambda *y: inner(grad(f, every)(*y), directions), every)(*inputs)
+    slope = lambda *y: inner(with_gradients(f, y)[1], directions)  # noqa: E731  (along v)
+    _, along = with_gradients(slope, inputs)
     return along if isinstance(x, tuple) else along[0]
