@@ -127,9 +127,7 @@ def test_what_arrives_along_the_edges_adds_up_to_the_gradient(made: Callable[[],
     graph = read(made())
     for node in graph.nodes[:-1]:
         passed = [
-            edge.contribution
-            for edge in graph.edges
-            if edge.source == node.id and edge.contribution is not None
+            edge.share for edge in graph.edges if edge.source == node.id and edge.share is not None
         ]
         if node.gradient is not None:
             np.testing.assert_allclose(sum(passed), node.gradient, rtol=1e-12)

@@ -77,9 +77,7 @@ def adds_up(graph: Graph) -> None:
     """What arrives along the edges is the gradient."""
     for node in graph.nodes[:-1]:
         passed = [
-            edge.contribution
-            for edge in graph.edges
-            if edge.source == node.id and edge.contribution is not None
+            edge.share for edge in graph.edges if edge.source == node.id and edge.share is not None
         ]
         if node.gradient is not None:
             np.testing.assert_allclose(sum(passed), node.gradient, rtol=1e-4, atol=1e-6)
@@ -331,7 +329,7 @@ def test_of_two_thousand_nodes_each_partial_runs_once_and_few_boxes_are_laid_out
     once = len(runs)
     graph = read(output)
     assert len(graph.nodes) > 2000 and len(picture.graph.nodes) < 60
-    assert once == sum(edge.contribution is not None for edge in graph.edges)
+    assert once == sum(edge.share is not None for edge in graph.edges)
     assert len(layouts) == 1 and layouts[0] < 10 * 60  # tables: a box has at most ten
 
 
@@ -394,9 +392,9 @@ def test_the_local_derivatives_of_numbers_multiply_to_their_gradients() -> None:
     graph = small(scalars=True).graph
     gradients = {node.id: node.gradient for node in graph.nodes}
     for edge in graph.edges:
-        if edge.local is not None and edge.contribution is not None:
+        if edge.local is not None and edge.share is not None:
             np.testing.assert_allclose(
-                edge.contribution, gradients[edge.target] * np.array(edge.local), rtol=1e-12
+                edge.share, gradients[edge.target] * np.array(edge.local), rtol=1e-12
             )
 
 

@@ -1,7 +1,7 @@
 """A large graph made small: blocks that repeat are drawn once, Modules are folded to a node each.
 
 Both steps take a Graph and return a Graph, so whatever reads a graph reads a folded one too. The
-gradients stay the engine's: the contributions along a folded graph's edges still add up to them.
+gradients stay the engine's: the shares along a folded graph's edges still add up to them.
 """
 
 from __future__ import annotations
@@ -174,13 +174,13 @@ def group_edges(
             edges.append(replace(from_shown[0], source=source))
             continue
         number = next(free[target]) if argument is None else argument
-        edges.append(Edge(source, target, number, None, joint_contribution(from_shown)))
+        edges.append(Edge(source, target, number, None, joint_share(from_shown)))
     return sorted(edges, key=edge_order(order))
 
 
-def joint_contribution(edges: Iterable[Edge]) -> Array | None:
+def joint_share(edges: Iterable[Edge]) -> Array | None:
     """What the source receives along several edges together; None if it receives nothing."""
-    passed = [edge.contribution for edge in edges if edge.contribution is not None]
+    passed = [edge.share for edge in edges if edge.share is not None]
     return np.asarray(sum(passed)) if passed else None
 
 
@@ -338,7 +338,7 @@ def edges_through(graph: Graph, run: Sequence[Block], order: EdgeKey) -> list[Ed
     edges = [
         parallel[0]
         if len(parallel) == 1 and parallel[0].target == target
-        else Edge(source, target, argument, None, joint_contribution(parallel))
+        else Edge(source, target, argument, None, joint_share(parallel))
         for (source, target, argument), parallel in found.items()
     ]
     return sorted(edges, key=order)

@@ -79,10 +79,10 @@ class Edge:
     # ∂target/∂source along this edge; None unless both are numbers and a gradient is required
     local: float | None
     # what the source receives along this edge: all that it receives adds up to its gradient
-    contribution: Array | None = None
-    # the contribution's shape before broadcast axes were summed, if they were
+    share: Array | None = None
+    # the share's shape before broadcast axes were summed, if they were
     before: tuple[int, ...] | None = None
-    partial: Callable[..., Any] | None = None  # what computed the contribution
+    partial: Callable[..., Any] | None = None  # what computed the share
 
     @property
     def id(self) -> str:
@@ -90,7 +90,7 @@ class Edge:
 
     @property
     def partial_text(self) -> str | None:
-        """The lines of source that computed the contribution."""
+        """The lines of source that computed the share."""
         return source_of_partial(self.partial)[0] if self.partial else None
 
     @property
@@ -180,7 +180,7 @@ def gradients_along_edges(
     """Walk back once: the gradient of each Tensor, and what passed along each edge.
 
     The first dict has the gradients, by the Tensor's id. The second has, by the id of z and the
-    argument's number: the contribution, its shape before broadcast axes were summed (None if none
+    argument's number: the share, its shape before broadcast axes were summed (None if none
     were), and the partial.
     """
     if not output.requires_grad:
