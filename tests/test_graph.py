@@ -210,7 +210,7 @@ def test_every_value_knows_the_module_that_computed_it_and_the_path_to_it() -> N
         "model.1.1.bias": "model.1.1",
         "z3": "model.1.1",
         "z4": "model.1",
-        "x1": "",
+        "y1": "",
         "z5": "MSE",
         "z6": "MSE",
     }

@@ -17,7 +17,7 @@ import pytest
 from golden_pictures import FOLDER, PICTURES, images, pixels, residual, small, unpacked
 from test_graph import HOSTILE, parameter, stand_in, texts
 
-from tinygrad_edu import nn, special
+from tinygrad_edu import Tensor, nn, special
 from tinygrad_edu.core.engine import Operation
 from tinygrad_edu.graph import Graph, Picture, draw, read
 from tinygrad_edu.graph.expression import equations
@@ -628,3 +628,55 @@ def test_fitting_finds_the_greatest_depth_that_leaves_few_enough() -> None:
         assert fitting_depth(graph, most) == max(
             (depth for depth, size in sizes.items() if size <= most), default=1
         )
+
+
+# What enters a model
+
+
+def roles(graph: Graph) -> dict[str, str]:
+    return {node.name: node.role for node in graph.nodes if not node.operation}
+
+
+def links(graph: Graph) -> list[tuple[str, str]]:
+    """Names at both ends of the edges that were not recorded."""
+    names = {node.id: node.name for node in graph.nodes}
+    return [(names[edge.source], names[edge.target]) for edge in graph.edges if not edge.recorded]
+
+
+@pytest.mark.parametrize("wrapped", [np.asarray, Tensor])
+def test_an_image_stands_before_the_patches_that_a_convolution_takes_from_it(
+    wrapped: Callable[[Any], Any],
+) -> None:
+    rng, image = np.random.default_rng(0), wrapped(np.ones((1, 1, 4, 4), np.float32))
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, rng=rng), nn.Flatten(), nn.Linear(8, 2, rng=rng))
+    graph = read(model(image).sum(), {"model": model, "image": image})
+    assert roles(graph)["image"] == "input" and links(graph) == [("image", "c1")]
+    folded = fold(graph, 2)
+    names = {node.id: node.name for node in folded.nodes}
+    assert ("image", "model.0") in {(names[e.source], names[e.target]) for e in folded.edges}
+    adds_up(folded)
+
+
+@pytest.mark.parametrize(
+    "make", [np.asarray, Tensor, lambda x: Tensor(x, requires_grad=True)], ids=repr
+)
+def test_what_enters_a_block_leads_to_its_first_norm_and_around_it(
+    make: Callable[[Any], Any],
+) -> None:
+    model, x = Block(np.random.default_rng(0)), make(np.ones((1, 3, 8), np.float32))
+    graph = fold(read(model(x).sum(), {"model": model, "x": x}), 2)
+    names = {node.id: node.name for node in graph.nodes}
+    reached = [names[edge.target] for edge in graph.edges if names[edge.source] == "x"]
+    assert roles(graph)["x"] == "input" and reached[0] == "model.norm_1" and len(reached) == 2
+    assert len(residual_edges(graph)) == 2
+
+
+def test_each_value_has_the_role_in_which_a_model_takes_it() -> None:
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.Linear(3, 2, rng=rng), nn.BatchNorm1d(2)).eval()
+    x, labels = np.ones((4, 3), np.float32), np.array([0, 1, 1, 0])
+    loss = nn.CrossEntropy()(model(x), labels)
+    found = roles(read(loss, {"model": model, "x": x, "labels": labels}))
+    assert found["x"] == "input" and found["labels"] == "target"
+    assert found["model.1.running_mean"] == "buffer"
+    assert {role for name, role in found.items() if "weight" in name} == {"parameter"}

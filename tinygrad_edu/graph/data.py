@@ -55,6 +55,7 @@ def edge_json(edge: Edge) -> dict[str, Any]:
         "before": value_json(edge.before),
         "partial": edge.partial_text,
         "place": edge.place,
+        "recorded": edge.recorded,
     }
 
 

@@ -174,8 +174,16 @@ def group_edges(
             edges.append(replace(from_shown[0], source=source))
             continue
         number = next(free[target]) if argument is None else argument
-        edges.append(Edge(source, target, number, None, joint_share(from_shown)))
+        edges.append(joint_edge(source, target, number, parallel, from_shown))
     return sorted(edges, key=edge_order(order))
+
+
+def joint_edge(
+    source: str, target: str, number: int, parallel: Sequence[Edge], passing: Sequence[Edge]
+) -> Edge:
+    """One edge for several parallel ones, of which `passing` start at the value that is shown."""
+    recorded = any(edge.recorded for edge in parallel)
+    return Edge(source, target, number, None, joint_share(passing), recorded=recorded)
 
 
 def joint_share(edges: Iterable[Edge]) -> Array | None:
@@ -338,7 +346,7 @@ def edges_through(graph: Graph, run: Sequence[Block], order: EdgeKey) -> list[Ed
     edges = [
         parallel[0]
         if len(parallel) == 1 and parallel[0].target == target
-        else Edge(source, target, argument, None, joint_share(parallel))
+        else joint_edge(source, target, argument, parallel, parallel)
         for (source, target, argument), parallel in found.items()
     ]
     return sorted(edges, key=order)
