@@ -64,6 +64,8 @@ class LeakyReLU(Module):
     array([-1.,  2.])
     """
 
+    one_box = True
+
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
 
@@ -77,6 +79,8 @@ class ELU(Module):
     >>> ELU()(np.array([-1000.0, 2.0]))
     array([-1.,  2.])
     """
+
+    one_box = True
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
@@ -92,6 +96,8 @@ class SiLU(Module):
     array([  -0.,    0., 1000.])
     """
 
+    one_box = True
+
     def forward(self, x: Any) -> Any:
         return special.silu(x)
 
@@ -105,6 +111,8 @@ class GELU(Module):
     >>> GELU()(np.array([-1000.0, 1.0])), GELU("tanh")(np.array([-1000.0, 1.0]))
     (array([-0.        ,  0.84134475]), array([-0.        ,  0.84119199]))
     """
+
+    one_box = True
 
     def __init__(self, approximate: str = "none") -> None:
         self.approximate = approximate
@@ -122,6 +130,8 @@ class Softplus(Module):
     >>> Softplus()(np.array([-1000.0, 1000.0]))
     array([   0., 1000.])
     """
+
+    one_box = True
 
     def __init__(self, beta: float = 1.0) -> None:
         self.beta = beta

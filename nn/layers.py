@@ -90,6 +90,8 @@ class Conv2d(Module):
     (1, 8, 16, 16)
     """
 
+    one_box = True
+
     def __init__(
         self,
         in_channels: int,
@@ -145,6 +147,8 @@ class MaxPool2d(Module):
     array([[[[ 5.,  7.],
              [13., 15.]]]])
     """
+
+    one_box = True
 
     def __init__(self, kernel_size: int | IntPair, stride: int | IntPair | None = None) -> None:
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride

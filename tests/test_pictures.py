@@ -680,3 +680,48 @@ def test_each_value_has_the_role_in_which_a_model_takes_it() -> None:
     assert found["x"] == "input" and found["labels"] == "target"
     assert found["model.1.running_mean"] == "buffer"
     assert {role for name, role in found.items() if "weight" in name} == {"parameter"}
+
+
+# Layers and recurrent nets
+
+
+def test_a_layer_is_one_box_beside_its_parameters_until_depth_opens_it() -> None:
+    rng, x = np.random.default_rng(0), np.ones((1, 1, 6, 6), np.float32)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, rng=rng), nn.MaxPool2d(2), nn.GELU())
+    picture = draw(model(x).sum())
+    assert [node.kind for node in picture.graph.nodes if node.kind] == [
+        "Conv2d",
+        "MaxPool2d",
+        "GELU",
+        "sum",
+    ]
+    assert [node.name for node in picture.graph.nodes if node.role == "parameter"] == [
+        "weight",
+        "bias",
+    ]
+    assert "(1, 1, 6, 6) → (1, 2, 4, 4)" in texts(picture)
+    assert any("depth=3 opens them" in text for text in texts(picture))
+    opened = {node.kind for node in draw(model(x).sum(), depth=3).graph.nodes}
+    assert {"matmul", "windows", "max"} <= opened
+
+
+@pytest.mark.parametrize("layer", [nn.RNN, nn.LSTM, nn.GRU])
+def test_an_unrolled_recurrent_net_is_its_cell_with_the_gradient_of_each_step(layer: Any) -> None:
+    model = layer(3, 4, rng=np.random.default_rng(0))
+    outputs, _ = model(np.linspace(-1, 1, 21, dtype=np.float32).reshape(1, 7, 3))
+    picture = draw(outputs.sum())
+    calls = [module for module in picture.graph.modules if module.times > 1]
+    assert [(call.path, call.times) for call in calls] == [("model.cell", 7)]
+    assert {len(node.series) for node in picture.graph.nodes} == {0, 7}
+    adds_up(picture.graph)
+    assert "× 7" in texts(picture)
+
+
+def test_a_net_that_is_unrolled_by_hand_is_its_cell_too() -> None:
+    rng = np.random.default_rng(0)
+    w, u, h = parameter(rng.normal(size=(4, 4)), "w"), parameter(rng.normal(size=(3, 4)), "u"), 0
+    for x in rng.normal(size=(5, 1, 3)):
+        h = np.tanh(x @ u + h @ w if np.ndim(h) else x @ u)
+    graph = draw(h.sum()).graph
+    assert [module.times for module in graph.modules] == [4] and len(graph.nodes) < 12
+    adds_up(graph)

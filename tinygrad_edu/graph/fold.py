@@ -91,16 +91,21 @@ def enclosing(module: str | None, modules: Mapping[str, ModuleCall]) -> Iterator
 
 
 def acyclic_owners(
-    graph: Graph, folded: set[str], modules: Mapping[str, ModuleCall]
+    graph: Graph,
+    folded: set[str],
+    modules: Mapping[str, ModuleCall],
+    without: Sequence[str] = (),
 ) -> tuple[Owners, list[str]]:
     """Find which folded call each node is in, and the groups in topological order.
+
+    Nodes of the roles in `without` stay outside.
 
     What a Module computed may come back to it through nodes outside: folded, the Module would be
     its own input. Such a Module is not folded.
     """
     owner = {}
     for node in graph.nodes:
-        around = enclosing(node.module, modules)
+        around = () if node.role in without else enclosing(node.module, modules)
         owner[node.id] = next((call for call in around if call in folded), node.id)
     while True:
         try:
@@ -225,9 +230,15 @@ class Block:
         }
 
     def leads_to(self, other: Block) -> bool:
-        """Whether all that leaves this block enters `other`, which takes no other new values."""
+        """Whether all that leaves this block enters `other`, which takes no other new values.
+
+        A value may also go where the corresponding one of `other` goes: the outputs of all steps
+        are stacked.
+        """
         ours, theirs = {node.id for node in self.nodes}, {node.id for node in other.nodes}
-        all_goes_on = all(target in theirs for _, target in self.leaves)
+        all_goes_on = all(
+            leaving[1] in theirs or leaving in other.leaves for leaving in self.leaves
+        )
         return all_goes_on and all(
             entry[0] in ours or entry in self.enters for entry in other.enters
         )
@@ -262,6 +273,9 @@ def continues_run(run: list[Block], block: Block) -> bool:
     """Whether a block is built like those of a run, and takes values where they take them."""
     last = run[-1]
     if last.structure != block.structure or not last.leads_to(block):
+        return False
+    inside = {node.id for node in block.nodes}
+    if any(target in inside for earlier in run[:-1] for _, target in earlier.leaves):
         return False
     return len(run) == 1 or run[-2].links_to(last) == last.links_to(block)
 

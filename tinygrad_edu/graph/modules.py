@@ -23,6 +23,7 @@ class ModuleCall:
     parent: str | None  # the id of the call that called it
     level: int  # 1 for the outermost
     times: int = 1  # how many blocks in a row it stands for (see fold.py)
+    one_box: bool = False  # whether a picture shows it as one operation (see layers.py)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +162,7 @@ def module_tree(found: Sequence[Region], paths: Mapping[int, str]) -> list[Modul
             sum(p.size for p in module.parameters()),
             above.id if above else None,
             above.level + 1 if above else 1,
+            one_box=module.one_box,
         )
     return [calls[i] for i in range(len(found))]
 
