@@ -789,7 +789,7 @@ def test_a_terminal_that_lacks_a_sign_gets_a_plain_one(encoding: str) -> None:
 
 def test_signs_have_plain_ones() -> None:
     text = "∂y/∂x = −1 × 2·3 → 4 ← α₁ x² ⁻¹ … ≤ é 中 \ud800"
-    plain = "dy/dx = -1 x 2*3 -> 4 <- alpha1 x^2 ^-1 ... <= e ? ?"
+    plain = "dy/dx = -1 * 2*3 -> 4 <- alpha1 x^2 ^-1 ... <= e ? ?"
     assert text.encode("ascii", PLAIN_SIGNS) == plain.encode()
     assert "− × ½".encode("cp1252", PLAIN_SIGNS) == "- × ½".encode("cp1252")
 
