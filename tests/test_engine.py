@@ -4,6 +4,7 @@ what is recorded."""
 import copy
 import gc
 import itertools
+import operator
 import sys
 import threading
 import weakref
@@ -402,6 +403,62 @@ def test_printing_shows_numbers_and_origin():
     assert repr(x) == "Tensor(0.1, dtype=float32, name='x', requires_grad=True)"
     assert f"{x * 2:.2f}" == "0.20"
     assert repr(Tensor([1.0, 2.0]) * 2) == "Tensor([2., 4.])"
+
+
+def item_of(array, t):
+    array[0] = t
+
+
+def last_item(array, t):
+    array.flat[-1] = t
+
+
+def parts_of_objects(array, t):
+    objects = np.empty(1, object)
+    objects[0] = t
+    objects.astype(array.dtype)
+
+
+@pytest.mark.filterwarnings("ignore:.*would leave the graph")
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, complex])
+@pytest.mark.parametrize(
+    "write",
+    [
+        item_of,
+        last_item,
+        parts_of_objects,
+        lambda array, t: array.fill(t),
+        lambda array, t: np.ndarray.fill(array, t),
+        lambda array, t: np.fromiter([1.0, t], array.dtype),
+        lambda array, t: np.fromiter((t * i for i in range(3)), array.dtype),
+        lambda array, t: operator.setitem(array, 0, t),
+        lambda array, t: item_of(memoryview(np.zeros(3)), t),
+        lambda array, t: np.array([t, t], array.dtype),
+    ],
+)
+def test_a_number_does_not_leave_the_graph_into_an_array(write, dtype):
+    for t in (variable(3.0), variable([3.0])[0], np.sin(variable(3.0))):
+        with pytest.raises((TypeError, ValueError)):
+            write(np.zeros(2, dtype), t)
+
+
+def test_a_number_that_leaves_into_an_array_is_told_of_np_stack():
+    for write in (item_of, lambda array, t: array.fill(t)):
+        with pytest.raises(ValueError, match="array element") as error:
+            write(np.zeros(2), variable(3.0))
+        assert "np.stack" in str(error.value.__cause__)
+    with pytest.warns(RuntimeWarning, match=r"np\.stack"), pytest.raises(ValueError):
+        last_item(np.zeros(2), variable(3.0))  # NumPy drops our error there
+
+
+def test_numbers_that_are_asked_for_by_name_leave_the_graph():
+    array, t = np.zeros(4), variable(3.0)
+    array[0], array[1] = float(t), t.item()
+    array[2:].fill(float(t))
+    np.testing.assert_array_equal(array, 3.0)
+    assert np.fromiter((float(x) for x in [t, t]), float).sum() == sum(map(float, [t, t])) == 6.0
+    array[0] = Tensor(1.0)  # requires no gradient
+    assert (array[0], f"{t:.1f}", "%.1f" % t) == (1.0, "3.0", "3.0")  # noqa: UP031
 
 
 # 6. Errors: mistake ↦ what the message must say

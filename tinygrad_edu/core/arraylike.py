@@ -6,18 +6,23 @@ derivatives.py and the files of operations/ fill.
 
 from __future__ import annotations
 
+import dis
 import operator
+import sys
+import warnings
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core import errors
-from tinygrad_edu.core.switches import TRANSFORMING
+from tinygrad_edu.core.switches import LEAVING
 
 Array = np.ndarray[Any, Any]
 Method = Callable[..., Any]
 
+WRITERS = {"fill", "fromiter", "astype", "setitem", "__setitem__"}
 REGISTRY: dict[Callable[..., Any], Any] = {}  # NumPy's function ↦ what runs when it meets a Tensor
 
 
@@ -165,8 +170,8 @@ class ArrayLike:
 
     def item(self) -> float:
         """Return the one number that the Tensor holds; while a derivative is taken, refuse."""
-        if self.requires_grad and TRANSFORMING.get():
-            raise errors.number_leaves(self)
+        if self.requires_grad and (leaving := LEAVING.get()):
+            leaving(self)
         return self.only()
 
     def only(self) -> float:
@@ -180,6 +185,11 @@ class ArrayLike:
         return bool(self.only())
 
     def __float__(self) -> float:
+        if self.requires_grad and writes_into_an_array(caller := sys._getframe(1)):
+            error = errors.number_into_an_array(self)
+            if "flat" in caller.f_code.co_names:  # array.flat[0] = t replaces our error by its own
+                warnings.warn(str(error), RuntimeWarning, stacklevel=2)
+            raise error
         return float(self.item())
 
     def __int__(self) -> int:
@@ -217,6 +227,31 @@ class ArrayLike:
         self, function: Method, types: Any, args: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
         return apply(function, *args, **options)
+
+
+def writes_into_an_array(frame: FrameType) -> bool:
+    """Whether a caller who asks for a number puts it into an array: r[0] = t, r.fill(t) ….
+
+    NumPy asks as float(t) does. But the caller stands at an instruction: at one that stores an
+    item, or at a call of what has one of the names of WRITERS.
+    """
+    code, at = frame.f_code, frame.f_lasti
+    if dis.opname[code.co_code[at]] == "STORE_SUBSCR":
+        return True
+    if WRITERS.isdisjoint(code.co_names):
+        return False
+    instructions = list(dis.get_instructions(code))
+    called = next(start_of(i) for i in instructions if i.offset == at)
+    names = [i for i in instructions if i.offset < at and i.argval in WRITERS]
+    return called is not None and called in map(start_of, names)
+
+
+def start_of(instruction: dis.Instruction) -> tuple[int, int] | None:
+    """The line and column where its expression begins: a call begins where its function does."""
+    found = instruction.positions
+    if found is None or found.lineno is None or found.col_offset is None:
+        return None
+    return found.lineno, found.col_offset
 
 
 def as_array(x: Any, dtype: Any = None) -> Any:

@@ -153,6 +153,14 @@ def number_leaves(x: Any) -> TypeError:
     )
 
 
+def number_into_an_array(x: Any) -> TypeError:
+    return TypeError(
+        f"{described(x)} would leave the graph as a number in an array, and no gradient would come "
+        "back to it: collect Tensors in a list and join them by np.stack(list), or write "
+        "array[i] = x.item() if the number alone is meant" + see("assignment")
+    )
+
+
 def nothing_to_check(inputs: Any) -> ValueError:
     return ValueError(
         "check_gradients differentiates floating-point inputs, and there "
