@@ -66,16 +66,48 @@ def in_place(function: Callable[..., Any]) -> Method:
 class ArrayLike:
     """What a Tensor has in common with an ndarray."""
 
-    __slots__ = ()
+    __slots__ = ("_data", "_grad", "_requires_grad")
     __hash__ = object.__hash__  # by identity: `==` compares the elements
-    data: Any  # an array, or one of NumPy's numbers
+    _data: Any  # what `data` gives: the engine reads and sets these three without a check
+    _grad: Array | None
+    _requires_grad: bool
     name: str | None
     operation: Any
-    requires_grad: bool
     relu: Method  # set by operations/special.py, as are the three below
     sigmoid: Method
     softmax: Method
     log_softmax: Method
+
+    @property
+    def data(self) -> Any:
+        """An array, or one of NumPy's numbers; another may be put in its place, p.data = array."""
+        return self._data
+
+    @data.setter
+    def data(self, array: Any) -> None:
+        check_data(self, array, self._requires_grad)
+        self._data = array
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether calls on this Tensor are recorded."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        check_data(self, self._data, wanted)
+        self._requires_grad = wanted
+
+    @property
+    def grad(self) -> Array | None:
+        """Of a leaf: ∂L/∂self, where backward() was called on L."""
+        if self.operation is not None:
+            raise errors.no_leaf(self)
+        return self._grad
+
+    @grad.setter
+    def grad(self, gradient: Array | None) -> None:
+        self._grad = gradient
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -264,6 +296,16 @@ def as_array(x: Any, dtype: Any = None) -> Any:
     if dtype is not None and x.dtype != dtype:
         return x.astype(dtype)
     return x if x.ndim else np.copy(x)
+
+
+def check_data(x: ArrayLike, data: Any, requires_grad: bool) -> None:
+    """Refuse what cannot be the data of x: no array, no real numbers, no floating point."""
+    if isinstance(data, ArrayLike) or not hasattr(data, "dtype"):
+        raise errors.data_is_no_array(x, data)
+    if data.dtype.kind not in "biuf":
+        raise errors.not_real_numbers(data, data.dtype)
+    if requires_grad and data.dtype.kind != "f":
+        raise errors.integer_gradient(x.name, data.dtype)
 
 
 def follows_numpy(x: Any) -> bool:

@@ -107,7 +107,8 @@ def nothing_to_differentiate(root: Any) -> ValueError:
     return ValueError(
         f"{described(root)} does not depend on a Tensor with requires_grad=True, "
         "so there is nothing to differentiate: create the parameters with "
-        "Tensor(…, requires_grad=True), and compute outside no_grad"
+        "Tensor(…, requires_grad=True), compute outside no_grad, and "
+        "change a parameter by p.data -= step: p = p - step replaces it"
         + see("nothing-to-differentiate")
     )
 
@@ -201,6 +202,22 @@ def not_one_number(x: Any) -> ValueError:
 def tensor_of_tensor(x: Any) -> TypeError:
     return TypeError(
         f"{described(x)} is a Tensor already: use it as it is, or detach() it from its graph"
+    )
+
+
+def data_is_no_array(x: Any, data: Any) -> TypeError:
+    return TypeError(
+        f"the data of {described(x)} is an array, and {data!r:.60} came: write np.array(5.0, "
+        "p.dtype) in place of 5.0, and p.data = t.data for the numbers of a Tensor t"
+    )
+
+
+def no_leaf(x: Any) -> AttributeError:
+    return AttributeError(
+        f"{described(x)} was computed, by {x.operation.name}, and backward() keeps the gradients "
+        "of leaves alone: loss.gradient(x) gives that of any x. A parameter that is replaced by "
+        "its own step, p = p - rate * p.grad, is a leaf no more: write p.data -= rate * p.grad"
+        + see("not-a-leaf")
     )
 
 
