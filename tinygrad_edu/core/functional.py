@@ -53,7 +53,7 @@ def applied(f: Function, inputs: Iterable[Any]) -> tuple[Tensor, tuple[Tensor, .
     if not RECORDING.get():
         raise errors.within_no_grad()
     variables = tuple([variable(x) for x in inputs])
-    token = LEAVING.set(refuse)
+    token = LEAVING.set(refuse_number)
     try:
         z = f(*variables)
     finally:
@@ -65,7 +65,7 @@ def applied(f: Function, inputs: Iterable[Any]) -> tuple[Tensor, tuple[Tensor, .
     return z, variables, any(isinstance(x, Tensor) for x in inputs)
 
 
-def refuse(x: Tensor) -> None:
+def refuse_number(x: Tensor) -> None:
     """A number leaves the graph, and the derivative that is being taken would miss it."""
     raise errors.number_leaves(x)
 
