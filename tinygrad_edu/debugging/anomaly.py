@@ -179,7 +179,7 @@ def not_finite_error(
 
 def number_left(x: Tensor) -> str:
     return (
-        f"{described(x)} leaves the graph as a number, a constant from here on: right for printing; "
+        f"{described(x)} leaves the graph as a number, a constant from here on: right for a print; "
         "what is computed from it sends no gradient back" + see("a-number-leaves-the-graph")
     )
 
