@@ -57,9 +57,8 @@ class Tensor(ArrayLike):
     """A number or array that remembers how it was computed.
 
     `data` is a number, an array or lists; floating point if `requires_grad`. NumPy's functions and
-    operators work on it: `np.exp(t)`, `t @ u`, `t[0]`. `backward()` adds ∂self/∂leaf to the `grad`
-    of every leaf, an array of the leaf's shape and dtype. Tensors of one array share its memory, as
-    does what `numpy()` returns; copies and pickles are leaves.
+    operators work on it. `backward()` adds ∂self/∂leaf to every leaf's `grad`, of its shape and
+    dtype. Tensors of one array share its memory, as `numpy()` does; copies, pickles are leaves.
 
     >>> w = Tensor([1.0, 2.0], requires_grad=True, name="w")
     >>> (w * w).sum().backward()
