@@ -209,7 +209,9 @@ def as_rows(x):
 def logsumexp_vjp(g, z, x, axis=None, *, keepdims=False):
     """∂/∂xᵢ = eˣⁱ / Σ eˣ, the softmax; 0 where every x is −∞."""
     finite = np.where(z == -np.inf, 0.0, z)
-    return unreduced(g, axis, keepdims) * np.exp(x - unreduced(finite, axis, keepdims))
+    e = np.exp(x - unreduced(finite, axis, keepdims))
+    total = np.sum(e, axis=axis, keepdims=True)  # 1, but for the rounding of z, which may be great
+    return unreduced(g, axis, keepdims) * (e / np.where(total == 0, 1.0, total))
 
 
 # fmt: off
