@@ -25,7 +25,7 @@ import numpy as np
 
 from tinygrad_edu import Tensor
 
-from .group import checked_number
+from .group import NO_OPTIONS, checked_number, wide_dtype
 from .module import Array, Module, can_be_loaded, unique
 from .optim import Optimizer, Schedule
 
@@ -196,7 +196,7 @@ def optimizer_restore(
     check_arrays({name: p for _, p, name in listed}, arrays)
     memory: dict[str, dict[Tensor, Array]] = {key: {} for key in facts["memory"]}
     for key, p, name in listed:
-        memory[key][p] = np.array(arrays[name], p.dtype)
+        memory[key][p] = np.array(arrays[name], wide_dtype(p.dtype))
     steps = {parameters[name]: checked_count(name, t) for name, t in facts["steps"].items()}
     options = [
         checked_options(optimizer, group, saved)
@@ -282,16 +282,17 @@ def checked_options(
     optimizer: Optimizer, group: Mapping[str, Any], saved: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The saved options of a parameter group, if they are the same ones and make sense."""
-    odd = sorted(saved.keys() ^ group.keys())
+    odd = sorted((saved.keys() ^ group.keys()) - NO_OPTIONS)
     if odd:
         raise ValueError(
             f"options {odd}: found either in the file or in the optimizer, expected in both"
         )
     options = {name: value for name, value in saved.items() if name != "params"}
     for name, value in options.items():
-        if isinstance(value, bool) is not isinstance(group[name], bool):
-            raise ValueError(f"expected {name} to be like {group[name]!r}, found {name}={value!r}")
-    checked = optimizer.checked({"params": group["params"]}, options)
+        own = group.get(name, 0.0)
+        if isinstance(value, bool) is not isinstance(own, bool):
+            raise ValueError(f"expected {name} to be like {own!r}, found {name}={value!r}")
+    checked = optimizer.checked({}, options)
     return {name: checked[name] for name in options}
 
 

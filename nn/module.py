@@ -135,8 +135,8 @@ class Module:
         return self.train(False)
 
     def zero_grad(self) -> None:
-        """Forget the gradient of every parameter."""
-        for p in self.parameters():
+        """Forget the gradient of every parameter, of frozen ones too."""
+        for _, p in self.named_state():
             p.grad = None
 
     def __repr__(self) -> str:
