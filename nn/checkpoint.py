@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import json
 import operator
 import os
@@ -25,7 +26,7 @@ import numpy as np
 
 from tinygrad_edu import Tensor
 
-from .group import NO_OPTIONS, checked_number, wide_dtype
+from .group import NO_OPTIONS, checked_count, wide_dtype
 from .module import Array, Module, can_be_loaded, unique
 from .optim import Optimizer, Schedule
 
@@ -70,7 +71,7 @@ def save(
         refuse_taken(arrays.keys() & kept.keys(), "the model")
         arrays |= kept
     if schedule is not None:
-        facts["schedule"] = {"type": kind(schedule), "t": schedule.t, "initial": schedule.initial}
+        facts["schedule"] = {"type": kind(schedule)} | schedule.state_dict()
     if rng is not None:
         facts["rng"] = {"type": kind(rng.bit_generator), "state": rng.bit_generator.state}
     if step is not None:
@@ -139,7 +140,9 @@ def checked_restores(
         saved = saved_state(facts, "optimizer", optimizer)
         restores.append(optimizer_restore(optimizer, saved, names, kept))
     if schedule is not None:
-        restores.append(schedule_restore(schedule, saved_state(facts, "schedule", schedule)))
+        saved = dict(saved_state(facts, "schedule", schedule))
+        del saved["type"]
+        restores.append(functools.partial(schedule.restore, schedule.checked(saved)))
     if rng is not None:
         restores.append(rng_restore(rng, saved_state(facts, "rng", rng.bit_generator)))
     return restores
@@ -207,21 +210,6 @@ def optimizer_restore(
         optimizer.restore(memory, steps)
         for group, saved in zip(groups, options, strict=True):
             group.update(saved)
-
-    return restore
-
-
-def schedule_restore(schedule: Schedule, facts: Mapping[str, Any]) -> Restore:
-    """Check the schedule's place, then go there and set the learning rates: after the optimizer."""
-    t, initial = checked_count("t", facts["t"]), [checked_number("lr", x) for x in facts["initial"]]
-    if len(initial) != len(schedule.initial):
-        raise ValueError(
-            f"the schedule has {len(schedule.initial)} parameter groups, the file {len(initial)}"
-        )
-
-    def restore() -> None:
-        schedule.t, schedule.initial = t, initial
-        schedule.set()
 
     return restore
 
@@ -294,13 +282,6 @@ def checked_options(
             raise ValueError(f"expected {name} to be like {own!r}, found {name}={value!r}")
     checked = optimizer.checked({}, options)
     return {name: checked[name] for name in options}
-
-
-def checked_count(name: str, count: Any) -> int:
-    """How many steps were taken: an integer that is not negative."""
-    if isinstance(count, bool) or operator.index(count) < 0:
-        raise ValueError(f"expected {name} to be a number of steps, found {count}")
-    return operator.index(count)
 
 
 def check_arrays(expected: Mapping[str, Tensor], arrays: Mapping[str, Array]) -> None:

@@ -147,6 +147,13 @@ def checked_number(name: str, value: Any) -> float:
     return float(value)
 
 
+def checked_count(name: str, count: Any) -> int:
+    """How many steps were taken: an integer that is not negative."""
+    if isinstance(count, bool) or operator.index(count) < 0:
+        raise ValueError(f"expected {name} to be a number of steps, found {count}")
+    return operator.index(count)
+
+
 def no_text(name: str, value: Any) -> Any:
     """The value, unless it is text, of which `float` would make a number, a list, or nothing."""
     if value is None or isinstance(value, str | list | tuple):

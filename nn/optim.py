@@ -25,7 +25,17 @@ from .group import (
     without_params,
 )
 from .module import Array
-from .schedules import Constant, Cosine, OneCycle, Schedule, Step, WarmUp
+from .schedules import (
+    Constant,
+    Cosine,
+    CosineRestarts,
+    OneCycle,
+    ReduceOnPlateau,
+    Schedule,
+    SequentialSchedule,
+    Step,
+    WarmUp,
+)
 
 __all__ = [
     "SGD",
@@ -34,10 +44,13 @@ __all__ = [
     "AdamW",
     "Constant",
     "Cosine",
+    "CosineRestarts",
     "OneCycle",
     "Optimizer",
     "RMSprop",
+    "ReduceOnPlateau",
     "Schedule",
+    "SequentialSchedule",
     "Step",
     "WarmUp",
     "clip_grad_norm",
@@ -95,12 +108,11 @@ class Optimizer:
         """
         parameters = checked_parameters(group.get("params", ()))
         options = self.checked(without_params(group), self.defaults)
-        before = self.param_groups
-        self.param_groups = [*before, {"params": parameters, **options}]
+        self.param_groups.append({"params": parameters, **options})
         try:
             self.regroup()
         except ValueError:
-            self.param_groups = before
+            self.param_groups.pop()
             raise
 
     def regroup(self) -> None:

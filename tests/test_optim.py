@@ -4,6 +4,7 @@ formulas."""
 from __future__ import annotations
 
 import copy
+import json
 import math
 import pickle
 from collections.abc import Callable, Iterator
@@ -703,6 +704,17 @@ SCHEDULES = {  # schedule, options ↦ lr at step 0, 1, 2 … of an initial 0.8
         [0.8, 0.4 + 0.2 * 2**0.5, 0.4, 0.4 - 0.2 * 2**0.5, 0.0, 0.0],
     ),
     "warm-up": (optim.WarmUp, {"steps": 4}, [0.2, 0.4, 0.6, 0.8, 0.8]),
+    "restarts": (optim.CosineRestarts, {"steps": 2}, [0.8, 0.4, 0.8, 0.4, 0.8]),
+    "growing restarts": (
+        optim.CosineRestarts,
+        {"steps": 1, "growth": 2},
+        [0.8, 0.8, 0.4, 0.8, 0.4 + 0.2 * 2**0.5, 0.4],
+    ),
+    "warm-up, then steps": (
+        lambda o: optim.SequentialSchedule(o, [optim.WarmUp(o, 4), optim.Step(o, 1, 0.5)], [2]),
+        {},
+        [0.2, 0.4, 0.8, 0.4, 0.2],
+    ),
 }
 
 
@@ -794,16 +806,153 @@ def test_three_schedules_multiply_for_each_group() -> None:
     )  # ½ · 2/4 · ½
 
 
+def test_schedules_beside_each_other_multiply_and_keep_what_you_change() -> None:
+    optimizer, rates = optim.SGD([parameter()], lr=0.8), []
+    warm, cosine = optim.WarmUp(optimizer, 4), optim.Cosine(optimizer, 10)
+    for t in range(12):
+        warmed, eased = min((t + 1) / 4, 1), (1 + math.cos(math.pi * min(t / 10, 1))) / 2
+        rates.append(optimizer.param_groups[0]["lr"])
+        assert rates[t] == pytest.approx((0.8 if t < 6 else 0.2) * warmed * eased, abs=1e-15)
+        if t == 5:
+            optimizer.param_groups[0]["lr"] /= 4
+        warm.step()
+        cosine.step()
+
+
+def test_a_second_cosine_starts_where_the_first_one_did() -> None:
+    optimizer = optim.SGD([parameter()], lr=0.8)
+    first = rates(optimizer, optim.Cosine(optimizer, 3), 4)
+    assert rates(optimizer, optim.Cosine(optimizer, 3), 4) == first and first[0] == 0.8 > first[3]
+    optimizer.param_groups[0]["lr"] = 0.2
+    assert rates(optimizer, optim.Cosine(optimizer, 3), 1) == [0.2]
+
+
+def test_a_rate_that_is_set_after_the_end_stays() -> None:
+    optimizer = optim.SGD([parameter()], lr=0.8)
+    schedule = optim.Cosine(optimizer, 2)
+    rates(optimizer, schedule, 3)
+    optimizer.param_groups[0]["lr"] = 0.2
+    schedule.step()  # 0 times whatever you set
+    assert optimizer.param_groups[0]["lr"] == 0.0
+
+
+def test_a_group_that_is_added_later_is_scheduled_and_one_may_go() -> None:
+    optimizer = optim.SGD([parameter()], lr=0.8)
+    schedule = optim.Step(optimizer, 1, 0.5)
+    schedule.step()
+    optimizer.add_param_group({"params": [parameter()], "lr": 0.4})
+    schedule.step()
+    assert [group["lr"] for group in optimizer.param_groups] == [0.2, 0.1]
+    del optimizer.param_groups[0]
+    schedule.step()
+    assert [group["lr"] for group in optimizer.param_groups] == [0.05]
+
+
+@pytest.mark.parametrize("mode, power", [("min", 1), ("max", -1)])
+def test_a_plateau_lowers_the_rate_and_then_it_cools(mode: str, power: int) -> None:
+    optimizer, found = optim.SGD([parameter()], lr=0.8), []
+    schedule = optim.ReduceOnPlateau(optimizer, 0.5, patience=1, cooldown=2, mode=mode)
+    for cost in [9.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 4.0]:
+        schedule.step(cost**power)
+        found.append(optimizer.param_groups[0]["lr"])
+    assert found == [0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.4, 0.2, 0.2]
+
+
+def test_what_a_plateau_ignores_is_less_than_the_threshold() -> None:
+    optimizer = optim.SGD([parameter()], lr=0.8)
+    schedule = optim.ReduceOnPlateau(optimizer, 0.5, patience=0, threshold=0.1)
+    for cost in [1.0, 0.91, 0.89]:
+        schedule.step(Tensor(cost))
+    assert optimizer.param_groups[0]["lr"] == 0.4 and schedule.best == 0.89
+
+
+ALL_SCHEDULES: dict[str, Callable[[Any], Any]] = {
+    name: lambda o, s=schedule, k=options: s(o, **k)  # type: ignore[misc]
+    for name, (schedule, options, _) in SCHEDULES.items()
+} | {
+    "nested": lambda o: optim.WarmUp(optim.Cosine(o, 9), 4),
+    "one cycle": lambda o: optim.OneCycle(o, 9),
+    "plateau": lambda o: optim.ReduceOnPlateau(o, 0.5, patience=1),
+}
+
+
+@pytest.mark.parametrize("make", ALL_SCHEDULES.values(), ids=ALL_SCHEDULES)
+@pytest.mark.parametrize("through", ["state_dict", "pickle"])
+def test_a_schedule_goes_on_from_its_state(make: Any, through: str) -> None:
+    def go_on(schedule: Any) -> list[float]:
+        found = []
+        for _ in range(5):
+            schedule.step(*[3.0] * isinstance(schedule, optim.ReduceOnPlateau))
+            found.append(schedule.param_groups[0]["lr"])
+        return found
+
+    schedule, other = (make(optim.SGD([parameter()], lr=lr)) for lr in (0.8, 0.3))
+    go_on(schedule)
+    if through == "pickle":
+        other = pickle.loads(pickle.dumps(schedule))
+    else:
+        other.load_state_dict(json.loads(json.dumps(schedule.state_dict())))
+    assert other.param_groups[0]["lr"] == schedule.param_groups[0]["lr"]
+    assert go_on(other) == go_on(schedule)
+
+
+def test_a_state_that_is_no_schedule_s_is_refused() -> None:
+    schedule = optim.Cosine(optim.SGD([parameter()], lr=0.8), 3)
+    wrong: list[dict[str, Any]] = [{}, {"t": 1}, {"t": -1, "initial": [0.1]}]
+    wrong += [{"t": 1, "initial": [0.1, 0.1]}, {"t": 1, "initial": [math.nan]}]
+    for state in wrong:
+        with pytest.raises(ValueError, match="found|the file"):
+            schedule.load_state_dict(state)
+    plateau = optim.ReduceOnPlateau(schedule.optimizer)
+    with pytest.raises(ValueError, match="found 'low'"):
+        plateau.load_state_dict(plateau.state_dict() | {"best": "low"})
+    assert schedule.t == plateau.t == 0
+
+
+@pytest.mark.parametrize("milestones", [[], [1, 2], [0], [-1]])
+def test_milestones_part_the_schedules(milestones: list[int]) -> None:
+    optimizer = optim.SGD([parameter()], lr=0.8)
+    parts = [optim.Constant(optimizer), optim.Constant(optimizer)]
+    with pytest.raises(ValueError, match="found 2 schedules and milestones"):
+        optim.SequentialSchedule(optimizer, parts, milestones)
+
+
+def test_a_recorded_step_follows_schedules_beside_each_other_and_your_changes() -> None:
+    def world() -> Any:
+        p = parameter()
+        optimizer = optim.SGD([p], lr=0.8)
+        schedules = [optim.WarmUp(optimizer, 4), optim.CosineRestarts(optimizer, 5)]
+
+        def step() -> Tensor:
+            optimizer.zero_grad()
+            (loss := (p * p).sum()).backward()
+            optimizer.step()
+            for schedule in schedules:
+                schedule.step()
+            return loss
+
+        return step, optimizer.param_groups[0]
+
+    (written, a), (step, b) = world(), world()
+    replayed = replay(step)
+    for t in range(12):
+        assert replayed().item() == written().item() and a["lr"] == b["lr"]
+        if t == 6:
+            a["lr"] = b["lr"] = 0.1
+    assert len(replayed.programs) == 1
+
+
 @pytest.mark.parametrize(
     "schedule, options",
     [
+        (optim.ReduceOnPlateau, {"gamma": 0}),
         (optim.Cosine, {"steps": 0}),
         (optim.Step, {"size": 2, "gamma": -1}),
         (optim.OneCycle, {"steps": 9, "pct_start": 0.0}),
     ],
 )
 def test_options_of_schedules_are_positive(schedule: Any, options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=f"expected {[*options][-1]} > 0, found"):
+    with pytest.raises(ValueError, match=f"expected (0 < )?{[*options][-1]} .*0?, found"):
         schedule(optim.SGD([parameter()], lr=0.1), **options)
 
 
