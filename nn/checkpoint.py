@@ -27,7 +27,7 @@ import numpy as np
 from tinygrad_edu import Tensor
 
 from .group import NO_OPTIONS, checked_count, wide_dtype
-from .module import Array, Module, can_be_loaded, unique
+from .module import Array, Module, can_be_loaded, state_by_name
 from .optim import Optimizer, Schedule
 
 __all__ = ["load", "save"]
@@ -43,29 +43,32 @@ NOT_OURS = (LookupError, TypeError, AttributeError, OverflowError, RecursionErro
 def save(
     path: str | os.PathLike[str],
     model: Module,
-    metadata: Mapping[str, str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
     *,
     optimizer: Optimizer | None = None,
     schedule: Schedule | None = None,
     rng: np.random.Generator | None = None,
     step: int | None = None,
 ) -> None:
-    """Write the model, metadata (text to text), and what else is given, to one file.
+    """Write the model, metadata (text, numbers, arrays), and what else is given, to one file.
 
     With all of it loaded again, training goes on bit for bit as if it had never stopped. An old
     file stays as it was until all is written, and gives the new one its mode; a pipe or a device is
-    written to. PyTorch loads the model without the names that begin with "optimizer.". TypeError
-    for metadata that are not text, ValueError for names that the file needs.
+    written to. PyTorch loads the model without the names that begin with "optimizer." and
+    "metadata.". TypeError for other metadata, ValueError for names that the file needs.
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(f"{folder}/model.safetensors", nn.Linear(3, 2), {"epoch": "7"})
+    ...     save(f"{folder}/model.safetensors", nn.Linear(3, 2), {"epoch": 7, "scale": np.ones(3)})
     """
     import safetensors.numpy
 
-    texts, arrays, facts = dict(metadata or {}), model.state_dict(), dict[str, Any]()
-    if not all(isinstance(text, str) for text in (*texts.keys(), *texts.values())):
-        raise TypeError(f"metadata are text to text, found {texts}: write str(…)")
+    arrays, facts = model.state_dict(), dict[str, Any]()
+    texts, numbers, beside = split_metadata(metadata or {})
+    refuse_taken(arrays.keys() & beside.keys(), "the model")
+    arrays |= beside
+    if numbers:
+        facts["metadata"] = numbers
     if optimizer is not None:
         kept, facts["optimizer"] = optimizer_state(optimizer, tensor_names(model, optimizer))
         refuse_taken(arrays.keys() & kept.keys(), "the model")
@@ -76,7 +79,8 @@ def save(
         facts["rng"] = {"type": kind(rng.bit_generator), "state": rng.bit_generator.state}
     if step is not None:
         facts["step"] = operator.index(step)
-    refuse_taken(texts.keys() & {OURS, *(["step"] if "step" in facts else [])}, "the metadata")
+    taken = {OURS, *(["step"] if "step" in facts else [])}
+    refuse_taken((metadata or {}).keys() & taken, "the metadata")
     if facts:
         texts[OURS] = json.dumps(facts, default=plain_numbers)
     write_contents(Path(path), safetensors.numpy.save(arrays, texts))
@@ -97,15 +101,16 @@ def load(
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(f"{folder}/model.safetensors", nn.Linear(3, 2), {"epoch": "7"}, step=100)
+    ...     save(f"{folder}/model.safetensors", nn.Linear(3, 2), {"epoch": 7, "by": "me"}, step=100)
     ...     load(f"{folder}/model.safetensors", nn.Linear(3, 2))
-    {'epoch': '7', 'step': 100}
+    {'by': 'me', 'epoch': 7, 'step': 100}
     """
     arrays, metadata = read_state(path)
     try:
         facts = json.loads(metadata.pop(OURS, "{}"))
         names = [name for name in array_names(facts.get("optimizer")) if name in arrays]
         kept = {name: arrays.pop(name) for name in names}
+        beside = numbers_and_arrays(facts.get("metadata", {}), arrays)
         step = {"step": facts["step"]} if "step" in facts else {}
         restores = checked_restores(facts, kept, model, optimizer, schedule, rng)
         model.load_state_dict(arrays)
@@ -115,7 +120,35 @@ def load(
         raise ValueError(f"{os.fspath(path)}: damaged metadata: {error!r}") from None
     for restore in restores:
         restore()
-    return metadata | step
+    return metadata | beside | step
+
+
+def split_metadata(
+    metadata: Mapping[str, Any],
+) -> tuple[dict[str, str], dict[str, Any], dict[str, Array]]:
+    """Texts, numbers, and arrays by their names in the file; for an array the number is None."""
+    texts, numbers, arrays = dict[str, str](), dict[str, Any](), dict[str, Array]()
+    for name, value in metadata.items():
+        if isinstance(name, str) and isinstance(value, str):
+            texts[name] = value
+        elif isinstance(name, str) and isinstance(value, int | float | np.number | np.bool):
+            numbers[name] = value
+        elif isinstance(name, str) and isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+            numbers[name], arrays[f"metadata.{name}"] = None, np.array(value, order="C")
+        else:
+            raise TypeError(
+                "metadata are texts, numbers and arrays of numbers by name, found "
+                f"{name!r}: {value!r:.60}: write str(…) or np.array(…)"
+            )
+    return texts, numbers, arrays
+
+
+def numbers_and_arrays(numbers: Mapping[str, Any], arrays: dict[str, Array]) -> dict[str, Any]:
+    """The metadata that are not text; their arrays are taken out of those of the file."""
+    return {
+        name: arrays.pop(f"metadata.{name}") if number is None else number
+        for name, number in numbers.items()
+    }
 
 
 def plain_numbers(x: Any) -> Any:
@@ -244,7 +277,7 @@ def kind(x: Any) -> str:
 
 def tensor_names(model: Module, optimizer: Optimizer) -> dict[Tensor, str]:
     """The names of the model's Tensors; ValueError if one of the optimizer's is not among them."""
-    names = {x: name for name, x in unique(model.named_state())}
+    names = {x: name for name, x in reversed(state_by_name(model).items())}  # its first name
     strangers = [
         p.shape for group in optimizer.param_groups for p in group["params"] if p not in names
     ]

@@ -901,7 +901,7 @@ def test_a_state_that_is_no_schedule_s_is_refused() -> None:
     wrong: list[dict[str, Any]] = [{}, {"t": 1}, {"t": -1, "initial": [0.1]}]
     wrong += [{"t": 1, "initial": [0.1, 0.1]}, {"t": 1, "initial": [math.nan]}]
     for state in wrong:
-        with pytest.raises(ValueError, match="found|the file"):
+        with pytest.raises(ValueError, match=r"found|the file"):
             schedule.load_state_dict(state)
     plateau = optim.ReduceOnPlateau(schedule.optimizer)
     with pytest.raises(ValueError, match="found 'low'"):
