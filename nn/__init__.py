@@ -46,13 +46,25 @@ from .layers import (
     Residual,
     Sequential,
 )
-from .losses import L1, MSE, NLL, BCEWithLogits, CrossEntropy, Huber, KLDiv
+from .losses import (
+    BCE,
+    L1,
+    MSE,
+    NLL,
+    BCEWithLogits,
+    CrossEntropy,
+    GaussianNLL,
+    Huber,
+    KLDiv,
+    SmoothL1,
+)
 from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, LayerNorm, RMSNorm
 from .recurrent import GRU, LSTM, RNN
 from .summary import summary
 
 __all__ = [
+    "BCE",
     "ELU",
     "GELU",
     "GRU",
@@ -71,6 +83,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GaussianNLL",
     "Huber",
     "KLDiv",
     "LayerNorm",
@@ -86,6 +99,7 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SmoothL1",
     "Softmax",
     "Softplus",
     "Tanh",

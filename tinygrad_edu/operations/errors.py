@@ -84,6 +84,30 @@ def not_a_pair(what: str, value: Any, least: int) -> ValueError:
     )
 
 
+def shapes_differ(name: str, x: Any, y: Any) -> ValueError:
+    return ValueError(
+        f"{name} takes arrays of one shape, found {x.shape} and {y.shape}: "
+        "reshape one of them, for example x[:, 0] or y[:, None]"
+    )
+
+
+def classes_do_not_fit(log_p: Any, target: Any) -> ValueError:
+    return ValueError(
+        "nll takes log-probabilities (batch, classes) and class indices (batch,), "
+        f"found {log_p.shape} and {target.shape}: write target[:, 0] for (batch, 1)"
+    )
+
+
+def not_classes(target: Any) -> TypeError:
+    return TypeError(f"class indices are integers, found dtype {target.dtype}")
+
+
+def no_class(target: Any, classes: int) -> ValueError:
+    outside = target[(target < 0) | (target >= classes)]
+    hint = ": write ignore_index=-100" if outside[0] == -100 else ""  # PyTorch's default
+    return ValueError(f"expected class indices from 0 to {classes - 1}, found {outside[0]}{hint}")
+
+
 def not_a_probability(p: Any) -> ValueError:
     return ValueError(f"p is the probability that a number is dropped, from 0 to 1; found {p!r}")
 
