@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from strategies import array
 
-from tinygrad_edu import Tensor, check_gradients, nn, special
+from tinygrad_edu import Tensor, check_gradients, nn, replay, special
 
 
 def sigma(x):
@@ -436,3 +436,36 @@ def test_a_loss_of_one_s_own_is_its_equation():
     assert Quartic("sum")(np.array([1.0, 3.0]), [0, 1]) == 17
     with pytest.raises(NotImplementedError, match="def each"):
         nn.losses.Elementwise()(np.zeros(1), [0])
+
+
+RECORDED = {
+    "weights": nn.CrossEntropy(weight=[0.5, 1.0, 2.0], ignore_index=1),
+    "smoothing": nn.CrossEntropy("sum", 0.1, weight=[1.0, 2.0, 3.0]),
+    "nll": nn.NLL(ignore_index=-100),
+    "bce": nn.BCEWithLogits(pos_weight=2.0),
+    "kl": nn.KLDiv(log_target=True),
+    "smooth": nn.SmoothL1(),
+}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_step_has_the_same_losses_and_refuses_the_same_labels(name):
+    def world():
+        model = nn.Linear(4, 3, rng=np.random.default_rng(1), dtype=np.float64)
+
+        def step(x, y):
+            (loss := RECORDED[name](model(x), y)).backward()
+            return loss
+
+        return step, model
+
+    (written, a), (step, b) = world(), world()
+    replayed, rng, classes = replay(step), np.random.default_rng(0), name in ("weights", "nll")
+    for _ in range(3):
+        x, y = rng.normal(size=(5, 4)), rng.integers(0, 3, 5) if classes else rng.random((5, 3))
+        assert replayed(x, y).item() == pytest.approx(written(x, y).item())
+        np.testing.assert_allclose(a.weight.grad, b.weight.grad)
+    assert len(replayed.programs) == 1
+    if classes:
+        with pytest.raises(ValueError, match="found -1"):
+            replayed(x, y * 0 - 1)
