@@ -19,11 +19,24 @@ from tinygrad_edu.core.derivatives import inner_products, product, unreduced
 from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.operations import errors
-from tinygrad_edu.operations.convolution import avg_pool2d, conv2d, max_pool2d
+from tinygrad_edu.operations.convolution import (
+    adaptive_avg_pool,
+    avg_pool1d,
+    avg_pool2d,
+    conv1d,
+    conv2d,
+    conv_transpose2d,
+    max_pool1d,
+    max_pool2d,
+)
 
 __all__ = [
+    "adaptive_avg_pool",
+    "avg_pool1d",
     "avg_pool2d",
+    "conv1d",
     "conv2d",
+    "conv_transpose2d",
     "dropout",
     "elu",
     "embedding",
@@ -33,6 +46,7 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "max_pool1d",
     "max_pool2d",
     "nll",
     "relu",
