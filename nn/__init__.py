@@ -16,10 +16,10 @@ array([0, 1, 1, 0])
 
 Read module.py, layers.py, activations.py, losses.py, optim.py, schedules.py; then, in any order,
 group.py, normalization.py, recurrent.py, attention.py, init.py, data.py, checkpoint.py,
-transforms.py and summary.py.
+transforms.py, metrics.py, progress.py and summary.py.
 """
 
-from . import data, init, optim, transforms
+from . import data, init, metrics, optim, transforms
 from .activations import (
     ELU,
     GELU,
@@ -49,6 +49,7 @@ from .layers import (
 from .losses import L1, MSE, NLL, BCEWithLogits, CrossEntropy, Huber, KLDiv
 from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, LayerNorm, RMSNorm
+from .progress import Progress
 from .recurrent import GRU, LSTM, RNN
 from .summary import summary
 
@@ -80,6 +81,7 @@ __all__ = [
     "MaxPool2d",
     "Module",
     "MultiHeadAttention",
+    "Progress",
     "RMSNorm",
     "ReLU",
     "Residual",
@@ -92,6 +94,7 @@ __all__ = [
     "data",
     "init",
     "load",
+    "metrics",
     "optim",
     "random_split",
     "read_idx",

@@ -47,7 +47,7 @@ class Module:
                     break
             result = self.forward(*args, **options)
         except Exception as error:
-            name_place(error, self, args)
+            note_path(error, self, args)
             raise
         call = (self, args, options)
         for x in args:
@@ -188,21 +188,21 @@ def as_input(x: Any) -> Any:
     return array
 
 
-class Place(str):
+class PathNote(str):
     """What is noted on an error: in which Module it was raised."""
 
     __slots__ = ("module",)
     module: Module
 
 
-def name_place(error: Exception, module: Module, args: tuple[Any, ...]) -> None:
+def note_path(error: Exception, module: Module, args: tuple[Any, ...]) -> None:
     """Note on an error on its way up the path of the innermost Module: in model.2 (Linear …).
 
     Each Module on the way writes the note anew, as it knows more of the path. The first name is
     that of the variable that holds the outermost.
     """
     notes = getattr(error, "__notes__", [])
-    noted = next((note for note in notes if isinstance(note, Place)), None)
+    noted = next((note for note in notes if isinstance(note, PathNote)), None)
     failed = noted.module if noted else module
     path = next((path for path, x in module.named_modules() if x is failed), None)
     if path is None:
@@ -215,13 +215,13 @@ def name_place(error: Exception, module: Module, args: tuple[Any, ...]) -> None:
         notes.remove(noted)
     else:
         about = f"{module_title('', module)} {shapes(module)}".strip()
-        said = f"{about}), called with {', '.join(map(argument_text, args))}"
-    place = Place(f"in {'.'.join(filter(None, (name, path)))} ({said}")
-    place.module = failed
-    error.add_note(place)
+        said = f"{about}), called with {', '.join(map(called_with, args))}"
+    note = PathNote(f"in {'.'.join(filter(None, (name, path)))} ({said}")
+    note.module = failed
+    error.add_note(note)
 
 
-def argument_text(x: Any) -> str:
+def called_with(x: Any) -> str:
     """An argument in a note: its type, shape and dtype, or its repr."""
     if hasattr(x, "shape") and hasattr(x, "dtype"):
         return f"{type(x).__name__} {tuple(x.shape)} of {x.dtype}"

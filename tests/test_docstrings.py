@@ -22,9 +22,9 @@ FOUND = pkgutil.walk_packages(tinygrad_edu.__path__, "tinygrad_edu.")
 MODULES = ["tinygrad_edu", *[module.name for module in FOUND]]
 MODULES += [f"tinygrad_edu.nn.{module.name}" for module in pkgutil.iter_modules(nn.__path__)]
 PACKAGES = [tinygrad_edu, tinygrad_edu.errors, tinygrad_edu.operations.special, nn]
-PACKAGES += [nn.data, nn.init, nn.optim, nn.transforms]
+PACKAGES += [nn.data, nn.init, nn.metrics, nn.optim, nn.transforms]
 PUBLIC = [(package.__name__, name) for package in PACKAGES for name in package.__all__]
-ARE_MODULES = {"special", "nn", "optim", "init", "data", "transforms"}
+ARE_MODULES = {"special", "nn", "optim", "init", "data", "metrics", "transforms"}
 
 
 @pytest.fixture(autouse=True)
@@ -127,4 +127,11 @@ def test_an_unknown_section_lists_the_known_ones():
 def test_the_table_beside_pytorch_has_every_class_of_nn(module):
     classes = {name for name in module.__all__ if inspect.isclass(getattr(module, name))}
     rows = re.findall(r"^\| `nn\.(?:optim\.)?(\w+)`", (DOCS / "nn.md").read_text(), re.MULTILINE)
-    assert classes - set(rows) <= {"Module", "Sequential", "DataLoader", "Optimizer", "Schedule"}
+    assert classes - set(rows) <= {
+        "Module",
+        "Sequential",
+        "DataLoader",
+        "Progress",
+        "Optimizer",
+        "Schedule",
+    }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_edu import Tensor, grad, nn, replay
+from tinygrad_edu import Tensor, draw, grad, nn, replay
 
 rng = np.random.default_rng(0)
 ROWS = rng.normal(size=(5, 4)).astype(np.float32)
@@ -99,3 +99,44 @@ def test_replay_and_transforms_go_through_the_same_door() -> None:
     for _ in range(4):
         assert np.allclose(step(ROWS), model(ROWS).numpy().sum(), atol=1e-5)
     assert grad(lambda x: model(x).sum())(ROWS).shape == (5, 4)
+
+
+# A model and an example
+
+
+def network() -> nn.Sequential:
+    layers = nn.Linear(4, 3, rng=np.random.default_rng(0)), nn.BatchNorm1d(3), nn.Dropout(0.5)
+    return nn.Sequential(*layers)
+
+
+def test_draw_takes_a_model_and_an_example_and_leaves_the_model_alone() -> None:
+    model, x = network(), ROWS
+    before = model.state_dict()
+    names = {node.name for node in draw(model, x).graph.nodes}
+    assert {"x", "model.0.weight"} <= names
+    assert all(np.array_equal(before[name], a) for name, a in model.state_dict().items())
+    assert draw(lambda w: w * 2, Tensor(1.0, True)).graph.output.value == 2
+
+
+def test_draw_says_what_it_takes() -> None:
+    with pytest.raises(TypeError, match=r"or a model and an example, draw\(model, x\), and got 3"):
+        draw(3)
+    with pytest.raises(TypeError, match=r"choose one of them, draw\(model\(x\)\[0\]\)"):
+        draw(nn.GRU(4, 2), ROWS[None])
+
+
+@pytest.mark.parametrize("make", [np.asarray, np.ndarray.tolist, Table, Tensor, np.shape])
+def test_summary_takes_a_model_and_an_example_or_its_shape(make: Any) -> None:
+    assert nn.summary(network(), make(ROWS)) == nn.summary(network(), (5, 4))
+
+
+def test_summary_takes_several_inputs() -> None:
+    class Scores(nn.Module):
+        def __init__(self) -> None:
+            self.embedding = nn.Embedding(7, 4)
+
+        def forward(self, indices: Any, x: Any) -> Any:
+            return self.embedding(indices) @ x.T
+
+    lines = nn.summary(Scores(), np.array([1, 2]), (5, 4)).splitlines()
+    assert lines[1].split()[:3] == ["Scores", "(2,", "5)"] and "(2, 4)" in lines[2]
