@@ -50,6 +50,7 @@ from .losses import L1, MSE, NLL, BCEWithLogits, CrossEntropy, Huber, KLDiv
 from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, LayerNorm, RMSNorm
 from .progress import Progress
+from .pytorch import from_torch
 from .recurrent import GRU, LSTM, RNN
 from .summary import summary
 
@@ -92,6 +93,7 @@ __all__ = [
     "Softplus",
     "Tanh",
     "data",
+    "from_torch",
     "init",
     "load",
     "metrics",

@@ -28,7 +28,7 @@ def accuracy(prediction: Numbers, target: Numbers) -> float:
     >>> accuracy([[0.1, 0.9], [0.8, 0.2]], [1, 1])
     0.5
     """
-    predicted, true = classes_of(prediction, target)
+    predicted, true = both_classes(prediction, target)
     return float(np.mean(predicted == true))
 
 
@@ -44,7 +44,7 @@ def confusion_matrix(prediction: Numbers, target: Numbers, classes: int | None =
            [1, 2]])
     """
     scores = number_array(prediction)
-    predicted, true = classes_of(scores, target)
+    predicted, true = both_classes(scores, target)
     found = [*predicted, *true]
     if classes is None:
         classes = scores.shape[1] if scores.ndim == 2 else int(max(found)) + 1
@@ -92,7 +92,7 @@ def top_k_accuracy(scores: Numbers, target: Numbers, k: int = 5) -> float:
         raise ValueError(
             f"expected scores (n, classes) and 1 ≤ k ≤ classes, found {x.shape} and k={k}"
         )
-    _, true = classes_of(x, target)
+    _, true = both_classes(x, target)
     own = np.take_along_axis(x, true[:, None], axis=1)
     return float(np.mean((x > own).sum(axis=1) < k))
 
@@ -138,7 +138,7 @@ def number_array(values: Any) -> Array:
     return np.asarray(plain_array(values))
 
 
-def classes_of(prediction: Any, target: Any) -> tuple[Array, Array]:
+def both_classes(prediction: Any, target: Any) -> tuple[Array, Array]:
     """Predicted and true classes, both `(n,)` integers."""
     predicted, true = number_array(prediction), number_array(target)
     if true.ndim != 1 or predicted.shape[:1] != true.shape or predicted.ndim not in (1, 2):
