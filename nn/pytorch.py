@@ -10,6 +10,7 @@ import copy
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import BuiltinFunctionType
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ class Arguments:
         return self.fixed | given
 
 
-def from_torch(module: Any, *example: Any, rng: np.random.Generator | None = None) -> Any:
+def from_torch(module: Any, *example: Any, rng: np.random.Generator | None = None) -> Module:
     """Our model that computes what a model of PyTorch's computes, with a copy of its weights.
 
     The example is its arguments, tensors or arrays. Parameters keep their names; so a state dict
@@ -130,7 +131,7 @@ def from_torch(module: Any, *example: Any, rng: np.random.Generator | None = Non
         ) from None
     given = tuple(torch.as_tensor(x) if isinstance(x, np.ndarray) else x for x in example)
     port = Port(module, given, rng or np.random.default_rng())
-    model = port.model(module, "")
+    model: Module = port.model(module, "")
     if port.refused:
         listed = "\n  ".join(dict.fromkeys(port.refused))
         raise TypeError(f"these have no twin here, so the model was not taken over:\n  {listed}")
@@ -268,23 +269,22 @@ class Port:
 
         line = self.torch.user_line(node)
         name = node.target if node.op == "call_method" else node.target.__name__
-        in_place = name.endswith("_") and name.rstrip("_") in FUNCTIONS and name != "and_"
-        call = FUNCTIONS.get(name) or FUNCTIONS.get(name.rstrip("_") if in_place else "")
-        changed = args[0].name if in_place or options.pop("inplace", False) else None
-        if call:
-            wants = getattr(call, "__code__", None)
-            named = (
-                wants.co_varnames[: wants.co_argcount + wants.co_kwonlyargcount] if wants else ()
-            )
+        call, changed = FUNCTIONS.get(name), None
+        if not call and name.endswith("_"):
+            call, changed = FUNCTIONS.get(name[:-1]), args[0].name  # x.add_(y) changes x
+        if options.pop("inplace", False):
+            changed = args[0].name
+        problem = "" if call else name
+        if call and not isinstance(call, np.ufunc | BuiltinFunctionType):
+            wanted = inspect.signature(call)
             known = {"rng": self.rng, "default": self.torch.default_dtype()}
-            options |= {key: known[key] for key in known if key in named}
-        try:
-            if call and wants:
-                inspect.signature(call).bind(*args, **options)
-        except TypeError as error:
-            call, name = None, f"{name}, {error}"
-        if not call:
-            self.refused.append(f"{title}: {name}" + (f", in {line}" if line else ""))
+            options |= {key: known[key] for key in known if key in wanted.parameters}
+            try:
+                wanted.bind(*args, **options)
+            except TypeError as error:
+                problem = f"{name}, {error}"
+        if problem:
+            self.refused.append(f"{title}: {problem}" + (f", in {line}" if line else ""))
         return PortedCall(node.name, call, "", args, options, changed, line)
 
 

@@ -17,8 +17,6 @@ import numpy as np
 
 from tinygrad_edu import Tensor, nn, special
 
-from .module import Array
-
 Extremes = namedtuple("Extremes", "values indices")
 
 
@@ -27,14 +25,14 @@ def numbers(x: Any) -> Any:
     return x.numpy() if isinstance(x, Tensor) else np.asarray(x)
 
 
-def joined(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
+def joined(sizes):
     """Sizes that may have come as one tuple: view(2, 3) and view((2, 3))."""
     one = len(sizes) == 1 and isinstance(sizes[0], tuple | list)
     return tuple(sizes[0]) if one else sizes
 
 
-def attribute(x: Any, name: str) -> Any:
-    known: dict[str, Callable[[], Any]] = {
+def attribute(x, name):
+    known = {
         "T": lambda: x.T,
         "mT": lambda: np.swapaxes(x, -1, -2),
         "shape": lambda: tuple(x.shape),
@@ -51,13 +49,13 @@ def attribute(x: Any, name: str) -> Any:
     return known[name]()
 
 
-def getitem(x: Any, index: Any) -> Any:
+def getitem(x, index):
     if isinstance(index, tuple):
         return x[tuple([numbers(i) if isinstance(i, Tensor) else i for i in index])]
     return x[numbers(index) if isinstance(index, Tensor) else index]
 
 
-def cast(x: Any, *args: Any, dtype: Any = None, **options: Any) -> Any:
+def cast(x, *args, dtype=None, **options):
     """x.to(…): of all that it takes, only the dtype means something here."""
     for arg in (*args, dtype):
         if isinstance(arg, np.dtype):
@@ -67,42 +65,42 @@ def cast(x: Any, *args: Any, dtype: Any = None, **options: Any) -> Any:
     return x
 
 
-def squeeze(x: Any, dim: Any = None) -> Any:
+def squeeze(x, dim=None):
     if dim is None:
         return np.squeeze(x)
     dims = joined((dim,))
     return np.squeeze(x, axis=tuple(d for d in dims if x.shape[d] == 1))
 
 
-def expand(x: Any, *sizes: Any) -> Any:
+def expand(x, *sizes):
     shape = joined(sizes)
     own = (1,) * (len(shape) - x.ndim) + tuple(x.shape)
     return np.broadcast_to(x, [o if n == -1 else n for n, o in zip(shape, own, strict=True)])
 
 
-def split(x: Any, split_size_or_sections: Any, dim: int = 0) -> Any:
+def split(x, split_size_or_sections, dim=0):
     n = x.shape[dim]
     size = split_size_or_sections
     ends = range(size, n, size) if isinstance(size, int) else np.cumsum(size)[:-1].tolist()
     return tuple(np.split(x, list(ends), axis=dim))
 
 
-def chunk(x: Any, chunks: int, dim: int = 0) -> Any:
+def chunk(x, chunks, dim=0):
     return split(x, math.ceil(x.shape[dim] / chunks), dim)
 
 
-def unbind(x: Any, dim: int = 0) -> Any:
+def unbind(x, dim=0):
     return tuple(np.moveaxis(x, dim, 0)[i] for i in range(x.shape[dim]))
 
 
-def repeat(x: Any, *sizes: Any) -> Any:
+def repeat(x, *sizes):
     return np.tile(x, joined(sizes))
 
 
-def reduced(function: Callable[..., Any]) -> Callable[..., Any]:
+def reduced(function):
     """sum, mean, …: over all axes, or over some."""
 
-    def reduce(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    def reduce(input, dim=None, keepdim=False, *, dtype=None):
         axis = tuple(dim) if isinstance(dim, list) else dim
         z = function(input, axis=axis, keepdims=keepdim)
         return z.astype(dtype) if dtype is not None else z
@@ -110,17 +108,17 @@ def reduced(function: Callable[..., Any]) -> Callable[..., Any]:
     return reduce
 
 
-def spread(function: Callable[..., Any]) -> Callable[..., Any]:
+def spread(function):
     """var and std: with n − 1, unless they are told otherwise."""
 
     def reduce(
-        input: Any,
-        dim: Any = None,
-        unbiased: bool = True,
-        keepdim: bool = False,
+        input,
+        dim=None,
+        unbiased=True,
+        keepdim=False,
         *,
-        correction: int | None = None,
-    ) -> Any:
+        correction=None,
+    ):
         ddof = int(unbiased) if correction is None else correction
         axis = tuple(dim) if isinstance(dim, list) else dim
         return function(input, axis=axis, ddof=ddof, keepdims=keepdim)
@@ -128,10 +126,10 @@ def spread(function: Callable[..., Any]) -> Callable[..., Any]:
     return reduce
 
 
-def extreme(reduce: Any, where: Any, pairwise: Any) -> Callable[..., Any]:
+def extreme(reduce, where, pairwise):
     """max and min: of all, along an axis with its indices, or of two."""
 
-    def function(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    def function(input, dim=None, keepdim=False, *, other=None):
         if other is not None or not isinstance(dim, int | None):
             return pairwise(input, dim if other is None else other)
         if dim is None:
@@ -142,57 +140,57 @@ def extreme(reduce: Any, where: Any, pairwise: Any) -> Callable[..., Any]:
     return function
 
 
-def factory(make: Callable[..., Any]) -> Callable[..., Any]:
+def factory(make):
     """ones and zeros: a shape in one piece or in several, and no device."""
 
-    def function(*sizes: Any, dtype: Any = None, default: Any, **elsewhere: Any) -> Array:
-        return make(joined(sizes), dtype or default)  # type: ignore[no-any-return]
+    def function(*sizes, dtype=None, default, **elsewhere):
+        return make(joined(sizes), dtype or default)
 
     return function
 
 
-def arange(*bounds: Any, dtype: Any = None, default: Any, **elsewhere: Any) -> Array:
+def arange(*bounds, dtype=None, default, **elsewhere):
     whole = all(isinstance(bound, int | np.integer) for bound in bounds)
     return np.arange(*bounds, dtype=dtype or (np.int64 if whole else default))
 
 
-def full(size: Any, fill_value: Any, *, dtype: Any = None, default: Any, **elsewhere: Any) -> Array:
+def full(size, fill_value, *, dtype=None, default, **elsewhere):
     kind = default if isinstance(fill_value, float) else None
     return np.full(tuple(size), fill_value, dtype or kind)
 
 
-def like(make: Callable[..., Any]) -> Callable[..., Any]:
-    def function(input: Any, *, dtype: Any = None, **elsewhere: Any) -> Array:
-        return make(input.shape, dtype or input.dtype)  # type: ignore[no-any-return]
+def like(make):
+    def function(input, *, dtype=None, **elsewhere):
+        return make(input.shape, dtype or input.dtype)
 
     return function
 
 
-def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
+def clamp(input, min=None, max=None):
     return np.clip(input, min, max)
 
 
-def masked_fill(input: Any, mask: Any, value: Any) -> Any:
+def masked_fill(input, mask, value):
     return np.where(numbers(mask).astype(bool), value, input)
 
 
-def divided(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+def divided(input, other, *, rounding_mode=None):
     if rounding_mode == "trunc":
         return np.trunc(input / other)
     return input / other if rounding_mode is None else input // other
 
 
 def scaled_dot_product_attention(
-    query: Any,
-    key: Any,
-    value: Any,
-    attn_mask: Any = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
+    query,
+    key,
+    value,
+    attn_mask=None,
+    dropout_p=0.0,
+    is_causal=False,
+    scale=None,
     *,
-    rng: Any,
-) -> Any:
+    rng,
+):
     """softmax(Q Kᵀ scale + mask) V; a bool mask is True where to look."""
     scores = query @ np.swapaxes(key, -1, -2) * (scale or 1 / math.sqrt(query.shape[-1]))
     if is_causal:
@@ -206,15 +204,11 @@ def scaled_dot_product_attention(
     return weights @ value
 
 
-def drop(
-    input: Any, p: float = 0.5, training: bool = True, inplace: bool = False, *, rng: Any
-) -> Any:
+def drop(input, p=0.5, training=True, inplace=False, *, rng: Any):
     return special.dropout(input, p, rng=rng) if training else input
 
 
-def layer_norm(
-    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Any:
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     axes = tuple(range(-len(normalized_shape), 0))
     mean = np.mean(input, axes, keepdims=True)
     z = (input - mean) / np.sqrt(np.mean(np.square(input - mean), axes, keepdims=True) + eps)
@@ -222,20 +216,20 @@ def layer_norm(
     return z if bias is None else z + bias
 
 
-def frame(input: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
+def frame(input, pad, mode="constant", value=None):
     if mode != "constant":
         raise ValueError(f"no twin is known of pad with mode={mode!r}")
     pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)][::-1]
     return np.pad(input, [(0, 0)] * (input.ndim - len(pairs)) + pairs, constant_values=value or 0.0)
 
 
-def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+def flatten(input, start_dim=0, end_dim=-1):
     return nn.Flatten(start_dim, end_dim)(input)
 
 
-def expect(found: Any, value: Any, what: str) -> None:
+def expect(found, value, what):
     """Refuse another answer than the example's, on which the path through the model was chosen."""
-    asked: dict[str, Callable[[Any], Any]] = {
+    asked: Any = {
         "len": len,
         "int": operator.index,
         "float": float,
@@ -249,16 +243,16 @@ def expect(found: Any, value: Any, what: str) -> None:
         )
 
 
-def same(input: Any, *args: Any, **options: Any) -> Any:
+def same(input, *args, **options):
     return input
 
 
-def by_layer(name: str) -> Callable[..., Any]:
+def by_layer(name):
     """A function that is what our layer of this name computes; None if there is none."""
     layer = getattr(nn, name)
     known = inspect.signature(layer.__init__).parameters
 
-    def function(input: Any, *args: Any, **options: Any) -> Any:
+    def function(input, *args, **options):
         inputs = (input, args[0]) if name in LOSSES else (input,)
         options = {key: x for key, x in options.items() if key in known or x != NEUTRAL.get(key)}
         return layer(*args[len(inputs) - 1 :], **options)(*inputs)

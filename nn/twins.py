@@ -113,7 +113,8 @@ def hidden_keys(mask: Any) -> Array:
     array = numbers(mask)
     if array.dtype != bool and not np.all((array == 0) | np.isneginf(array)):
         raise ValueError("a mask of attention is bool, or 0 and −∞ here, and other numbers came")
-    return array if array.dtype == bool else np.isneginf(array)
+    hidden: Array = array if array.dtype == bool else np.isneginf(array)
+    return hidden
 
 
 def call_recurrent(layer: Any, x: Any, state: Any = None, batch_first: bool = True) -> Any:
