@@ -44,7 +44,7 @@ derivative(np.divide,   lambda g, z, x, y: g / y,       # ∂(x/y)/∂x = 1/y
 for power, run in ((np.power, operator.pow), (np.float_power, np.float_power)):
     derivative(power, lambda g, z, x, y: g * y * x ** exponent_minus_one(x, y),  # ∂xʸ/∂x = y xʸ⁻¹
                       lambda g, z, x, y: g * z * np.log(np.where(x == 0, 1.0, x)),
-               domain=(POSITIVE, REAL), forward=run, symbol="{} ** {}")  # ∂xʸ/∂y = xʸ ln x; x = 0: 0
+               domain=(POSITIVE, REAL), forward=run, symbol="{} ** {}")  # ∂xʸ/∂y = xʸ ln x, 0 at 0
 derivative(np.remainder, lambda g, z, x, y: g,                        # x mod y = x − y ⌊x/y⌋
                          lambda g, z, x, y: -g * np.floor_divide(x, y))
 derivative(np.fmod,      lambda g, z, x, y: g,                        # the same, rounded towards 0

@@ -194,11 +194,12 @@ class Operation:
 
     def partial(self, number: int) -> Partial:
         """The partial (g, z, x, y, …) ↦ ∂L/∂argument, for the argument of this number."""
-        if number in self.partials:
+        try:
             return self.partials[number]
-        if self.each:
-            return functools.partial(self.each, number)
-        raise errors.no_partial(self.name, number)
+        except KeyError:
+            if self.each:
+                return functools.partial(self.each, number)
+            raise errors.no_partial(self.name, number) from None
 
     def every(self) -> list[Partial]:
         """All partials of the operation, `each` among them."""
@@ -291,13 +292,21 @@ def chain_rule(
         if isinstance(g, SparseGradient):
             g = dense(g)
         yield z, g
-        values = values_as_tensors(z) if create_graph else z.values
-        for number, x in enumerate(z.args):
+        if z.operation is None:
+            continue  # a leaf
+        values, options = values_as_tensors(z) if create_graph else z.values, z.options
+        number = -1
+        for x in z.args:
+            number += 1
             if not isinstance(x, Tensor) or not x.requires_grad:
                 continue
-            partial = z.operation.partial(number)  # type: ignore[union-attr]
-            given = partial(g, *values, **z.options) if z.options else partial(g, *values)
-            share = fitted(given, z.values[number + 1], z, number)
+            partial = z.operation.partial(number)
+            given = partial(g, *values, **options) if options else partial(g, *values)
+            then = z.values[number + 1]
+            if getattr(given, "shape", None) == then.shape and given.dtype is then.dtype:
+                share = given
+            else:
+                share = fitted(given, then, z, number)
             if passing:
                 passing(z, number, given, share)
             if x in gradients:
