@@ -16,10 +16,10 @@ array([0, 1, 1, 0])
 
 Read module.py, layers.py, activations.py, losses.py, optim.py, schedules.py; then, in any order,
 group.py, normalization.py, recurrent.py, attention.py, init.py, data.py, checkpoint.py,
-transforms.py and summary.py.
+transforms.py, metrics.py, progress.py and summary.py.
 """
 
-from . import data, init, optim, transforms
+from . import data, init, metrics, optim, transforms
 from .activations import (
     ELU,
     GELU,
@@ -80,6 +80,8 @@ from .margins import (
 )
 from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
+from .progress import Progress
+from .pytorch import from_torch
 from .recurrent import GRU, LSTM, RNN
 from .summary import summary
 
@@ -133,6 +135,7 @@ __all__ = [
     "MultiMargin",
     "PReLU",
     "Pad2d",
+    "Progress",
     "RMSNorm",
     "ReLU",
     "ReLU6",
@@ -149,8 +152,10 @@ __all__ = [
     "Unflatten",
     "Upsample",
     "data",
+    "from_torch",
     "init",
     "load",
+    "metrics",
     "optim",
     "random_split",
     "read_idx",
