@@ -33,6 +33,7 @@ class Module:
     """
 
     training = True
+    one_box = False  # whether a picture shows it as one operation, with its parameters beside
 
     def forward(self, *args: Any, **options: Any) -> Any:
         """Compute the Module's result; calling the Module calls this."""
