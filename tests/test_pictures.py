@@ -658,7 +658,9 @@ def test_an_image_stands_before_the_patches_that_a_convolution_takes_from_it(
 
 
 @pytest.mark.parametrize(
-    "make", [np.asarray, Tensor, lambda x: Tensor(x, requires_grad=True)], ids=repr
+    "make",
+    [np.asarray, Tensor, lambda x: Tensor(x, requires_grad=True)],
+    ids=["array", "Tensor", "leaf"],
 )
 def test_what_enters_a_block_leads_to_its_first_norm_and_around_it(
     make: Callable[[Any], Any],

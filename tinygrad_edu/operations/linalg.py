@@ -296,6 +296,7 @@ def vector_norm(x, p, axis, keepdims):
     element that is 0 receives 0, as in PyTorch; for p < 0 the norm of nothing is ∞, as in NumPy.
     """
     options = {"axis": axis, "keepdims": keepdims}
+    one = x.dtype.type(1)  # one / p has the digits of x, 1 / p those of float64
     if p == 2:
         return norm(x, **options)
     if p == 0:
@@ -305,10 +306,10 @@ def vector_norm(x, p, axis, keepdims):
         return extreme(np.abs(x), **options)
     if p >= 1:
         total = np.sum(np.abs(x) ** p, **options)
-        return np.where(total == 0, 0.0, np.where(total == 0, 1.0, total) ** (1 / p))
+        return np.where(total == 0, 0.0, np.where(total == 0, 1.0, total) ** (one / p))
     zero, at_zero, at_infinity = x == 0, *((0.0, np.inf) if p > 0 else (np.inf, 0.0))
     total = np.sum(np.where(zero, at_zero, np.abs(np.where(zero, 1.0, x)) ** p), **options)
-    inside = np.where((total == 0) | (total == np.inf), 1.0, total) ** (1 / p)
+    inside = np.where((total == 0) | (total == np.inf), 1.0, total) ** (one / p)
     return np.where(total == 0, at_zero, np.where(total == np.inf, at_infinity, inside))
 
 
