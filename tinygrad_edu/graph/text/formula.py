@@ -76,6 +76,8 @@ class Formula(NDArrayOperatorsMixin):
 
     @property
     def T(self) -> Formula:
+        if self.stands_as:
+            return self.mT
         return Formula(TRANSPOSED, (self,), self.value.T)
 
     def astype(self, dtype: Any) -> Formula:
