@@ -70,7 +70,7 @@ def fill_frame(
         with picture.subgraph(name=f"cluster_{module.id}") as inner:
             inner.attr(**frame_look(module, sheet), margin=margin)
             fill_frame(inner, module.id, sheet, look, margin)
-    inside = [node for node in sheet.graph.nodes if sheet.cluster(node) == around]
+    inside = sheet.inside.get(around, [])
     for node in inside:
         picture.node(node.id, id=node.id, **{"class": node.role}, **look(node, sheet))
     for node in inside:

@@ -114,7 +114,7 @@ class Formula(NDArrayOperatorsMixin):
         if value.dtype.kind == "b" and ufunc not in TRUTHS:
             return truth_formula(value)
         if ufunc is np.matmul:
-            return matrix_product(*parts, value)
+            return matrix_product(parts[0], parts[1], value)
         return simplify(Formula(ufunc_template(ufunc, len(parts)), parts, value))
 
     def __array_function__(
