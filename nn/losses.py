@@ -139,7 +139,8 @@ class BCEWithLogits(Elementwise):
     """
 
     def each(self, x: Any, y: Any) -> Any:
-        return y * special.softplus(-x) + (1 - y) * special.softplus(x)  # 1 − σ(x) = σ(−x)
+        no = 1 - y  # 1 − σ(x) = σ(−x)
+        return weighted(y, special.softplus(-x)) + weighted(no, special.softplus(x))
 
 
 class KLDiv(Elementwise):
@@ -157,7 +158,7 @@ class KLDiv(Elementwise):
     reductions = REDUCTIONS | {"batchmean": lambda losses: np.sum(losses) / len(losses)}
 
     def each(self, x: Any, y: Any) -> Any:
-        return y * (np.log(np.where(y == 0, 1.0, y)) - x)
+        return weighted(y, np.log(np.where(y == 0, 1.0, y)) - x)
 
 
 # Class by class
@@ -203,10 +204,12 @@ class CrossEntropy(ClassLoss):
         if target.ndim == 1 and not self.label_smoothing:
             return self.of_classes(log_p, target)
         losses = (
-            -(as_floats(target, logits) * log_p).sum(axis=-1)
+            -weighted(as_floats(target, logits), log_p).sum(axis=-1)
             if target.ndim == 2
             else surprise(log_p, target)
         )
+        if not self.label_smoothing:
+            return self.reduce(losses)
         return self.reduce(
             (1 - self.label_smoothing) * losses - self.label_smoothing * log_p.mean(axis=-1)
         )
@@ -231,6 +234,11 @@ class NLL(ClassLoss):
                 f"found log-probabilities {log_p.shape} and target {target.shape}"
             )
         return self.of_classes(log_p, target)
+
+
+def weighted(p: Any, x: Any) -> Any:
+    """p x, and 0 where p is 0 and x is ±∞: what never happens costs nothing."""
+    return p * np.where((p == 0) & np.isinf(x), 0.0, x)
 
 
 def surprise(log_p: Any, target: Tensor | Array) -> Any:
