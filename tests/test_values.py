@@ -121,6 +121,7 @@ SURE = [  # a logit of ±∞ is a probability of 0 or 1: what is sure and right 
     (nn.KLDiv("sum"), [[-inf, 0.0]], [[0.5, 0.5]], inf, [[-0.5, -0.5]]),
     (nn.CrossEntropy(), [[-inf, 0.0, 0.0]], [[0.0, 0.0, 1.0]], np.log(2), [[0, 0.5, -0.5]]),
     (nn.CrossEntropy(), [[-inf, 0.0, 0.0]], [2], np.log(2), [[0, 0.5, -0.5]]),
+    (nn.CrossEntropy(ignore_index=0), [[-inf, 0.0]] * 2, [0, 1], 0.0, [[0, 0], [0, 0]]),
     (nn.CrossEntropy(), [[-inf, 0.0]], [[1.0, 0.0]], inf, [[-1, 1]]),
     (nn.CrossEntropy(label_smoothing=0.2), [[-inf, 0.0]], [1], inf, [[-0.1, 0.1]]),
 ]

@@ -169,7 +169,8 @@ def var(x, axis=None, *, ddof=0, correction=None, keepdims=False):
 def std(x, axis=None, *, ddof=0, correction=None, keepdims=False):
     """√var, by the norm of x − mean, so that the gradient is 0 where all elements are equal."""
     deviation = norm(x - np.mean(x, axis=axis, keepdims=True), axis=axis, keepdims=keepdims)
-    return deviation / math.sqrt(degrees_of_freedom(x, axis, ddof, correction))
+    freedom = degrees_of_freedom(x, axis, ddof, correction)
+    return deviation / np.sqrt(x.dtype.type(freedom))
 
 
 @composed(np.nansum)
