@@ -49,7 +49,7 @@ def mirrored(x, triangle):
     if str(triangle).upper() not in ("L", "U"):
         raise errors.no_such_triangle(triangle)
     (x,) = as_arrays(x)
-    if x.shape[-1:] != x.shape[-2:-1]:
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         return x  # which NumPy refuses
     if str(triangle).upper() == "L":
         return np.tril(x) + np.tril(x, -1).mT
