@@ -1,8 +1,8 @@
 """Linear algebra through NumPy's names: products, einsum, norms, solving, decompositions.
 
 Matrices are the last two axes; all axes before them are a batch. cholesky, eigh and eigvalsh are
-for symmetric matrices. NumPy reads one triangle; we take (X + Xᵀ)/2, so that gradients are
-symmetric and agree with differences.
+for symmetric matrices, of which they read one triangle, as NumPy does: it receives all of the
+gradient, which so agrees with differences.
 """
 
 from __future__ import annotations
@@ -42,6 +42,18 @@ def named_results(function):
 def symmetric_part(x):
     """(X + Xᵀ)/2. What is not square stays as it is: NumPy refuses it."""
     return x / 2 + x.mT / 2 if x.shape[-1:] == x.shape[-2:-1] != () else x
+
+
+def mirrored(x, triangle):
+    """The symmetric matrix with the lower triangle of x, "L", or with the upper one, "U"."""
+    if str(triangle).upper() not in ("L", "U"):
+        raise errors.no_such_triangle(triangle)
+    (x,) = as_arrays(x)
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        return x  # which NumPy refuses
+    if str(triangle).upper() == "L":
+        return np.tril(x) + np.tril(x, -1).mT
+    return np.triu(x) + np.triu(x, 1).mT
 
 
 # einsum: the gradient is an einsum too, in which g and the operand have changed places
@@ -379,7 +391,8 @@ derivative(slogdet, lambda g, z, x:                             # ∂ ln |det X|
 # Decompositions: an operation has one result, with the values in its first row and vectors below
 
 
-def cholesky_forward(x, *, upper=False):
+@operation
+def cholesky(x, *, upper=False):
     """np.linalg.cholesky of the symmetric part."""
     return np.linalg.cholesky(symmetric_part(x), upper=upper)
 
@@ -395,7 +408,13 @@ def cholesky_vjp(g, z, x, *, upper=False):
     return symmetric_part(np.linalg.solve(z.mT, np.linalg.solve(z.mT, z.mT @ g * half).mT))
 
 
-derivative(np.linalg.cholesky, cholesky_vjp, forward=cholesky_forward)
+derivative(cholesky, cholesky_vjp)
+
+
+@composed(np.linalg.cholesky)
+def cholesky_of_triangle(a, upper=False):
+    """X = L Lᵀ, or Uᵀ U if upper, where X is symmetric and one triangle of a."""
+    return cholesky(mirrored(a, "U" if upper else "L"), upper=upper)
 
 
 def rounding_error(w):
@@ -476,20 +495,13 @@ derivative(eigh, eigh_vjp)
 derivative(svd, svd_vjp)
 
 
-def check_triangle(UPLO):
-    """NumPy's "L" or "U", in either case."""
-    if str(UPLO).upper() not in ("L", "U"):
-        raise errors.no_such_triangle(UPLO)
-
-
 @composed(np.linalg.eigh)
 def named_eigh(a, UPLO="L"):
-    """λ, ascending, and V, of the symmetric part, whichever triangle UPLO names.
+    """λ, ascending, and V, of the symmetric matrix whose triangle UPLO names.
 
     λ always has a gradient. V, and the second derivative of λ, have one if no two values are equal.
     """
-    check_triangle(UPLO)
-    z = eigh(a)
+    z = eigh(mirrored(a, UPLO))
     return named_results(np.linalg.eigh)(z[..., 0, :], vectors(z))
 
 
@@ -512,9 +524,8 @@ def named_svd(a, full_matrices=True, compute_uv=True):
 
 @composed(np.linalg.eigvalsh)
 def eigvalsh(a, UPLO="L"):
-    """λ, ascending, of the symmetric part, whichever triangle UPLO names."""
-    check_triangle(UPLO)
-    return eigh(a)[..., 0, :]
+    """λ, ascending, of the symmetric matrix whose triangle UPLO names."""
+    return eigh(mirrored(a, UPLO))[..., 0, :]
 
 
 @composed(np.linalg.svdvals)
