@@ -114,19 +114,6 @@ def integrand(draw):
 
 
 @st.composite
-def padding(draw, modes):
-    x = draw(array(FULL))
-    widths = draw(
-        st.integers(0, 1)
-        | st.tuples(st.integers(0, 1), st.integers(0, 1))
-        | st.lists(
-            st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=x.ndim, max_size=x.ndim
-        )
-    )
-    return [x, widths, draw(st.sampled_from(modes))], {}
-
-
-@st.composite
 def taken(draw):
     x = draw(array(FULL))
     axis = draw(st.none() | axis_of(x))
@@ -315,8 +302,6 @@ CASES = (
         np.tril: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
         np.triu: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
         np.sort: with_shape(array(FULL, unique=True), lambda x: st.none() | axis_of(x)),
-        derivatives.pad: padding(["constant", "edge", "reflect", "symmetric", "wrap"]),
-        np.pad: padding(["constant", "edge", "reflect"]),
         np.append: alike().map(lambda case: ([case[0][0], case[0][-1]], {})),
         np.concatenate: joined(),
         np.stack: alike(axis=True),

@@ -1,5 +1,7 @@
 """A case for every function of linalg.py: how to draw (arguments, options) for it."""
 
+import itertools
+
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -174,7 +176,7 @@ def overdetermined(draw):
 def chained(draw):
     """Matrices that multiply, the first and the last perhaps a vector."""
     sizes = draw(st.lists(st.integers(1, 2), min_size=3, max_size=5))
-    arrays = [draw(array(pair)) for pair in zip(sizes, sizes[1:], strict=False)]
+    arrays = [draw(array(pair)) for pair in itertools.pairwise(sizes)]
     first, last = draw(st.booleans()), draw(st.booleans())
     arrays[0] = arrays[0][0] if first else arrays[0]
     arrays[-1] = arrays[-1][:, 0] if last else arrays[-1]

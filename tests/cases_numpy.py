@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from strategies import FULL, array, reduction
 
+from tinygrad_edu.core import derivatives
+
 METHODS = ["linear", "lower", "higher", "nearest", "midpoint", "hazen", "weibull"]
 METHODS += ["inverted_cdf", "averaged_inverted_cdf", "closest_observation"]
 METHODS += ["interpolated_inverted_cdf", "median_unbiased", "normal_unbiased"]
@@ -40,7 +42,41 @@ def weights(n):
     return st.none() | hnp.arrays(float, n, elements=st.sampled_from([0.5, 1.0, 2.0]))
 
 
+@st.composite
+def padding(draw, modes):
+    """An array, widths in all of NumPy's forms, and a mode."""
+    x = draw(array(FULL, unique=True).filter(lambda x: x.size <= 8))
+    pairs = st.tuples(st.integers(0, 2), st.integers(0, 2))
+    forms = [st.integers(0, 2), pairs, st.lists(pairs, min_size=x.ndim, max_size=x.ndim)]
+    return [x, draw(st.one_of(forms)), draw(st.sampled_from(modes))], {}
+
+
+ENDS = st.sampled_from([1.5, (0.5, -1.0)])
+KINDS = st.sampled_from(["even", "odd"])
+LENGTHS = st.sampled_from([None, 1, (2, 3)])
+PAD_OPTIONS = {
+    "constant": {"constant_values": ENDS},
+    "linear_ramp": {"end_values": ENDS},
+    "reflect": {"reflect_type": KINDS},
+    "symmetric": {"reflect_type": KINDS},
+    "maximum": {"stat_length": LENGTHS},
+    "minimum": {"stat_length": LENGTHS},
+    "mean": {"stat_length": LENGTHS},
+    "median": {"stat_length": LENGTHS},
+}
+
+
+@st.composite
+def padding_of_all_modes(draw):
+    arguments, _ = draw(padding(["constant", "edge", "wrap", "empty", *PAD_OPTIONS]))
+    mode = arguments[-1] if arguments[-1] != "empty" else "constant"
+    chosen = PAD_OPTIONS.get(mode, {}) if draw(st.booleans()) else {}
+    return [*arguments[:-1], mode], {key: draw(value) for key, value in chosen.items()}
+
+
 CASES = {
+    derivatives.pad: padding(["constant", "edge", "reflect", "symmetric", "wrap"]),
+    np.pad: padding_of_all_modes(),
     np.nanprod: reduction(),
     np.nanvar: reduction(shapes=FULL),
     np.nanstd: reduction(

@@ -476,7 +476,7 @@ MISTAKES = [
     (lambda: np.sum(x, out=np.ones(())), TypeError, ["sum", "out=", "new Tensor"]),
     (lambda: np.clip(x, 0, 1, out=np.ones((2, 3))), TypeError, ["out="]),
     (lambda: np.take(x, indices=x), TypeError, ["take", "indices="]),
-    (lambda: np.pad(x, 1, mode="mean"), ValueError, ["mean", "reflect"]),
+    (lambda: np.pad(x, 1, mode="mirror"), ValueError, ["mirror", "reflect"]),
     (lambda: np.diff(x, -1), ValueError, ["-1"]),
     *[
         (lambda f=f: f(x), ValueError, ["axis 5", "2"])

@@ -18,7 +18,6 @@ from tinygrad_edu.operations.composed import as_arrays, composed
 from tinygrad_edu.operations.linalg import (
     LETTERS,
     inverse_gaps,
-    move_axes,
     named_results,
     symmetric_part,
     vectors,
