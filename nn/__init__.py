@@ -80,7 +80,7 @@ from .margins import (
 )
 from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
-from .recurrent import GRU, LSTM, RNN
+from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .summary import summary
 
 __all__ = [
@@ -111,6 +111,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianNLL",
     "GroupNorm",
     "Hardsigmoid",
@@ -119,6 +120,7 @@ __all__ = [
     "HingeEmbedding",
     "Huber",
     "KLDiv",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -134,6 +136,7 @@ __all__ = [
     "PReLU",
     "Pad2d",
     "RMSNorm",
+    "RNNCell",
     "ReLU",
     "ReLU6",
     "Residual",

@@ -142,6 +142,86 @@ def test_the_state_starts_at_zero_and_has_pytorch_s_shape(make: Any) -> None:
     np.testing.assert_array_equal(parts(last)[0].data[0], outputs.data[:, -1])
 
 
+def reversed_layer(layer: Any) -> Any:
+    """A layer of one direction with the weights that this one uses backwards."""
+    other = type(layer)(FEATURES, HIDDEN, **options())
+    state = layer.state_dict()
+    other.load_state_dict({key: state[f"{key}_reverse"] for key in other.state_dict()})
+    return other
+
+
+@every_recurrent
+def test_a_second_direction_is_the_layer_on_the_reversed_sequence(make: Any) -> None:
+    kind, x = type(make()), numbers(3, 5, FEATURES)
+    layer = kind(FEATURES, HIDDEN, bidirectional=True, **options())
+    outputs, last = layer(x)
+    ahead, end = kind(FEATURES, HIDDEN, **options())(x)  # it draws the same first weights
+    back, start = reversed_layer(layer)(x[:, ::-1])
+    np.testing.assert_array_equal(outputs.data[..., :HIDDEN], ahead.data)
+    np.testing.assert_allclose(outputs.data[..., HIDDEN:], back.data[:, ::-1])
+    for both, one, other in zip(*map(parts, (last, end, start)), strict=True):
+        np.testing.assert_allclose(both.data, np.concatenate([one.data, other.data]))
+
+
+@every_recurrent
+def test_a_second_layer_takes_the_outputs_of_the_first(make: Any) -> None:
+    kind, x = type(make()), numbers(3, 5, FEATURES)
+    both, first = (kind(FEATURES, HIDDEN, n, **options()) for n in (2, 1))
+    second, state = kind(HIDDEN, HIDDEN, **options()), both.state_dict()
+    second.load_state_dict({key: state[f"{key[:-1]}1"] for key in second.state_dict()})
+    outputs, last = both(x)
+    between, end = first(x)
+    expected, top = second(between)
+    np.testing.assert_allclose(outputs.data, expected.data)
+    for found, one, other in zip(*map(parts, (last, end, top)), strict=True):
+        np.testing.assert_allclose(found.data, np.concatenate([one.data, other.data]))
+
+
+@every_recurrent
+@pytest.mark.parametrize("more", [{"bias": False}, {"num_layers": 2, "bidirectional": True}])
+def test_gradients_of_recurrent_layers_with_options(make: Any, more: dict[str, Any]) -> None:
+    layer, x = type(make())(FEATURES, 2, **more, **options()), numbers(2, 3, FEATURES)
+    assert more.get("bias", True) == any("bias" in name for name in layer.state_dict())
+    f = with_parameters(layer, lambda layer, x: layer(x)[0])
+    check_gradients(f, *arrays(layer), x, order=1)
+
+
+@every_recurrent
+def test_one_sequence_without_a_batch_is_a_batch_of_one(make: Any) -> None:
+    layer, x = make(), numbers(5, FEATURES)
+    start = initial(layer, 1)
+    outputs, last = layer(x[None], start)
+    alone = tuple(part[:, 0] for part in parts(start))
+    found, end = layer(x, alone if len(alone) > 1 else alone[0])
+    np.testing.assert_array_equal(found.data, outputs.data[0])
+    for one, batch in zip(parts(end), parts(last), strict=True):
+        np.testing.assert_array_equal(one.data, batch.data[:, 0])
+    np.testing.assert_array_equal(layer(x)[0].data, layer(x[None])[0].data[0])
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_a_cell_is_one_step_of_its_layer(name: str) -> None:
+    layer, x = RECURRENT[name](), numbers(3, FEATURES)
+    kind = {"lstm": nn.LSTMCell, "gru": nn.GRUCell}.get(name, nn.RNNCell)
+    more = {"nonlinearity": "relu"} if name == "relu" else {}
+    cell: Any = kind(FEATURES, HIDDEN, **more, **options())
+    np.testing.assert_equal(list(arrays(cell)), list(arrays(layer)))
+    start = tuple(part[0] for part in parts(initial(layer, 3)))
+    found = parts(cell(x, start if len(start) > 1 else start[0]))
+    for part, expected in zip(found, parts(layer(x[:, None], initial(layer, 3))[1]), strict=True):
+        np.testing.assert_allclose(part.data, expected.data[0])
+    one = parts(cell(x[0], tuple(p[0] for p in start) if len(start) > 1 else start[0][0]))
+    np.testing.assert_allclose(one[0].data, found[0].data[0])
+
+
+def test_dropout_is_between_layers_and_in_training_only() -> None:
+    layer, x = nn.GRU(FEATURES, 40, 2, dropout=0.5, **options()), numbers(2, 5, FEATURES)
+    plain = nn.GRU(FEATURES, 40, 2, **options())
+    assert not np.allclose(layer(x)[0].data, plain(x)[0].data)
+    np.testing.assert_array_equal(layer(x)[1].data[0], plain(x)[1].data[0])
+    np.testing.assert_array_equal(layer.eval()(x)[0].data, plain(x)[0].data)
+
+
 @every_recurrent
 @given(cut=positions)
 def test_a_sequence_in_two_pieces_is_one_sequence(make: Any, cut: int) -> None:
@@ -340,10 +420,19 @@ def test_float32_stays_and_the_rng_decides(make: Any) -> None:
 
 
 MISTAKES = {  # what is called, the error, and what it says
-    "one sequence": (
-        lambda: nn.GRU(4, 6)(np.zeros((5, 4))),
-        r"GRU\(4, 6\) takes \(batch, time, 4\).*found \(5, 4\).*\[None",
+    "four axes": (
+        lambda: nn.GRU(4, 6)(np.zeros((1, 2, 5, 4))),
+        r"GRU\(4, 6\) takes \(batch, time, 4\).*found \(1, 2, 5, 4\).*swapaxes",
     ),
+    "a cell's features": (
+        lambda: nn.GRUCell(4, 6)(np.zeros((2, 5))),
+        r"GRUCell\(4, 6\) takes \(batch, 4\) or \(4,\), found \(2, 5\)",
+    ),
+    "a cell's state": (
+        lambda: nn.LSTMCell(4, 6)(np.zeros((2, 4)), np.zeros((2, 6))),
+        r"LSTMCell\(4, 6\) takes a state \(h, c\) of shape \(2, 6\) each, found",
+    ),
+    "no layers": (lambda: nn.LSTM(4, 6, 0), r"num_layers of at least 1.*found num_layers=0"),
     "features": (
         lambda: nn.RNN(4, 6)(np.zeros((2, 5, 3))),
         r"\(batch, time, 4\).*found \(2, 5, 3\)",
@@ -423,7 +512,7 @@ def test_a_cell_is_all_that_a_recurrent_layer_of_one_s_own_needs() -> None:
     from tinygrad_edu.nn.recurrent import Recurrent
 
     class Sum(Recurrent):
-        def cell(self, x: Any, *state: Any) -> tuple[Any, ...]:
+        def cell(self, x: Any, hidden: Any, *state: Any) -> tuple[Any, ...]:
             return (state[0] + x,)
 
     layer, x = Sum(4, 6, **options()), numbers(2, 5, 4)
