@@ -63,10 +63,11 @@ class Gated(Module):
             f"{type(self).__name__} has no cell: write def cell(self, x, hidden, h): return (…,)"
         )
 
-    def checked_state(self, name: str, state: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    def checked_state(
+        self, name: str, state: Any, shape: tuple[int, ...], dtype: Any
+    ) -> tuple[Any, ...]:
         """The parts of the state, each of this shape, zeros for None; ValueError for others."""
         if state is None:
-            dtype = next(self.parameters()).dtype
             return tuple(np.zeros(shape, dtype) for _ in self.parts)
         parts = state if isinstance(state, tuple | list) else (state,)
         found = [np.shape(part) for part in parts]
@@ -218,7 +219,8 @@ class Recurrent(Gated):
                 f"time ≥ 1, found {x.shape}: for (time, batch, features) write x.swapaxes(0, 1)"
             )
         layers = sum(map(len, self.ends()))
-        return self.checked_state(name, state, (layers, x.shape[0], hidden))
+        dtype = self.weight_hh_l0.dtype  # type: ignore[attr-defined]
+        return self.checked_state(name, state, (layers, x.shape[0], hidden), dtype)
 
 
 class RNN(ElmanGates, Recurrent):
@@ -297,7 +299,8 @@ class OneStep(Gated):
         name = f"{type(self).__name__}({features}, {hidden})"
         if x.ndim not in (1, 2) or x.shape[-1] != features:
             raise ValueError(f"{name} takes (batch, {features}) or ({features},), found {x.shape}")
-        parts = self.checked_state(name, state, (*x.shape[:-1], hidden))
+        dtype = self.weight_hh.dtype  # type: ignore[attr-defined]
+        parts = self.checked_state(name, state, (*x.shape[:-1], hidden), dtype)
         if x.ndim == 1:
             x, parts = x[None], tuple(part[None] for part in parts)
             found = tuple(part[0] for part in self.next(x, parts))
