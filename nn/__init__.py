@@ -42,7 +42,7 @@ from .activations import (
     Softsign,
     Tanh,
 )
-from .attention import MultiHeadAttention
+from .attention import MultiHeadAttention, TransformerEncoderLayer
 from .checkpoint import load, save
 from .convolution import (
     AdaptiveAvgPool1d,
@@ -148,6 +148,7 @@ __all__ = [
     "Softplus",
     "Softsign",
     "Tanh",
+    "TransformerEncoderLayer",
     "TripletMargin",
     "Unflatten",
     "Upsample",

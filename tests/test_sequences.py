@@ -361,6 +361,55 @@ def test_hidden_padding_is_as_if_it_were_not_there(wrap: Any) -> None:
     np.testing.assert_allclose(found[1], layer(x).data[1])
 
 
+def test_a_mask_of_floats_is_added_and_may_learn() -> None:
+    layer, x = attention(), numbers(2, 5, FEATURES)
+    hidden = np.triu(np.ones((5, 5), bool), 1)
+    additive = np.where(hidden, -np.inf, 0.0)
+    np.testing.assert_allclose(layer(x, mask=additive).data, layer(x, causal=True).data)
+    slopes = -np.abs(np.subtract.outer(np.arange(5.0), np.arange(5.0)))
+    plain, sloped = layer.weights(x).data, layer.weights(x, mask=slopes).data
+    expected = plain * np.exp(slopes)
+    np.testing.assert_allclose(sloped, expected / expected.sum(axis=-1, keepdims=True))
+    check_gradients(lambda mask: layer(x, mask=mask, causal=True), slopes + 0.1, order=1)
+
+
+def test_padding_of_keys_is_a_mask_of_all_heads_and_targets() -> None:
+    layer, x = attention(), numbers(2, 5, FEATURES)
+    padding = np.zeros((2, 5), bool)
+    padding[0, 3:] = True
+    expected = layer(x, mask=padding[:, None, None, :]).data
+    np.testing.assert_array_equal(layer(x, key_padding_mask=padding).data, expected)
+    by_heads = np.repeat(padding[:, None, None, :], HEADS, axis=1).repeat(5, axis=2)
+    np.testing.assert_array_equal(layer(x, mask=by_heads.reshape(-1, 5, 5)).data, expected)
+    alone = layer(x[0], key_padding_mask=padding[0], mask=np.zeros((5, 5), bool)).data
+    np.testing.assert_allclose(alone, expected[0])
+
+
+def test_attention_without_biases_and_with_dropout() -> None:
+    layer, x = nn.MultiHeadAttention(4, 2, bias=False, **options()), numbers(2, 5, FEATURES)
+    assert [*layer.state_dict()] == ["in_proj_weight", "out_proj.weight"]
+    check_gradients(with_parameters(layer, lambda layer, x: layer(x)), *arrays(layer), x, order=1)
+    dropping = nn.MultiHeadAttention(4, 2, 0.5, **options())
+    assert not np.allclose(dropping(x).data, dropping(x).data)
+    np.testing.assert_array_equal(dropping.eval()(x).data, dropping(x).data)
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_an_encoder_layer_is_its_equation(norm_first: bool) -> None:
+    layer = nn.TransformerEncoderLayer(4, 2, 6, 0.0, "gelu", norm_first=norm_first, **options())
+    x, f = numbers(2, 3, FEATURES), nn.GELU()
+    feed = lambda x: layer.linear2(f(layer.linear1(x)))  # noqa: E731
+    if norm_first:
+        y = x + layer.self_attn(layer.norm1(x), causal=True)
+        expected = y + feed(layer.norm2(y))
+    else:
+        y = layer.norm1(x + layer.self_attn(x, causal=True))
+        expected = layer.norm2(y + feed(y))
+    np.testing.assert_array_equal(layer(x, causal=True).data, expected.data)
+    np.testing.assert_allclose(layer(x[0], causal=True).data, expected.data[0])
+    check_gradients(lambda x: layer(x, causal=True), x, order=1)
+
+
 @pytest.mark.parametrize("causal", [False, True])
 def test_gradients_of_attention(causal: bool) -> None:
     x, y, z = (
@@ -464,7 +513,22 @@ MISTAKES = {  # what is called, the error, and what it says
         lambda: attention()(np.zeros((2, 5, 3))),
         r"takes query \(batch, targets, 4\).*found query \(2, 5, 3\)",
     ),
-    "one text": (lambda: attention()(np.zeros((5, 4))), r"found query \(5, 4\).*x\[None\]"),
+    "another rank of the key": (
+        lambda: attention()(np.zeros((5, 4)), np.zeros((1, 5, 4))),
+        r"found query \(5, 4\), key \(1, 5, 4\)",
+    ),
+    "padding": (
+        lambda: attention()(np.zeros((2, 5, 4)), key_padding_mask=np.zeros((2, 4), bool)),
+        r"key_padding_mask is \(batch, sources\), here \(2, 5\), found \(2, 4\)",
+    ),
+    "all is hidden by −∞": (
+        lambda: attention()(np.zeros((2, 5, 4)), mask=np.full((5, 5), -np.inf)),
+        "has all keys hidden",
+    ),
+    "activation": (
+        lambda: nn.TransformerEncoderLayer(4, 2, activation="tanh"),
+        r"among \['relu', 'gelu'\], or a function, found 'tanh'",
+    ),
     "a number": (lambda: attention()(np.zeros(())), r"found query \(\)"),
     "batch of the key": (
         lambda: attention()(np.zeros((2, 5, 4)), np.zeros((1, 5, 4))),
@@ -506,6 +570,8 @@ def test_errors_say_what_came_and_what_was_expected(call: Any, says: str) -> Non
 def test_a_mask_of_numbers_is_refused_as_it_could_mean_either() -> None:
     with pytest.raises(TypeError, match=r"True where not to look, found float64: write mask == 0"):
         attention()(np.zeros((2, 5, 4)), mask=np.tri(5))
+    with pytest.raises(TypeError, match="found int64"):
+        attention()(np.zeros((2, 5, 4)), mask=np.tri(5, dtype=int))
 
 
 def test_a_cell_is_all_that_a_recurrent_layer_of_one_s_own_needs() -> None:
