@@ -62,12 +62,12 @@ def test_r2_is_1_for_the_targets_and_0_for_their_mean() -> None:
 # fmt: off
 REFUSED = [
     (lambda: metrics.accuracy([1, 2], [[1], [2]]),              r"write array\[:, 0\]"),
-    (lambda: metrics.accuracy([[0.5], [2.0]], [1, 0]),          r"one class, \(2, 1\): for yes or no"),
+    (lambda: metrics.accuracy([[0.5], [2.0]], [1, 0]),          "of one class"),
     (lambda: metrics.accuracy([0.2, 0.7], [0, 1]),              "write p > 0.5"),
     (lambda: metrics.accuracy(["a"], ["a"]),                    "numbers texts"),
     (lambda: metrics.accuracy([], []),                          "no example"),
     (lambda: metrics.confusion_matrix([0, 3], [0, 1], 2),       "from 0 to 1, found 0 to 3"),
-    (lambda: metrics.r2(np.zeros((3, 1)), np.zeros(3)),         r"\(3, 1\) and target \(3,\): reshape"),
+    (lambda: metrics.r2(np.zeros((3, 1)), np.zeros(3)),         "reshape one of them"),
     (lambda: metrics.r2([1.0, 2.0], [3.0, 3.0]),                "all targets are equal"),
     (lambda: metrics.top_k_accuracy(np.zeros((2, 3)), [0, 1]),  "k=5"),
     (lambda: metrics.roc_curve([0.1, 0.2], [1, 1]),             "both classes"),
