@@ -101,6 +101,15 @@ def test_a_log_file_gets_whole_lines_with_examples_cost_and_rate() -> None:
     assert lines_of(loader, io.StringIO(), seconds=0).count("\n") == 4  # after each, and at the end
 
 
+def test_a_loop_that_is_left_says_how_far_it_came() -> None:
+    file = io.StringIO()
+    for i in (progress := nn.Progress(range(9), file=file)):
+        progress.show(cost=i)
+        if i == 3:
+            break
+    assert file.getvalue().startswith("3/9 [") and "cost=3" in file.getvalue()
+
+
 def test_a_terminal_gets_one_line_that_changes() -> None:
     text = lines_of(nn.DataLoader(np.zeros((10, 3)), batch_size=4), Terminal())
     assert text.count("\n") == 1 and "\r" in text and "10/10" in text and "cost=0.3333" in text
