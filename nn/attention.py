@@ -32,6 +32,8 @@ class MultiHeadAttention(Module):
     (5, 3, 8)
     """
 
+    one_box = True
+
     def __init__(
         self,
         embed_dim: int,

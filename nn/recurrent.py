@@ -67,7 +67,10 @@ class Recurrent(Module):
         )
 
     def forward(self, x: Tensor | Array, state: Any = None) -> tuple[Any, Any]:
-        """Return h of every step, `(batch, time, hidden)`, and the last state, to go on from."""
+        """Return h of every step, `(batch, time, hidden)`, and the last state, to go on from.
+
+        The state remembers its steps: detach it before the next training step goes on from it.
+        """
         state, outputs = self.checked(x, state), []
         x = special.linear(
             x, self.weight_ih_l0, self.bias_ih_l0
@@ -111,9 +114,9 @@ class RNN(Recurrent):
     """h ← tanh(W_ih x + b_ih + W_hh h + b_hh), or relu. (Elman 1990)
 
     `(batch, time, in)` ↦ outputs `(batch, time, hidden)`, last h. The state h is
-    `(1, batch, hidden)`, 0 if left out. Parameters start uniform between ±1/√hidden. One layer, one
-    direction, batch first, always with biases. Raises ValueError if x or h does not fit, or for
-    another nonlinearity.
+    `(1, batch, hidden)`, 0 if left out; before it goes into the next training step, cut its graph
+    off, h.detach(). Parameters start uniform between ±1/√hidden. One layer, one direction, batch
+    first, with biases. Raises ValueError if x or h does not fit, or for another nonlinearity.
 
     >>> outputs, h = RNN(3, 4)(np.ones((2, 5, 3), np.float32))
     >>> outputs.shape, h.shape
@@ -145,7 +148,8 @@ class LSTM(Recurrent):
     """c ← σ(f) c + σ(i) tanh(g), h ← σ(o) tanh(c); (i, f, g, o) = W_ih x + b_ih + W_hh h + b_hh.
 
     `(batch, time, in)` ↦ outputs `(batch, time, hidden)`, last (h, c), each `(1, batch, hidden)`, 0
-    if left out. Otherwise as RNN. (Hochreiter & Schmidhuber 1997; the gate f by Gers et al. 2000)
+    if left out, detached between training steps. Otherwise as RNN. (Hochreiter & Schmidhuber 1997;
+    the gate f by Gers et al. 2000)
 
     >>> outputs, (h, c) = LSTM(3, 4)(np.ones((2, 5, 3), np.float32))
     >>> outputs.shape, h.shape, c.shape

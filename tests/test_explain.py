@@ -29,9 +29,9 @@ from tinygrad_edu.graph.data import as_json
 from tinygrad_edu.graph.read import Edge, Graph
 from tinygrad_edu.graph.steps import Backward, Forward, steps
 from tinygrad_edu.graph.text.calculus import (
-    contribution_formula,
     derivative_formula,
     name_formulas,
+    share_formula,
     upstream_formula,
 )
 from tinygrad_edu.graph.text.formula import TRUTHS, Formula, operation_template
@@ -96,14 +96,14 @@ def scalar_graphs(draw: Any) -> tuple[Any, list[Any]]:
 
 
 @pytest.mark.parametrize("made", GRAPHS)
-def test_contributions_are_the_engine_s_and_add_up_to_the_gradient(made: Callable[[], Any]) -> None:
+def test_shares_are_the_engine_s_and_add_up_to_the_gradient(made: Callable[[], Any]) -> None:
     walk = [step for step in steps(read(made())) if isinstance(step, Backward)]
     for step in walk:
         np.testing.assert_allclose(
-            step.after, step.contribution + (0 if step.before is None else step.before)
+            step.after, step.share + (0 if step.before is None else step.before)
         )
         if step.edge.local is not None:
-            assert step.contribution == pytest.approx(step.upstream * step.edge.local)
+            assert step.share == pytest.approx(step.upstream * step.edge.local)
         if step.complete:
             np.testing.assert_allclose(step.after, step.source.gradient, rtol=1e-6)  # type: ignore[arg-type]
     assert {step.source.id for step in walk if step.complete} == {step.source.id for step in walk}
@@ -143,7 +143,7 @@ def test_the_table_has_both_passes_and_what_was_added() -> None:
         "upstream",
         "local",
         "derivative",
-        "contribution",
+        "share",
         "total",
     ]
     assert re.split("  +", lines[17].strip()) == [
@@ -404,7 +404,7 @@ def test_a_formula_read_as_tree_as_latex_and_as_mathml_gives_the_engine_s_deriva
                 next(node.gradient for node in graph.nodes if node.id == edge.target),
             )
             assert whole is not None and evaluated(whole, ids | {"g": g}) == pytest.approx(
-                edge.contribution, rel=1e-9
+                edge.share, rel=1e-9
             )
             roughly = pytest.approx(
                 edge.local, rel=5e-3, abs=5e-3
@@ -416,7 +416,7 @@ def test_a_formula_read_as_tree_as_latex_and_as_mathml_gives_the_engine_s_deriva
 
 
 def passed(graph: Graph, edge: Edge) -> Formula | None:
-    return contribution_formula(
+    return share_formula(
         graph, edge, upstream_formula(graph, next(n for n in graph.nodes if n.id == edge.target))
     )
 
@@ -451,17 +451,17 @@ def test_a_formula_of_arrays_gives_what_the_engine_passes_back(function: Any) ->
         nodes = {node.id: node for node in graph.nodes}
         values = {node.id: node.value for node in graph.nodes}
         for edge in graph.edges:
-            if nodes[edge.target].kind != function.__name__ or edge.contribution is None:
+            if nodes[edge.target].kind != function.__name__ or edge.share is None:
                 continue
             f = passed(graph, edge)
             assert f is not None
             found = evaluated(
                 f.parts[0] if edge.before else f, values | {"g": nodes[edge.target].gradient}
             )
-            shape = edge.before or edge.contribution.shape
+            shape = edge.before or edge.share.shape
             np.testing.assert_allclose(
-                unbroadcast(np.broadcast_to(found, shape), edge.contribution.shape),
-                edge.contribution,
+                unbroadcast(np.broadcast_to(found, shape), edge.share.shape),
+                edge.share,
             )
 
     check()
@@ -504,7 +504,7 @@ def test_where_elements_take_different_cases_there_is_no_formula_even_if_no_grad
     None
 ):
     graph = read((special.leaky_relu(parameter([-1.0, 1.0])) * 0.0).sum())
-    edges = [edge for edge in graph.edges if edge.target == "n3" and edge.contribution is not None]
+    edges = [edge for edge in graph.edges if edge.target == "n3" and edge.share is not None]
     assert [passed(graph, edge) for edge in edges] == [None, None]
 
 
@@ -759,7 +759,7 @@ def test_the_data_has_every_edge_and_module() -> None:
     data = as_json(graph)
     assert [edge["id"] for edge in data["edges"]] == [edge.id for edge in graph.edges]
     assert [module["kind"] for module in data["modules"]] == ["Linear", "Sequential"]
-    assert data["edges"][0]["contribution"] is None and name_formulas(graph).keys() == {
+    assert data["edges"][0]["share"] is None and name_formulas(graph).keys() == {
         node["id"] for node in data["nodes"]
     }
 

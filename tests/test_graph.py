@@ -127,9 +127,7 @@ def test_what_arrives_along_the_edges_adds_up_to_the_gradient(made: Callable[[],
     graph = read(made())
     for node in graph.nodes[:-1]:
         passed = [
-            edge.contribution
-            for edge in graph.edges
-            if edge.source == node.id and edge.contribution is not None
+            edge.share for edge in graph.edges if edge.source == node.id and edge.share is not None
         ]
         if node.gradient is not None:
             np.testing.assert_allclose(sum(passed), node.gradient, rtol=1e-12)
@@ -212,7 +210,7 @@ def test_every_value_knows_the_module_that_computed_it_and_the_path_to_it() -> N
         "model.1.1.bias": "model.1.1",
         "z3": "model.1.1",
         "z4": "model.1",
-        "x1": "",
+        "y1": "",
         "z5": "MSE",
         "z6": "MSE",
     }

@@ -6,7 +6,7 @@ from cases import ENTRIES, TAKE_A_LIST, case
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tinygrad_edu import Tensor, grad, special
+from tinygrad_edu import Tensor, grad, hessian, special
 from tinygrad_edu.core.engine import plain
 from tinygrad_edu.core.gradcheck import is_real
 
@@ -41,6 +41,42 @@ def test_the_slope_of_the_zeroth_power_depends_on_the_exponent():
     x, y = Tensor(3.0, requires_grad=True), Tensor(0.0, requires_grad=True)
     slope = (x**y).gradient(x, create_graph=True)
     np.testing.assert_allclose(slope.gradient(y).data, 1 / 3)  # ∂²xʸ/∂x∂y = 1/x at y = 0
+
+
+DEVIATION = np.eye(3) - 1 / 3
+CURVED_AT_ZERO = [  # what is smooth although it is made of a length, and its second derivative at 0
+    (lambda x: np.linalg.norm(x) ** 2, 2 * np.eye(3)),
+    (lambda x: np.square(np.linalg.norm(x[None], "fro")), 2 * np.eye(3)),
+    (lambda x: (np.linalg.norm(x[:, None], axis=1) ** 2).sum(), 2 * np.eye(3)),
+    (lambda x: (np.linalg.norm([[1.0], [2.0]] * x, axis=0) ** 2).sum(), 10 * np.eye(3)),
+    (lambda x: np.cos(np.linalg.norm(x)), -np.eye(3)),
+    (lambda x: np.linalg.norm(x) ** 4, np.zeros((3, 3))),
+    (lambda x: (np.hypot(x, x[0] * 0.0) ** 2).sum(), 2 * np.eye(3)),
+    (lambda x: np.hypot(np.hypot(x[0], x[1]), x[2]) ** 2, 2 * np.eye(3)),
+    (lambda x: (lambda z: z * z)(np.linalg.norm(x)), 2 * np.eye(3)),
+    (lambda x: np.std(x) ** 2, DEVIATION * 2 / 3),
+    (lambda x: np.std(x + 5.0, ddof=1) ** 2, DEVIATION),
+    (lambda x: (np.abs(x) ** 2).sum(), 2 * np.eye(3)),
+    (lambda x: (lambda z: z @ z * 3)(np.fabs(x)), 6 * np.eye(3)),
+    (lambda x: np.linalg.norm(x), np.zeros((3, 3))),  # has none: 0, as its gradient
+]
+
+
+@pytest.mark.parametrize(("f", "expected"), CURVED_AT_ZERO)
+def test_the_square_of_a_length_is_curved_at_zero_as_a_parabola(f, expected):
+    zero = np.zeros(3)
+    np.testing.assert_array_equal(grad(f)(zero), 0.0)
+    np.testing.assert_allclose(hessian(f)(zero), expected, atol=1e-15)
+    near = np.array([1e-7, -2e-7, 1e-7])
+    if f is not CURVED_AT_ZERO[-1][0]:
+        np.testing.assert_allclose(hessian(f)(near), expected, atol=1e-6)
+
+
+def test_the_curvature_at_zero_has_derivatives_itself():
+    def curvature(a):
+        return hessian(lambda x: a * np.linalg.norm(x) ** 2)(np.zeros(2))[0, 0]
+
+    assert (curvature(3.0), grad(curvature)(3.0)) == (6.0, 2.0)
 
 
 AT_INFINITY = [

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.engine import derivative, operation, plain
+from tinygrad_edu.core.engine import Tensor, chain_rule, derivative, operation, plain
 from tinygrad_edu.core.sparse import SparseGradient
 
 inf = np.inf
@@ -57,8 +57,8 @@ derivative(np.sqrt, lambda g, z, x: g / (2 * z),                          # (√
 derivative(np.cbrt, lambda g, z, x: g / (3 * z * z), notation="∛{}")      # (∛x)′ = 1/(3 ∛x²)
 derivative(np.reciprocal, lambda g, z, x: -g * z * z,                     # (1/x)′ = −1/x²
            poles=(0,), notation="1 / {}")
-derivative(np.hypot, lambda g, z, x, y: g * x * inverse(z),  # ∂√(x² + y²)/∂x = x/z, and 0 at 0
-                     lambda g, z, x, y: g * y * inverse(z))
+derivative(np.hypot, lambda g, z, x, y: per_length(g, z) * x,  # ∂√(x² + y²)/∂x = x/z, and 0 at 0
+                     lambda g, z, x, y: per_length(g, z) * y)
 # fmt: on
 
 
@@ -73,6 +73,37 @@ def inverse(x, bound=0.0):
     """1/x, but 0 where |x| ≤ bound, with derivatives 0 there: for lengths that may be 0."""
     none = np.absolute(x) <= bound
     return np.where(none, 0.0, 1 / np.where(none, 1.0, x))
+
+
+def per_length(g, z):
+    """g/z for a length z; where z is 0, dg/dz if g is 0 too, else 0.
+
+    So a length has gradient 0 at 0, and what is smooth although it is made of one length, as z²,
+    has the right second derivative there: that is how g = 2z changes with z.
+    """
+    ratio = g * inverse(z)
+    return np.where(both_zero(g, z), change(g, z), ratio) if both_zero(g, z).any() else ratio
+
+
+def absolute_vjp(g, z, x):
+    """|x|′ = ±1, and 0 at 0"""
+    return per_length(g, z) * x if both_zero(g, z).any() else g * np.sign(x)
+
+
+def both_zero(g, z):
+    """Where z and g are 0, if it matters: if g is recorded."""
+    recorded = isinstance(g, Tensor) and g.requires_grad
+    return (plain(z) == 0) & (plain(g) == 0) if recorded else np.False_
+
+
+def change(g, z):
+    """∂ Σg/∂z."""
+    for x, slope in chain_rule(g.sum(), create_graph=True):
+        if x is z:
+            return slope
+        if x.order < z.order:
+            break
+    return 0.0
 
 
 # Exponentials and logarithms
@@ -135,7 +166,7 @@ def over_squares(a, x, y):
 # Kinks: arguments that tie share the gradient equally; at its bounds clip passes it on
 
 for absolute in (np.absolute, np.fabs):
-    derivative(absolute, lambda g, z, x: g * np.sign(x), symbol="|{}|")  # |x|′ = ±1, and 0 at 0
+    derivative(absolute, absolute_vjp, symbol="|{}|")
 derivative(np.maximum, lambda g, z, x, y: g * winner_share(z, x > y, x == y),
                        lambda g, z, x, y: g * winner_share(z, y > x, x == y),
            notation="max({}, {})")
@@ -238,7 +269,7 @@ def norm(x, axis=None, *, keepdims=False):
 
 # fmt: off
 derivative(norm, lambda g, z, x, axis=None, *, keepdims=False:                  # ∂|x|/∂x = x/|x|
-           unreduced(g * inverse(z), axis, keepdims) * x)
+           unreduced(per_length(g, z), axis, keepdims) * x)
 # fmt: on
 
 # Shape and order: the gradient goes the way back

@@ -19,11 +19,24 @@ from tinygrad_edu.core.derivatives import inner_products, narrow, product, unred
 from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.operations import errors
-from tinygrad_edu.operations.convolution import avg_pool2d, conv2d, max_pool2d
+from tinygrad_edu.operations.convolution import (
+    adaptive_avg_pool,
+    avg_pool1d,
+    avg_pool2d,
+    conv1d,
+    conv2d,
+    conv_transpose2d,
+    max_pool1d,
+    max_pool2d,
+)
 
 __all__ = [
+    "adaptive_avg_pool",
+    "avg_pool1d",
     "avg_pool2d",
+    "conv1d",
     "conv2d",
+    "conv_transpose2d",
     "dropout",
     "elu",
     "embedding",
@@ -33,6 +46,7 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "max_pool1d",
     "max_pool2d",
     "nll",
     "relu",
@@ -65,9 +79,14 @@ def linear(x, weight, bias):
 def squared_error(x, y):
     """Σ (x − y)² over all numbers of two arrays of the same shape, as one number.
 
+    ValueError for other shapes: `(n, 1)` against `(n,)` would compare all with all.
+
     >>> squared_error(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
     np.float64(4.0)
     """
+    x, y = as_array(x), as_array(y)
+    if x.shape != y.shape:
+        raise errors.shapes_differ("squared_error", x, y)
     d = (x - y).reshape(-1)
     return np.dot(d, d)
 
@@ -77,12 +96,18 @@ def nll(log_p, target):
     """−Σ log_p[i, target[i]] over the examples i, one number.
 
     log_p, log-probabilities, is `(batch, classes)`; target, class indices, is `(batch,)`. With
-    log_p = log_softmax(logits) it is the cross-entropy, in nats, summed over the batch. An index
-    that names no class raises IndexError.
+    log_p = log_softmax(logits) it is the cross-entropy, in nats, summed over the batch. ValueError
+    for other shapes and for an index that names no class, TypeError for no integers.
 
-    >>> nll(np.log([[0.5, 0.5], [0.5, 0.5]]), np.array([1, 0])) == 2 * np.log(2)
+    >>> nll(np.log([[0.5, 0.5], [0.5, 0.5]]), [1, 0]) == 2 * np.log(2)
     np.True_
     """
+    target = as_array(target)
+    if log_p.ndim != 2 or target.shape != log_p.shape[:1]:
+        raise errors.classes_do_not_fit(log_p, target)
+    if target.dtype.kind not in "iu":
+        raise errors.not_classes(target)
+    target = classes_of(target, log_p.shape[1])
     return -log_p[np.arange(len(target)), target].sum()
 
 
@@ -156,6 +181,14 @@ def log_softmax(x, axis: Axes = -1):
     return narrow(shifted - (np.log(total) if x.size else total), x)
 
 
+@opaque
+def classes_of(target, classes):
+    """Return class indices; ValueError if one of them names no class."""
+    if not target.size or 0 <= target.min() <= target.max() < classes:
+        return target
+    raise errors.no_class(target, classes)
+
+
 def greatest_of(x, axis):
     """The greatest x, which is taken out before eˣ; 0 where there is nothing to take it out of."""
     return (np.max if x.size else np.sum)(x, axis=axis, keepdims=True)
@@ -221,7 +254,8 @@ derivative(linear,        lambda g, z, x, weight, bias: product(g, weight),
                           lambda g, z, x, weight, bias: g,  # (batch, out), summed at the edge
            notation="{} {}ᵀ + {}", on_numbers=linear, multiply_adds=inner_products)
 derivative(nll,           lambda g, z, log_p, target:
-                          -g * (target[:, None] == np.arange(log_p.shape[1])), on_numbers=nll)
+                          -g * (as_array(target)[:, None] == np.arange(log_p.shape[1])),
+           on_numbers=nll)
 derivative(squared_error, lambda g, z, x, y: g * 2 * (x - y),
                           lambda g, z, x, y: g * 2 * (y - x), on_numbers=squared_error)
 derivative(logsumexp,     logsumexp_vjp, on_numbers=logsumexp_on_numbers)

@@ -27,7 +27,7 @@ from tinygrad_edu.graph.pictures.markup import (
     td,
     tr,
 )
-from tinygrad_edu.graph.pictures.sheet import Sheet
+from tinygrad_edu.graph.pictures.sheet import DATA_ROLES, Sheet
 from tinygrad_edu.graph.read import Node
 
 MOST_FILTER_ROWS = 16  # a kernel of so many rows or columns is no tile
@@ -36,7 +36,8 @@ MOST_FILTER_ROWS = 16  # a kernel of so many rows or columns is no tile
 def array_box(node: Node, sheet: Sheet) -> str:
     """A parameter or an input: name and shape, then heat maps of value and gradient."""
     theme = sheet.theme
-    rows = [header_row(sheet.name(node), "", shape_text(node.shape), node, theme, 9)]
+    word = f"{node.role}   " if node.role in ("target", "buffer") else ""
+    rows = [header_row(sheet.name(node), "", word + shape_text(node.shape), node, theme, 9)]
     fill = f'COLSPAN="2" BGCOLOR="{theme.roles[node.role][1]}"'
     if not node.value.size:
         rows.append(tr(td(font_markup("empty", 9, theme.muted), f'{fill} SIDES="LBR"')))
@@ -81,7 +82,7 @@ def node_thumbnail(node: Node, sheet: Sheet, gradient: bool = False) -> Thumbnai
     x = node.gradient if gradient else node.value
     if x is None or not x.size:
         return None
-    is_data = node.role in ("input", "constant") and not gradient
+    is_data = node.role in DATA_ROLES and not gradient
     stack = image_stack(node.value) if is_data else None
     if x.ndim == 4 and stack is None and max(x.shape[2:]) < MOST_FILTER_ROWS:
         stack = x.reshape(-1, *x.shape[2:])

@@ -116,10 +116,10 @@ def connect_boxes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
 
 
 def stepper_caption(edge: Edge, sheet: Sheet) -> str:
-    """The caption of an edge: between numbers × local, and = contribution below it."""
-    if edge.local is None or edge.contribution is None:
+    """The caption of an edge: between numbers × local, and = share below it."""
+    if edge.local is None or edge.share is None:
         return edge_caption(edge, sheet)
-    return f" × {number_text(edge.local)} \n = {range_text(edge.contribution)} "
+    return f" × {number_text(edge.local)} \n = {range_text(edge.share)} "
 
 
 # After layout
