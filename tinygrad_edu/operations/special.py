@@ -195,6 +195,12 @@ def greatest_of(x, axis):
 
 
 @operation
+def gated(x, gate):
+    """x times a gate from 0 to 1 that opens with x: the product of −∞ and a shut gate is 0."""
+    return np.maximum(x, np.finfo(getattr(gate, "dtype", float)).min) * gate
+
+
+@operation
 @opaque
 def normal_cdf(x):
     """Φ(x), the probability that a standard normal number is below x.
@@ -235,6 +241,11 @@ def log_softmax_on_numbers(x, axis=-1):
     return x - logsumexp_on_numbers(x, axis, keepdims=True)
 
 
+def finite(x):
+    """x, but 0 for ±∞: for products with a slope that is 0 there."""
+    return np.where(np.isinf(x), 0.0, x)
+
+
 def as_rows(x):
     """x of shape (…, n) as a matrix (batch, n)."""
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
@@ -268,8 +279,10 @@ derivative(log_softmax,   lambda g, z, x, axis=-1:                  # ∂zᵢ/�
 derivative(sigmoid,    lambda g, z, x: g * (z * (1 - z)),           # σ′ = σ (1 − σ)
            elementwise=True, notation="σ({})")
 derivative(relu,       lambda g, z, x: g * (x > 0), elementwise=True)           # 1 or 0
+derivative(gated,      lambda g, z, x, gate: g * gate,
+                       lambda g, z, x, gate: g * finite(x), elementwise=True, symbol="{} × {}")
 derivative(normal_cdf, lambda g, z, x: g * normal_pdf(x), elementwise=True)     # Φ′ = φ
-derivative(normal_pdf, lambda g, z, x: g * (z * -x), elementwise=True)          # φ′ = −x φ
+derivative(normal_pdf, lambda g, z, x: g * (z * -finite(x)), elementwise=True)          # φ′ = −x φ
 # fmt: on
 
 # Methods too: x.relu()
@@ -305,7 +318,7 @@ def silu(x: Same) -> Same:
     >>> silu(np.array([-1000.0, 0.0, 1000.0]))
     array([  -0.,    0., 1000.])
     """
-    return x * sigmoid(x)
+    return gated(x, sigmoid(x))
 
 
 def leaky_relu(x: Same, negative_slope: float = 0.01) -> Same:
@@ -339,12 +352,12 @@ def gelu(x: Same, approximate: str = "none") -> Same:
     (array([-0.        ,  0.84134475]), np.float64(0.84119199...))
     """
     if approximate == "none":
-        return x * normal_cdf(x)
+        return gated(x, normal_cdf(x))
     if approximate != "tanh":
         raise errors.unknown_approximation(approximate)
     # beyond ±10, σ is 0 or 1 already, and x³ might overflow
     y = np.minimum(np.maximum(x, -10.0), 10.0)
-    return x * sigmoid(math.sqrt(8 / math.pi) * (y + 0.044715 * y * y * y))
+    return gated(x, sigmoid(math.sqrt(8 / math.pi) * (y + 0.044715 * y * y * y)))
 
 
 def dropout(x: Same, p: float = 0.5, *, rng: np.random.Generator) -> Same:
