@@ -36,7 +36,7 @@ from tinygrad_edu.graph.text.calculus import (
 )
 from tinygrad_edu.graph.text.formula import TRUTHS, Formula, operation_template
 from tinygrad_edu.graph.text.signs import PLAIN_SIGNS
-from tinygrad_edu.graph.text.typeset import DERIVATIVE, TRANSPOSED, latex_name
+from tinygrad_edu.graph.text.typeset import DERIVATIVE, SUMMED, TRANSPOSED, latex_name
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 GRAPHS = [
@@ -456,7 +456,8 @@ def test_a_formula_of_arrays_gives_what_the_engine_passes_back(function: Any) ->
             f = passed(graph, edge)
             assert f is not None
             found = evaluated(
-                f.parts[0] if edge.before else f, values | {"g": nodes[edge.target].gradient}
+                f.parts[0] if f.kind == SUMMED and edge.before else f,
+                values | {"g": nodes[edge.target].gradient},
             )
             shape = edge.before or edge.share.shape
             np.testing.assert_allclose(
@@ -789,7 +790,7 @@ def test_a_terminal_that_lacks_a_sign_gets_a_plain_one(encoding: str) -> None:
 
 def test_signs_have_plain_ones() -> None:
     text = "∂y/∂x = −1 × 2·3 → 4 ← α₁ x² ⁻¹ … ≤ é 中 \ud800"
-    plain = "dy/dx = -1 x 2*3 -> 4 <- alpha1 x^2 ^-1 ... <= e ? ?"
+    plain = "dy/dx = -1 * 2*3 -> 4 <- alpha1 x^2 ^-1 ... <= e ? ?"
     assert text.encode("ascii", PLAIN_SIGNS) == plain.encode()
     assert "− × ½".encode("cp1252", PLAIN_SIGNS) == "- × ½".encode("cp1252")
 
@@ -799,3 +800,36 @@ def test_what_a_terminal_can_print_stays_as_it_is(monkeypatch: Any) -> None:
     assert str(table) == repr(table) == "".join(table) and "→" in str(table)
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
     assert str(table).isascii() and "->" in repr(table) and "→" in "".join(table)
+
+
+RANKS = [
+    ((3,), (3,), r"p \cdot q", "g q", "g p"),
+    ((2, 3), (3,), r"p\,q", r"G\,q^{T}", r"p^{T}\,G"),
+    ((3,), (3, 2), r"p\,q", r"G\,q^{T}", r"p\,G^{T}"),
+    ((2, 3), (3, 4), r"p\,q", r"G\,q^{T}", r"p^{T}\,G"),
+    ((5, 2, 3), (3, 4), r"p\,q", r"G\,q^{T}", r"\sum p^{T}\,G"),
+    ((5, 2, 3), (5, 3, 4), r"p\,q", r"G\,q^{T}", r"p^{T}\,G"),
+    ((5, 2, 3), (3,), r"p\,q", r"G\,q^{T}", r"\sum p^{T}\,G"),
+    ((3,), (5, 3, 4), r"p\,q", r"\sum G\,q^{T}", r"p\,G^{T}"),
+]
+
+
+@pytest.mark.parametrize(("left", "right", "product", "to_left", "to_right"), RANKS)
+def test_a_product_is_written_by_the_rank_of_its_factors(
+    left: Any, right: Any, product: str, to_left: str, to_right: str
+) -> None:
+    rng = np.random.default_rng(0)
+    p, q = parameter(rng.normal(size=left), "p"), parameter(rng.normal(size=right), "q")
+    z = p @ q
+    z.name = "z"
+    loss = (z * 2).sum()
+    loss.name = "L"
+    text = latex(loss).latex.replace(r"\mathsf{T}", "T").replace(r" \\[4pt]", "")
+    for g in (r"\left(\frac{\partial L}{\partial z}\right)", r"\frac{\partial L}{\partial z}"):
+        text = text.replace(g, "G")
+    rows = dict(line.strip().split(" &= ") for line in text.splitlines()[1:-1])
+    assert rows["z"] == product
+    if len(left) == len(right) == 1:
+        to_left, to_right = r"G \cdot q", r"G \cdot p"
+    assert rows[r"\frac{\partial L}{\partial p}"] == to_left
+    assert rows[r"\frac{\partial L}{\partial q}"] == to_right

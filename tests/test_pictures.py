@@ -499,9 +499,9 @@ def test_the_weights_of_pixels_are_tiles_and_only_16_of_them() -> None:
     ]
 
 
-def test_every_parameter_has_two_heat_maps_and_every_input_one() -> None:
+def test_every_large_parameter_has_two_heat_maps_and_every_input_one() -> None:
     root = ET.fromstring(images().svg())
-    assert len(list(root.iter(f"{SVG}image"))) == 4 * 2 + 2 + 1  # and the scale
+    assert len(list(root.iter(f"{SVG}image"))) == 2 * 2 + 2 + 1  # and the scale; biases are written
     assert "#ac00" not in ET.tostring(root, encoding="unicode")
 
 
@@ -618,7 +618,7 @@ def test_a_pdf_gets_the_thumbnails_as_files(
     )
     monkeypatch.setenv("TINYGRAD_EDU_DOT", str(stand_in(tmp_path, count)))
     images().save(tmp_path / "graph.pdf")
-    assert (tmp_path / "graph.pdf").read_text().count("PNG") == 11
+    assert (tmp_path / "graph.pdf").read_text().count("PNG") == 7
 
 
 def test_fitting_finds_the_greatest_depth_that_leaves_few_enough() -> None:
@@ -727,3 +727,74 @@ def test_a_net_that_is_unrolled_by_hand_is_its_cell_too() -> None:
     graph = draw(h.sum()).graph
     assert [module.times for module in graph.modules] == [4] and len(graph.nodes) < 12
     adds_up(graph)
+
+
+# Small things that were wrong
+
+
+def test_up_to_eight_numbers_are_written_as_numbers() -> None:
+    w = parameter([-3.0, 1.0], "w")
+    shown = texts(draw(w * np.arange(2.0)))
+    assert {"−3.0", "1.0", "0, 1.0"} <= set(shown) and "±3.0" not in shown
+    assert "±4.0" in texts(draw(parameter(np.linspace(-4, 1, 9), "w") * 1))
+
+
+def bars(picture: Picture) -> dict[str, tuple[float, float]]:
+    """How much of its box each bar's track fills, and how much of the track the bar, by id."""
+    found = {}
+    for group in ET.fromstring(picture.svg()).iter(f"{SVG}g"):
+        cells = [cell for cell in group.findall(f"{SVG}polygon")]
+        parts = [render.corners(cell)[0] for cell in cells if render.is_bar(cell)]
+        if "node" in group.get("class", "") and parts:
+            box = render.corners(cells[0])[0]
+            ends = [x for part in parts for x in part]
+            wide = max(ends) - min(ends)
+            margins = min(ends) - min(box) + max(box) - max(ends)
+            is_full = len(parts) == 1
+            first = max(parts[0]) - min(parts[0])
+            assert margins == pytest.approx(2 * (min(ends) - min(box)), abs=0.05)
+            found[group.get("id", "")] = (wide, 1.0 if is_full else first / wide)
+    return found
+
+
+def test_a_bar_fills_a_wide_box_as_it_fills_a_narrow_one() -> None:
+    a_long_name, w = parameter(2.0), parameter(1.0)
+    picture = draw(a_long_name * 3.0 + w * 1.5 + a_long_name)
+    graph, found = picture.graph, bars(picture)
+    greatest = max(abs(float(n.gradient)) for n in graph.nodes if n.gradient is not None)
+    assert max(wide for wide, _ in found.values()) > 140
+    for node in graph.nodes:
+        if node.gradient is not None:
+            assert found[node.id][1] == pytest.approx(abs(node.gradient) / greatest, abs=0.01)
+
+
+def test_a_folded_layer_of_a_model_without_a_name_is_called_after_the_model() -> None:
+    picture = draw(nn.Sequential(layer(), nn.Tanh())(np.ones((2, 4))).sum(), depth=2)
+    assert "sum(Sequential.1)" in next(text for text in texts(picture) if "sum(" in text)
+
+
+def test_of_a_long_path_the_end_is_kept() -> None:
+    inner = nn.Sequential(layer())
+    outer = nn.Sequential(nn.Sequential(inner))
+    the_whole_of_a_model_with_a_long_name = outer
+    y = the_whole_of_a_model_with_a_long_name(np.ones((2, 4))).sum()
+    drawn = texts(draw(y, depth=4))
+    assert any(text.startswith("….") or text.endswith("0.0.0") for text in drawn)
+    assert not any(text.endswith("…") for text in drawn)
+
+
+def test_no_edge_runs_through_a_title_where_there_is_room_beside_it() -> None:
+    x, model = parameter(np.ones((2, 4)), "x"), nn.Sequential(layer(), nn.Tanh())
+    drawing = next(ET.fromstring(draw(model(x).sum()).svg()).iter(f"{SVG}g"))
+    ways = render.edge_points(drawing)
+    titles = [text for text in drawing.findall(f"{SVG}text") if text.get("paint-order")]
+    assert titles
+    for text in titles:
+        x_, y_ = float(text.get("x", 0)), float(text.get("y", 0))
+        wide = 0.5 * float(text.get("font-size", 0)) * len((text.text or "").strip())
+        assert not [w for w in ways if x_ < w[0] < x_ + wide and y_ - 8 < w[1] < y_]
+
+
+def test_numbers_of_an_empty_array_are_refused_as_numbers() -> None:
+    with pytest.raises(ValueError, match=r"has none that was computed: its shape is \(2, 0\)"):
+        draw(parameter(np.zeros((2, 0))) * 2, scalars=True)

@@ -48,7 +48,7 @@ def fold(graph: Graph, depth: int) -> Graph:
     >>> model = nn.Sequential(nn.Linear(3, 2), nn.Tanh())
     >>> nodes = fold(graph.read(model(np.ones((4, 3)))), 2).nodes
     >>> [(node.name, node.kind) for node in nodes]
-    [('x1', None), ('0', 'Linear'), ('1', 'Tanh')]
+    [('x1', None), ('Sequential.0', 'Linear'), ('Sequential.1', 'Tanh')]
     """
     if depth < 1:
         raise ValueError(

@@ -6,7 +6,7 @@ Both steps take a Graph and return a smaller one, as those of fold.py do.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -35,7 +35,7 @@ def layers_as_boxes(graph: Graph) -> Graph:
     >>> import numpy as np
     >>> output = nn.Conv2d(1, 2, 3)(np.ones((1, 1, 5, 5), np.float32))
     >>> [node.name for node in layers_as_boxes(graph.read(output)).nodes]
-    ['x1', 'weight', 'bias', 'z5']
+    ['weight', 'bias', 'x1', 'z5']
     """
     modules = {module.id: module for module in graph.modules}
     layers = {module.id for module in graph.modules if module.one_box}
@@ -128,15 +128,29 @@ def recurrent_cells(graph: Graph) -> Iterator[tuple[ModuleCall, list[str]]]:
         if period is None:
             continue
         start, length, times = period
-        for step in range(times):
-            members = sequence[start + step * length : start + (step + 1) * length]
-            taken = [edge.source for node in members for edge in into[node.id]]
-            given = [i for i in taken if i in leaves and is_given(leaves[i]) and uses[i] == 1]
-            above = modules[region] if region else None
-            path = f"{above.path}.cell" if above else "cell"
-            level = above.level + 1 if above else 1
+        members = [sequence[start + k * length : start + (k + 1) * length] for k in range(times)]
+        above = modules[region] if region else None
+        path = f"{above.path}.cell" if above else "cell"
+        level = above.level + 1 if above else 1
+        for step, given in enumerate(leaves_of_steps(members, into, leaves, uses)):
             call = ModuleCall(f"{region or 'c'}t{step}", path, "step", 0, region, level)
-            yield call, [*given, *[node.id for node in members]]
+            yield call, [*given, *[node.id for node in members[step]]]
+
+
+def leaves_of_steps(
+    steps: Sequence[Sequence[Node]],
+    into: dict[str, list[Edge]],
+    leaves: dict[str, Node],
+    uses: Mapping[str, int],
+) -> list[list[str]]:
+    """The data that each step has to itself, if all steps have some in the same place."""
+
+    def own(source: str) -> bool:
+        return source in leaves and is_given(leaves[source]) and uses[source] == 1
+
+    sources = [[edge.source for node in step for edge in into[node.id]] for step in steps]
+    columns = [column for column in zip(*sources, strict=True) if all(map(own, column))]
+    return [[column[step] for column in columns] for step in range(len(steps))]
 
 
 def longest_period(
@@ -153,8 +167,11 @@ def longest_period(
         ]
         for start, count in runs_of(alike):
             times = count // length + 1
-            cell = [edge for node in sequence[start : start + length] for edge in into[node.id]]
-            shared = any(edge.source in parameters for edge in cell)
+            first, second = (
+                {edge.source for node in sequence[i : i + length] for edge in into[node.id]}
+                for i in (start, start + length)
+            )
+            shared = first & second & parameters
             if times < FEWEST_STEPS or not shared or not goes_on(sequence, start, length, into):
                 continue
             if best is None or times * length > best[1] * best[2]:

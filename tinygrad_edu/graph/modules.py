@@ -144,8 +144,10 @@ def module_paths(found: Sequence[Region], names: Mapping[int, str]) -> dict[int,
     for root in roots:
         state = [(path, y) for path, x in root.named_state() for y in (x, x.data)]
         for path, x in chain(root.named_modules(), root.named_parameters(), state):
-            parts = [part for part in (names.get(id(root)), path) if part]
-            paths.setdefault(id(x), ".".join(parts) or type(root).__name__)
+            # without a variable, "0.weight" is Sequential.0.weight and "" is Sequential
+            unnamed = "" if path[:1].isalpha() else type(root).__name__
+            name = names.get(id(root), unnamed)
+            paths.setdefault(id(x), ".".join(filter(None, (name, path))))
     return paths
 
 

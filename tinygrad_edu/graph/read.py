@@ -11,6 +11,7 @@ import functools
 import inspect
 import itertools
 import linecache
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -255,7 +256,28 @@ def source_of_partial(partial: Callable[..., Any]) -> tuple[str, str]:
     text = "".join(
         linecache.getline(code.co_filename, line) for line in range(min(lines), max(lines) + 1)
     )
-    return textwrap.dedent(text).strip().rstrip(","), f"{Path(code.co_filename).name}:{min(lines)}"
+    written = without_stray_brackets(textwrap.dedent(text).strip())
+    return written, f"{Path(code.co_filename).name}:{min(lines)}"
+
+
+def without_stray_brackets(text: str) -> str:
+    """Leave out what belongs to the call of `derivative` around a partial.
+
+    >>> without_stray_brackets("lambda g, z, x: (g * x))  # f′(x) = x")
+    'lambda g, z, x: (g * x)  # f′(x) = x'
+    >>> without_stray_brackets("derivative(f, lambda g, z, x: 2 * g,   # f′(x) = 2")
+    'lambda g, z, x: 2 * g   # f′(x) = 2'
+    """
+    kept, depth, comment = [], 0, False
+    for sign in text:
+        comment = sign != "\n" and (comment or sign == "#")
+        change = 0 if comment else (sign in "([{") - (sign in ")]}")
+        if depth + change >= 0:
+            depth += change
+            kept.append(sign)
+    if depth and "lambda" in text:
+        return without_stray_brackets(text[text.index("lambda") :])
+    return re.sub(r",(?=\s*(#.*)?$)", "", "".join(kept))
 
 
 # What a node says

@@ -173,7 +173,8 @@ def make_picture(
 def fold_if_large(graph: Graph, depth: int | None) -> tuple[Graph, str]:
     """Fold a graph if that is asked for or needed; also return a note that says so."""
     if depth is None:
-        boxes = layers_as_boxes(fold_recurrences(graph))
+        is_large = len(graph.nodes) > NODES_TO_FOLD or any(node.shape for node in graph.nodes)
+        boxes = layers_as_boxes(fold_recurrences(graph)) if is_large else graph
         if len(boxes.nodes) <= NODES_TO_FOLD or not graph.modules:
             return boxes, opened_by(graph) if boxes is not graph else ""
     distinct = collapse_repeats(graph)

@@ -7,6 +7,7 @@ of your own has a formula too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -120,7 +121,8 @@ def share_formula(
         return None
     if not comes_to(passed.value, edge.share):
         return None
-    return passed if edge.before is None else Formula(SUMMED, (passed,), edge.share)
+    is_summed = edge.before is not None and math.prod(edge.before) > edge.share.size
+    return Formula(SUMMED, (passed,), edge.share) if is_summed else passed
 
 
 def comes_to(found: Array, share: Array) -> bool:
