@@ -25,7 +25,7 @@ from tinygrad_edu.debugging.caller import line_of_the_user, source
 from tinygrad_edu.watching.curves import Curve
 from tinygrad_edu.watching.encoding import Snapshot, run_data
 from tinygrad_edu.watching.frames import Frame
-from tinygrad_edu.watching.health import Finding, Findings, all_findings
+from tinygrad_edu.watching.health import Finding, Findings, all_findings, sign_of
 from tinygrad_edu.watching.kept import (
     FrameTable,
     Kept,
@@ -35,10 +35,10 @@ from tinygrad_edu.watching.kept import (
 )
 from tinygrad_edu.watching.looking import Observer
 from tinygrad_edu.watching.pace import Pace, superfluous
-from tinygrad_edu.watching.sentence import state_sentence
+from tinygrad_edu.watching.sentence import Sentence, state_sentence
 from tinygrad_edu.watching.terminal import TerminalLine
 
-MEMORY = 2 * 2**20  # bytes of all frames
+MEMORY = 4 * 2**20  # bytes of all frames: a file of about 1.3 MB
 FEWEST_FRAMES = 8  # however large they are
 MOST_EVENTS = 100
 
@@ -172,7 +172,8 @@ class Run:
         self.found = self.findings.now(found)
         loss = self.frames[0].stats.get(flow.rows[-1].id, {}) if flow.rows else {}
         start = loss.get("value")
-        frame.sentence = state_sentence(frame.step, self.curves, flow.guess, start, rate)
+        fine = self.observer.last_finite[0]
+        frame.sentence = state_sentence(frame.step, self.curves, flow.guess, start, rate, fine)
 
     def note_broken_curves(self) -> None:
         """An event for each curve that has ceased to be finite; for the loss, with its cause."""
@@ -231,6 +232,12 @@ class Run:
         """The numbers of the last frame that is no later than a step, by place."""
         return self.kept().table(step)
 
+    def report(self) -> str:
+        """How the training stands, and what stands out now: the sentences of page and terminal."""
+        rows = self.observer.flow.rows
+        lines = [f"{sign_of(f.weight)} {f.alone(rows)}" for f in self.found]
+        return "\n".join([str(Sentence(*self.frames[-1].sentence)), *lines])
+
     def rewind(self) -> int:
         """Give the model the weights of the last frame in which all was finite; returns its step.
 
@@ -264,7 +271,7 @@ class Run:
         """A last frame has not seen its step: it shows the ratio of the one before."""
         for name in self.observer.parameters:
             before = self.frames[-2].stats.get(name, {})
-            if "ratio" in before:
+            if "ratio" in before and np.isfinite(self.frames[-1].stats[name]["rms"]):
                 self.frames[-1].stats[name].setdefault("ratio", before["ratio"])
 
     def __enter__(self) -> Self:
