@@ -222,7 +222,7 @@ def sort_spans(spans: list[dict[str, Any]]) -> list[dict[str, Any]]:
 # Words
 
 
-def sign_of(weight: int) -> str:
+def mark_of(weight: int) -> str:
     """● note, ▲ warning, ✕ not finite."""
     return "●▲✕"[weight - 1]
 

@@ -25,7 +25,7 @@ from tinygrad_edu.debugging.caller import line_of_the_user, source
 from tinygrad_edu.watching.curves import Curve
 from tinygrad_edu.watching.encoding import Snapshot, run_data
 from tinygrad_edu.watching.frames import Frame
-from tinygrad_edu.watching.health import Finding, Findings, all_findings, sign_of
+from tinygrad_edu.watching.health import Finding, Findings, all_findings, mark_of
 from tinygrad_edu.watching.kept import (
     FrameTable,
     Kept,
@@ -235,7 +235,7 @@ class Run:
     def report(self) -> str:
         """How the training stands, and what stands out now: the sentences of page and terminal."""
         rows = self.observer.flow.rows
-        lines = [f"{sign_of(f.weight)} {f.alone(rows)}" for f in self.found]
+        lines = [f"{mark_of(f.weight)} {f.alone(rows)}" for f in self.found]
         return "\n".join([str(Sentence(*self.frames[-1].sentence)), *lines])
 
     def rewind(self) -> int:

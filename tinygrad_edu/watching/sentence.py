@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_edu.watching.curves import Curve
-from tinygrad_edu.watching.health import Finding, brief, sign_of
+from tinygrad_edu.watching.health import Finding, brief, mark_of
 
 WRONG, NO_BETTER = 1.6, 0.93  # of what guessing costs (1.6 ln C: neurolens)
 WORSE = 3.0  # times the best loss so far, both means of 5 buckets
@@ -132,7 +132,7 @@ def terminal_line(
     parts.append(f"{step / max(seconds, 1e-9):,.0f} steps/s")
     grave = [f for f in found if f.weight > 1]
     if grave:
-        parts.append(f"{sign_of(grave[0].weight)} {grave[0].alone(rows)}")
+        parts.append(f"{mark_of(grave[0].weight)} {grave[0].alone(rows)}")
     text = "  ".join(parts)
     return text if len(text) <= columns else text[: columns - 1] + "…"
 
