@@ -288,3 +288,34 @@ def test_a_notebook_s_frame_runs_the_page(show: Show) -> None:
     inside = page.frame_locator("iframe")
     inside.get_by_role("button", name="first frame").click()
     assert inside.locator(".where b").inner_text() == "0"
+
+
+# A run that goes on
+
+
+def test_an_open_page_grows_while_the_training_goes_on(browser: Browser, monkeypatch: Any) -> None:
+    monkeypatch.setattr("webbrowser.open", lambda url: True)
+    run = watched(4, every=1000.0)
+    page = browser.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text))
+    page.goto(run.open())
+    page.wait_for_selector("body[data-ready]")
+    assert page.url == f"http://127.0.0.1:{run.page.port}/"  # type: ignore[union-attr]
+    assert page.locator(".state").inner_text() == "live" and frame(page) == 3
+    for _ in range(4):
+        run.log(loss=1.0)
+    page.wait_for_function("view.step === 8")
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(".state").inner_text() == "live, looking back"
+    for _ in range(8):
+        run.log(loss=1.0)
+    page.wait_for_function("view.run.frames.step.at(-1) === 16")
+    assert page.evaluate("view.step") == 4
+    page.locator(".state").click()
+    assert page.evaluate("view.step") == 16
+    run.finish()
+    page.wait_for_function("document.querySelector('.state').textContent === 'recorded'")
+    run.page.close()  # type: ignore[union-attr]
+    page.keyboard.press("Home")
+    assert page.evaluate("view.step") == 0 and not wrong

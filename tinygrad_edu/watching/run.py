@@ -10,10 +10,11 @@ from __future__ import annotations
 import atexit
 import sys
 import weakref
+import webbrowser
 from collections.abc import Callable
 from os import PathLike
 from time import perf_counter
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -37,6 +38,9 @@ from tinygrad_edu.watching.looking import Observer
 from tinygrad_edu.watching.pace import Pace, superfluous
 from tinygrad_edu.watching.sentence import Sentence, state_sentence
 from tinygrad_edu.watching.terminal import TerminalLine
+
+if TYPE_CHECKING:
+    from tinygrad_edu.watching.server import LocalPage
 
 MEMORY = 4 * 2**20  # bytes of all frames: a file of about 1.3 MB
 FEWEST_FRAMES = 8  # however large they are
@@ -62,6 +66,7 @@ class Run:
         self.saved = -1  # the step of the last frame in the file
         self.listeners: list[Callable[[Snapshot], None]] = []
         self.terminal: TerminalLine | None = None
+        self.page: LocalPage | None = None
 
     def begin(self, observer: Observer, optimizer: Any) -> None:
         """Take the frame before the first step."""
@@ -217,6 +222,20 @@ class Run:
             self.pace.overhead(),
         )
 
+    def open(self) -> str:
+        """Open the page of this run in a browser, fed while the training goes on.
+
+        It is on 127.0.0.1, behind a token, and can only be read. Returns the address.
+        """
+        from tinygrad_edu.watching.server import LocalPage
+
+        if self.page is None:
+            self.flush()
+            self.page = LocalPage(self.snapshot())
+            self.listeners.append(self.page.show)
+        webbrowser.open(self.page.url)
+        return self.page.url
+
     # Afterwards
 
     def kept(self) -> Kept:
@@ -254,6 +273,8 @@ class Run:
         if self.frames[-1].step < self.steps:
             self.look(None)
             self.keep_last_ratio()
+        if self.page:
+            self.page.end()
         if self.saved == self.frames[-1].step:
             return
         self.saved = self.frames[-1].step
@@ -302,6 +323,7 @@ def watch(
     *,
     name: str | None = None,
     save: str | PathLike[str] | None = None,
+    open: bool = False,
     every: float = 0.2,
     frames: int = 200,
     share: float = 0.02,
@@ -326,6 +348,8 @@ def watch(
     run.begin(observer, optimizer)
     run.terminal = TerminalLine()
     run.terminal.start(run.snapshot(), observer.flow.examples, save)
+    if open:
+        run.terminal.write(f"the page: {run.open()}")
     atexit.register(finish_at_exit, weakref.ref(run))
     return run
 

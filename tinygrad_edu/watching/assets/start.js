@@ -17,5 +17,5 @@ function followStream(view) {
     if (head.step > seen) view.push(head);
   };
   stream.addEventListener("end", () => { stream.close(); view.end(); });
-  stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) view.end(); };
+  stream.onerror = () => { stream.close(); view.end(); };   // the program is gone; the page stays
 }
