@@ -42,7 +42,7 @@ from .activations import (
     Softsign,
     Tanh,
 )
-from .attention import MultiHeadAttention
+from .attention import MultiHeadAttention, TransformerEncoderLayer
 from .checkpoint import load, save
 from .convolution import (
     AdaptiveAvgPool1d,
@@ -82,7 +82,7 @@ from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
 from .progress import Progress
 from .pytorch import from_torch
-from .recurrent import GRU, LSTM, RNN
+from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .summary import summary
 
 __all__ = [
@@ -113,6 +113,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianNLL",
     "GroupNorm",
     "Hardsigmoid",
@@ -121,6 +122,7 @@ __all__ = [
     "HingeEmbedding",
     "Huber",
     "KLDiv",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -137,6 +139,7 @@ __all__ = [
     "Pad2d",
     "Progress",
     "RMSNorm",
+    "RNNCell",
     "ReLU",
     "ReLU6",
     "Residual",
@@ -148,6 +151,7 @@ __all__ = [
     "Softplus",
     "Softsign",
     "Tanh",
+    "TransformerEncoderLayer",
     "TripletMargin",
     "Unflatten",
     "Upsample",

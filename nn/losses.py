@@ -183,7 +183,8 @@ class BCEWithLogits(Elementwise):
 
     def each(self, x: Any, y: Any) -> Any:
         yes, no = special.softplus(-x), special.softplus(x)  # −ln σ(x), −ln σ(−x)
-        return weighted(y * weighted(yes, self.pos_weight) + (1 - y) * no, self.weight)
+        yes = times(y, weighted(yes, self.pos_weight))
+        return weighted(yes + times(1 - y, no), self.weight)
 
 
 class BCE(Elementwise):
@@ -228,8 +229,8 @@ class KLDiv(Elementwise):
 
     def each(self, x: Any, y: Any) -> Any:
         if self.log_target:
-            return np.exp(y) * (y - x)
-        return y * (np.log(np.where(y == 0, 1.0, y)) - x)
+            return times(np.exp(y), y - x)
+        return times(y, np.log(np.where(y == 0, 1.0, y)) - x)
 
 
 class GaussianNLL(Elementwise):
@@ -312,7 +313,7 @@ class ClassLoss(Loss):
         weights = kept
         if self.weight is not None:
             weights = kept * self.weight.numpy()[labels].astype(rows.dtype)
-        losses = -rows[np.arange(rows.shape[0]), labels] * weights
+        losses = -times(weights, rows[np.arange(rows.shape[0]), labels])
         if smoothing:
             losses = self.smoothed(losses, rows, smoothing, kept)
         if self.reduction == "mean":
@@ -322,11 +323,13 @@ class ClassLoss(Loss):
     def of_probabilities(self, log_p: Any, p: Any, smoothing: float) -> Any:
         """−Σ w p ln p̂ of each example, reduced; "mean" divides by the number of examples."""
         rows, shape = by_class(log_p), without_axis(log_p.shape, min(log_p.ndim - 1, 1))
-        losses = -weighted(by_class(as_floats(p, log_p)) * rows, self.weight).sum(axis=1)
+        losses = -weighted(times(by_class(as_floats(p, log_p)), rows), self.weight).sum(axis=1)
         return self.reduce(self.smoothed(losses, rows, smoothing, 1.0).reshape(shape))
 
     def smoothed(self, losses: Any, rows: Any, smoothing: float, kept: Any) -> Any:
         """(1 − ε) loss − ε times the mean of w ln p over the classes."""
+        if not smoothing:
+            return losses
         every = weighted(rows, self.weight).mean(axis=1) * kept
         return (1 - smoothing) * losses - smoothing * every
 
@@ -436,6 +439,11 @@ def buffer(array: ArrayLike | None) -> Tensor | None:
 
 def weighted(losses: Any, weight: Tensor | None) -> Any:
     return losses if weight is None else losses * weight.numpy().astype(losses.dtype)
+
+
+def times(p: Any, losses: Any) -> Any:
+    """p times the losses, and 0 where p is 0 and a loss is ±∞: what never happens costs nothing."""
+    return p * np.where((p == 0) & np.isinf(losses), 0.0, losses)
 
 
 def clamped_log(x: Any) -> Any:

@@ -1,6 +1,6 @@
 """Metrics: how good predictions are, as a person asks. They are plain numbers, without a gradient.
 
-Predictions come first and targets second, as in the losses; Tensors, arrays, lists and Series alike.
+Predictions come first and targets second, as in the losses: Tensors, arrays, lists or Series.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ def roc_curve(scores: Numbers, target: Numbers) -> tuple[Array, Array, Array]:
     """Rates of false and of true alarms for every threshold: (false, true, thresholds).
 
     An example counts as a yes if its score is at least the threshold; false = FP / (all of class
-    0), true = TP / (all of class 1). Both rise from 0, at the threshold ∞, to 1. Scores and targets,
-    0 or 1, are `(n,)`. Raises ValueError for other targets, and if a class is missing.
+    0), true = TP / (all of class 1). Both rise from 0, at threshold ∞, to 1. Scores and targets, 0
+    or 1, are `(n,)`. Raises ValueError for other targets, and if a class is missing.
 
     >>> roc_curve([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])[:2]
     (array([0. , 0. , 0.5, 0.5, 1. ]), array([0. , 0.5, 0.5, 1. , 1. ]))

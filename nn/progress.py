@@ -73,14 +73,16 @@ class Progress:
         """Yield the batches, with a line of tqdm's now and then."""
         done, start = 0, time.monotonic()
         written = start
-        for batch in self.batches:
-            yield batch
-            done += self.size(batch)
-            now = time.monotonic()
-            if now - written >= self.seconds:
-                self.write_line(done, now - start)
-                written = now
-        self.write_line(done, time.monotonic() - start)
+        try:
+            for batch in self.batches:
+                yield batch
+                done += self.size(batch)
+                now = time.monotonic()
+                if now - written >= self.seconds:
+                    self.write_line(done, now - start)
+                    written = now
+        finally:  # a loop may be left by break
+            self.write_line(done, time.monotonic() - start)
 
     def write_line(self, done: int, elapsed: float) -> None:
         from tqdm import tqdm

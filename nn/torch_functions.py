@@ -108,6 +108,24 @@ def reduced(function):
     return reduce
 
 
+def index_of(function):
+    """argmax and argmin."""
+
+    def find(input, dim=None, keepdim=False):
+        return function(numbers(input), axis=dim, keepdims=keepdim)
+
+    return find
+
+
+def over_classes(function):
+    """softmax and log_softmax."""
+
+    def function_of_torch(input, dim, _stacklevel=3, dtype=None):
+        return function(input if dtype is None else input.astype(dtype), axis=dim)
+
+    return function_of_torch
+
+
 def spread(function):
     """var and std: with n − 1, unless they are told otherwise."""
 
@@ -278,11 +296,22 @@ BY_LAYER = {
 }  # fmt: skip
 
 # fmt: off
+OF_NUMPY = (  # the same names, the same meaning
+    "exp", "expm1", "log", "log1p", "log2", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh",
+    "abs", "square", "sign", "floor", "ceil", "round", "trunc", "isnan", "isinf", "isfinite",
+    "reciprocal", "maximum", "minimum", "logical_not", "logical_and", "logical_or", "outer", "dot",
+    "diag", "kron",
+)
+OF_PYTHON = (
+    "sub", "mul", "neg", "pow", "matmul", "floordiv", "mod", "eq", "ne", "lt", "le", "gt", "ge",
+    "and_", "or_", "xor", "invert", "not_", "pos",
+)
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     # numbers
-    **{name: getattr(np, name) for name in ["exp", "expm1", "log", "log1p", "log2", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh", "abs", "square", "sign", "floor", "ceil", "round", "trunc", "isnan", "isinf", "isfinite", "reciprocal", "maximum", "minimum", "logical_not", "logical_and", "logical_or", "outer", "dot", "diag", "kron"]},
-    **{name: getattr(operator, name) for name in ["sub", "mul", "neg", "pow", "matmul", "floordiv", "mod", "eq", "ne", "lt", "le", "gt", "ge", "and_", "or_", "xor", "invert", "not_", "pos"]},
-    "add":           lambda input, other, *, alpha=1: input + (other if alpha == 1 else alpha * other),
+    **{name: getattr(np, name) for name in OF_NUMPY},
+    **{name: getattr(operator, name) for name in OF_PYTHON},
+    "add":           lambda input, other, *, alpha=1:
+                     input + (other if alpha == 1 else alpha * other),
     "truediv":       operator.truediv,
     "div":           divided,
     "divide":        divided,
@@ -295,8 +324,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "rsqrt":         lambda input: 1 / np.sqrt(input),
     "sigmoid":       special.sigmoid,
     "relu":          lambda input, inplace=False: special.relu(input),
-    "softmax":       lambda input, dim, _stacklevel=3, dtype=None: special.softmax(input, axis=dim),
-    "log_softmax":   lambda input, dim, _stacklevel=3, dtype=None: special.log_softmax(input, axis=dim),
+    "softmax":       over_classes(special.softmax),
+    "log_softmax":   over_classes(special.log_softmax),
     "clamp":         clamp,
     "clip":          clamp,
     "where":         lambda condition, input, other: np.where(numbers(condition), input, other),
@@ -315,14 +344,15 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "std":           spread(np.std),
     "max":           extreme(np.max, np.argmax, np.maximum),
     "min":           extreme(np.min, np.argmin, np.minimum),
-    "argmax":        lambda input, dim=None, keepdim=False: np.argmax(numbers(input), axis=dim, keepdims=keepdim),
-    "argmin":        lambda input, dim=None, keepdim=False: np.argmin(numbers(input), axis=dim, keepdims=keepdim),
+    "argmax":        index_of(np.argmax),
+    "argmin":        index_of(np.argmin),
     "cumsum":        lambda input, dim: np.cumsum(input, axis=dim),
     "cumprod":       lambda input, dim: np.cumprod(input, axis=dim),
     # shapes
     "getattr":       attribute,
     "getitem":       getitem,
-    "size":          lambda input, dim=None: tuple(input.shape) if dim is None else input.shape[dim],
+    "size":          lambda input, dim=None:
+                     tuple(input.shape) if dim is None else input.shape[dim],
     "dim":           lambda input: input.ndim,
     "numel":         lambda input: math.prod(input.shape),
     "view":          lambda input, *shape: input.reshape(joined(shape)),
@@ -354,7 +384,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "einsum":        lambda equation, *operands: np.einsum(equation, *joined(operands)),
     "pad":           frame,
     # types and places
-    **dict.fromkeys(["contiguous", "clone", "cpu", "cuda", "requires_grad_"], same),
+    **dict.fromkeys(("contiguous", "clone", "cpu", "cuda", "requires_grad_"), same),
     "detach":        lambda input: numbers(input),
     "to":            cast,
     "type_as":       cast,

@@ -109,7 +109,7 @@ def call_attention(
 
 
 def hidden_keys(mask: Any) -> Array:
-    """A mask as bools, True where not to look; of numbers that are added, only 0 and −∞ are known."""
+    """A mask as bools, True where not to look; of numbers to be added, only 0 and −∞ are known."""
     array = numbers(mask)
     if array.dtype != bool and not np.all((array == 0) | np.isneginf(array)):
         raise ValueError("a mask of attention is bool, or 0 and −∞ here, and other numbers came")

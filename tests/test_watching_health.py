@@ -166,6 +166,8 @@ def test_dead_units_are_said():
     model[0].bias.data = np.full(8, -100.0, np.float32)
     run = watched(30, model)
     assert {"dead", "nothing"} <= findings(run)
+    run.finish()
+    assert "\n▲ 1 ReLU: all 8 units are 0 for all 32 examples" in run.report()
 
 
 def test_saturated_units_are_said():

@@ -1,4 +1,4 @@
-"""What an error means, at greater length: the sections of errors.md, which docs/ shows as a page."""
+"""What an error means, at greater length: the sections of errors.md, a page of the docs too."""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ derivatives.py and the files of operations/ fill.
 from __future__ import annotations
 
 import dis
+import functools
+import inspect
 import operator
 import sys
 import warnings
@@ -24,6 +26,9 @@ Method = Callable[..., Any]
 
 WRITERS = {"fill", "fromiter", "astype", "setitem", "__setitem__"}
 REGISTRY: dict[Callable[..., Any], Any] = {}  # NumPy's function ↦ what runs when it meets a Tensor
+# NumPy's function, or np.ufunc for all of these ↦ what runs if there are options: it is given the
+# function, what REGISTRY holds for it, and the call
+WITH_OPTIONS: dict[Any, Callable[..., Any]] = {}
 
 
 def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -31,7 +36,19 @@ def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     run = REGISTRY.get(function)
     if run is None:
         raise errors.no_derivative(function)
+    if options and (kind := {function, type(function)} & WITH_OPTIONS.keys()):
+        return WITH_OPTIONS[kind.pop()](function, run, *args, **options)
     return run(*args, **options)
+
+
+@functools.cache
+def defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """The options of NumPy's function with their defaults: who gives a default asks for nothing."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # some of NumPy's functions in C say nothing
+        return {"out": None}
+    return {x.name: x.default for x in parameters if x.default is not inspect.Parameter.empty}
 
 
 def method(function: Callable[..., Any]) -> Method:
@@ -163,9 +180,9 @@ class ArrayLike:
     astype, flatten = method(np.ndarray.astype), method(np.ndarray.flatten)
     # fmt: on
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any, **options: Any) -> Any:
         """Write reshape(2, 3) or reshape((2, 3)); one size may be -1."""
-        return apply(np.reshape, self, shape[0] if len(shape) == 1 else shape)
+        return apply(np.reshape, self, shape[0] if len(shape) == 1 else shape, **options)
 
     def transpose(self, *axes: Any) -> Any:
         """Write transpose(), transpose(1, 0) or transpose((1, 0))."""
@@ -251,13 +268,16 @@ class ArrayLike:
         return np.array(self.data, dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
-        if method != "__call__" or "out" in options:
+        if method != "__call__" or ("out" in options and "where" not in options):
             raise errors.out_or_reduce(ufunc, method, self)
         return apply(ufunc, *args, **options)
 
     def __array_function__(
         self, function: Method, types: Any, args: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
+        if options:
+            usual = defaults(function)
+            options = {key: x for key, x in options.items() if x is not usual.get(key, usual)}
         return apply(function, *args, **options)
 
 

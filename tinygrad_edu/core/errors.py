@@ -80,6 +80,12 @@ def tensor_by_name(name: str, key: str) -> TypeError:
 
 def no_derivative(function: Callable[..., Any]) -> TypeError:
     name = getattr(function, "__name__", str(function))
+    if function.__module__ == np.fft.__name__:
+        return TypeError(
+            f"{name} gives complex numbers, and a Tensor holds real ones: a transform of n numbers "
+            "is also the product with the real matrices cos(2π j k / n) and −sin(2π j k / n)"
+            + see("real-numbers")
+        )
     return TypeError(
         f"{name} has no derivative here. If none is needed, give it the array: "
         f"{name}(tensor.data). If you know it, register it: derivative({name}, lambda g, z, x: …)"

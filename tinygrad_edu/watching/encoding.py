@@ -18,7 +18,7 @@ import numpy as np
 
 from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.watching.curves import Curve
-from tinygrad_edu.watching.flow import Flow
+from tinygrad_edu.watching.flow import Flow, Row
 from tinygrad_edu.watching.frames import Frame
 from tinygrad_edu.watching.maps import NOT_A_NUMBER, SHADES, Map, finite_or_text
 
@@ -47,8 +47,7 @@ def run_data(run: Snapshot) -> dict[str, Any]:
     steps = [frame.step for frame in run.frames]
     return {
         "name": run.name,
-        "steps": run.steps,
-        **flow_data(run.flow),
+        **example_data(run.flow),
         "shapes": {name: list(shape) for name, shape in run.shapes.items()},
         "frames": {
             "step": steps,
@@ -65,31 +64,33 @@ def run_data(run: Snapshot) -> dict[str, Any]:
 def changing_data(run: Snapshot) -> dict[str, Any]:
     """What a page gets anew with each frame."""
     return {
+        "steps": run.steps,
+        "rows": [row_data(row) for row in run.flow.rows],
+        "edges": [list(edge) for edge in run.flow.edges],
+        "examples": run.flow.examples,
         "curves": {name: curve.data() for name, curve in run.curves.items()},
         "findings": run.findings,
         "events": run.events,
     }
 
 
-def flow_data(flow: Flow) -> dict[str, Any]:
-    rows = []
-    for row in flow.rows:
-        names = ("id", "name", "kind", "role", "count", "times", "parameters")
-        known = {name: getattr(row, name) for name in names}
-        symbol = row.operation.facts.get("symbol", "") if row.operation else ""
-        rows.append({**known, "shape": list(row.shape), "symbol": symbol})
+def row_data(row: Row) -> dict[str, Any]:
+    names = ("id", "name", "kind", "role", "count", "times", "parameters")
+    symbol = row.operation.facts.get("symbol", "") if row.operation else ""
+    known = {name: getattr(row, name) for name in names}
+    return {**known, "shape": list(row.shape), "symbol": symbol, "line": row.is_line}
+
+
+def example_data(flow: Flow) -> dict[str, Any]:
+    """What is known of the examples, and what guessing costs."""
     images = flow.images
+    packed = images is not None and {"shape": images.shape, "data": deflated(images.tobytes())}
     return {
-        "rows": rows,
-        "edges": [list(edge) for edge in flow.edges],
         "labels": flow.labels,
         "softmax": flow.is_softmax,
         "guess": None if flow.guess is None else round(flow.guess, 4),
         "classes": flow.classes,
-        "examples": flow.examples,
-        "images": None
-        if images is None
-        else {"shape": list(images.shape), "data": deflated(images.tobytes())},
+        "images": packed or None,
     }
 
 
@@ -168,7 +169,6 @@ def frame_data(run: Snapshot) -> tuple[dict[str, Any], list[bytes]]:
         "step": frame.step,
         "time": round(frame.seconds, 3),
         "sentence": list(frame.sentence),
-        "steps": run.steps,
         "stats": stats,
         "maps": maps,
     }

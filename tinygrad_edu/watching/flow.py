@@ -20,6 +20,7 @@ from tinygrad_edu.graph.modules import nested_values
 from tinygrad_edu.graph.pictures.heat import image_stack
 from tinygrad_edu.graph.read import Graph, Node, read
 
+WITH_UNITS = (special.relu, special.sigmoid, np.tanh)  # each of whose outputs is a unit
 MOST_ROWS = 60  # with more, blocks that repeat become one row
 SHOWN_EXAMPLES = 8  # with their answers, over the run
 
@@ -38,6 +39,12 @@ class Row:
     parameters: list[str]
     count: int = 0  # how many numbers its parameters hold
     times: int = 1  # how many blocks it stands for
+
+    @property
+    def is_line(self) -> bool:
+        """Whether it is an operation of which nothing is shown but its name: an addition."""
+        has_units = self.operation in (REGISTRY[f] for f in WITH_UNITS)
+        return self.role == "operation" and not self.parameters and not has_units
 
 
 @dataclass

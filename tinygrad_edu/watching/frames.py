@@ -137,12 +137,15 @@ def look_at_rows(
         if x.size == 1:
             stats["value"] = float(x.reshape(()))
             continue
-        frame.maps[f"{row.id}|output"] = make_map(output_cells(x))
         stats["out"] = root_mean_square(x)
-        if isinstance(z, Tensor) and z in gradients:
-            g = np.asarray(gradients[z])
-            frame.maps[f"{row.id}|backward"] = make_map(output_cells(g))
+        g = np.asarray(gradients[z]) if isinstance(z, Tensor) and z in gradients else None
+        if g is not None:
             stats["back"] = length(g)
+        if row.is_line:
+            continue
+        frame.maps[f"{row.id}|output"] = make_map(output_cells(x))
+        if g is not None:
+            frame.maps[f"{row.id}|backward"] = make_map(output_cells(g))
         if np.isfinite(x).all():
             look_at_units(frame, row, x)
     if flow.answer is not None:

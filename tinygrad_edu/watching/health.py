@@ -222,6 +222,11 @@ def sort_spans(spans: list[dict[str, Any]]) -> list[dict[str, Any]]:
 # Words
 
 
+def mark_of(weight: int) -> str:
+    """● note, ▲ warning, ✕ not finite."""
+    return "●▲✕"[weight - 1]
+
+
 def is_bias(name: str) -> bool:
     return last_part(name).startswith("bias") or last_part(name) == "b"
 

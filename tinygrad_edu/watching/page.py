@@ -23,7 +23,7 @@ SCRIPTS = ("numbers", "recorded", "heat", "elements", "curves", "examples", "det
 
 def run_page(runs: Sequence[Mapping[str, Any]], live: bool = False) -> str:
     """The whole page; `live` follows a run that goes on, by the server's stream."""
-    style = theme_css() + watching_asset("watching.css")
+    style = theme_css() + style_sheet()
     script = '"use strict";\n' + joined_scripts() + watching_asset("start.js")
     data = {"runs": list(runs), "stops": DIVERGING, "live": live}
     return fill_template(
@@ -38,6 +38,11 @@ def run_page(runs: Sequence[Mapping[str, Any]], live: bool = False) -> str:
             "data": page_json(data),
         },
     )
+
+
+def style_sheet() -> str:
+    """The styles; the legend has the palette's colours."""
+    return fill_template(watching_asset("watching.css"), {"stops": ", ".join(DIVERGING)})
 
 
 def joined_scripts() -> str:

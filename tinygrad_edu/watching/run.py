@@ -10,10 +10,11 @@ from __future__ import annotations
 import atexit
 import sys
 import weakref
+import webbrowser
 from collections.abc import Callable
 from os import PathLike
 from time import perf_counter
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from tinygrad_edu.debugging.caller import line_of_the_user, source
 from tinygrad_edu.watching.curves import Curve
 from tinygrad_edu.watching.encoding import Snapshot, run_data
 from tinygrad_edu.watching.frames import Frame
-from tinygrad_edu.watching.health import Finding, Findings, all_findings
+from tinygrad_edu.watching.health import Finding, Findings, all_findings, mark_of
 from tinygrad_edu.watching.kept import (
     FrameTable,
     Kept,
@@ -35,10 +36,13 @@ from tinygrad_edu.watching.kept import (
 )
 from tinygrad_edu.watching.looking import Observer
 from tinygrad_edu.watching.pace import Pace, superfluous
-from tinygrad_edu.watching.sentence import state_sentence
+from tinygrad_edu.watching.sentence import Sentence, state_sentence
 from tinygrad_edu.watching.terminal import TerminalLine
 
-MEMORY = 2 * 2**20  # bytes of all frames
+if TYPE_CHECKING:
+    from tinygrad_edu.watching.server import LocalPage
+
+MEMORY = 4 * 2**20  # bytes of all frames: a file of about 1.3 MB
 FEWEST_FRAMES = 8  # however large they are
 MOST_EVENTS = 100
 
@@ -62,6 +66,7 @@ class Run:
         self.saved = -1  # the step of the last frame in the file
         self.listeners: list[Callable[[Snapshot], None]] = []
         self.terminal: TerminalLine | None = None
+        self.page: LocalPage | None = None
 
     def begin(self, observer: Observer, optimizer: Any) -> None:
         """Take the frame before the first step."""
@@ -172,7 +177,8 @@ class Run:
         self.found = self.findings.now(found)
         loss = self.frames[0].stats.get(flow.rows[-1].id, {}) if flow.rows else {}
         start = loss.get("value")
-        frame.sentence = state_sentence(frame.step, self.curves, flow.guess, start, rate)
+        fine = self.observer.last_finite[0]
+        frame.sentence = state_sentence(frame.step, self.curves, flow.guess, start, rate, fine)
 
     def note_broken_curves(self) -> None:
         """An event for each curve that has ceased to be finite; for the loss, with its cause."""
@@ -216,6 +222,20 @@ class Run:
             self.pace.overhead(),
         )
 
+    def open(self) -> str:
+        """Open the page of this run in a browser, fed while the training goes on.
+
+        It is on 127.0.0.1, behind a token, and can only be read. Returns the address.
+        """
+        from tinygrad_edu.watching.server import LocalPage
+
+        if self.page is None:
+            self.flush()
+            self.page = LocalPage(self.snapshot())
+            self.listeners.append(self.page.show)
+        webbrowser.open(self.page.url)
+        return self.page.url
+
     # Afterwards
 
     def kept(self) -> Kept:
@@ -230,6 +250,12 @@ class Run:
     def table(self, step: int | None = None) -> FrameTable:
         """The numbers of the last frame that is no later than a step, by place."""
         return self.kept().table(step)
+
+    def report(self) -> str:
+        """How the training stands, and what stands out now: the sentences of page and terminal."""
+        rows = self.observer.flow.rows
+        lines = [f"{mark_of(f.weight)} {f.alone(rows)}" for f in self.found]
+        return "\n".join([str(Sentence(*self.frames[-1].sentence)), *lines])
 
     def rewind(self) -> int:
         """Give the model the weights of the last frame in which all was finite; returns its step.
@@ -247,6 +273,8 @@ class Run:
         if self.frames[-1].step < self.steps:
             self.look(None)
             self.keep_last_ratio()
+        if self.page:
+            self.page.end()
         if self.saved == self.frames[-1].step:
             return
         self.saved = self.frames[-1].step
@@ -264,7 +292,7 @@ class Run:
         """A last frame has not seen its step: it shows the ratio of the one before."""
         for name in self.observer.parameters:
             before = self.frames[-2].stats.get(name, {})
-            if "ratio" in before:
+            if "ratio" in before and np.isfinite(self.frames[-1].stats[name]["rms"]):
                 self.frames[-1].stats[name].setdefault("ratio", before["ratio"])
 
     def __enter__(self) -> Self:
@@ -295,6 +323,7 @@ def watch(
     *,
     name: str | None = None,
     save: str | PathLike[str] | None = None,
+    open: bool = False,
     every: float = 0.2,
     frames: int = 200,
     share: float = 0.02,
@@ -319,6 +348,8 @@ def watch(
     run.begin(observer, optimizer)
     run.terminal = TerminalLine()
     run.terminal.start(run.snapshot(), observer.flow.examples, save)
+    if open:
+        run.terminal.write(f"the page: {run.open()}")
     atexit.register(finish_at_exit, weakref.ref(run))
     return run
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_edu.watching.curves import Curve
-from tinygrad_edu.watching.health import Finding, brief, row_title
+from tinygrad_edu.watching.health import Finding, brief, mark_of
 
 WRONG, NO_BETTER = 1.6, 0.93  # of what guessing costs (1.6 ln C: neurolens)
 WORSE = 3.0  # times the best loss so far, both means of 5 buckets
@@ -29,12 +29,24 @@ class Sentence(NamedTuple):
 
 
 def state_sentence(
-    step: int, curves: Mapping[str, Curve], guess: float | None, start: float | None, rate: float
+    step: int,
+    curves: Mapping[str, Curve],
+    guess: float | None,
+    start: float | None,
+    rate: float = 1.0,
+    fine: int = 0,
 ) -> Sentence:
-    """How the training stands, by its loss; `start` is the loss before the first step."""
+    """How the training stands, by its loss.
+
+    `start` is the loss before the first step, `rate` the learning rate as a share of its peak,
+    `fine` the last step that was seen finite.
+    """
     loss = curves.get("loss")
     if loss is not None and loss.broken is not None:
-        return Sentence(f"The loss is {loss.broken_value}", f" since step {loss.broken:,}.", True)
+        text = (
+            f" since step {loss.broken:,}. The last frame that was fine is that of step {fine:,}."
+        )
+        return Sentence(f"The loss is {loss.broken_value}", text, True)
     if step == 0 or loss is None or not len(loss.buckets):
         return before_the_first(start, guess)
     now = recent(loss)
@@ -120,7 +132,7 @@ def terminal_line(
     parts.append(f"{step / max(seconds, 1e-9):,.0f} steps/s")
     grave = [f for f in found if f.weight > 1]
     if grave:
-        parts.append(f"▲ {grave[0].alone(rows)}")
+        parts.append(f"{mark_of(grave[0].weight)} {grave[0].alone(rows)}")
     text = "  ".join(parts)
     return text if len(text) <= columns else text[: columns - 1] + "…"
 
@@ -158,9 +170,3 @@ def percent(x: Any) -> str:
 def brief3(x: Any) -> str:
     """Three digits, 0.219; tiny and huge numbers as `brief` has them."""
     return f"{x:.3g}" if 0.001 <= abs(x) < 1e5 or x == 0 else brief(x)
-
-
-def titles(found: Sequence[Finding], rows: Sequence[Any]) -> list[str]:
-    """The rows of which something is said, each once."""
-    by_id = {row.id: row_title(row) for row in rows}
-    return list(dict.fromkeys(by_id.get(f.place, f.place) for f in found))

@@ -10,6 +10,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.graph.fold import collapse_repeats, deepest_level, fitting_depth, fold
 from tinygrad_edu.graph.layers import fold_recurrences, layers_as_boxes
@@ -107,9 +109,11 @@ def draw(
     >>> draw(x * x + x)  # a notebook shows the picture; .save("graph.svg") keeps it
     <Computation graph of z2 = z1 + x: 3 values, 4 edges>
     """
-    names = dict(sys._getframe(1).f_locals)
+    names, given = dict(sys._getframe(1).f_locals), set[str]()
     if callable(output) and not isinstance(output, Tensor):
-        output, names = result_of_copy(output, inputs, names)
+        output, names, given = result_of_copy(output, inputs, names)
+    elif inputs or not isinstance(output, Tensor):
+        raise not_to_draw(output)
     if not isinstance(output, Tensor):
         raise not_to_draw(output)
     if theme not in THEMES:
@@ -121,7 +125,7 @@ def draw(
     found = values_behind(output)
     if len(found) > MOST_NODES and not any(isinstance(x, Tensor) and x.notes for x in found):
         raise too_many_nodes(len(found))
-    graph = read(output, names)
+    graph = with_inputs(read(output, names), given)
     shown, note = (open_arrays(graph), "") if scalars else fold_if_large(graph, depth)
     picture = make_picture(shown, theme, direction, values, gradients, note)
     return replace(picture, whole=shown if scalars else graph, direction=direction)
@@ -129,13 +133,33 @@ def draw(
 
 def result_of_copy(
     model: Callable[..., Any], inputs: tuple[Any, ...], names: dict[str, Any]
-) -> tuple[Any, dict[str, Any]]:
-    """What a copy of the model computes, and the variables with the copy in the model's place.
+) -> tuple[Any, dict[str, Any], set[str]]:
+    """What a copy of the model computes, the variables with the copy in it, the inputs' names.
 
-    The model's own running statistics and random generators stay as they are.
+    The model's own running statistics and random generators stay as they are. Inputs that can have
+    a gradient get one, so that all that is computed of them is recorded.
     """
-    copied = copy.deepcopy(model)
-    return copied(*inputs), {name: copied if x is model else x for name, x in names.items()}
+    copied, named = copy.deepcopy(model), {id(x): name for name, x in names.items()}
+    given = [as_recorded(x, named.get(id(x), f"x{i}")) for i, x in enumerate(inputs, 1)]
+    shown = {x.name for x in given if isinstance(x, Tensor) and x.name}
+    kept = {name: x for name, x in names.items() if name not in shown}
+    return copied(*given), {n: copied if x is model else x for n, x in kept.items()}, shown
+
+
+def as_recorded(x: Any, name: str) -> Any:
+    """An input as a leaf with a name, if it holds floats; a Tensor and anything else as it is."""
+    if isinstance(x, Tensor) or np.asarray(x).dtype.kind != "f":
+        return x
+    return Tensor(x, requires_grad=True, name=name)
+
+
+def with_inputs(graph: Graph, names: set[str]) -> Graph:
+    """The graph in which the leaves of these names are inputs, though they have gradients."""
+    nodes = [
+        replace(node, role="input") if node.name in names and node.role == "parameter" else node
+        for node in graph.nodes
+    ]
+    return replace(graph, nodes=tuple(nodes))
 
 
 def not_to_draw(output: Any) -> TypeError:
