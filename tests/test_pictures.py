@@ -798,3 +798,89 @@ def test_no_edge_runs_through_a_title_where_there_is_room_beside_it() -> None:
 def test_numbers_of_an_empty_array_are_refused_as_numbers() -> None:
     with pytest.raises(ValueError, match=r"has none that was computed: its shape is \(2, 0\)"):
         draw(parameter(np.zeros((2, 0))) * 2, scalars=True)
+
+
+# Two graphs as one, and paper
+
+
+def trained(steps: int) -> Any:
+    """A cost after so many steps of descent."""
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.Linear(3, 4, rng=rng), nn.Tanh(), nn.Linear(4, 1, rng=rng))
+    x, y = np.linspace(-1, 1, 6).reshape(2, 3), np.zeros((2, 1))
+    for _ in range(steps):
+        loss = nn.MSE()(model(x), y)
+        loss.backward()
+        for p in model.parameters():
+            assert p.grad is not None
+            p.data = p.data - 0.1 * p.grad
+            p.grad = None
+    return nn.MSE()(model(x), y)
+
+
+@pytest.mark.parametrize("given", [lambda x: x, read, draw], ids=["Tensor", "graph", "picture"])
+def test_two_graphs_are_drawn_as_one_with_the_change_of_each_value(given: Any) -> None:
+    first, second = trained(0), trained(1)
+    picture = draw(second, before=given(first))
+    for node, old, new in zip(
+        picture.graph.nodes, read(first).nodes, read(second).nodes, strict=True
+    ):
+        np.testing.assert_allclose(node.gradient, new.value - old.value, atol=1e-7)
+    shown = texts(picture)
+    assert "change" in shown and "grad" not in shown
+    assert "change" in draw(second, before=given(first), depth=2).svg()
+    assert '"second":"change"' in picture.html()
+
+
+def test_graphs_of_two_computations_are_not_compared() -> None:
+    x = parameter([1.0, 2.0], "x")
+    for other, words in (
+        (x * 2 + 1, "3 values before and 2 after"),
+        (parameter([1.0, 2.0, 3.0]) * 2, "shape"),
+        (x**2, "power"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            draw(x * 2, before=other)
+    with pytest.raises(TypeError, match="before takes a graph, a picture or a Tensor"):
+        draw(x * 2, before=3.0)  # type: ignore[arg-type]
+
+
+def test_paper_has_its_width_its_font_and_no_legend() -> None:
+    svg = small(width="8.5cm", font="STIX Two Text", legend=False).svg()
+    root = ET.fromstring(svg)
+    *_, width, height = map(float, root.get("viewBox", "").split())
+    assert root.get("width") == "8.5cm"
+    assert float(root.get("height", "").removesuffix("cm")) == pytest.approx(
+        8.5 * height / width, rel=1e-3
+    )
+    assert {text.get("font-family") for text in root.iter(f"{SVG}text")} == {"STIX Two Text"}
+    assert "operation" not in texts(small(legend=False)) and "operation" in texts(small())
+
+
+def test_a_plain_picture_has_no_colour() -> None:
+    for picture in (small(style="plain"), small(style="plain", scalars=True)):
+        colours = set(re.findall(r'"#([0-9a-f]{6})"', picture.svg())) - {"7b8794"}
+        spread = [max(bytes.fromhex(c)) - min(bytes.fromhex(c)) for c in colours]
+        assert max(spread) <= 3, colours  # the frame of a heat map aside
+
+
+def test_one_file_is_light_or_dark_as_the_page_around_it() -> None:
+    svg = images(theme="auto").svg()
+    ET.fromstring(svg)
+    assert "prefers-color-scheme: dark" in svg and 'fill="var(--ink)"' in svg
+    light = re.sub(r"<style>.*?</style>", "", svg)
+    assert not set(re.findall(r'fill="(#[0-9a-f]{6})"', light)) & {"#1b2733", "#ffffff"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"theme": "red"}, "light, dark, auto"),
+        ({"style": "baroque"}, "colour or plain"),
+        ({"width": "wide"}, "a text such as '8.6cm'"),
+        ({"colour": 3}, "colour"),
+    ],
+)
+def test_paper_that_does_not_exist_is_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=words):
+        draw(parameter(1.0) * 2, **options)

@@ -34,6 +34,7 @@ RESERVED_COLOUR = re.compile("#ac([0-9a-f]{4})")  # sheet.py's
 POINTS = re.compile(r'(?:width|height)="([\d.]+)pt"')
 PIXELS = 40e6  # of a PNG, at most
 RESERVED_CELL = re.compile(f' BGCOLOR="{RESERVED_COLOUR.pattern}">')  # the cell
+MOST_SPOKEN = 80  # values and edges; of more, a description would not be listened to
 BAR_HEIGHT = 4  # points; boxes.py draws it
 NUMBER_SIZE = "12.00"  # numbers, and nothing else, have this size and are right-aligned
 # how far a number moves to the left when it gets wider, by its size: those of 9 points are centred
@@ -147,22 +148,26 @@ def finished_svg(source: str, graph: Graph, thumbnails: Sequence[Thumbnail] = ()
             continue
         if group.get("id") in spoken:
             title.text = spoken[str(group.get("id"))]
+            group.attrib |= {"role": "graphics-symbol", "aria-label": title.text}
         else:
             group.remove(title)
     lift_titles(root)
-    title_and_background(root, picture_summary(graph))
+    title_and_background(root, picture_summary(graph), list(spoken.values()))
     return ET.tostring(root, encoding="unicode") + "\n"
 
 
-def title_and_background(root: ET.Element, summary: str) -> None:
+def title_and_background(root: ET.Element, summary: str, spoken: Sequence[str]) -> None:
     """Say what the picture shows, and fill it: Graphviz's background ends a fraction too early."""
     background = root.find(f".//{{{SVG}}}polygon")
     root.insert(0, svg_element("title", summary))
+    if len(spoken) <= MOST_SPOKEN:
+        root.insert(1, svg_element("desc", ". ".join(spoken)))
     if background is not None:
         fill = background.get("fill", "none")
-        root.insert(1, svg_element("rect", width="100%", height="100%", fill=fill))
+        paper = svg_element("rect", width="100%", height="100%", fill=fill)
+        root.insert([child.tag for child in root].index(f"{{{SVG}}}g"), paper)
     root.attrib |= {
-        "role": "img",
+        "role": "graphics-document",
         "aria-label": summary,
         "style": "max-width: 100%; height: auto",
     }
@@ -334,7 +339,7 @@ def spoken_descriptions(graph: Graph) -> dict[str, str]:
             parts.append(f"shape {shape_text(node.shape)}")
         parts.append(f"value {range_text(node.value)}")
         if node.gradient is not None:
-            parts.append(f"gradient {range_text(node.gradient)}")
+            parts.append(f"{graph.second} {range_text(node.gradient)}")
         words[node.id] = true_minus(", ".join(parts))
     for edge in graph.edges:
         local = "" if edge.local is None else f", local derivative {number_text(edge.local)}"
