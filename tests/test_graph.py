@@ -510,6 +510,7 @@ def test_the_same_program_gives_the_same_bytes() -> None:
         (".dot", b"digraph"),
         (".png", b"\x89PNG\r\n\x1a\n"),
         (".PNG", b"\x89PNG\r\n\x1a\n"),
+        (".pdf", b"%PDF-1.4\n"),
     ],
 )
 def test_a_picture_is_saved_as_its_suffix_says(tmp_path: Path, suffix: str, start: bytes) -> None:
@@ -522,16 +523,6 @@ def test_another_suffix_is_refused(tmp_path: Path) -> None:
         draw(Tensor(1.0)).save(tmp_path / "graph.gif")
 
 
-def test_a_pdf_without_dot_says_what_it_needs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.delenv("TINYGRAD_EDU_DOT", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(render.RendererError, match="PDF needs Graphviz's own dot"):
-        draw(Tensor(1.0)).save(tmp_path / "graph.pdf")
-    assert not (tmp_path / "graph.pdf").exists()
-
-
 def stand_in(folder: Path, statement: str) -> Path:
     """A program named dot that runs one Python statement."""
     if os.name == "nt":
@@ -542,15 +533,16 @@ def stand_in(folder: Path, statement: str) -> Path:
     return program
 
 
-@pytest.mark.parametrize("variable", ["TINYGRAD_EDU_DOT", "PATH"])
-def test_a_pdf_comes_from_the_named_program_or_dot(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+def test_a_dot_on_the_path_lays_out_where_there_is_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    program = stand_in(tmp_path, "print(sys.argv[1], sys.stdin.read())")
-    monkeypatch.delenv("TINYGRAD_EDU_DOT", raising=False)
-    monkeypatch.setenv(variable, str(program if variable != "PATH" else tmp_path))
-    (picture := draw(neuron()[0])).save(tmp_path / "graph.pdf")
-    assert (tmp_path / "graph.pdf").read_text() == f"-Tpdf {picture.source}\n"
+    program = stand_in(tmp_path, "print(sys.argv[1])")
+    monkeypatch.setattr(render, "packaged_program", lambda: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for named, found in ((None, program), ("another", "another")):
+        if named:
+            monkeypatch.setenv("TINYGRAD_EDU_DOT", named)
+        assert render.find_renderer() == str(found)
 
 
 def test_what_dot_calls_the_graph_is_not_shown(

@@ -7,6 +7,7 @@ import importlib.metadata
 import re
 import sys
 import xml.etree.ElementTree as ET
+import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from golden_pictures import FOLDER, PICTURES, images, pixels, residual, small, unpacked
-from test_graph import HOSTILE, parameter, stand_in, texts
+from test_graph import HOSTILE, parameter, texts
 
 from tinygrad_edu import Tensor, nn, special
 from tinygrad_edu.core.engine import Operation
@@ -609,16 +610,20 @@ def test_without_the_packages_for_it_a_png_says_what_it_needs(
     assert not (tmp_path / "graph.png").exists()
 
 
-def test_a_pdf_gets_the_thumbnails_as_files(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    count = (
-        "import re; print([open(p, 'rb').read(4) for p in re.findall('SRC=\"(.*?)\"', "
-        "sys.stdin.read())])"
-    )
-    monkeypatch.setenv("TINYGRAD_EDU_DOT", str(stand_in(tmp_path, count)))
-    images().save(tmp_path / "graph.pdf")
-    assert (tmp_path / "graph.pdf").read_text().count("PNG") == 7
+def test_a_pdf_has_the_texts_the_boxes_and_the_heat_maps_of_the_svg(tmp_path: Path) -> None:
+    images(width="10cm").save(tmp_path / "graph.pdf")
+    data = (tmp_path / "graph.pdf").read_bytes()
+    assert data.count(b"/Subtype /Image") == 7 and data.endswith(b"%%EOF\n")
+    start = data.index(b"stream\n") + 7
+    content = zlib.decompress(data[start : data.index(b"\nendstream")]).decode("latin-1")
+    shown = "".join(bytes.fromhex(x).decode("cp1252") for x in re.findall("<([0-9a-f]+)>", content))
+    assert "squared_error" in shown and "325 parameters" in shown
+    size = re.search(rb"MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", data)
+    assert size and float(size[1]) == pytest.approx(10 / 2.54 * 72, rel=1e-3)
+    table = int(data.rsplit(b"startxref\n", 1)[1].split()[0])
+    assert data[table : table + 4] == b"xref"
+    for place in re.findall(rb"(\d{10}) 00000 n", data):
+        assert re.match(rb"\d+ 0 obj", data[int(place) :])
 
 
 def test_fitting_finds_the_greatest_depth_that_leaves_few_enough() -> None:

@@ -60,8 +60,9 @@ class Picture:
         return show_page(self.html())
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write a file: its suffix is .svg, .png, .html, .dot or .pdf, which needs Graphviz."""
+        """Write a file: its suffix is .svg, .png, .pdf, .html or .dot."""
         from tinygrad_edu.graph.pictures import render
+        from tinygrad_edu.graph.pictures.pdf import svg_to_pdf
 
         formats: dict[str, Callable[[], bytes]] = {
             ".svg": lambda: self.svg().encode(),
@@ -70,7 +71,9 @@ class Picture:
             ".png": lambda: render.svg_to_png(
                 render.finished_svg(self.source, self.graph, self.thumbnails)
             ),
-            ".pdf": lambda: render.to_pdf(self.source, self.thumbnails),
+            ".pdf": lambda: svg_to_pdf(
+                render.finished_svg(self.source, self.graph, self.thumbnails), self.paper.width
+            ),
         }
         suffix = Path(path).suffix.lower()
         if suffix not in formats:

@@ -1,4 +1,4 @@
-"""From DOT source to SVG, PNG or PDF: find a program that lays graphs out, finish its SVG."""
+"""From DOT source to SVG and PNG: find a program that lays graphs out, finish its SVG."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import xml.etree.ElementTree as ET
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from tinygrad_edu.graph.expression import (
     count_text,
@@ -33,7 +32,6 @@ SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 RESERVED_COLOUR = re.compile("#ac([0-9a-f]{4})")  # sheet.py's
 POINTS = re.compile(r'(?:width|height)="([\d.]+)pt"')
 PIXELS = 40e6  # of a PNG, at most
-RESERVED_CELL = re.compile(f' BGCOLOR="{RESERVED_COLOUR.pattern}">')  # the cell
 MOST_SPOKEN = 80  # values and edges; of more, a description would not be listened to
 BAR_HEIGHT = 4  # points; boxes.py draws it
 NUMBER_SIZE = "12.00"  # numbers, and nothing else, have this size and are right-aligned
@@ -46,10 +44,6 @@ INSTALL = (
     "no program was found that lays graphs out: pip install graphviz-pure, or install Graphviz so "
     "that dot is on the PATH, or name a program in the environment variable TINYGRAD_EDU_DOT"
 )
-NO_PDF = (
-    "PDF needs Graphviz's own dot, which was not found: install Graphviz so that dot is on the "
-    "PATH, or name it in the environment variable TINYGRAD_EDU_DOT, or save as .svg"
-)
 NO_PNG = "PNG needs two packages: pip install resvg-py fontpkg-arimo, or save as .svg"
 
 
@@ -57,15 +51,11 @@ class RendererError(RuntimeError):
     """There is no program that lays graphs out, or it failed."""
 
 
-def find_renderer(kind: str) -> str:
-    """The program that TINYGRAD_EDU_DOT names, or graphviz-pure's, or a dot on the PATH.
-
-    graphviz-pure makes no PDF.
-    """
-    named = os.environ.get("TINYGRAD_EDU_DOT")
-    found = named or (kind != "pdf" and packaged_program()) or shutil.which("dot")
+def find_renderer() -> str:
+    """The program that TINYGRAD_EDU_DOT names, or graphviz-pure's, or a dot on the PATH."""
+    found = os.environ.get("TINYGRAD_EDU_DOT") or packaged_program() or shutil.which("dot")
     if not found:
-        raise RendererError(NO_PDF if kind == "pdf" else INSTALL)
+        raise RendererError(INSTALL)
     return found
 
 
@@ -80,8 +70,8 @@ def packaged_program() -> str | None:
 
 
 def lay_out(source: str, kind: str) -> bytes:
-    """Lay the source out as svg or pdf."""
-    program = find_renderer(kind)
+    """Lay the source out, as svg for example."""
+    program = find_renderer()
     try:
         done = subprocess.run(
             [program, f"-T{kind}"], input=source.encode(), capture_output=True, check=False
@@ -93,18 +83,6 @@ def lay_out(source: str, kind: str) -> bytes:
             f"{program} -T{kind} failed: {done.stderr.decode(errors='replace').strip()[-500:]}"
         )
     return done.stdout
-
-
-def to_pdf(source: str, thumbnails: Sequence[Thumbnail]) -> bytes:
-    """Lay the source out as a PDF: here dot itself reads the thumbnails, from files."""
-    with TemporaryDirectory() as folder:
-
-        def image(cell: re.Match[str]) -> str:
-            path = Path(folder, f"{cell[1]}.png")
-            path.write_bytes(thumbnails[int(cell[1], 16)].png)
-            return f'><IMG SCALE="BOTH" SRC="{path.as_posix()}"/>'
-
-        return lay_out(RESERVED_CELL.sub(image, source), "pdf")
 
 
 def svg_to_png(svg: str) -> bytes:
