@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 import zlib
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -889,3 +890,51 @@ def test_one_file_is_light_or_dark_as_the_page_around_it() -> None:
 def test_paper_that_does_not_exist_is_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises((ValueError, TypeError), match=words):
         draw(parameter(1.0) * 2, **options)
+
+
+# Scalar networks
+
+
+def scalar_network(*sizes: int) -> Any:
+    """A network of layers of so many neurons, and its layers' weights."""
+    rng = np.random.default_rng(0)
+    layers = [nn.Linear(a, b, rng=rng, dtype=float) for a, b in pairwise(sizes)]
+    model = nn.Sequential(*[part for x in layers for part in (x, nn.Tanh())][:-1])
+    x = rng.normal(size=(1, sizes[0]))
+    y = model(x)
+    return y, layers, draw(y, scalars=True)
+
+
+def test_a_network_of_numbers_stands_in_columns_in_order_with_its_weights_on_the_edges() -> None:
+    _, layers, picture = scalar_network(2, 3, 1)
+    graph = picture.graph
+    assert len(graph.nodes) == 9 and [len(column) for column in graph.columns] == [2, 3, 3, 1]
+    names = {node.id: node.name for node in graph.nodes}
+    weights = {(names[e.source], names[e.target]): e.local for e in graph.edges}
+    for (j, i), w in np.ndenumerate(layers[0].weight.data):
+        assert weights[f"x[0, {i}]", f"z1[0, {j}]"] == pytest.approx(w)
+    adds_up(graph)
+    svg = ET.fromstring(picture.svg())
+    places = {
+        group.get("id"): render.corners(group.find(f"{SVG}polygon"))
+        for group in svg.iter(f"{SVG}g")
+        if "node" in group.get("class", "")
+    }
+    for column in graph.columns:
+        tops = [min(places[i][1]) for i in column]
+        assert tops == sorted(tops) and len({round(sum(places[i][0])) for i in column}) == 1
+
+
+def test_a_hundred_numbers_make_a_picture_that_fits_a_page() -> None:
+    _, _, picture = scalar_network(3, 4, 4, 2)
+    assert len(picture.graph.nodes) == 22
+    width, height = map(float, render.POINTS.findall(picture.svg())[:2])
+    assert width < 1700 and height < 600
+    assert len(scalar_network(3, 4, 4, 2)[0].shape) == 2
+
+
+def test_all_numbers_are_drawn_if_asked_for() -> None:
+    y, _, folded = scalar_network(2, 3, 1)
+    opened = draw(y, scalars="all").graph
+    assert len(opened.nodes) > 30 > len(folded.graph.nodes) and not opened.columns
+    adds_up(opened)

@@ -28,6 +28,8 @@ def number_box(node: Node, sheet: Sheet) -> str:
     theme, soft = sheet.theme, sheet.theme.roles[node.role][1]
     equation = f" = {sheet.expression(node)}" if node.kind else ""
     beside = node.role if not node.kind or node.role == "output" else ""
+    if node.kind and not node.operation:  # an element that a whole layer computed
+        equation, beside = "", node.kind if node.role == "operation" else node.role
     rows = [header_row(sheet.name(node), equation, beside, node, theme)]
     if sheet.values:
         rows.append(number_row("value", number_markup(node.value, theme.ink), theme, soft))

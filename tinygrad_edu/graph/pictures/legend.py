@@ -41,7 +41,9 @@ def role_entries(sheet: Sheet) -> str:
 def number_entries(sheet: Sheet) -> str:
     """What stands on edges and in boxes of numbers."""
     notes = ""
-    if any(edge.local is not None for edge in sheet.graph.edges):
+    if sheet.graph.columns:
+        notes += legend_entry("edge: its local derivative, the thicker, the greater   ", sheet)
+    elif any(edge.local is not None for edge in sheet.graph.edges):
         notes += td(font_markup("× 2.00", 9, sheet.theme.backward))
         notes += legend_entry("local derivative of the edge   ", sheet)
     has_gradients = any(node.gradient is not None for node in sheet.graph.nodes)

@@ -23,6 +23,7 @@ from tinygrad_edu.graph.read import Graph, read, values_behind
 from tinygrad_edu.graph.scalars import open_arrays
 
 MOST_NODES = 400  # more could not be read in a picture
+NUMBERS_TO_FOLD = 30  # above, numbers that only lead to an element are folded into it
 NODES_TO_FOLD, BOXES_AIMED_AT = 60, 30  # above 60 nodes Modules are folded, to 30 boxes
 
 
@@ -105,7 +106,7 @@ def draw(
     values: bool = True,
     gradients: bool = True,
     direction: str | None = None,
-    scalars: bool = False,
+    scalars: bool | str = False,
     before: Graph | Picture | Tensor | None = None,
     **paper: Any,
 ) -> Picture:
@@ -113,8 +114,8 @@ def draw(
 
     `draw(model, x)` draws what a copy of the model computes. Names are the caller's variables'; no
     `grad` is touched. `direction` is LR or TB. `depth` folds Modules at that level to a box each;
-    `scalars` draws small arrays number by number. `before`, a graph of the same computation, shows
-    changes for gradients. For papers: theme= (auto), style= (plain), legend=, font=, width=.
+    `scalars`, True or "all", opens small arrays. `before`, a graph of the same computation, gives
+    changes. For papers: theme= (light, dark, auto), style= (plain), legend=, font=, width=.
 
     >>> x = Tensor(3.0, requires_grad=True)
     >>> draw(x * x + x)  # a notebook shows the picture; .save("graph.svg") keeps it
@@ -138,9 +139,16 @@ def draw(
     graph = with_inputs(read(output, names), given)
     if before is not None:
         graph = graph_of_changes(graph, graph_behind(before))
-    shown, note = (open_arrays(graph), "") if scalars else fold_if_large(graph, depth)
+    shown, note = numbers_of(graph, scalars) if scalars else fold_if_large(graph, depth)
     picture = make_picture(shown, printed, direction, values, gradients, note)
     return replace(picture, whole=shown if scalars else graph, direction=direction)
+
+
+def numbers_of(graph: Graph, scalars: bool | str) -> tuple[Graph, str]:
+    """The graph number by number; more than 30 are folded into the elements that they add up to."""
+    shown = open_arrays(graph, None if scalars == "all" else NUMBERS_TO_FOLD)
+    note = "an element is one box, its weights stand on the edges; scalars='all' opens it"
+    return shown, note if shown.columns else ""
 
 
 def graph_behind(x: Graph | Picture | Tensor) -> Graph:

@@ -130,6 +130,8 @@ def finished_svg(source: str, graph: Graph, thumbnails: Sequence[Thumbnail] = ()
         else:
             group.remove(title)
     lift_titles(root)
+    if graph.columns:
+        lift_captions(root)
     title_and_background(root, picture_summary(graph), list(spoken.values()))
     return ET.tostring(root, encoding="unicode") + "\n"
 
@@ -230,6 +232,21 @@ def lift_titles(root: ET.Element) -> None:
                 "stroke-width": "4",
                 "stroke-linejoin": "round",
             }
+            drawing.append(text)
+
+
+def lift_captions(root: ET.Element) -> None:
+    """Put what stands on straight edges above all edges, each with a halo in the paper's colour."""
+    drawing = root.find(f"{{{SVG}}}g")
+    paper = None if drawing is None else drawing.find(f"{{{SVG}}}polygon")
+    if drawing is None or paper is None:
+        return
+    halo = {"paint-order": "stroke", "stroke": paper.get("fill", "none"), "stroke-width": "5"}
+    for edge in [group for group in drawing if group.get("class", "").startswith("edge")]:
+        for text in edge.findall(f"{{{SVG}}}text"):
+            edge.remove(text)
+            text.attrib |= halo
+            text.set("y", f"{float(text.get('y', 0)) + 1:.2f}")
             drawing.append(text)
 
 
