@@ -238,6 +238,7 @@ CASES = (
         np.sinc: elementwise(1),
         np.nan_to_num: elementwise(1),
         np.where: elementwise(3).map(lambda case: ([case[0][0] > 0, *case[0][1:]], {})),
+        derivatives.where: elementwise(3).map(lambda c: ([c[0][0] > 0, *c[0][1:]], {})),
         np.sum: reduction(),
         np.prod: reduction(),
         np.nansum: reduction(),

@@ -223,7 +223,12 @@ def test_every_broken_partial_is_caught(entry, how, monkeypatch):
     function, number = entry
     run = OPERATIONS[function]
     each = run.each
-    broken = Operation(run.name, run.forward, each=each and BREAKS[how](1)(each), domain=run.domain)
+    worse = each and BREAKS[how](0)
+
+    def broken_each(*args, **options):
+        return lambda n: worse(lambda *a, **o: each(*a, **o)(n))(*args, **options)
+
+    broken = Operation(run.name, run.forward, each=each and broken_each, domain=run.domain)
     broken.options = run.options
     if not each:
         broken.partials.update(run.partials | {number: BREAKS[how](0)(run.partials[number])})

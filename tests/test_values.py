@@ -6,7 +6,7 @@ from cases import ENTRIES, TAKE_A_LIST, case
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tinygrad_edu import Tensor, grad, hessian, nn, special
+from tinygrad_edu import Tensor, check_gradients, grad, hessian, nn, special
 from tinygrad_edu.core.engine import plain
 from tinygrad_edu.core.gradcheck import is_real
 
@@ -290,6 +290,78 @@ def test_an_average_without_weight_is_refused_as_numpy_refuses_it():
 @pytest.mark.parametrize("dtype", [np.int8, bool])
 def test_a_symmetric_matrix_of_a_narrow_type_does_not_overflow(dtype):
     assert_numpys(np.linalg.eigvalsh, np.array([[100, 0], [0, 100]]).astype(dtype))
+
+
+# Options that are given in their places
+
+IN_PLACES = [
+    lambda x: np.max(x, 0, None, True),
+    lambda x: x.max(1, None, True),
+    lambda x: np.sum(x, 0, None, None, True),
+    lambda x: np.mean(x, 1, None, None),
+    lambda x: np.var(x, 0, None, None, 1, True),
+    lambda x: x.std(0, None, None, 1),
+    lambda x: np.nan_to_num(x, True, 7.0),
+    lambda x: np.sort(x, 0, "stable"),
+    lambda x: np.clip(x, 1.0, 3.0, None),
+    lambda x: np.stack([x, x], 1, None),
+    lambda x: np.take(x, [1, 0], 1, None, "clip"),
+    lambda x: x.ravel("C"),
+    lambda x: np.trace(x, 1, 0, 1, None, None),
+    lambda x: np.linalg.norm(x, 1, 0, True),
+]
+
+
+@pytest.mark.parametrize("f", IN_PLACES)
+def test_options_in_their_places_are_bound_to_their_names(f):
+    x = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_allclose(f(Tensor(x)).data, f(x))
+    check_gradients(lambda x: np.sin(f(x)), x + 0.1)
+
+
+UNKNOWN_IN_PLACES = [
+    (lambda x: np.nan_to_num(x, False), "nan_to_num on a Tensor takes no copy="),
+    (lambda x: np.max(x, 0, np.empty(3)), "max on a Tensor takes no out="),
+    (lambda x: np.take(x, [0], 0, np.empty((1, 3))), "take on a Tensor takes no out="),
+    (lambda x: np.mean(x, 0, np.float32), "mean on a Tensor takes no dtype="),
+    (lambda x: x.max(0, None, True, keepdims=True), "keepdims= twice"),
+    (lambda x: x.max(0, None, True, 0.0, True, 1), "max takes 6 arguments, and 7 came"),
+]
+
+
+@pytest.mark.parametrize(("f", "message"), UNKNOWN_IN_PLACES)
+def test_what_is_not_known_is_refused_where_it_is_written(f, message):
+    x = np.array([[np.nan, 1.0, 2.0], [3.0, 4.0, 5.0]])
+    with pytest.raises(TypeError, match=message):
+        f(Tensor(x, requires_grad=True))
+    assert np.isnan(x[0, 0])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x.ravel("F"),
+        lambda x: x.flatten("F"),
+        lambda x: np.ravel(x, "F"),
+        lambda x: np.reshape(x, (6,), "F"),
+        lambda x: np.copy(x, "F").reshape(6),
+    ],
+)
+def test_another_order_in_memory_is_refused_or_has_its_gradient(f):
+    x, slopes = np.arange(6.0).reshape(2, 3), np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
+    try:
+        gradient = grad(lambda x: (f(x) * slopes).sum())(x)
+    except TypeError as error:
+        assert "order=" in str(error)
+    else:
+        origins = f(np.arange(6).reshape(2, 3))
+        np.testing.assert_array_equal(gradient.ravel()[origins], slopes)
+
+
+def test_where_of_a_condition_alone_gives_the_indices():
+    x = np.array([[0.0, 1.0], [2.0, 0.0]])
+    for t in (Tensor(x), Tensor(x, requires_grad=True)):
+        np.testing.assert_array_equal(np.where(t), np.where(x))
 
 
 # Every function of NumPy's in the registry × types × layouts

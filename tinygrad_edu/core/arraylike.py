@@ -7,10 +7,13 @@ derivatives.py and the files of operations/ fill.
 from __future__ import annotations
 
 import dis
+import functools
+import inspect
 import operator
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from inspect import Parameter
 from types import FrameType
 from typing import Any
 
@@ -31,7 +34,45 @@ def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     run = REGISTRY.get(function)
     if run is None:
         raise errors.no_derivative(function)
+    if len(args) > 1 and len(args) > places(function, run):
+        args, options = by_name(function, args, options, places(function, run))
     return run(*args, **options)
+
+
+@functools.cache
+def places(function: Callable[..., Any], run: Callable[..., Any]) -> int:
+    """How many arguments a call may give without their names: those before `out` that run takes."""
+    names = [parameter.name for parameter in parameters_of(function)]
+    most = names.index("out") if "out" in names else sys.maxsize
+    taken = [parameter.kind for parameter in parameters_of(run)]
+    if Parameter.VAR_POSITIONAL not in taken:
+        return min(most, len(taken) - taken.count(Parameter.KEYWORD_ONLY))
+    every = [parameter.kind for parameter in parameters_of(function)]
+    return sys.maxsize if Parameter.VAR_POSITIONAL in every else most
+
+
+def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
+    """The parameters of a function; none if they are not known."""
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except ValueError:
+        return []
+
+
+def by_name(
+    function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any], first: int
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Give arguments behind the first ones their names; leave out those that are as by default."""
+    known, named = parameters_of(function), dict(options)
+    if len(args) > len(known):
+        raise errors.too_many_arguments(function, args, len(known) or first)
+    for parameter, value in zip(known[first:], args[first:], strict=False):
+        if parameter.name in options:
+            raise errors.option_twice(function, parameter.name)
+        default = parameter.default
+        if value is not default and not (type(value) is type(default) and value == default):
+            named[parameter.name] = value
+    return args[:first], named
 
 
 def method(function: Callable[..., Any]) -> Method:

@@ -193,13 +193,22 @@ class Operation:
         try:
             return self.partials[number]
         except KeyError:
-            if self.each:
-                return functools.partial(self.each, number)
+            if each := self.each:
+                return lambda *values, **options: each(*values, **options)(number)
             raise errors.no_partial(self.name, number) from None
 
     def every(self) -> list[Partial]:
         """All partials of the operation, `each` among them."""
         return [*self.partials.values(), *([self.each] if self.each else [])]
+
+    @functools.cached_property
+    def __signature__(self) -> inspect.Signature:
+        """How it is called: as its partials are, without g and z."""
+        found = [inspect.signature(f, follow_wrapped=False) for f in self.every()]
+        parameters = [*(found or [inspect.signature(self.forward)])[0].parameters.values()]
+        first = 2 * bool(found)
+        many = [p for p in parameters[:first] if p.kind is p.VAR_POSITIONAL]
+        return inspect.Signature([*many, *parameters[first:]])
 
     @functools.cached_property
     def options(self) -> frozenset[str]:
@@ -247,8 +256,8 @@ def derivative(
 
     z = f(x, y, …) is the result, g = ∂L/∂z the gradient that has arrived. Write partials with
     registered functions, and they can be differentiated again; None says that there is none.
-    `each` serves all arguments and takes the argument's number first. `domain` has an open interval
-    for each argument, `forward` runs in place of the function, `symbol` is drawn: "{} + {}".
+    `each` serves all arguments and returns number ↦ ∂L/∂argument. `domain` has an open interval for
+    each argument, `forward` runs in place of the function, `symbol` is drawn: "{} + {}".
 
     >>> derivative(np.arctan, lambda g, z, x: g / (1 + x * x))  # (arctan x)′ = 1/(1 + x²)
     """
@@ -291,13 +300,17 @@ def chain_rule(
         if z.operation is None:
             continue  # a leaf
         values, options = values_as_tensors(z) if create_graph else z.values, z.options
+        share_of = z.operation.each and z.operation.each(g, *values, **options)
         number = -1
         for x in z.args:
             number += 1
             if not isinstance(x, Tensor) or not x._requires_grad:
                 continue
-            partial = z.operation.partial(number)
-            given = partial(g, *values, **options) if options else partial(g, *values)
+            if share_of:
+                given = share_of(number)
+            else:
+                partial = z.operation.partial(number)
+                given = partial(g, *values, **options) if options else partial(g, *values)
             then = z.values[number + 1]
             if getattr(given, "shape", None) == then.shape and given.dtype is then.dtype:
                 share = given

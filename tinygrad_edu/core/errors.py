@@ -71,6 +71,14 @@ def unknown_options(name: str, options: Iterable[str], known: Iterable[str]) -> 
     )
 
 
+def too_many_arguments(function: Any, args: Any, most: int) -> TypeError:
+    return TypeError(f"{function.__name__} takes {most} arguments, and {len(args)} came")
+
+
+def option_twice(function: Any, name: str) -> TypeError:
+    return TypeError(f"{function.__name__} was given {name}= twice: in its place, and by its name")
+
+
 def tensor_by_name(name: str, key: str) -> TypeError:
     return TypeError(
         f"{name} was given a Tensor by name, {key}=: give what "

@@ -22,6 +22,7 @@ from tinygrad_edu.core.derivatives import (
     norm,
     pad,
     stack,
+    where,
     wide,
 )
 from tinygrad_edu.core.engine import Tensor, plain
@@ -68,6 +69,12 @@ def as_arrays(*xs):
 def clip_between(x, a_min=None, a_max=None, *, min=None, max=None):
     """min(max(x, low), high); a bound may be left out."""
     return clip(x, a_min if min is None else min, a_max if max is None else max)
+
+
+@composed(np.where)
+def choose(condition, *cases):
+    """x where the condition holds, else y; of a condition alone the indices where it does."""
+    return where(condition, *cases) if cases else np.nonzero(condition)
 
 
 @composed(np.sinc)
