@@ -16,10 +16,10 @@ array([0, 1, 1, 0])
 
 Read module.py, layers.py, activations.py, losses.py, optim.py, schedules.py; then, in any order,
 group.py, normalization.py, recurrent.py, attention.py, init.py, data.py, checkpoint.py,
-transforms.py and summary.py.
+transforms.py, metrics.py, progress.py and summary.py.
 """
 
-from . import data, init, optim, transforms
+from . import data, init, metrics, optim, transforms
 from .activations import (
     ELU,
     GELU,
@@ -42,7 +42,7 @@ from .activations import (
     Softsign,
     Tanh,
 )
-from .attention import MultiHeadAttention
+from .attention import MultiHeadAttention, TransformerEncoderLayer
 from .checkpoint import load, save
 from .convolution import (
     AdaptiveAvgPool1d,
@@ -80,7 +80,9 @@ from .margins import (
 )
 from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
-from .recurrent import GRU, LSTM, RNN
+from .progress import Progress
+from .pytorch import from_torch
+from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .summary import summary
 
 __all__ = [
@@ -111,6 +113,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianNLL",
     "GroupNorm",
     "Hardsigmoid",
@@ -119,6 +122,7 @@ __all__ = [
     "HingeEmbedding",
     "Huber",
     "KLDiv",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -133,7 +137,9 @@ __all__ = [
     "MultiMargin",
     "PReLU",
     "Pad2d",
+    "Progress",
     "RMSNorm",
+    "RNNCell",
     "ReLU",
     "ReLU6",
     "Residual",
@@ -145,12 +151,15 @@ __all__ = [
     "Softplus",
     "Softsign",
     "Tanh",
+    "TransformerEncoderLayer",
     "TripletMargin",
     "Unflatten",
     "Upsample",
     "data",
+    "from_torch",
     "init",
     "load",
+    "metrics",
     "optim",
     "random_split",
     "read_idx",

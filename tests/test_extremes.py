@@ -94,3 +94,21 @@ def test_statistics_of_long_doubles_keep_their_digits():
     x = np.array([1.0, 2.0, 4.0, 8.0, 9.0], np.longdouble)
     for f in (np.std, lambda x: np.linalg.norm(x, 3)):
         np.testing.assert_allclose(f(Tensor(x)).data, f(x), rtol=4 * np.finfo(x.dtype).eps)
+
+
+# Many numbers of float16: how many they are is beyond its greatest number, 65,504
+
+MANY = np.ones(70_000, np.float16)
+
+
+@pytest.mark.parametrize("f", [np.max, np.min])
+def test_many_that_tie_in_float16_share_the_gradient(f):
+    assert (grad(f)(MANY) == np.float16(1 / MANY.size)).all()
+
+
+def test_the_sum_within_a_softmax_of_float16_does_not_overflow():
+    share = np.float16(1 / MANY.size)
+    assert (special.softmax(MANY) == share).all()
+    assert (grad(special.logsumexp)(MANY) == share).all()
+    assert special.logsumexp(MANY) == -special.log_softmax(MANY)[0] + 1
+    assert special.softmax(MANY).dtype == special.log_softmax(MANY).dtype == np.float16

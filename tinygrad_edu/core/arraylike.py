@@ -27,6 +27,9 @@ Method = Callable[..., Any]
 
 WRITERS = {"fill", "fromiter", "astype", "setitem", "__setitem__"}
 REGISTRY: dict[Callable[..., Any], Any] = {}  # NumPy's function ↦ what runs when it meets a Tensor
+# NumPy's function, or np.ufunc for all of these ↦ what runs if there are options: it is given the
+# function, what REGISTRY holds for it, and the call
+WITH_OPTIONS: dict[Any, Callable[..., Any]] = {}
 
 
 def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -36,6 +39,8 @@ def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         raise errors.no_derivative(function)
     if len(args) > 1 and len(args) > places(function, run):
         args, options = by_name(function, args, options, places(function, run))
+    if options and (kind := {function, type(function)} & WITH_OPTIONS.keys()):
+        return WITH_OPTIONS[kind.pop()](function, run, *args, **options)
     return run(*args, **options)
 
 
@@ -52,7 +57,7 @@ def places(function: Callable[..., Any], run: Callable[..., Any]) -> int:
 
 
 def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
-    """The parameters of a function; none if they are not known."""
+    """The parameters of a function; none if it is one of NumPy's in C that says nothing."""
     try:
         return list(inspect.signature(function).parameters.values())
     except ValueError:
@@ -73,6 +78,13 @@ def by_name(
         if value is not default and not (type(value) is type(default) and value == default):
             named[parameter.name] = value
     return args[:first], named
+
+
+@functools.cache
+def defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """The options of NumPy's function with their defaults: who gives a default asks for nothing."""
+    usual = {x.name: x.default for x in parameters_of(function) if x.default is not x.empty}
+    return usual or {"out": None}
 
 
 def method(function: Callable[..., Any]) -> Method:
@@ -204,9 +216,9 @@ class ArrayLike:
     astype, flatten = method(np.ndarray.astype), method(np.ndarray.flatten)
     # fmt: on
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any, **options: Any) -> Any:
         """Write reshape(2, 3) or reshape((2, 3)); one size may be -1."""
-        return apply(np.reshape, self, shape[0] if len(shape) == 1 else shape)
+        return apply(np.reshape, self, shape[0] if len(shape) == 1 else shape, **options)
 
     def transpose(self, *axes: Any) -> Any:
         """Write transpose(), transpose(1, 0) or transpose((1, 0))."""
@@ -292,13 +304,16 @@ class ArrayLike:
         return np.array(self.data, dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
-        if method != "__call__" or "out" in options:
+        if method != "__call__" or ("out" in options and "where" not in options):
             raise errors.out_or_reduce(ufunc, method, self)
         return apply(ufunc, *args, **options)
 
     def __array_function__(
         self, function: Method, types: Any, args: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
+        if options:
+            usual = defaults(function)
+            options = {key: x for key, x in options.items() if x is not usual.get(key, usual)}
         return apply(function, *args, **options)
 
 

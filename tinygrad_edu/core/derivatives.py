@@ -246,7 +246,7 @@ def sum_vjp(g, z, x, axis=None, *, keepdims=False):
 def extreme_vjp(g, z, x, axis=None, *, keepdims=False):
     """The chosen element receives the gradient; elements that tie, or are NaN, share it equally."""
     chosen = (x == unreduced(z, axis, keepdims)) | np.isnan(x)
-    ties = chosen.sum(axis=axis, keepdims=True, dtype=g.dtype)
+    ties = chosen.sum(axis=axis, keepdims=True, dtype=np.result_type(g.dtype, np.float32))
     return chosen * (unreduced(g, axis, keepdims) / ties)
 
 
@@ -267,11 +267,15 @@ def wide(x):
     return x if x.dtype.kind == "f" else x.astype(np.float64)
 
 
+def narrow(z, x):
+    """What was computed from wide(x), in x's own type if that is float16."""
+    return z.astype(x.dtype) if x.dtype == np.float16 else z
+
+
 @operation
 def norm(x, axis=None, *, keepdims=False):
     """√Σx² over the axis or axes: an operation of its own, so that its derivatives at 0 are 0."""
-    z = np.sqrt(np.sum(np.square(wide(x)), axis=axis, keepdims=keepdims))
-    return z.astype(x.dtype) if x.dtype == np.float16 else z
+    return narrow(np.sqrt(np.sum(np.square(wide(x)), axis=axis, keepdims=keepdims)), x)
 
 
 # fmt: off

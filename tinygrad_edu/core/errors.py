@@ -1,8 +1,8 @@
 """What the core says when it cannot go on: what came, what was expected, what to write instead.
 
 Each function makes one error, and the core raises it, so that the other files are about what works.
-The longer errors name a section of docs/errors.md, which shows code that fails, why it fails, and
-code that works.
+The longer errors name a section of errors.md, which shows code that fails, why it fails, and code
+that works.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HINTS = {  # words of NumPy's own message ↦ what to do about it
 
 def see(section: str) -> str:
     """The end of a message: where the error is explained."""
-    return f". See docs/errors.md#{section}"
+    return f'. See tinygrad_edu.errors.explain("{section}")'
 
 
 def described(x: Any) -> str:
@@ -44,7 +44,7 @@ def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> 
     """The note that is added to the error of a function: the call, and what to do about it."""
     hint = next((hint for words, hint in HINTS.items() if words in str(error)), "")
     said = f"{operation.name}({', '.join(map(described, args))})"
-    return f"in {said}: {hint}{see('shapes')}" if hint else f"in {said}"
+    return f"in {said}: {hint}{see('shape-mismatch')}" if hint else f"in {said}"
 
 
 def not_an_array(data: Any, what: str) -> TypeError:
@@ -88,6 +88,12 @@ def tensor_by_name(name: str, key: str) -> TypeError:
 
 def no_derivative(function: Callable[..., Any]) -> TypeError:
     name = getattr(function, "__name__", str(function))
+    if function.__module__ == np.fft.__name__:
+        return TypeError(
+            f"{name} gives complex numbers, and a Tensor holds real ones: a transform of n numbers "
+            "is also the product with the real matrices cos(2π j k / n) and −sin(2π j k / n)"
+            + see("real-numbers")
+        )
     return TypeError(
         f"{name} has no derivative here. If none is needed, give it the array: "
         f"{name}(tensor.data). If you know it, register it: derivative({name}, lambda g, z, x: …)"

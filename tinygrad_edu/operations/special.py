@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinygrad_edu.core.arraylike import as_array
-from tinygrad_edu.core.derivatives import inner_products, product, unreduced
+from tinygrad_edu.core.derivatives import inner_products, narrow, product, unreduced, wide
 from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.operations import errors
@@ -146,11 +146,12 @@ def logsumexp(x, axis: Axes | None = None, *, keepdims: bool = False):
     >>> logsumexp(np.array([1000.0, 1000.0])) - 1000  # ln 2
     np.float64(0.69314718055...)
     """
-    greatest = greatest_of(x, axis)
+    y = wide(x)
+    greatest = greatest_of(y, axis)
     greatest = np.where(np.isfinite(greatest), greatest, np.zeros_like(greatest))
     with np.errstate(divide="ignore"):  # ln 0 = −∞, where every x is −∞
-        z = np.log(np.sum(np.exp(x - greatest), axis=axis, keepdims=True)) + greatest
-    return z if keepdims else np.squeeze(z, axis)
+        z = np.log(np.sum(np.exp(y - greatest), axis=axis, keepdims=True)) + greatest
+    return narrow(z if keepdims else np.squeeze(z, axis), x)
 
 
 @operation
@@ -162,8 +163,8 @@ def softmax(x, axis: Axes = -1):
     >>> softmax(np.array([0.0, np.log(3.0)]))
     array([0.25, 0.75])
     """
-    e = np.exp(x - greatest_of(x, axis))
-    return e / np.sum(e, axis=axis, keepdims=True)
+    e = np.exp(wide(x) - greatest_of(x, axis))
+    return narrow(e / np.sum(e, axis=axis, keepdims=True), x)
 
 
 @operation
@@ -175,9 +176,9 @@ def log_softmax(x, axis: Axes = -1):
     >>> log_softmax(np.array([0.0, 1000.0]))
     array([-1000.,     0.])
     """
-    x = x - greatest_of(x, axis)
-    total = np.sum(np.exp(x), axis=axis, keepdims=True)
-    return x - (np.log(total) if x.size else total)
+    shifted = wide(x) - greatest_of(x, axis)
+    total = np.sum(np.exp(shifted), axis=axis, keepdims=True)
+    return narrow(shifted - (np.log(total) if x.size else total), x)
 
 
 @opaque
@@ -253,7 +254,7 @@ def as_rows(x):
 def logsumexp_vjp(g, z, x, axis=None, *, keepdims=False):
     """∂/∂xᵢ = eˣⁱ / Σ eˣ, the softmax; 0 where every x is −∞."""
     finite = np.where(z == -np.inf, 0.0, z)
-    e = np.exp(x - unreduced(finite, axis, keepdims))
+    e = np.exp(wide(x) - unreduced(finite, axis, keepdims))
     total = np.sum(e, axis=axis, keepdims=True)  # 1, but for the rounding of z, which may be great
     return unreduced(g, axis, keepdims) * (e / np.where(total == 0, 1.0, total))
 
