@@ -293,6 +293,47 @@ def test_a_symmetric_matrix_of_a_narrow_type_does_not_overflow(dtype):
     assert_numpys(np.linalg.eigvalsh, np.array([[100, 0], [0, 100]]).astype(dtype))
 
 
+# Options that are NumPy's numbers: np.float64(2) * x makes float64 of float32
+
+SINGLE, IMAGES = np.ones((2, 3), np.float32), np.ones((2, 3, 2, 2), np.float32)
+WITH_NUMBERS = [
+    lambda f: special.dropout(SINGLE, f(0.5), rng=np.random.default_rng(0)),
+    lambda f: special.elu(SINGLE, f(0.5)),
+    lambda f: special.leaky_relu(SINGLE, f(0.5)),
+    lambda f: nn.Dropout(f(0.5))(SINGLE),
+    lambda f: nn.ELU(f(0.5))(SINGLE),
+    lambda f: nn.LeakyReLU(f(0.5))(SINGLE),
+    lambda f: nn.Softplus(beta=f(2.0))(SINGLE),
+    lambda f: nn.Hardtanh(f(-1.0), f(1.0))(SINGLE),
+    lambda f: nn.BatchNorm1d(3, eps=f(1e-5), momentum=f(0.1))(SINGLE),
+    lambda f: nn.BatchNorm2d(3, eps=f(1e-5))(IMAGES),
+    lambda f: nn.GroupNorm(1, 3, eps=f(1e-5))(IMAGES),
+    lambda f: nn.LayerNorm(3, eps=f(1e-5))(SINGLE),
+    lambda f: nn.RMSNorm(3, eps=f(1e-5))(SINGLE),
+    lambda f: nn.Huber(delta=f(0.5))(SINGLE, SINGLE),
+    lambda f: nn.GaussianNLL(eps=f(1e-6))(SINGLE, SINGLE, SINGLE),
+    lambda f: nn.CrossEntropy(label_smoothing=f(0.1))(SINGLE, [0, 1]),
+    lambda f: nn.TransformerEncoderLayer(4, 2, 4, f(0.1), layer_norm_eps=f(1e-5))(
+        np.ones((1, 2, 4), np.float32)
+    ),
+    lambda f: step(nn.optim.SGD, lr=f(0.1), momentum=f(0.9), weight_decay=f(0.1)),
+    lambda f: step(nn.optim.Adam, lr=f(0.1), betas=(f(0.9), f(0.99)), eps=f(1e-8)),
+]
+
+
+def step(optimizer, **options):
+    p = Tensor(SINGLE.copy(), requires_grad=True)
+    p.sum().backward()
+    optimizer([p], **options).step()
+    return p
+
+
+@pytest.mark.parametrize("f", WITH_NUMBERS)
+@pytest.mark.parametrize("number", [float, np.float64, np.array])
+def test_an_option_that_is_numpys_number_leaves_float32_as_it_is(f, number):
+    assert f(number).dtype == np.float32
+
+
 # Options that are given in their places
 
 IN_PLACES = [

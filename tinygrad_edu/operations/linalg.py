@@ -221,7 +221,7 @@ def vecdot(a, b, axis=-1, *, axes=None, keepdims=False):
 
 
 def axes_of_each(axes):
-    """The axis of each argument, and of the result if it is named: 1, or [0, 1], or [0, (1,), 2]."""
+    """The axis of each argument, and of the result if it is named: 1, [0, 1] or [0, (1,), 2]."""
     if isinstance(axes, int):
         return axes, axes, axes
     return [axis[0] if isinstance(axis, tuple) else axis for axis in axes if axis != ()]
