@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from tinygrad_edu.core.arraylike import REGISTRY
+from tinygrad_edu.core.arraylike import REGISTRY, operand
 from tinygrad_edu.core.derivatives import (
     axes_of,
     axis_slice,
@@ -49,8 +49,8 @@ def composed(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], C
 
 
 def as_arrays(*xs):
-    """Make arrays of lists and numbers, and leave Tensors as they are."""
-    return [x if isinstance(x, Tensor) else np.asarray(x) for x in xs]
+    """Make arrays of lists and numbers, Tensors of lists of Tensors; leave Tensors as they are."""
+    return [x if isinstance(x, Tensor) else np.asarray(x) for x in map(operand, xs)]
 
 
 def cast(x, dtype, casting="unsafe"):

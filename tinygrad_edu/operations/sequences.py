@@ -19,8 +19,9 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     To the left of all points it is `left`, by default the first fp; to the right `right`. With a
     period, xp and x are taken modulo the period.
     """
-    np.interp(*map(plain, (x, xp, fp)), plain(left), plain(right), period)  # NumPy refuses
-    x, xp, fp = [v.astype(np.float64) for v in as_arrays(x, xp, fp)]
+    x, xp, fp = as_arrays(x, xp, fp)
+    np.interp(*map(plain, (x, xp, fp)), period=period)  # NumPy refuses what does not fit
+    x, xp, fp = [v.astype(np.float64) for v in (x, xp, fp)]
     if period is not None:
         x, xp, fp = one_period(x, xp, fp, abs(period))
         left = right = None
