@@ -197,7 +197,7 @@ def partition(x, kth, axis=-1, kind="introselect"):
 
 
 @composed(np.choose)
-def choose(a, choices, *, mode="raise"):
+def chosen_by_number(a, choices, *, mode="raise"):
     """For each place the element of the choice that a names there, by its number."""
     choices = as_arrays(*choices)
     numbers = np.choose(plain(a), np.arange(len(choices)), mode=mode)
