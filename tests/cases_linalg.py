@@ -245,10 +245,11 @@ CASES = {
     np.linalg.det: alone(SQUARE),
     linalg.slogdet: alone(SQUARE),
     np.linalg.slogdet: alone(SQUARE),
+    linalg.cholesky: alone(SYMMETRIC) | alone(SYMMETRIC, upper=True),
     np.linalg.cholesky: alone(SYMMETRIC) | alone(SYMMETRIC, upper=True),
     linalg.eigh: alone(SYMMETRIC),
-    np.linalg.eigh: alone(SYMMETRIC),
-    np.linalg.eigvalsh: alone(SYMMETRIC),
+    np.linalg.eigh: alone(SYMMETRIC) | alone(SYMMETRIC, UPLO="U"),
+    np.linalg.eigvalsh: alone(SYMMETRIC) | alone(SYMMETRIC, UPLO="U"),
     linalg.svd: alone(ANY),
     np.linalg.svd: alone(ANY, full_matrices=False)
     | alone(SQUARE)

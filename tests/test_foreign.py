@@ -74,7 +74,11 @@ def test_a_list_of_tensors_is_their_stack():
     def f(x):
         first, second = x * x, x + 1.0
         z = np.add(np.add([first], x), [second])
-        return np.sum(z * [[first], [second]]) + np.dot([first, second], Tensor(X)) + ([x, 2.0] * x).sum()
+        return (
+            np.sum(z * [[first], [second]])
+            + np.dot([first, second], Tensor(X))
+            + ([x, 2.0] * x).sum()
+        )
 
     def by_hand(x):
         first, second = x * x, x + 1.0

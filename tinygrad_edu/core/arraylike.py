@@ -6,20 +6,25 @@ derivatives.py and the files of operations/ fill.
 
 from __future__ import annotations
 
+import dis
 import functools
 import inspect
 import operator
+import sys
+import warnings
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core import errors
-from tinygrad_edu.core.switches import TRANSFORMING
+from tinygrad_edu.core.switches import LEAVING
 
 Array = np.ndarray[Any, Any]
 Method = Callable[..., Any]
 
+WRITERS = {"fill", "fromiter", "astype", "setitem", "__setitem__"}
 REGISTRY: dict[Callable[..., Any], Any] = {}  # NumPy's function ↦ what runs when it meets a Tensor
 # NumPy's function, or np.ufunc for all of these ↦ what runs if there are options: it is given the
 # function, what REGISTRY holds for it, and the call
@@ -78,17 +83,49 @@ def in_place(function: Callable[..., Any]) -> Method:
 class ArrayLike:
     """What a Tensor has in common with an ndarray."""
 
-    __slots__ = ()
+    __slots__ = ("_data", "_grad", "_requires_grad")
     __pandas_priority__ = 5000  # above a DataFrame's: series + t is ours to add
     __hash__ = object.__hash__  # by identity: `==` compares the elements
-    data: Any  # an array, or one of NumPy's numbers
+    _data: Any  # what `data` gives: the engine reads and sets these three without a check
+    _grad: Array | None
+    _requires_grad: bool
     name: str | None
     operation: Any
-    requires_grad: bool
     relu: Method  # set by operations/special.py, as are the three below
     sigmoid: Method
     softmax: Method
     log_softmax: Method
+
+    @property
+    def data(self) -> Any:
+        """An array, or one of NumPy's numbers; another may be put in its place, p.data = array."""
+        return self._data
+
+    @data.setter
+    def data(self, array: Any) -> None:
+        check_data(self, array, self._requires_grad)
+        self._data = array
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether calls on this Tensor are recorded."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        check_data(self, self._data, wanted)
+        self._requires_grad = wanted
+
+    @property
+    def grad(self) -> Array | None:
+        """Of a leaf: ∂L/∂self, where backward() was called on L."""
+        if self.operation is not None:
+            raise errors.no_leaf(self)
+        return self._grad
+
+    @grad.setter
+    def grad(self, gradient: Array | None) -> None:
+        self._grad = gradient
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -183,8 +220,8 @@ class ArrayLike:
 
     def item(self) -> float:
         """Return the one number that the Tensor holds; while a derivative is taken, refuse."""
-        if self.requires_grad and TRANSFORMING.get():
-            raise errors.number_leaves(self)
+        if self.requires_grad and (leaving := LEAVING.get()):
+            leaving(self)
         return self.only()
 
     def only(self) -> float:
@@ -198,6 +235,11 @@ class ArrayLike:
         return bool(self.only())
 
     def __float__(self) -> float:
+        if self.requires_grad and writes_into_an_array(caller := sys._getframe(1)):
+            error = errors.number_into_an_array(self)
+            if "flat" in caller.f_code.co_names:  # array.flat[0] = t replaces our error by its own
+                warnings.warn(str(error), RuntimeWarning, stacklevel=2)
+            raise error
         return float(self.item())
 
     def __int__(self) -> int:
@@ -240,6 +282,31 @@ class ArrayLike:
         return apply(function, *args, **options)
 
 
+def writes_into_an_array(frame: FrameType) -> bool:
+    """Whether a caller who asks for a number puts it into an array: r[0] = t, r.fill(t) ….
+
+    NumPy asks as float(t) does. But the caller stands at an instruction: at one that stores an
+    item, or at a call of what has one of the names of WRITERS.
+    """
+    code, at = frame.f_code, frame.f_lasti
+    if dis.opname[code.co_code[at]] == "STORE_SUBSCR":
+        return True
+    if WRITERS.isdisjoint(code.co_names):
+        return False
+    instructions = list(dis.get_instructions(code))
+    called = next(start_of(i) for i in instructions if i.offset == at)
+    names = [i for i in instructions if i.offset < at and i.argval in WRITERS]
+    return called is not None and called in map(start_of, names)
+
+
+def start_of(instruction: dis.Instruction) -> tuple[int, int] | None:
+    """The line and column where its expression begins: a call begins where its function does."""
+    found = instruction.positions
+    if found is None or found.lineno is None or found.col_offset is None:
+        return None
+    return found.lineno, found.col_offset
+
+
 # What an operation is called with, and does not have to look at twice
 TAKEN_AS_THEY_ARE = frozenset((np.ndarray, np.float64, int, float, bool, tuple, slice, type(None)))
 
@@ -255,9 +322,8 @@ def operand(x: Any, lists: bool = True) -> Any:
         return apply(np.stack, list(map(operand, x))) if holds_tensor(x) else np.asarray(x)
     if isinstance(x, np.matrix):
         raise errors.matrix_class(x)
-    if isinstance(x, np.ndarray) or (
-        hasattr(type(x), "__array__") and not isinstance(x, np.generic)
-    ):
+    foreign = hasattr(type(x), "__array__") and not follows_numpy(x)
+    if isinstance(x, np.ndarray) or (foreign and not isinstance(x, np.generic)):
         return as_array(x)
     return x
 
@@ -282,6 +348,16 @@ def as_array(x: Any, dtype: Any = None) -> Any:
     if dtype is not None and x.dtype != dtype:
         return x.astype(dtype)
     return x if x.ndim else np.copy(x)
+
+
+def check_data(x: ArrayLike, data: Any, requires_grad: bool) -> None:
+    """Refuse what cannot be the data of x: no array, no real numbers, no floating point."""
+    if isinstance(data, ArrayLike) or not hasattr(data, "dtype"):
+        raise errors.data_is_no_array(x, data)
+    if data.dtype.kind not in "biuf":
+        raise errors.not_real_numbers(data, data.dtype)
+    if requires_grad and data.dtype.kind != "f":
+        raise errors.integer_gradient(x.name, data.dtype)
 
 
 def follows_numpy(x: Any) -> bool:

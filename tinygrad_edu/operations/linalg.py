@@ -1,8 +1,8 @@
 """Linear algebra through NumPy's names: products, einsum, norms, solving, decompositions.
 
 Matrices are the last two axes; all axes before them are a batch. cholesky, eigh and eigvalsh are
-for symmetric matrices. NumPy reads one triangle; we take (X + Xᵀ)/2, so that gradients are
-symmetric and agree with differences.
+for symmetric matrices, of which they read one triangle, as NumPy does: it receives all of the
+gradient, which so agrees with differences.
 """
 
 from __future__ import annotations
@@ -49,6 +49,18 @@ def named_results(function):
 def symmetric_part(x):
     """(X + Xᵀ)/2. What is not square stays as it is: NumPy refuses it."""
     return x / 2 + x.mT / 2 if x.shape[-1:] == x.shape[-2:-1] != () else x
+
+
+def mirrored(x, triangle):
+    """The symmetric matrix with the lower triangle of x, "L", or with the upper one, "U"."""
+    if str(triangle).upper() not in ("L", "U"):
+        raise errors.no_such_triangle(triangle)
+    (x,) = as_arrays(x)
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        return x  # which NumPy refuses
+    if str(triangle).upper() == "L":
+        return np.tril(x) + np.tril(x, -1).mT
+    return np.triu(x) + np.triu(x, 1).mT
 
 
 # einsum: the gradient is an einsum too, in which g and the operand have changed places
@@ -204,7 +216,7 @@ def vecdot(a, b, axis=-1, *, axes=None, keepdims=False):
 
 
 def axes_of_each(axes):
-    """The axis of each argument, and of the result if it is named: 1, or [0, 1], or [0, (1,), 2]."""
+    """The axes of both arguments, and of the result if it is named: 1, [0, 1] or [0, (1,), 2]."""
     if isinstance(axes, int):
         return axes, axes, axes
     return [axis[0] if isinstance(axis, tuple) else axis for axis in axes if axis != ()]
@@ -344,6 +356,7 @@ def vector_norm(x, p, axis, keepdims):
     element that is 0 receives 0, as in PyTorch; for p < 0 the norm of nothing is ∞, as in NumPy.
     """
     options = {"axis": axis, "keepdims": keepdims}
+    one = x.dtype.type(1)  # one / p has the digits of x, 1 / p those of float64
     if p == 2:
         return norm(x, **options)
     if p == 0:
@@ -352,10 +365,10 @@ def vector_norm(x, p, axis, keepdims):
         return (greatest if p > 0 else np.min)(np.abs(x), **options)
     if p >= 1:
         total = np.sum(np.abs(x) ** p, **options)
-        return np.where(total == 0, 0.0, np.where(total == 0, 1.0, total) ** (1 / p))
+        return np.where(total == 0, 0.0, np.where(total == 0, 1.0, total) ** (one / p))
     zero, at_zero, at_infinity = x == 0, *((0.0, np.inf) if p > 0 else (np.inf, 0.0))
     total = np.sum(np.where(zero, at_zero, np.abs(np.where(zero, 1.0, x)) ** p), **options)
-    inside = np.where((total == 0) | (total == np.inf), 1.0, total) ** (1 / p)
+    inside = np.where((total == 0) | (total == np.inf), 1.0, total) ** (one / p)
     return np.where(total == 0, at_zero, np.where(total == np.inf, at_infinity, inside))
 
 
@@ -439,7 +452,8 @@ derivative(slogdet, lambda g, z, x:                             # ∂ ln |det X|
 # Decompositions: an operation has one result, with the values in its first row and vectors below
 
 
-def cholesky_forward(x, *, upper=False):
+@operation
+def cholesky(x, *, upper=False):
     """np.linalg.cholesky of the symmetric part."""
     return np.linalg.cholesky(symmetric_part(x), upper=upper)
 
@@ -455,7 +469,13 @@ def cholesky_vjp(g, z, x, *, upper=False):
     return symmetric_part(np.linalg.solve(z.mT, np.linalg.solve(z.mT, z.mT @ g * half).mT))
 
 
-derivative(np.linalg.cholesky, cholesky_vjp, forward=cholesky_forward)
+derivative(cholesky, cholesky_vjp)
+
+
+@composed(np.linalg.cholesky)
+def cholesky_of_triangle(a, upper=False):
+    """X = L Lᵀ, or Uᵀ U if upper, where X is symmetric and one triangle of a."""
+    return cholesky(mirrored(a, "U" if upper else "L"), upper=upper)
 
 
 def rounding_error(w):
@@ -536,20 +556,13 @@ derivative(eigh, eigh_vjp)
 derivative(svd, svd_vjp)
 
 
-def check_triangle(UPLO):
-    """NumPy's "L" or "U", in either case."""
-    if str(UPLO).upper() not in ("L", "U"):
-        raise errors.no_such_triangle(UPLO)
-
-
 @composed(np.linalg.eigh)
 def named_eigh(a, UPLO="L"):
-    """λ, ascending, and V, of the symmetric part, whichever triangle UPLO names.
+    """λ, ascending, and V, of the symmetric matrix whose triangle UPLO names.
 
     λ always has a gradient. V, and the second derivative of λ, have one if no two values are equal.
     """
-    check_triangle(UPLO)
-    z = eigh(a)
+    z = eigh(mirrored(a, UPLO))
     return named_results(np.linalg.eigh)(z[..., 0, :], vectors(z))
 
 
@@ -584,9 +597,8 @@ def named_svd(a, full_matrices=True, compute_uv=True, hermitian=False):
 
 @composed(np.linalg.eigvalsh)
 def eigvalsh(a, UPLO="L"):
-    """λ, ascending, of the symmetric part, whichever triangle UPLO names."""
-    check_triangle(UPLO)
-    return eigh(a)[..., 0, :]
+    """λ, ascending, of the symmetric matrix whose triangle UPLO names."""
+    return eigh(mirrored(a, UPLO))[..., 0, :]
 
 
 @composed(np.linalg.svdvals)
