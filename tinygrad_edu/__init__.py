@@ -28,6 +28,7 @@ from tinygrad_edu.operations import linalg as linalg
 from tinygrad_edu.operations import options as options
 from tinygrad_edu.operations import padding as padding
 from tinygrad_edu.operations import scans as scans
+from tinygrad_edu.operations import sequences as sequences
 from tinygrad_edu.operations import solving as solving
 from tinygrad_edu.operations import special as special
 from tinygrad_edu.operations import statistics as statistics

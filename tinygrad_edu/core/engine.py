@@ -32,7 +32,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core import errors
-from tinygrad_edu.core.arraylike import REGISTRY, Array, ArrayLike, as_array, real_numbers
+from tinygrad_edu.core.arraylike import (
+    REGISTRY,
+    TAKEN_AS_THEY_ARE,
+    Array,
+    ArrayLike,
+    as_array,
+    operand,
+    real_numbers,
+)
 from tinygrad_edu.core.sparse import SparseGradient, add, dense
 from tinygrad_edu.core.switches import RECORDING, WATCHER
 
@@ -161,8 +169,11 @@ class Operation:
             if isinstance(x, Tensor):
                 met_tensor, wants_gradient = True, wants_gradient or x._requires_grad
                 x = x._data
-            elif isinstance(x, list) and self.elementwise:
-                x = np.asarray(x)  # elsewhere a list may be a shape
+            elif type(x) not in TAKEN_AS_THEY_ARE:
+                x = operand(x, self.elementwise)  # elsewhere a list may be a shape
+                if isinstance(x, Tensor):  # the stack of a list of Tensors
+                    stacked = [operand(y) if isinstance(y, list) else y for y in args]
+                    return self.call(tuple(stacked), options)
             arrays.append(x)
         if options:
             self.check(options)

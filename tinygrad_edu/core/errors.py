@@ -251,6 +251,20 @@ def integer_gradient(name: str | None, dtype: Any) -> TypeError:
     )
 
 
+def masked_elements(x: Any) -> TypeError:
+    return TypeError(
+        f"{described(x)} has masked elements, and a Tensor holds numbers only: write "
+        "x.filled(0.0), and np.where(x.mask, …) for what is masked; or give where=~x.mask"
+    )
+
+
+def matrix_class(x: Any) -> TypeError:
+    return TypeError(
+        f"{described(x)}: with np.matrix * is the product of matrices, with Tensors it is taken "
+        "number by number: write np.asarray(x), and @ for the product"
+    )
+
+
 def in_place_on_leaf(function: Callable[..., Any], x: Any) -> TypeError:
     return TypeError(
         f"an in-place {function.__name__} would bind your variable to a "
