@@ -125,7 +125,8 @@ def var(x, axis=None, *, ddof=0, correction=None, keepdims=False, where=True, me
 def std(x, axis=None, *, ddof=0, correction=None, keepdims=False, where=True, mean=None):
     """√var, by the norm of x − mean, so that the gradient is 0 where all elements are equal."""
     length = norm(deviation(x, axis, where, mean), axis=axis, keepdims=keepdims)
-    return length / degrees_of_freedom(x, axis, keepdims, where, ddof, correction) ** 0.5
+    freedom = degrees_of_freedom(x, axis, keepdims, where, ddof, correction)
+    return length / np.sqrt(freedom * length.dtype.type(1))  # with the digits of x
 
 
 @composed(np.cov)
