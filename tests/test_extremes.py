@@ -90,6 +90,22 @@ def test_nan_receives_the_gradient_of_an_extreme_that_is_nan(f):
     ).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*egrees of freedom", "ignore:.*divide", "ignore:invalid")
+@pytest.mark.parametrize("f", [np.nanvar, np.nanstd])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_a_variance_of_too_few_numbers_is_nan_as_in_numpy(f, keepdims):
+    x = np.array([[1.0, 2.0, nan], [1.0, nan, nan], [1.0, 2.0, 4.0]])
+    options = {"axis": 1, "ddof": 2, "keepdims": keepdims}
+    np.testing.assert_allclose(f(Tensor(x), **options).data, f(x, **options))
+
+
+@pytest.mark.parametrize(("dtype", "ulps"), [(np.float16, 0), (np.float32, 0), (np.longdouble, 1)])
+def test_a_ramp_is_rounded_once(dtype, ulps):
+    x = np.array([1.0, 5.0], dtype)
+    z, numpys = np.pad(Tensor(x), 3, "linear_ramp").data, np.pad(x, 3, "linear_ramp")
+    np.testing.assert_allclose(z, numpys, rtol=ulps * np.finfo(dtype).eps, strict=True)
+
+
 def test_statistics_of_long_doubles_keep_their_digits():
     x = np.array([1.0, 2.0, 4.0, 8.0, 9.0], np.longdouble)
     for f in (np.std, lambda x: np.linalg.norm(x, 3)):

@@ -296,10 +296,26 @@ for of_numbers, of_all in (
     (np.nansum, np.sum),
     (np.nanprod, np.prod),
     (np.nanmean, np.mean),
-    (np.nanvar, np.var),
-    (np.nanstd, np.std),
 ):
     REGISTRY[of_numbers] = without_nan(of_all)  # which refuses options that it does not know
+
+
+def spread_of_numbers(function):
+    """The variance or deviation of those elements that are numbers, NaN if they are too few."""
+
+    def run(x, axis=None, *, ddof=0, correction=None, keepdims=False, where=True, **options):
+        (x,) = as_arrays(x)
+        options |= {"axis": axis, "ddof": ddof, "correction": correction, "keepdims": keepdims}
+        numbers = ~np.isnan(x) & plain(where)
+        z = function(x, where=numbers, **options)
+        few = degrees_of_freedom(x, axis, keepdims, numbers, ddof, correction) == 0
+        return np.where(few, np.nan, z) if np.any(few) else z
+
+    return run
+
+
+REGISTRY[np.nanvar] = spread_of_numbers(np.var)
+REGISTRY[np.nanstd] = spread_of_numbers(np.std)
 
 
 def nan_extreme(function, neutral):
