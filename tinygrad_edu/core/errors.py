@@ -88,7 +88,7 @@ def tensor_by_name(name: str, key: str) -> TypeError:
 
 def no_derivative(function: Callable[..., Any]) -> TypeError:
     name = getattr(function, "__name__", str(function))
-    if function.__module__ == np.fft.__name__:
+    if getattr(function, "__module__", "") == np.fft.__name__:  # some ufuncs have none
         return TypeError(
             f"{name} gives complex numbers, and a Tensor holds real ones: a transform of n numbers "
             "is also the product with the real matrices cos(2π j k / n) and −sin(2π j k / n)"

@@ -126,7 +126,7 @@ def pinv(x, **options):
 def pinv_vjp(g, z, x, *, rcond=None, rtol=None):
     """∂L/∂X = −Zᵀ G Zᵀ + (1 − X Z) Gᵀ Z Zᵀ + Zᵀ Z Gᵀ (1 − Z X) (Golub and Pereyra, 1973).
 
-    It holds where the rank does not change.
+    It holds where the rank does not change. If hermitian is True, NumPy reads the lower triangle.
     """
     gz, zg = g.mT @ z, z.mT @ z @ g.mT
     left, right = gz @ z.mT - x @ (z @ gz @ z.mT), zg - zg @ z @ x
