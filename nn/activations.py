@@ -192,7 +192,8 @@ class PReLU(Module):
     def forward(self, x: Any) -> Any:
         channels = self.weight.size
         if channels == 1:
-            return np.where(x > 0, x, self.weight * x)
+            slope = self.weight if x.ndim else self.weight.reshape(())
+            return np.where(x > 0, x, slope * x)
         if x.ndim < 2 or x.shape[1] != channels:
             raise ValueError(f"PReLU({channels}) takes (batch, {channels}, …), found {x.shape}")
         return np.where(x > 0, x, self.weight.reshape(channels, *[1] * (x.ndim - 2)) * x)

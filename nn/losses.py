@@ -235,7 +235,7 @@ class KLDiv(Elementwise):
 class GaussianNLL(Elementwise):
     """½ (ln v + (x − y)²/v), averaged over all numbers: y is drawn from N(x, v).
 
-    `loss(x, y, v)`; the variance v has the shape of x, without its last axis, or with 1 there. It
+    `loss(x, y, v)`; the variance v has the shape of x, without its last axis, or with sizes of 1. It
     is eps at least. full=True adds ½ ln 2π. ValueError for other shapes and negative variances.
     (Nix & Weigend 1994)
 
@@ -251,9 +251,11 @@ class GaussianNLL(Elementwise):
         target, variance = self.target_like(prediction, target), array_or_tensor(variance)
         if variance.shape == prediction.shape[:-1] != prediction.shape:
             variance = variance[..., None]
-        if variance.shape not in (prediction.shape, (*prediction.shape[:-1], 1)) and variance.ndim:
+        if variance.ndim not in (0, prediction.ndim) or not all(
+            n in (1, whole) for n, whole in zip(variance.shape, prediction.shape, strict=False)
+        ):
             raise ValueError(
-                f"GaussianNLL takes a variance of shape {prediction.shape} or "
+                f"GaussianNLL takes a variance of shape {prediction.shape}, any size of it 1, or "
                 f"{prediction.shape[:-1]}, found {variance.shape}"
             )
         check_variances(variance.numpy() if isinstance(variance, Tensor) else variance)
@@ -315,8 +317,10 @@ class ClassLoss(Loss):
         losses = -rows[np.arange(rows.shape[0]), labels] * weights
         if smoothing:
             losses = self.smoothed(losses, rows, smoothing, kept)
-        if self.reduction == "mean":
-            return losses.sum() / weights.sum()
+        if self.reduction == "mean" and (self.weight is not None or self.ignore_index is not None):
+            total = weights.sum()  # 0 if all are left out: NaN, which moves no parameter
+            mean = losses.sum() / np.where(total == 0, 1, total)
+            return np.where(total == 0, np.nan, mean)
         return self.reduce(losses.reshape(target.shape))
 
     def of_probabilities(self, log_p: Any, p: Any, smoothing: float) -> Any:
