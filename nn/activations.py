@@ -19,7 +19,6 @@ __all__ = [
     "GELU",
     "GLU",
     "SELU",
-    "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "LeakyReLU",
@@ -258,26 +257,15 @@ class ReLU6(Hardtanh):
         super().__init__(0.0, 6.0)
 
 
-class Hardsigmoid(ReLU6):
-    """min(max(x + 3, 0), 6) / 6: a sigmoid of straight lines.
-
-    >>> Hardsigmoid()(np.array([-3.0, 0.0, 3.0]))
-    array([0. , 0.5, 1. ])
-    """
-
-    def forward(self, x: Any) -> Any:
-        return super().forward(x + 3) / 6
-
-
-class Hardswish(Hardsigmoid):
-    """x · Hardsigmoid(x): SiLU with straight lines in it. (Howard et al. 2019, section 5.2)
+class Hardswish(ReLU6):
+    """x · min(max(x + 3, 0), 6) / 6: SiLU with straight lines in it. (Howard et al. 2019, §5.2)
 
     >>> Hardswish()(np.array([-3.0, 1.5, 3.0]))
     array([-0.   ,  1.125,  3.   ])
     """
 
     def forward(self, x: Any) -> Any:
-        return x * super().forward(x)
+        return x * super().forward(x + 3) / 6
 
 
 class Softsign(Module):

@@ -183,7 +183,7 @@ class BCEWithLogits(Elementwise):
 
     def each(self, x: Any, y: Any) -> Any:
         yes, no = special.softplus(-x), special.softplus(x)  # −ln σ(x), −ln σ(−x)
-        return weighted(y * weighted(yes, self.pos_weight) + (1 - y) * no, self.weight)
+        return times_weight(y * times_weight(yes, self.pos_weight) + (1 - y) * no, self.weight)
 
 
 class BCE(Elementwise):
@@ -203,7 +203,7 @@ class BCE(Elementwise):
 
     def each(self, x: Any, y: Any) -> Any:
         check_probabilities(x.numpy() if isinstance(x, Tensor) else x)
-        return weighted(-(y * clamped_log(x) + (1 - y) * clamped_log(1 - x)), self.weight)
+        return times_weight(-(y * clamped_log(x) + (1 - y) * clamped_log(1 - x)), self.weight)
 
 
 class KLDiv(Elementwise):
@@ -247,7 +247,7 @@ class GaussianNLL(Elementwise):
         super().__init__(reduction)
         self.full, self.eps = full, eps
 
-    def forward(self, prediction: Any, target: Any, variance: Any) -> Any:
+    def forward(self, prediction: Any, target: Any, variance: Any) -> Any:  # type: ignore[override]
         target, variance = self.target_like(prediction, target), array_or_tensor(variance)
         if variance.shape == prediction.shape[:-1] != prediction.shape:
             variance = variance[..., None]
@@ -326,12 +326,12 @@ class ClassLoss(Loss):
     def of_probabilities(self, log_p: Any, p: Any, smoothing: float) -> Any:
         """−Σ w p ln p̂ of each example, reduced; "mean" divides by the number of examples."""
         rows, shape = by_class(log_p), without_axis(log_p.shape, min(log_p.ndim - 1, 1))
-        losses = -weighted(by_class(as_floats(p, log_p)) * rows, self.weight).sum(axis=1)
+        losses = -times_weight(by_class(as_floats(p, log_p)) * rows, self.weight).sum(axis=1)
         return self.reduce(self.smoothed(losses, rows, smoothing, 1.0).reshape(shape))
 
     def smoothed(self, losses: Any, rows: Any, smoothing: float, kept: Any) -> Any:
         """(1 − ε) loss − ε times the mean of w ln p over the classes."""
-        every = weighted(rows, self.weight).mean(axis=1) * kept
+        every = times_weight(rows, self.weight).mean(axis=1) * kept
         return (1 - smoothing) * losses - smoothing * every
 
 
@@ -438,7 +438,7 @@ def buffer(array: ArrayLike | None) -> Tensor | None:
     return None if array is None else Tensor(np.array(array))
 
 
-def weighted(losses: Any, weight: Tensor | None) -> Any:
+def times_weight(losses: Any, weight: Tensor | None) -> Any:
     return losses if weight is None else losses * weight.numpy().astype(losses.dtype)
 
 

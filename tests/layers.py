@@ -121,7 +121,6 @@ LAYERS: dict[str, tuple[Make, tuple[int, ...]]] = {
     "GLU, axis":             (lambda: nn.GLU(1), IMAGES),
     "ReLU6":                 (nn.ReLU6, ROWS),
     "Hardtanh":              (lambda: nn.Hardtanh(-0.5, 0.75), ROWS),
-    "Hardsigmoid":           (nn.Hardsigmoid, ROWS),
     "Hardswish":             (nn.Hardswish, ROWS),
     "Softsign":              (nn.Softsign, ROWS),
     "Mish":                  (nn.Mish, ROWS),

@@ -1,9 +1,9 @@
 """nn on the samples with which PyTorch tests its own modules: how many run here, and none wrongly.
 
     pip install torch expecttest --index-url https://download.pytorch.org/whl/cpu
-    python tests/pytorch_samples.py
+    python tests/against_pytorch.py
 
-Prints the second table of docs/nn.md. A sample is a module with options, its inputs, and training or
+prints it as the second table of docs/nn.md. A sample is a module with options, its inputs, and training or
 not. Compared are results, the gradients of Σ sin(result) in every input and parameter, and buffers,
 in float64. A sample that is refused here, by an error, is counted as refused: an option that is left
 out. A difference beyond rounding is wrong."""
@@ -203,7 +203,8 @@ def difference(found: list[Any], wanted: list[Any]) -> str:
     return ""
 
 
-def main() -> None:
+def table() -> int:
+    """Print it; return how many samples are wrong."""
     infos = {info.module_cls.__name__: info for info in module_db}
     totals: dict[str, list[int]] = {}
     print("| PyTorch | samples | run | refused |\n| --- | --- | --- | --- |")
@@ -226,8 +227,8 @@ def main() -> None:
         samples, runs, wrong = totals[group]
         share = runs / samples
         print(f"\n{twins} twins: {runs} of {samples} samples run ({share:.0%}), {wrong} wrong.")
-    sys.exit(totals["all"][2] > 0)
+    return totals["all"][2]
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(table() > 0)

@@ -222,7 +222,6 @@ EQUATIONS: dict[str, Callable[..., Array]] = {  # of x and the layer's parameter
     "GLU, axis":            lambda x: x[:, :2] * sigmoid(x[:, 2:]),
     "ReLU6":                lambda x: np.minimum(np.maximum(x, 0), 6),
     "Hardtanh":             lambda x: np.clip(x, -0.5, 0.75),
-    "Hardsigmoid":          lambda x: np.clip(x / 6 + 0.5, 0, 1),
     "Hardswish":            lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
     "Softsign":             lambda x: x / (1 + np.abs(x)),
     "Mish":                 lambda x: x * np.tanh(np.log(1 + np.exp(x))),
