@@ -14,6 +14,7 @@ from tinygrad_edu import Tensor
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 CONTAINERS = (list, tuple, dict)
+MAY_BE_MISSING = {"num_batches_tracked"}  # in a state that is loaded
 READY = {Tensor, np.ndarray, type(None), tuple, dict}  # arguments that forward gets as they are
 Member = TypeVar("Member", "Module", Tensor)
 
@@ -32,6 +33,7 @@ class Module:
     """
 
     training = True
+    one_box = False  # whether a picture shows it as one operation, with its parameters beside
 
     def forward(self, *args: Any, **options: Any) -> Any:
         """Compute the Module's result; calling the Module calls this."""
@@ -100,40 +102,39 @@ class Module:
         return unique((name, x) for name, x in self.walk() if isinstance(x, Module))
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of parameters and buffers, by name. PyTorch's share memory with the model."""
-        return {name: np.array(x.data, order="C") for name, x in self.named_state()}
+        """Copies of parameters and buffers, by name. PyTorch's share memory with the model.
 
-    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
+        ValueError if two of them have the same name, as those in `{1: p, "1": q}`.
+        """
+        return {name: np.array(x.data, order="C") for name, x in state_by_name(self).items()}
+
+    def load_state_dict(
+        self, state: Mapping[str, ArrayLike], strict: bool = True
+    ) -> dict[str, list[str]] | None:
         """Copy arrays into the parameters and buffers of the same name, and keep their dtypes.
 
-        If names are missing or unexpected, or shapes or kinds of numbers differ, a ValueError lists
-        them all, and nothing has been loaded.
+        Integers become floats; floats become no integers. If names are missing or unexpected, or
+        shapes or numbers do not fit, a ValueError lists them all, and nothing has been loaded. With
+        strict=False what fits is loaded, and the names that did not fit are returned. As in
+        PyTorch, `num_batches_tracked` may be missing: PyTorch wrote none before 0.4.1.
         """
-        own, arrays = (
-            dict(self.named_state()),
-            {name: np.asarray(array) for name, array in state.items()},
-        )
-        problems = [
-            f"missing: {name}, shape {x.shape}" for name, x in own.items() if name not in arrays
-        ]
-        problems += [
-            f"unexpected: {name}, shape {array.shape}"
-            for name, array in arrays.items()
-            if name not in own
-        ]
-        problems += [
-            f"different: {name}, {a.dtype} {a.shape} in the state, {x.dtype} {x.shape} in the model"
-            for name, x in own.items()
-            if (a := arrays.get(name)) is not None and not can_be_loaded(a, x)
-        ]
-        if problems:
+        own = state_by_name(self)
+        arrays = {name: np.asarray(array) for name, array in state.items()}
+        problems = misfits(own, arrays)
+        if strict and problems:
             title = f"the state does not fit {type(self).__name__}, and nothing was loaded:"
-            raise ValueError("\n  ".join([title, *problems]))
-        converted = [
-            (x, np.array(arrays[name], x.dtype)) for name, x in own.items()
-        ]  # this may fail, so nothing is loaded yet
-        for x, array in converted:
+            lines = [
+                f"{kind}: {text}" for kind, found in problems.items() for text in found.values()
+            ]
+            raise ValueError("\n  ".join([title, *lines]))
+        different = problems.get("different", {})
+        fitting = [
+            (x, arrays[name]) for name, x in own.items() if name in arrays.keys() - different
+        ]
+        # Converting may fail, so it is done before anything is loaded
+        for x, array in [(x, np.array(array, x.dtype)) for x, array in fitting]:
             x.data = array
+        return None if strict else {kind: [*found] for kind, found in problems.items()}
 
     def train(self, mode: bool = True) -> Self:
         """Set `training`, here and in every Module within: some layers differ in training."""
@@ -146,8 +147,8 @@ class Module:
         return self.train(False)
 
     def zero_grad(self) -> None:
-        """Forget the gradient of every parameter."""
-        for p in self.parameters():
+        """Forget the gradient of every parameter, of frozen ones too."""
+        for _, p in self.named_state():
             p.grad = None
 
     def __repr__(self) -> str:
@@ -250,6 +251,41 @@ def held(value: Any, name: str) -> Iterator[tuple[str, Module | Tensor]]:
     elif isinstance(value, list | tuple):
         for i, item in enumerate(value):
             yield from held(item, f"{name}.{i}")
+
+
+def state_by_name(module: Module) -> dict[str, Tensor]:
+    """The Tensors of `named_state`; ValueError if two of them have the same name."""
+    found: dict[str, Tensor] = {}
+    for name, x in module.named_state():
+        if found.setdefault(name, x) is not x:
+            raise ValueError(
+                f"two Tensors of {type(module).__name__} are named {name}, shapes "
+                f"{found[name].shape} and {x.shape}: keys such as 1 and '1', or 'a.b' and b in a, "
+                "make one name, so rename one of them"
+            )
+    return found
+
+
+def misfits(own: Mapping[str, Tensor], arrays: Mapping[str, Array]) -> dict[str, dict[str, str]]:
+    """What is missing, unexpected or different, each by name, with a text that says more."""
+    found = {
+        "missing": {
+            name: f"{name}, shape {x.shape}"
+            for name, x in own.items()
+            if name not in arrays and name.rpartition(".")[2] not in MAY_BE_MISSING
+        },
+        "unexpected": {
+            name: f"{name}, shape {array.shape}"
+            for name, array in arrays.items()
+            if name not in own
+        },
+        "different": {
+            name: f"{name}, {a.dtype} {a.shape} in the state, {x.dtype} {x.shape} in the model"
+            for name, x in own.items()
+            if (a := arrays.get(name)) is not None and not can_be_loaded(a, x)
+        },
+    }
+    return {kind: texts for kind, texts in found.items() if texts}
 
 
 def can_be_loaded(array: Array, x: Tensor) -> bool:

@@ -115,26 +115,59 @@ OPTIMIZERS: list[tuple[Any, Any, dict[str, Any], str]] = [
 ]
 
 rates = torch.optim.lr_scheduler
+COSTS = np.abs(np.sin(np.arange(200) / 7)) + 20 / (20 + np.arange(200))  # for ReduceOnPlateau
 SCHEDULES: list[tuple[Any, Any, str, str]] = [
     (nn.optim.Constant, lambda o: rates.ConstantLR(o, factor=1.0), "ConstantLR", "factor 1"),
-    (lambda o: nn.optim.Step(o, 5), lambda o: rates.StepLR(o, 5), "StepLR", ""),
+    (lambda o: nn.optim.Step(o, 50), lambda o: rates.StepLR(o, 50), "StepLR", ""),
     (
-        lambda o: nn.optim.Cosine(o, 20),
-        lambda o: rates.CosineAnnealingLR(o, 20),
+        lambda o: nn.optim.Cosine(o, 200),
+        lambda o: rates.CosineAnnealingLR(o, 200),
         "CosineAnnealingLR",
-        "stays at 0 at the end",
+        "stays at 0 at the end; no eta_min",
     ),
     (
-        lambda o: nn.optim.WarmUp(o, 8),
-        lambda o: rates.LinearLR(o, 1 / 8, total_iters=7),
+        lambda o: nn.optim.CosineRestarts(o, 20, 2),
+        lambda o: rates.CosineAnnealingWarmRestarts(o, 20, 2),
+        "CosineAnnealingWarmRestarts",
+        "T_0 and T_mult are steps and growth; no eta_min",
+    ),
+    (
+        lambda o: nn.optim.WarmUp(o, 80),
+        lambda o: rates.LinearLR(o, 1 / 80, total_iters=79),
         "LinearLR",
         "from 1/steps to 1",
     ),
     (
-        lambda o: nn.optim.OneCycle(o, 20),
-        lambda o: rates.OneCycleLR(o, 0.1, 20, cycle_momentum=False),
+        lambda o: nn.optim.OneCycle(o, 200),
+        lambda o: rates.OneCycleLR(o, 0.1, 200, cycle_momentum=False),
         "OneCycleLR",
         "the momentum is not cycled; the peak is the optimizer's lr",
+    ),
+    (
+        lambda o: nn.optim.ReduceOnPlateau(o, patience=15, cooldown=5),
+        lambda o: rates.ReduceLROnPlateau(o, patience=15, cooldown=5, eps=0.0),
+        "ReduceLROnPlateau",
+        "factor is gamma; no min_lr, relative thresholds",
+    ),
+    (
+        lambda o: nn.optim.SequentialSchedule(
+            o, [nn.optim.WarmUp(o, 20), nn.optim.Cosine(o, 180)], [20]
+        ),
+        lambda o: rates.SequentialLR(
+            o,
+            [rates.LinearLR(o, 1 / 20, total_iters=19), rates.CosineAnnealingLR(o, 180)],
+            [20],
+        ),
+        "SequentialLR",
+        "",
+    ),
+    (
+        lambda o: nn.optim.WarmUp(nn.optim.Step(o, 30, 0.5), 50),
+        lambda o: rates.ChainedScheduler(
+            [rates.LinearLR(o, 1 / 50, total_iters=49), rates.StepLR(o, 30, 0.5)]
+        ),
+        "ChainedScheduler",
+        "one schedule stands in the optimizer's place of the other",
     ),
 ]
 
@@ -228,19 +261,20 @@ def optimizer(ours: Any, theirs: Any, options: dict[str, Any]) -> float:
 
 
 def schedule(ours: Any, theirs: Any) -> float:
-    """Twenty learning rates."""
+    """Two hundred learning rates."""
     o1, o2 = (
         nn.optim.SGD([Tensor(1.0, True)], lr=0.1),
         torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.1),
     )
     s1, s2, worst = ours(o1), theirs(o2), 0.0
-    for step in range(20):
+    costs = isinstance(s1, nn.optim.ReduceOnPlateau)
+    for cost in COSTS:
         worst = max(worst, abs(o1.param_groups[0]["lr"] - o2.param_groups[0]["lr"]))
-        if step == 19:
+        if cost == COSTS[-1]:
             break
         o2.step()
-        s1.step()
-        s2.step()
+        s1.step(*[cost] * costs)
+        s2.step(*[cost] * costs)
     return worst
 
 

@@ -235,6 +235,7 @@ SLOW = {
     "tinygrad_edu.core.gradcheck",
     "tinygrad_edu.graph",
     "tinygrad_edu.nn",
+    "tinygrad_edu.watching",
 }
 
 
@@ -305,6 +306,7 @@ BELOW = {
     "graph": {"core"},
     "programs": {"core", "debugging"},
     "nn": {PUBLIC_NAMES},
+    "watching": {PUBLIC_NAMES, "nn", "core", "graph", "debugging"},
     "exercises": {PUBLIC_NAMES, "nn", "core", "graph", "debugging"},  # they teach with all of it
 }  # what each room may import, itself aside
 ROOMS = [path for path in SOURCES if path.parent != ROOT / "tinygrad_edu"]
@@ -349,6 +351,14 @@ MEASURED = sorted([*SOURCES, *ROOT.glob("examples/**/*.py"), *ROOT.glob("tests/b
 @pytest.mark.parametrize("path", expected("characters", MEASURED, file_name))
 def test_a_file_stays_below_its_ceiling(path):
     assert code_characters(path) <= CEILINGS.get(file_name(path), 13_000)
+
+
+SCRIPTS = sorted(ROOT.glob("tinygrad_edu/**/*.js"))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=file_name)
+def test_a_script_has_six_hundred_lines_at_most(path):
+    assert len(path.read_text("utf-8").splitlines()) <= 600
 
 
 def test_the_four_files_stay_below_their_ceiling():

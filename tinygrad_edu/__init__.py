@@ -25,8 +25,12 @@ from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.core.switches import no_grad
 from tinygrad_edu.operations import composed as composed
 from tinygrad_edu.operations import linalg as linalg
+from tinygrad_edu.operations import options as options
+from tinygrad_edu.operations import padding as padding
 from tinygrad_edu.operations import scans as scans
+from tinygrad_edu.operations import solving as solving
 from tinygrad_edu.operations import special as special
+from tinygrad_edu.operations import statistics as statistics
 
 if TYPE_CHECKING:
     from tinygrad_edu import errors as errors

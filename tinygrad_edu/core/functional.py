@@ -21,7 +21,7 @@ import numpy as np
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.core.engine import Tensor, as_tensor, chain_rule, own
-from tinygrad_edu.core.switches import RECORDING, TRANSFORMING
+from tinygrad_edu.core.switches import LEAVING, RECORDING
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
@@ -53,17 +53,22 @@ def applied(f: Function, inputs: Iterable[Any]) -> tuple[Tensor, tuple[Tensor, .
     if not RECORDING.get():
         raise errors.within_no_grad()
     variables = tuple([variable(x) for x in inputs])
-    token = TRANSFORMING.set(True)
+    token = LEAVING.set(refuse_number)
     try:
         z = f(*variables)
     finally:
-        TRANSFORMING.reset(token)
+        LEAVING.reset(token)
     if isinstance(z, np.ndarray | np.generic):
         z = Tensor(z)
     if not isinstance(z, Tensor):
         raise errors.not_a_tensor(z)
     met_tensor = any(isinstance(x, Tensor) for x in inputs)
     return z, variables, met_tensor or reaches_outside(z, variables)
+
+
+def refuse_number(x: Tensor) -> None:
+    """A number leaves the graph, and the derivative that is being taken would miss it."""
+    raise errors.number_leaves(x)
 
 
 def variable(x: Any) -> Tensor:

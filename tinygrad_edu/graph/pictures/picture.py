@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.graph.fold import collapse_repeats, deepest_level, fitting_depth, fold
+from tinygrad_edu.graph.layers import fold_recurrences, layers_as_boxes
 from tinygrad_edu.graph.pictures.heat import Thumbnail
 from tinygrad_edu.graph.pictures.themes import THEMES
 from tinygrad_edu.graph.read import Graph, read, values_behind
@@ -171,8 +172,11 @@ def make_picture(
 
 def fold_if_large(graph: Graph, depth: int | None) -> tuple[Graph, str]:
     """Fold a graph if that is asked for or needed; also return a note that says so."""
-    if depth is None and (len(graph.nodes) <= NODES_TO_FOLD or not graph.modules):
-        return graph, ""
+    if depth is None:
+        is_large = len(graph.nodes) > NODES_TO_FOLD or any(node.shape for node in graph.nodes)
+        boxes = layers_as_boxes(fold_recurrences(graph)) if is_large else graph
+        if len(boxes.nodes) <= NODES_TO_FOLD or not graph.modules:
+            return boxes, opened_by(graph) if boxes is not graph else ""
     distinct = collapse_repeats(graph)
     level = fitting_depth(distinct, BOXES_AIMED_AT) if depth is None else depth
     shown = fold(distinct, level)
@@ -187,6 +191,11 @@ def fold_if_large(graph: Graph, depth: int | None) -> tuple[Graph, str]:
     if depth is None and level <= deepest_level(graph):
         notes.append(f"depth={level + 1} shows more")
     return shown, ", ".join(notes) if len(notes) > 1 else ""
+
+
+def opened_by(graph: Graph) -> str:
+    """Say how layers that are one box each are opened."""
+    return f"layers are one box each, depth={deepest_level(graph) + 1} opens them"
 
 
 def too_many_nodes(count: int, depth: int | None = None) -> ValueError:
