@@ -41,6 +41,7 @@ from tinygrad_edu.watching.terminal import TerminalLine
 
 if TYPE_CHECKING:
     from tinygrad_edu.watching.server import LocalPage
+    from tinygrad_edu.watching.widget import CellDisplay
 
 MEMORY = 4 * 2**20  # bytes of all frames: a file of about 1.3 MB
 FEWEST_FRAMES = 8  # however large they are
@@ -67,6 +68,7 @@ class Run:
         self.listeners: list[Callable[[Snapshot], None]] = []
         self.terminal: TerminalLine | None = None
         self.page: LocalPage | None = None
+        self.cell: CellDisplay | None = None
 
     def begin(self, observer: Observer, optimizer: Any) -> None:
         """Take the frame before the first step."""
@@ -273,8 +275,7 @@ class Run:
         if self.frames[-1].step < self.steps:
             self.look(None)
             self.keep_last_ratio()
-        if self.page:
-            self.page.end()
+        self.end_displays()
         if self.saved == self.frames[-1].step:
             return
         self.saved = self.frames[-1].step
@@ -287,6 +288,12 @@ class Run:
         if self.terminal:
             self.terminal.show(self.snapshot(), self.found, last=True)
             self.terminal.end(told)
+
+    def end_displays(self) -> None:
+        if self.page:
+            self.page.end()
+        if self.cell:
+            self.cell.end(self.snapshot())
 
     def keep_last_ratio(self) -> None:
         """A last frame has not seen its step: it shows the ratio of the one before."""
@@ -346,12 +353,28 @@ def watch(
     run = Run(name or type(model).__name__, Pace(every, share), frames, save)
     observer = Observer(model, probe, sys._getframe(1).f_locals, run.note_event)
     run.begin(observer, optimizer)
-    run.terminal = TerminalLine()
-    run.terminal.start(run.snapshot(), observer.flow.examples, save)
+    if "ipykernel" in sys.modules:
+        show_in_cell(run)
+    else:
+        run.terminal = TerminalLine()
+        run.terminal.start(run.snapshot(), observer.flow.examples, save)
     if open:
-        run.terminal.write(f"the page: {run.open()}")
+        print(f"the page of {run.name}: {run.open()}", file=sys.stderr)
     atexit.register(finish_at_exit, weakref.ref(run))
     return run
+
+
+def show_in_cell(run: Run) -> None:
+    """Show a run in the notebook's cell; it finishes, for now, when the cell has run."""
+    from IPython import get_ipython
+
+    from tinygrad_edu.watching.widget import CellDisplay
+
+    run.cell = CellDisplay()
+    run.cell.show(run.snapshot())
+    run.listeners.append(run.cell.show)
+    known = weakref.ref(run)
+    get_ipython().events.register("post_run_cell", lambda result: finish_at_exit(known))
 
 
 def checked_watch(model: Any, probe: Any, share: float, frames: int) -> None:
