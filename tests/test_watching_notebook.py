@@ -5,9 +5,10 @@ The kernel's part is played by these tests; tests/browser has the view itself.
 
 import sys
 import types
+import xml.etree.ElementTree as ET
 
 import pytest
-from watched import watched
+from watched import set_clock_of, watched
 
 from tinygrad_edu.watching import widget
 from tinygrad_edu.watching.still import still_svg
@@ -40,8 +41,7 @@ def displayed(run):
 def test_without_anywidget_a_picture_is_replaced_in_place_and_at_last_by_the_page(
     shown, monkeypatch
 ):
-    now = [0.0]
-    monkeypatch.setattr(widget, "monotonic", lambda: now[0])
+    now = set_clock_of(widget, monkeypatch)
     run = displayed(watched(3, every=1000.0))
     for _ in range(13):
         run.log(loss=1.0)
@@ -88,6 +88,4 @@ def test_the_picture_has_all_that_stands_out():
     run = watched(30, name="<&>")
     text = still_svg(run.snapshot())
     assert "&lt;&amp;&gt;" in text and "0 Linear" in text and text.count("<image") == 10
-    import xml.etree.ElementTree as ET
-
     ET.fromstring(text)

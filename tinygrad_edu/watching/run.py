@@ -331,6 +331,7 @@ def watch(
     name: str | None = None,
     save: str | PathLike[str] | None = None,
     open: bool = False,
+    terminal: bool = True,
     every: float = 0.2,
     frames: int = 200,
     share: float = 0.02,
@@ -339,23 +340,22 @@ def watch(
 
     `probe` computes the loss of a few fixed examples, as the step does. A frame is taken each
     `every` seconds, and all of them take at most this `share` of the time. The loop stays yours,
-    and calls `run.log`; the weights are the same, watched or not. `save` names the file.
+    and calls `run.log`; the weights are the same, watched or not. `save` names the file that is
+    kept; `open` shows the page meanwhile; `terminal` writes a line to stderr.
 
     >>> model, x, cost = nn.Linear(2, 1), np.ones((4, 2), np.float32), nn.MSE()
-    >>> run = watch(model, lambda: cost(model(x), x[:, :1]))
-    >>> for step in range(3): run.log(loss=1 / (step + 1))
-    >>> run
-    <Run Linear: 3 steps, 3 frames>
+    >>> watch(model, lambda: cost(model(x), x[:, :1]))
+    <Run Linear: 0 steps, 1 frames>
     """
     checked_watch(model, probe, share, frames)
-    if save is not None:
-        checked_page_path(save)
+    if save is not None:  # what could fail at the end shall fail now
+        checked_page_path(save).parent.mkdir(parents=True, exist_ok=True)
     run = Run(name or type(model).__name__, Pace(every, share), frames, save)
     observer = Observer(model, probe, sys._getframe(1).f_locals, run.note_event)
     run.begin(observer, optimizer)
     if "ipykernel" in sys.modules:
         show_in_cell(run)
-    else:
+    elif terminal:
         run.terminal = TerminalLine()
         run.terminal.start(run.snapshot(), observer.flow.examples, save)
     if open:

@@ -82,13 +82,13 @@ function findingsAt(run, step) {
 
 const signOf = weight => weight > 2 ? "✕" : weight > 1 ? "▲" : "●";
 const rowOf = (run, id) => run.rows.find(row => row.id === id);
-const isBias = name => /(^|\.)(bias\w*|b)$/.test(name);
+const isBias = name => /(^|\.)(\w*bias\w*|b)$/.test(name);
 const lastPart = name => name.split(".").at(-1);
 const weightOf = row => row.parameters.find(name => !isBias(name)) ?? row.parameters[0];
 
 function rowTitle(row) {
   if (row.role === "output") return "loss";
-  if (row.role === "operation") return row.symbol ? row.symbol.replaceAll("{}", "").trim() || row.kind : row.kind;
+  if (row.role === "operation") return /^\{\} \S+ \{\}$/.test(row.symbol) ? row.symbol.replaceAll("{}", "").trim() : row.kind;
   return row.role === "module" ? `${row.name}  ${row.kind}${row.times > 1 ? ` × ${row.times}` : ""}` : row.name;
 }
 
