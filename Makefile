@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-browser lint types table golden examples learning pictures mnist mnist-seeds mnist-plain bench bench-peers peers docs docs-test clean
+.PHONY: help test quick test-browser lint types table golden examples learning pictures mnist mnist-seeds mnist-plain bench bench-watching bench-peers peers docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ mnist-plain: $(VENV)/installed ## what the classifier reaches without the decayi
 
 bench: $(VENV)/installed ## time ours against NumPy by hand, in under 3 minutes: a table and a figure in build/bench/
 	$(BIN)/python -m tests.benchmarks $(FLAGS)
+
+bench-watching: $(VENV)/installed ## time a watched step against one that is not, by turns (a minute)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.watching
 
 bench-peers: build/peers/installed ## the same against PyTorch, JAX, HIPS autograd and MyGrad too, with one thread and with two
 	build/peers/bin/python -m tests.benchmarks --threads 1 2 $(FLAGS)

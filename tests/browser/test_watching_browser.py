@@ -298,7 +298,7 @@ def test_a_notebook_s_frame_runs_the_page(show: Show) -> None:
 
 
 def test_an_open_page_grows_while_the_training_goes_on(browser: Browser, monkeypatch: Any) -> None:
-    monkeypatch.setattr("webbrowser.open", lambda url: True)
+    monkeypatch.setattr("webbrowser.open_new_tab", lambda url: True)
     run = watched(4, every=1000.0)
     page = browser.new_page()
     wrong: list[str] = []

@@ -229,14 +229,7 @@ class Run:
 
         It is on 127.0.0.1, behind a token, and can only be read. Returns the address.
         """
-        from tinygrad_edu.watching.server import LocalPage
-
-        if self.page is None:
-            self.flush()
-            self.page = LocalPage(self.snapshot())
-            self.listeners.append(self.page.show)
-        webbrowser.open(self.page.url)
-        return self.page.url
+        return open_page(self)
 
     # Afterwards
 
@@ -359,9 +352,21 @@ def watch(
         run.terminal = TerminalLine()
         run.terminal.start(run.snapshot(), observer.flow.examples, save)
     if open:
-        print(f"the page of {run.name}: {run.open()}", file=sys.stderr)
+        print(f"the page of {run.name}: {open_page(run)}", file=sys.stderr)
     atexit.register(finish_at_exit, weakref.ref(run))
     return run
+
+
+def open_page(run: Run) -> str:
+    """Serve the page of a run, if that has not begun, and show it in a browser."""
+    from tinygrad_edu.watching.server import LocalPage
+
+    if run.page is None:
+        run.flush()
+        run.page = LocalPage(run.snapshot())
+        run.listeners.append(run.page.show)
+    webbrowser.open_new_tab(run.page.url)
+    return run.page.url
 
 
 def show_in_cell(run: Run) -> None:
