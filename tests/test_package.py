@@ -60,6 +60,7 @@ loss = model(np.ones((3, 2), np.float32)).sum()
 loss.backward()
 assert draw(loss).svg().startswith("<?xml") or "<svg" in draw(loss).svg()
 assert "<svg" in stepper(loss).html
+assert tinygrad_edu.errors.explain("shape-mismatch").startswith("## Shape")
 print(tinygrad_edu.__file__)
 """
 
@@ -369,7 +370,10 @@ def test_a_function_has_forty_lines_at_most(path):
     assert not {name: lines for name, lines in function_lengths(path) if lines > 40}
 
 
-SAME_NAME = {"__getattr__": "a module's own protocol"}  # what two modules may define, and why
+SAME_NAME = {  # what two modules may define, and why
+    "__getattr__": "a module's own protocol",
+    "explain": "both say more: of a Tensor how it was computed, in errors what a message means",
+}
 
 
 def homes():
