@@ -72,7 +72,7 @@ def fate(make: Callable[[], Any], calls: int = 9, audit: bool = False) -> str:
     """
     eager, change, look = parts_of(make())
     written, change_too, look_too = parts_of(make())
-    f = replay(written)
+    f = replay(written, audit=audit)
     for i in range(calls):
         if i == 3:
             change()

@@ -224,7 +224,7 @@ def as_array(x: Any, dtype: Any = None) -> Any:
 
     So a Tensor's data may be such an array.
     """
-    if isinstance(x, np.ndarray) or not follows_numpy(x):
+    if issubclass(type(x), np.ndarray) or not follows_numpy(x):
         return np.asarray(x, dtype)
     if dtype is not None and x.dtype != dtype:
         return x.astype(dtype)

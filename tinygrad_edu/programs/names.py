@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.functional import Function
-from tinygrad_edu.programs.calls import ufunc_method
+from tinygrad_edu.programs.program import function_name
 
 
 class CodeNames:
@@ -55,10 +55,7 @@ class CodeNames:
 
     def function(self, f: Function) -> str:
         """The name of a function, shown as the user writes it: np.dot, np.add.reduce, scatter."""
-        name = getattr(f, "__name__", "f")
-        if ufunc := ufunc_method(f, name):
-            return self.of(f, "f", f"np.{ufunc.__name__}.{name}")
-        return self.of(f, "f", f"np.{name}" if getattr(np, name, None) is f else name)
+        return self.of(f, "f", function_name(f))
 
     def display(self, code: str) -> str:
         """The code with each name as it is shown."""
@@ -70,3 +67,4 @@ class Line:
 
     def __init__(self, code: str, shown: str = "", shape: Any = "") -> None:
         self.code, self.shown, self.shape = code, shown or code, shape
+        self.call = -1  # the number of the call that the line makes
