@@ -6,6 +6,7 @@ will be joined into one vector are computed in their places in it.
 
 from __future__ import annotations
 
+import bisect
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,11 @@ class Buffers:
             self.text[x] = names.new("t", x.name)
         self.home: dict[Array, Any] = {}  # the array that holds it at every replay
         self.storage: dict[Array, Any] = {}  # a root with a buffer ↦ the bytes of the buffer
-        self.free: list[Any] = []  # bytes that are not in use
+        self.free: list[Any] = []  # bytes that are not in use, the fewest first
+        self.until: dict[int, list[Array]] = {}  # the roots with a buffer, by their last call
+        self.cuts: set[int] = set()  # the ids of all storage that there is
         self.placed: set[Array] = set()  # roots that are computed in their place in a vector
+        self.lives: list[tuple[int, Array]] = []  # storage by id, and what it holds in turn
         self.bytes = self.reused = 0
         for x, value in program.constants.items():
             self.settle(x, value, names.constant(value))
@@ -91,31 +95,32 @@ class Buffers:
                 continue
             if (home.shape, home.dtype, home.strides) == (z.shape, z.dtype, strides):
                 return self.cut(z, self.storage.pop(root), strides)
-        large_enough = [storage for storage in self.free if storage.nbytes >= z.nbytes]
-        if not large_enough:
+        place = bisect.bisect_left(self.free, z.nbytes, key=len)
+        if place == len(self.free):
             return self.cut(z, np.empty(z.nbytes, np.uint8), strides)
-        storage = min(large_enough, key=len)
-        self.free = [other for other in self.free if other is not storage]
-        return self.cut(z, storage, strides)
+        return self.cut(z, self.free.pop(place), strides)
 
     def cut(self, z: Array, storage: Any, strides: Any) -> str:
         """A buffer of z's layout in these bytes; the one of before if there was one."""
-        known = [key[1] for key in self.names.known if key[0] == "buffer"]
-        if id(storage) in known:
+        if id(storage) in self.cuts:
             self.reused += 1
         else:
             self.bytes += storage.nbytes
+        self.cuts.add(id(storage))
+        self.lives.append((id(storage), z))
         key = "buffer", id(storage), z.shape, z.dtype, strides
         if key not in self.names.known:
             array = np.ndarray(z.shape, z.dtype, storage, 0, strides)
             self.names.known[key] = self.names.new("b", value=array)
         self.storage[z], name = storage, self.names.known[key]
+        self.until.setdefault(self.liveness.last[z], []).append(z)
         return self.settle(z, self.names.objects[name], name)
 
     def release(self, i: int) -> None:
         """Free the bytes of each root that call i is the last to use."""
-        for root in [root for root in self.storage if self.liveness.last[root] == i]:
-            self.free.append(self.storage.pop(root))
+        for root in self.until.pop(i, ()):
+            if root in self.storage:
+                bisect.insort(self.free, self.storage.pop(root), key=len)
 
     def exposed(self) -> set[int]:
         """The ids of arrays that a caller may hold, and that a program writes to too early.

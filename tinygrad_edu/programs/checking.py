@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.programs import refusals
-from tinygrad_edu.programs.calls import ArrayMethod
 from tinygrad_edu.programs.program import Array, Call
-from tinygrad_edu.programs.traced import untraced
 
 
 class Checker:

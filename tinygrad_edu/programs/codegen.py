@@ -94,7 +94,8 @@ class Code:
     def checked(self, call: Call) -> None:
         """A line for each result: it is compared, and what was recorded is put in its place."""
         check, name = self.names.of(self.check), self.names.of(call)
-        for k, z in enumerate(call.results or [call.target]):
+        gave = call.results or ([] if call.written is None else [call.written])
+        for k, z in enumerate(gave):
             if z in self.program.shared:
                 continue
             code = f"{check}({name}, {k}, {self.use(z)})"

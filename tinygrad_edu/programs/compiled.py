@@ -26,19 +26,18 @@ class Compiled:
     """
 
     def __init__(self, now: Recording) -> None:
-        self.now, self.recorded, self.calls = now, now.program, 0
+        self.now, self.recorded, self.calls, self.order = now, now.program, 0, 0
         program = now.program
-        self.passes = {"as traced": program.listing()}
+        self.stages = {"as traced": program}
         for name, change in PASSES.items():
-            program = change(program)
-            self.passes[name] = program.listing()
+            program = self.stages[name] = change(program)
         self.check(now, program)
         self.translate(program)
         entrance = self.guards.entrance(self.code.buffers.exposed())
         live = {live.name: live.function for live in now.trace.lives}
         self.run = self.build(entrance, self.live_lines, live)
         self.program = dataclasses.replace(now.program, text=self.text())
-        self.passes["buffers assigned"] = self.program.text
+        self.stages["buffers assigned"] = self.program
 
     def translate(self, program: Program, check: Function | None = None) -> None:
         """Make the code, what it returns, and what it does at the end."""
@@ -60,7 +59,7 @@ class Compiled:
         """Run the recorded calls, and beside them the code, and compare call by call."""
         inputs = [x.value for x in now.inputs.values()]
         lives = {live.name: live.value for live in now.trace.lives}
-        ran = Interpreter(now.program, [np.copy(x) for x in inputs], lives)
+        ran = Interpreter(now.program, [np.copy(x) for x in inputs], lives, notes=True)
         every = [x for call in now.program.calls for x in call.touched]
         largest = {x: largest_finite(ran.now(x)) for x in dict.fromkeys(every)}
         now.trace.rewind()
@@ -96,14 +95,15 @@ class Compiled:
         readers = {f"live_{name}": read for name, read in live.items()}
         objects = {**self.names.objects, **readers, "MISS": MISS, "MISSED": MISSED}
         text = (
-            f"def build({', '.join(objects)}):\n"
+            f"def build(objects):\n"
+            f"    [{', '.join(objects)}] = objects\n"
             f"    def run({', '.join(self.parameters)}):\n"
             f"        {lines}\n"
             f"    return run\n"
         )
         space: dict[str, Any] = {}
         exec(compile(text, f"<replay of {self.now.name}>", "exec"), space)
-        return space["build"](**objects)  # type: ignore[no-any-return]
+        return space["build"](objects.values())  # type: ignore[no-any-return]
 
     def place(self, place: Any) -> str:
         """The code of a place in the state."""

@@ -16,8 +16,8 @@ from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.programs import refusals
 from tinygrad_edu.programs.generators import generator_state, set_generator_state
 from tinygrad_edu.programs.names import CodeNames
-from tinygrad_edu.programs.recording import Recording
 from tinygrad_edu.programs.record import refill
+from tinygrad_edu.programs.recording import Recording
 from tinygrad_edu.programs.world import ATOMS, Place, Raw, same_keys, same_value
 
 MISS = object()  # what a program returns if it does not fit the call
@@ -59,7 +59,9 @@ class Guards:
         for name, x in arguments:
             if isinstance(plain(x), np.ndarray):
                 base = f"{name}.base"
-                foreign = f"{base} is not None and {base}.__class__ is not {self.names.of(np.ndarray)}"
+                foreign = (
+                    f"{base} is not None and {base}.__class__ is not {self.names.of(np.ndarray)}"
+                )
                 lies_there = f"id({name}) in {seen} or id({base}) in {seen} or {foreign}"
                 lines.append(f"if {lies_there}: {name} = {name}.copy()")
         return lines
@@ -135,7 +137,9 @@ class Guards:
             lines.append(f"drawn = [{states}]")
         for live in trace.lives:
             if live.counted:
-                copies = ", ".join(f"({of}, {of}.copy())" for of in map(self.names.of, live.counted))
+                copies = ", ".join(
+                    f"({of}, {of}.copy())" for of in map(self.names.of, live.counted)
+                )
                 lines.append(f"before_{live.name} = [{copies}]")
                 undo.insert(0, f"({live.position}, before_{live.name})")
             lines.append(f"{live.name} = live_{live.name}()")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import re
 from typing import Any
 
@@ -21,9 +22,11 @@ class CodeNames:
         self.objects: dict[str, Any] = {}
         self.shown: dict[str, str] = {}
         self.known: dict[Any, str] = {}
+        self.count: dict[str, int] = collections.defaultdict(int)  # of names, by letter
 
     def new(self, letter: str, shown: str = "", value: Any = None) -> str:
-        n = sum(name[1] == letter for name in self.shown)
+        n = self.count[letter]
+        self.count[letter] += 1
         name = f"_{letter}{n}"
         self.shown[name] = shown or f"{letter}{n}"
         if value is not None:

@@ -7,6 +7,8 @@ and stored in the end. Everything else reads it: the passes, the code that runs,
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -59,7 +61,7 @@ class Array:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=int))
+        return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:
@@ -113,7 +115,7 @@ class Call:
     def name(self) -> str:
         return getattr(self.function, "__name__", str(self.function))
 
-    @property
+    @functools.cached_property
     def row(self) -> Row | None:
         return row_for(self.function)
 
@@ -121,7 +123,7 @@ class Call:
     def leaves(self) -> list[Any]:
         return [*leaves((self.args, self.options))]
 
-    @property
+    @functools.cached_property
     def arrays(self) -> list[Array]:
         """The arrays among the arguments whose numbers are read."""
         if self.function in FILLING:

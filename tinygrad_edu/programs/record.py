@@ -29,6 +29,7 @@ from tinygrad_edu.programs.calls import (
 from tinygrad_edu.programs.generators import (
     generator_state,
     global_generators,
+    same_state,
     set_generator_state,
 )
 from tinygrad_edu.programs.nested import leaves
@@ -236,7 +237,7 @@ class Trace:
         """Remember which generators at_replay has drawn from; from now on they stand there."""
         now = [(g, generator_state(g)) for g, _ in self.generators]
         for (g, state), (_, before) in zip(now, self.generators, strict=True):
-            if repr(state) != repr(before) and not any(g is other for other in self.drawing):
+            if not same_state(state, before) and not any(g is other for other in self.drawing):
                 self.drawing.append(g)
         self.generators = now
 
@@ -262,7 +263,7 @@ class Trace:
     def check_generators(self) -> None:
         """Refuse the step if it has drawn random numbers outside of `at_replay`."""
         for generator, state in self.generators:
-            if repr(generator_state(generator)) != repr(state):
+            if not same_state(generator_state(generator), state):
                 self.refuse(refusals.random_draw(generator, source(*line_of_the_user())))
 
     def refuse(self, error: Exception) -> None:
@@ -323,16 +324,21 @@ def same_items(x: Any, copy: Any) -> bool:
 class Interpreter:
     """The calls of a program made one by one, as they were recorded: slow, and sure.
 
-    `gave` has what each call gave or wrote, copied.
+    With `notes`, `gave` has what each call gave or wrote, copied.
     """
 
-    def __init__(self, program: Program, inputs: list[Any], lives: dict[str, Any]) -> None:
+    def __init__(
+        self, program: Program, inputs: list[Any], lives: dict[str, Any], notes: bool = False
+    ) -> None:
         self.found: dict[Array, Any] = dict(zip(program.inputs, inputs, strict=True))
+        self.found |= {x: place.get() for x, place in program.reads.items()}
         self.lives, self.gave = lives, list[list[Any]]()
         for call in program.calls:
             with np.errstate(**call.errors):
                 self.make(call)
-            self.gave.append([np.copy(self.now(x)) for x in (call.results or [call.target])])
+            if notes:
+                gave = call.results or ([] if call.written is None else [call.written])
+                self.gave.append([np.copy(self.now(x)) for x in gave])
 
     def make(self, call: Call) -> None:
         """Make one call, and remember what it gave."""
@@ -358,5 +364,5 @@ class Interpreter:
         if isinstance(x, list):
             return [*map(self.now, x)]
         if isinstance(x, Array):
-            return self.found[x] if x in self.found else x.value
+            return self.found.get(x, x.value)
         return eval(x.code, {}, self.lives) if isinstance(x, Number) else x

@@ -190,10 +190,11 @@ class Recording:
 
     def compare(self, result: Any) -> None:
         """Refuse the step if, as written, it gives other numbers than on traced arrays."""
-        pairs = [("its result", *pair) for pair in zip(*map(values_of, (self.result, result)))]
-        pairs += [
-            ("its state", a, b) for a, b in zip(self.after, self.world.owners(), strict=True)
+        pairs = [
+            ("its result", *pair)
+            for pair in zip(values_of(self.result), values_of(result), strict=True)
         ]
+        pairs += [("its state", a, b) for a, b in zip(self.after, self.world.owners(), strict=True)]
         for place, store in self.kept:
             if isinstance(store.value, Array):
                 pairs.append((store.path, store.value.value, place.get()))

@@ -179,3 +179,10 @@ def no_program() -> NotReplayable:
         "there is no program yet: it is made in the first call that leaves the state as it was, "
         "save for numbers in arrays"
     )
+
+
+def audit_failed(name: str, what: str) -> str:
+    return (
+        f"{name} is not replayed any more: run beside it as written, {what} came out differently. "
+        "The step's own numbers stand; it reads something that replay has not seen: please report it"
+    )

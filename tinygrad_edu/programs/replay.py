@@ -19,8 +19,10 @@ from tinygrad_edu.core.functional import Function
 from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.core.switches import RECORDING, WATCHER
 from tinygrad_edu.programs import refusals
+from tinygrad_edu.programs.audit import Audit
 from tinygrad_edu.programs.compiled import Compiled
 from tinygrad_edu.programs.guards import MISS
+from tinygrad_edu.programs.picture import bytes_picture
 from tinygrad_edu.programs.program import Program
 from tinygrad_edu.programs.recording import Recording, signature_of
 
@@ -55,6 +57,7 @@ class Replay:
         # By signature: the recording before, and how many calls may still find another state
         self.earlier: dict[Any, tuple[Recording, int]] = {}
         self.stored: set[Any] = set()  # where the step has put numbers, by container and key
+        self.times = Times()
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -72,7 +75,13 @@ class Replay:
             self.is_running = True
             try:
                 for program in self.found.get(key, ()):
-                    if (result := program.run(*args, *options.values())) is not MISS:
+                    number = program.calls + 2  # the first call was recorded
+                    if self.audit and number & (number - 1) == 0:
+                        result = self.audited(program, args, options)
+                    else:
+                        result = program.run(*args, *options.values())
+                    if result is not MISS:
+                        program.calls += 1
                         return result
                 return self.record(key, args, options)
             finally:
@@ -86,12 +95,45 @@ class Replay:
     @property
     def program(self) -> Program:
         """The program that was made last."""
-        if not self.programs:
+        return self.last.program
+
+    @property
+    def last(self) -> Compiled:
+        if not (every := [compiled for found in self.found.values() for compiled in found]):
             raise refusals.no_program()
-        return self.programs[-1]
+        return max(every, key=lambda compiled: compiled.order)
+
+    @property
+    def passes(self) -> dict[str, str]:
+        """The program that was made last, as text after each pass of the compiler."""
+        return {name: str(stage) for name, stage in self.last.stages.items()}
+
+    def report(self) -> str:
+        """How many calls were recorded and replayed, and how many seconds that took and saved."""
+        replayed = sum(compiled.calls for found in self.found.values() for compiled in found)
+        return self.times.report(len(self.programs), replayed)
+
+    def picture(self) -> str:
+        """An SVG: which bytes live from which line of the program to which."""
+        return bytes_picture(self.last.code, self.last.now.name)
+
+    def audited(self, program: Compiled, args: Any, options: dict[str, Any]) -> Any:
+        """Run a program, and the step as written beside it, whose result and state stand.
+
+        If the program differs, the step is not replayed any more, and a warning says what differs.
+        """
+        audit = Audit(program, args, options)
+        if audit.result is not MISS:
+            self.times.replayed, self.times.as_written = audit.replayed, audit.as_written
+        if audit.what:
+            self.found.clear()
+            self.is_given_up = True
+            warnings.warn(refusals.audit_failed(program.now.name, audit.what), stacklevel=4)
+        return audit.result
 
     def record(self, key: Any, args: Any, options: dict[str, Any]) -> Any:
         """Run the function on traced arrays, and as written; make a program if it has settled."""
+        began = time.perf_counter()
         signature = (*key, *map(signature_of, (*args, *options.values())))
         before, patience = self.earlier.pop(signature, (None, PATIENCE))
         between = before.world.difference() if before else ""
@@ -103,10 +145,39 @@ class Replay:
         compiled = None if what else Compiled(now)
         result = now.result_as_written()
         if compiled:
+            compiled.order = self.times.recorded
             self.found[key] = [*self.found.get(key, [])[1 - PROGRAMS_KEPT :], compiled]
         else:
             self.earlier[signature] = now, patience - 1
         now.forget()
+        self.times.recording += time.perf_counter() - began
+        self.times.recorded += 1
         return result
 
 
+class Times:
+    """How long a step took as written, recorded and replayed, in seconds."""
+
+    def __init__(self) -> None:
+        self.recorded, self.recording = 0, 0.0
+        self.as_written = self.replayed = 0.0  # for one call, as the last audit found
+
+    def report(self, programs: int, replayed: int) -> str:
+        lines = [
+            f"{self.recorded} calls recorded in {self.recording:.3f} s, {programs} programs",
+            f"{replayed} calls replayed",
+        ]
+        if self.as_written:
+            gain = self.as_written - self.replayed
+            lines.append(
+                f"a call takes {self.as_written * 1e6:,.0f} µs as written, "
+                f"{self.replayed * 1e6:,.0f} µs replayed"
+            )
+            if gain > 0:
+                pays = self.recording / gain
+                lines.append(
+                    f"{gain * replayed - self.recording:.3f} s saved: pays after {pays:,.0f} calls"
+                )
+            else:
+                lines.append("it never pays: run the step as it is")
+        return "\n".join(lines)

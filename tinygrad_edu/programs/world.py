@@ -12,6 +12,7 @@ import collections
 import contextlib
 import enum
 import functools
+import itertools
 import sys
 import types
 import typing
@@ -134,7 +135,9 @@ class World:
                 self.pending += [(operation.name, f) for f in own]
         while self.pending:
             path, x = self.pending.pop()
+            start = len(self.pending)
             self.look(x, path)
+            self.pending[start:] = self.pending[start:][::-1]  # in order, and depth first
         held = {id(leaf) for place in self.places for leaf in leaves(place.value)}
         self.unknown += [(x, path) for i, (x, path) in self.arrays.items() if i not in held]
 
@@ -177,7 +180,7 @@ class World:
             self.look_at_object(x, path)
 
     def look_at_each(self, x: Any, path: str) -> None:
-        self.pending += [(f"{path}.{i}", item) for i, item in enumerate(x)][::-1]
+        self.pending += [(f"{path}.{i}", item) for i, item in enumerate(x)]
 
     def look_at_tensor(self, x: Tensor, path: str) -> None:
         """Add its data and gradient; and those of the graph behind it, which backward() walks."""
@@ -401,7 +404,7 @@ class World:
         bounds = sorted(
             (*byte_bounds(x), path) for x, path in owners.values() if isinstance(x, np.ndarray)
         )
-        for (_, end, path), (start, stop, other) in zip(bounds, bounds[1:], strict=False):
+        for (_, end, path), (start, stop, other) in itertools.pairwise(bounds):
             if start < end and start < stop:
                 raise refusals.overlapping(path, other)
 
