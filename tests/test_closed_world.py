@@ -284,6 +284,11 @@ class Setting:
     scale: float
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Frozen:
+    scale: Any
+
+
 VARIABLE: contextvars.ContextVar[float] = contextvars.ContextVar("VARIABLE", default=1.0)
 MODULE = types.ModuleType("settings")
 
@@ -332,6 +337,11 @@ HELD: dict[str, tuple[Callable[[], Any], Any, Any]] = {
     "attribute": (lambda: Box(1.0), lambda b: b.x, lambda b: setattr(b, "x", 5.0)),
     "slot": (lambda: Slotted(1.0), lambda b: b.x, lambda b: setattr(b, "x", 5.0)),
     "dataclass": (lambda: Setting(1.0), lambda b: b.scale, lambda b: setattr(b, "scale", 5.0)),
+    "frozen dataclass": (
+        lambda: Frozen(np.ones(1)),
+        lambda b: b.scale[0],
+        lambda b: b.scale.fill(5.0),
+    ),
     "getattr": (lambda: Box(1.0), lambda b: getattr(b, "".join("x")), lambda b: b.__init__(5.0)),
     "vars": (lambda: Box(1.0), lambda b: vars(b)["x"], lambda b: b.__init__(5.0)),
     "__dict__": (lambda: Box(1.0), lambda b: b.__dict__["x"], lambda b: b.__init__(5.0)),
@@ -528,7 +538,18 @@ def test_what_a_step_holds_is_watched_or_refused(name: str) -> None:
 
 FOLLOWED = [
     *("list", "list, in another order", "list, longer", "dict", "dict, in another order", "set"),
-    *("tuple", "attribute", "slot", "dataclass", "getattr", "vars", "__dict__", "property", "nan"),
+    *(
+        "tuple",
+        "attribute",
+        "slot",
+        "dataclass",
+        "frozen dataclass",
+        "getattr",
+        "vars",
+        "__dict__",
+        "property",
+        "nan",
+    ),
     *("minus zero", "text", "none", "enum", "array", "default", "keyword default", "code"),
     *("partial", "method of a dict", "class", "class of an object", "method", "namespace"),
 ]

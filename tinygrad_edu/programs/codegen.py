@@ -28,6 +28,7 @@ from tinygrad_edu.programs.passes import (
     Liveness,
     copied_by,
     is_full_of,
+    is_product,
     promotion_of,
     reduction_by,
     ufunc_of,
@@ -214,16 +215,9 @@ class Code:
 
     def multiplied(self, i: int, call: Call) -> bool:
         """X @ Y of two matrices becomes np.dot, which has less to decide."""
-        is_dot = call.function is np.dot and not call.options and len(call.args) == 2
-        if (ufunc_of(call) is not np.matmul and not is_dot) or call.written is not None:
+        if not is_product(call):
             return False
-        (x, y), z = call.args, call.results[0]
-        if not (is_dot or x.ndim == y.ndim == 2) or not x.dtype == y.dtype == z.dtype:
-            return False
-        if z.is_scalar:
-            return False
-        if not z.is_contiguous:
-            return False
+        x, y = call.args
         return self.into(i, call, np.dot, [self.use(x), self.use(y)])
 
     def elementwise(self, i: int, call: Call) -> bool:

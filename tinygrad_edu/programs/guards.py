@@ -55,14 +55,12 @@ class Guards:
             "except MISSED: return MISS",
         ]
         lines += [f"{name} = {name}.data" for name, x in arguments if isinstance(x, Tensor)]
-        seen = self.names.of(exposed)
+        seen, array_type = self.names.of(exposed), self.names.of(np.ndarray)
         for name, x in arguments:
             if isinstance(plain(x), np.ndarray):
-                base = f"{name}.base"
-                foreign = (
-                    f"{base} is not None and {base}.__class__ is not {self.names.of(np.ndarray)}"
-                )
-                lies_there = f"id({name}) in {seen} or id({base}) in {seen} or {foreign}"
+                foreign = f"base.__class__ is not {array_type} or id(base) in {seen}"
+                lines.append(f"base = {name}.base")
+                lies_there = f"id({name}) in {seen} or base is not None and ({foreign})"
                 lines.append(f"if {lies_there}: {name} = {name}.copy()")
         return lines
 
@@ -72,7 +70,7 @@ class Guards:
         held += [root for root in self.now.world.seen.values() if type(root) is set]
         kinds = (dict, set)
         every = {id(x): x for x in held if type(x) in kinds and id(x) not in self.now.excluded}
-        return [x for x in every.values() if all(isinstance(key, ATOMS) for key in x)]
+        return [x for x in every.values() if x and all(isinstance(key, ATOMS) for key in x)]
 
     def registered(self, operations: list[Any]) -> str:
         """The guard of the derivatives: each function must still have the one that was used."""

@@ -208,7 +208,22 @@ def takes_out(call: Call) -> bool:
         return False
     if call.function in FILLING:
         return True
+    if is_product(call):
+        return True
     return ufunc_of(call) is not None or reduction_by(call) is not None
+
+
+def is_product(call: Call) -> bool:
+    """Whether a call is a product of matrices, or a dot, that np.dot can write into an array."""
+    is_dot = call.function is np.dot and len(call.args) == 2
+    if not (is_dot or ufunc_of(call) is np.matmul) or call.options or call.written is not None:
+        return False
+    (x, y), z = call.args, call.results[0]
+    if not isinstance(x, Array | np.ndarray) or not isinstance(y, Array | np.ndarray):
+        return False
+    if z.is_scalar or not z.is_contiguous or not x.dtype == y.dtype == z.dtype:
+        return False
+    return is_dot or x.ndim == y.ndim == 2
 
 
 def promotion_of(x: Any) -> Any:

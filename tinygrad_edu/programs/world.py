@@ -99,7 +99,10 @@ class Place:
         if self.is_item:
             self.container[self.key] = value
         else:
-            setattr(self.container, self.key, value)
+            try:
+                setattr(self.container, self.key, value)
+            except AttributeError:  # of a frozen dataclass
+                object.__setattr__(self.container, self.key, value)
 
     def set_if_changed(self, value: Any) -> None:
         if self.get() is not value:
@@ -308,7 +311,6 @@ class World:
             if is_of_library(base.__module__) or vars(base).keys() & {
                 "__getattr__",
                 "__getattribute__",
-                "__setattr__",
             }:
                 return False
             if not vars(base).keys() & {"__dict__", "__slots__"}:
