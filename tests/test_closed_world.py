@@ -576,7 +576,7 @@ def test_what_is_not_on_the_list_is_refused_by_name(name: str) -> None:
 
 
 def clock(x: Any) -> Any:
-    return x * 2 if time.perf_counter() > 0 else x
+    return x * 2 if time.ctime() > "" else x
 
 
 def environment(x: Any) -> Any:

@@ -5,12 +5,14 @@ What the list of the world has missed shows itself so, once, instead of lasting.
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core.engine import Tensor
+from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.programs.compiled import Compiled
 from tinygrad_edu.programs.generators import (
     generator_state,
@@ -19,8 +21,9 @@ from tinygrad_edu.programs.generators import (
 )
 from tinygrad_edu.programs.guards import MISS
 from tinygrad_edu.programs.nested import map_leaves
+from tinygrad_edu.programs.places import same_keys
 from tinygrad_edu.programs.program import Array
-from tinygrad_edu.programs.record import Interpreter, refill
+from tinygrad_edu.programs.record import Interpreter, Live, Repeater, refill
 from tinygrad_edu.programs.recording import (
     copied_leaf,
     copied_value,
@@ -28,7 +31,6 @@ from tinygrad_edu.programs.recording import (
     settle,
     values_of,
 )
-from tinygrad_edu.programs.world import same_keys
 
 
 class Snapshot:
@@ -71,40 +73,48 @@ class Audit:
         values = [*args, *options.values()]
         snapshot = Snapshot(compiled, [x.data if isinstance(x, Tensor) else x for x in values])
         began = time.perf_counter()
-        try:
-            fits = compiled.run(*values) is not MISS
-        except Exception:
-            fits = True  # the step as written has its own say
+        with Noting(compiled) as lives:
+            try:
+                fits = compiled.run(*values) is not MISS
+            except Exception:
+                fits = True  # the step as written has its own say
         self.replayed = time.perf_counter() - began
         if not fits:
             return
+        drawn = [(g, generator_state(g)) for g, _ in snapshot.generators]
         snapshot.put_back()
         given = dict(zip(now.arguments, values, strict=True))
         try:
-            found, after = self.calls_made(compiled, given, snapshot)
+            found, after = self.calls_made(compiled, given, lives, snapshot)
         except Exception as error:
             found, after = [repr(error)], []
         snapshot.put_back()
         began = time.perf_counter()
-        result = map_leaves(copied_leaf, now.function(*args, **options))
+        token = RECORDER.set(Repeater(lives))
+        try:
+            result = map_leaves(copied_leaf, now.function(*args, **options))
+        finally:
+            RECORDER.reset(token)
+            for generator, state in drawn:
+                set_generator_state(generator, state)
         self.as_written = time.perf_counter() - began
         pairs = [("what it returns", *pair) for pair in zip(found, values_of(result), strict=False)]
         names = {id(x): path for x, path in now.world.arrays.values()}
         for x, then in zip(snapshot.owners, after, strict=False):
             pairs.append((names.get(id(x), "its state"), then, x))
-        for what, a, b in pairs:
-            if not self.what and not same_numbers(a, b):
-                self.what = what
+        differing = [what for what, a, b in pairs if not same_numbers(a, b)]
+        self.what = differing[0] if differing else ""
         settle(now.kept)
         self.result = result
 
-    def calls_made(self, compiled: Compiled, given: dict[str, Any], snapshot: Snapshot) -> Any:
+    def calls_made(
+        self, compiled: Compiled, given: dict[str, Any], lives: list[Live], snapshot: Snapshot
+    ) -> Any:
         """Make the recorded calls; return what they return, and what the state's arrays hold."""
         program = compiled.recorded
         inputs = [given[x.name] for x in program.inputs]
         inputs = [x.data if isinstance(x, Tensor) else x for x in inputs]
-        lives = {live.name: live.function() for live in compiled.now.trace.lives}
-        ran = Interpreter(program, inputs, lives)
+        ran = Interpreter(program, inputs, {live.name: live.value for live in lives})
 
         def value(z: Any) -> Any:
             z = z.data if hasattr(z, "data") and not isinstance(z, np.ndarray | Array) else z
@@ -112,3 +122,31 @@ class Audit:
 
         found = values_of(map_leaves(value, program.returned))
         return found, [np.copy(x) for x in snapshot.owners]
+
+
+class Noting:
+    """Within the block a program notes what its live values are: each is asked once."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        code = compiled.run.__code__
+        cells = dict(zip(code.co_freevars, compiled.run.__closure__ or (), strict=True))
+        self.lives = [Live(live.name, live.function, None, 0) for live in compiled.now.trace.lives]
+        for live, before in zip(self.lives, compiled.now.trace.lives, strict=True):
+            live.counted = before.counted
+        self.cells = [(cells[f"live_{live.name}"], live) for live in self.lives]
+
+    def __enter__(self) -> list[Live]:
+        for cell, live in self.cells:
+            cell.cell_contents = functools.partial(asked, live)
+        return self.lives
+
+    def __exit__(self, *error: Any) -> None:
+        for cell, live in self.cells:
+            cell.cell_contents = live.function
+
+
+def asked(live: Live) -> Any:
+    """Ask a live value, and note it with what asking has changed."""
+    live.value = live.function()
+    live.after = [(x, x.copy()) for x in live.counted]
+    return np.copy(live.value)[()] if isinstance(live.value, np.ndarray) else live.value

@@ -56,8 +56,8 @@ class Checker:
             n = max(x.shape[-1] if x.ndim else 1 for x in call.arrays)
             return n * float(np.prod([self.largest.get(x, 0.0) for x in arrays]))
         if name in ("sum", "mean", "reduce", "einsum", "tensordot", "trace", "cumsum"):
-            n = max(x.size for x in call.arrays) / max(size, 1)
-            return n * max([self.largest.get(x, 0.0) for x in arrays], default=0.0)
+            terms = max(x.size for x in call.arrays) / max(size, 1)
+            return terms * max([self.largest.get(x, 0.0) for x in arrays], default=0.0)
         return 0.0
 
 
@@ -65,4 +65,5 @@ def largest_finite(x: Any) -> float:
     """The greatest finite |x|."""
     if not isinstance(x, np.ndarray | np.generic) or x.dtype.kind not in "fc" or not x.size:
         return 0.0
+    x = np.asarray(x)
     return float(np.abs(x[np.isfinite(x)]).max(initial=0.0))

@@ -16,9 +16,9 @@ from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.programs import refusals
 from tinygrad_edu.programs.generators import generator_state, set_generator_state
 from tinygrad_edu.programs.names import CodeNames
+from tinygrad_edu.programs.places import ATOMS, Place, Raw, same_keys, same_value
 from tinygrad_edu.programs.record import refill
 from tinygrad_edu.programs.recording import Recording
-from tinygrad_edu.programs.world import ATOMS, Place, Raw, same_keys, same_value
 
 MISS = object()  # what a program returns if it does not fit the call
 MISSED = (LookupError, AttributeError, ValueError, TypeError)  # the errors of a place that is gone

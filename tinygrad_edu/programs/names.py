@@ -44,6 +44,8 @@ class CodeNames:
         """The name of a value that never changes; a single number is shown as itself."""
         if not isinstance(value, np.ndarray) or value.size != 1:
             otherwise = str(value) if isinstance(value, np.dtype) else ""
+            if isinstance(value, np.ndarray) and value.ndim == 1 and np.all(value == 1):
+                otherwise = "ones"
             return self.of(value, "k", getattr(value, "__name__", otherwise))
         key = value.dtype, value.shape, value.tobytes()
         if key not in self.known:

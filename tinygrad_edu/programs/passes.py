@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_edu.core.functional import Function
 from tinygrad_edu.programs.calls import FILLING, OPERATOR_UFUNCS, ArrayMethod
-from tinygrad_edu.programs.program import Array, Call, Number, Program, arrays_in
+from tinygrad_edu.programs.program import Array, Call, Number, Program, arrays_among
 
 FOREVER = 1 << 60  # stands for the last call that touches an output
 REDUCING_METHODS = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
@@ -93,6 +93,11 @@ def drop_dead_calls(program: Program) -> Program:
     needed = set(program.outputs)
     roots = set(map(root, needed))
     for call in reversed(program.calls):
+        if not program.shared.keys().isdisjoint(call.results):
+            originals = [program.shared[z] for z in call.results]
+            needed.update(originals)
+            roots.update(map(root, originals))
+            continue
         effect = call.checks
         if call.written is not None:
             effect = not root(call.written).is_result or root(call.written) in roots
@@ -146,7 +151,7 @@ class Liveness:
             return False
         if any(first <= use < i for use in self.touched.get(target, ())):
             return False
-        if any(self.root(x) is target for x in arrays_in(self.calls[i].args)):
+        if any(self.root(x) is target for x in arrays_among(self.calls[i].args)):
             return False
         return self.last[root] <= i or not (
             self.changes(target, i + 1) or self.changes(root, i + 1)

@@ -44,8 +44,8 @@ def bytes_picture(code: Code, name: str) -> str:
         x = LEFT + COLUMN * starts[first]
         end = LEFT + COLUMN * (len(lines) if is_output else starts[last]) + COLUMN - 2
         call = next((c for c in liveness.calls if c.results and c.results[0] is z), None)
-        line = lines[starts[first]].shown if lines else ""
-        hint = f"{call or z} {z.shape}, from line {starts[first] + 1}: {code.names.display(line)}"
+        shown = lines[starts[first]].shown if lines else ""
+        hint = f"{call or z} {z.shape}, from line {starts[first] + 1}: {code.names.display(shown)}"
         parts.append(
             f'<rect x="{x}" y="{y + 1}" width="{max(end - x, 3)}" height="15" rx="3" '
             f'fill="{OUTPUT if is_output else BAR}"><title>{escape(hint)}</title></rect>'

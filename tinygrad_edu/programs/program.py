@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -106,7 +107,7 @@ class Call:
     written: Array | None = None
     several: bool = False  # whether it gave a list or tuple
     opaque: bool = False  # a function that was marked so: nobody looks into it
-    errors: dict[str, Any] = dataclasses.field(default_factory=dict)  # NumPy's, as np.geterr() says
+    errors: Any = dataclasses.field(default_factory=dict)  # NumPy's, as np.geterr() says
     line: tuple[str, int, str] = ("", 0, "")  # the user's file, line and layer
     operation: str = ""  # of the engine, if one made the call
     module: str = ""  # the Module's class, if one did
@@ -128,7 +129,7 @@ class Call:
         """The arrays among the arguments whose numbers are read."""
         if self.function in FILLING:
             return []
-        return arrays_in((self.args, self.options))
+        return arrays_among((self.args, self.options))
 
     @property
     def target(self) -> Array:
@@ -149,8 +150,8 @@ class Call:
 
     def __str__(self) -> str:
         """The call as NumPy would be asked: `#2.0 = np.add(x, #1.0)`."""
-        args = [argument_text(x) for x in self.args]
-        args += [f"{key}={argument_text(x)}" for key, x in self.options.items()]
+        args = [text_of_argument(x) for x in self.args]
+        args += [f"{key}={text_of_argument(x)}" for key, x in self.options.items()]
         left = ", ".join(x.name for x in self.results)
         return f"{left} = {self.spelled(args)}" if left else self.spelled(args)
 
@@ -198,7 +199,7 @@ class Program:
     calls: list[Call]
     returned: Any
     stores: list[Store]
-    errors: dict[str, Any]
+    errors: Any
     constants: dict[Array, Any] = dataclasses.field(default_factory=dict)
     reads: dict[Array, Any] = dataclasses.field(default_factory=dict)  # numbers in the state
     shared: dict[Array, Array] = dataclasses.field(default_factory=dict)  # a copy ↦ its original
@@ -207,7 +208,7 @@ class Program:
     @property
     def outputs(self) -> list[Array]:
         """The arrays that are stored or returned."""
-        return arrays_in([[store.value for store in self.stores], data_in(self.returned)])
+        return arrays_among([[store.value for store in self.stores], data_in(self.returned)])
 
     @property
     def state(self) -> list[Array]:
@@ -234,8 +235,16 @@ class Program:
             rows.append(f"{call}  # {call.target.shape}" if gives else str(call))
         for store in self.stores:
             left = f"{store.path}[...]" if store.copied else store.path
-            rows.append(f"{left} = {argument_text(store.value)}")
-        return "\n".join([*rows, f"return {argument_text(data_in(self.returned))}"])
+            rows.append(f"{left} = {text_of_argument(store.value)}")
+        text = "\n".join([*rows, f"return {text_of_argument(data_in(self.returned))}"])
+        made = {call.target for call in self.calls if call.results or call.written}
+        names = {copy.name: self.original(copy).name for copy in self.shared if copy not in made}
+        return re.sub(r"#\d+\.\d+", lambda match: names.get(match[0], match[0]), text)
+
+    def original(self, x: Array) -> Array:
+        while x in self.shared:
+            x = self.shared[x]
+        return x
 
     def to_json(self) -> dict[str, Any]:
         """The program as numbers, texts, lists and dicts, which `json.dumps` takes.
@@ -245,7 +254,7 @@ class Program:
         constants: dict[str, Any] = {}
 
         def plain(x: Any) -> Any:
-            return as_json(x, constants)
+            return json_of(x, constants)
 
         calls = [
             {
@@ -292,7 +301,7 @@ def is_tensor(z: Any) -> bool:
     return isinstance(z, ReturnedTensor) or hasattr(z, "requires_grad")
 
 
-def arrays_in(x: Any) -> list[Array]:
+def arrays_among(x: Any) -> list[Array]:
     return [leaf for leaf in leaves(x) if isinstance(leaf, Array)]
 
 
@@ -311,14 +320,16 @@ def function_name(f: Function) -> str:
     return name
 
 
-def argument_text(x: Any) -> str:
+def text_of_argument(x: Any) -> str:
     if isinstance(x, slice):
-        parts = ["" if part is None else argument_text(part) for part in (x.start, x.stop, x.step)]
+        parts = [
+            "" if part is None else text_of_argument(part) for part in (x.start, x.stop, x.step)
+        ]
         return ":".join(parts[:2] if parts[2] == "" else parts)
     if type(x) is tuple:
-        return f"({', '.join(map(argument_text, x))}{',' * (len(x) == 1)})"
+        return f"({', '.join(map(text_of_argument, x))}{',' * (len(x) == 1)})"
     if type(x) is list:
-        return f"[{', '.join(map(argument_text, x))}]"
+        return f"[{', '.join(map(text_of_argument, x))}]"
     if isinstance(x, np.ndarray | np.generic):
         return f"{x.item()!r:.12}" if x.size == 1 else f"array{x.shape}"
     return "..." if x is ... else f"{x!r:.40}"
@@ -328,15 +339,15 @@ def kind_of(x: Array) -> dict[str, Any]:
     return {"name": x.name, "shape": list(x.shape), "dtype": str(x.dtype)}
 
 
-def as_json(x: Any, constants: dict[str, Any]) -> Any:
+def json_of(x: Any, constants: dict[str, Any]) -> Any:
     """An argument of a call for JSON; the values of constant arrays go into `constants`."""
-    many: Callable[[Any], Iterator[Any]] = lambda xs: (as_json(item, constants) for item in xs)  # noqa: E731
+    many: Callable[[Any], Iterator[Any]] = lambda xs: (json_of(item, constants) for item in xs)  # noqa: E731
     if isinstance(x, Array | Number):
         return {"array" if isinstance(x, Array) else "number": repr(x)}
     if isinstance(x, tuple | list):
         return [*many(x)]
     if isinstance(x, dict):
-        return {str(key): as_json(item, constants) for key, item in x.items()}
+        return {str(key): json_of(item, constants) for key, item in x.items()}
     if isinstance(x, slice):
         return {"slice": [*many((x.start, x.stop, x.step))]}
     if isinstance(x, np.ndarray | np.generic):

@@ -57,6 +57,26 @@ class Live:
         self.name, self.function, self.value = name, function, value
         self.position = position  # how many calls came before
         self.counted: list[Any] = []  # dicts and lists that asking changes
+        self.after: list[tuple[Any, Any]] = []  # these, and copies of them after it was asked
+
+
+class Repeater:
+    """A recorder that records nothing: a run of the step as written gets the live values again."""
+
+    def __init__(self, lives: list[Live]) -> None:
+        self.lives = iter(lives)
+
+    def at_replay(self, function: Function, of: Any) -> Any:
+        """What was asked before; what asking has changed, it changes again."""
+        live = next(self.lives, None)
+        if live is None:
+            return function()
+        for container, copy in live.after:
+            refill(container, copy)
+        return live.value
+
+    def opaque(self, function: Function, args: Any, options: dict[str, Any]) -> Any:
+        return function(*args, **options)
 
 
 class LiveArray:
@@ -128,7 +148,7 @@ class Trace:
         row = row_for(function)
         if row is None:
             self.refuse(refusals.no_row(function, source(*line_of_the_user())))
-        for x in parts((args, options)):
+        for x in pieces((args, options)):
             if type(x) not in PLAIN and not is_recorded(x) and not is_plain(x):
                 self.refuse(refusals.strange_argument(function, x, source(*line_of_the_user())))
         for x in leaves(row.fixed(args, options)):  # type: ignore[union-attr]
@@ -207,7 +227,9 @@ class Trace:
     def at_replay(self, function: Function, of: Any) -> Any:
         """Run `at_replay(function, of)` within the trace, and return what it gives."""
         self.check_generators()
-        containers = [x for x in (of, getattr(of, "__dict__", None)) if type(x) in (dict, list)]
+        containers: list[Any] = [
+            x for x in (of, getattr(of, "__dict__", None)) if type(x) in (dict, list)
+        ]
         if type(of) not in (dict, list):
             containers += self.containers
         before = [(x, x.copy()) for x in containers]
@@ -221,6 +243,7 @@ class Trace:
             if not same_items(x, copy):
                 live.counted.append(x)
                 self.counted.insert(0, (x, copy))
+        live.after = [(x, x.copy()) for x in live.counted]
         self.excluded += [of, getattr(of, "__dict__", None), *live.counted]
         self.notice_draws()
         self.lives.append(live)
@@ -287,13 +310,13 @@ def inside(code: CodeType, frame: Any) -> bool:
     return True
 
 
-def parts(x: Any) -> Iterator[Any]:
+def pieces(x: Any) -> Iterator[Any]:
     """All leaves of an argument, and containers that are no plain tuple, list or dict."""
     if type(x) is slice:
         yield from (x.start, x.stop, x.step)
     elif type(x) in CONTAINERS:
         for item in x.values() if type(x) is dict else x:
-            yield from parts(item)
+            yield from pieces(item)
     else:
         yield x
 

@@ -13,11 +13,14 @@ from tinygrad_edu.core.engine import Tensor, new_tensor
 from tinygrad_edu.core.functional import Function
 from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.programs import refusals
+from tinygrad_edu.programs.checking import largest_finite
+from tinygrad_edu.programs.generators import set_generator_state
 from tinygrad_edu.programs.nested import leaves, map_leaves
+from tinygrad_edu.programs.places import ATOMS, Place
 from tinygrad_edu.programs.program import Array, Number, Program, ReturnedTensor, Store
-from tinygrad_edu.programs.record import Trace
+from tinygrad_edu.programs.record import Repeater, Trace
 from tinygrad_edu.programs.traced import Traced, as_data, is_recorded, memory_owner
-from tinygrad_edu.programs.world import ATOMS, Place, World
+from tinygrad_edu.programs.world import World
 
 
 class Recording:
@@ -47,6 +50,10 @@ class Recording:
             raise
         finally:
             RECORDER.reset(token)
+        self.finish(returned, moved)
+
+    def finish(self, returned: Any, moved: list[tuple[Place, Any]]) -> None:
+        """Make the program, keep what the run gave, and put everything back."""
         self.excluded = {id(x) for x in self.trace.excluded}
         stores = self.stores(moved)
         self.program = Program(
@@ -179,12 +186,18 @@ class Recording:
 
         While it was recorded it must have computed the same.
         """
+        drawn = self.trace.generators  # with their states after the run on traced arrays
+        token = RECORDER.set(Repeater(self.trace.lives))
         try:
             result = map_leaves(copied_leaf, self.function(*self.args, **self.options))
             self.compare(result)
         except BaseException:
             self.take_back()
             raise
+        finally:
+            RECORDER.reset(token)
+        for generator, state in drawn:
+            set_generator_state(generator, state)
         settle(self.kept)
         return result
 
@@ -276,8 +289,7 @@ def same_numbers(a: Any, b: Any) -> bool:
         return True
     if a.dtype.kind not in "fc":
         return False
-    largest = np.abs(b[np.isfinite(b)]).max(initial=0.0)
-    return bool(np.allclose(a, b, 1e-6, 1e-6 * float(largest), equal_nan=True))
+    return bool(np.allclose(a, b, 1e-6, 1e-6 * largest_finite(b), equal_nan=True))
 
 
 def is_plain_value(name: str, x: Any) -> bool:

@@ -48,7 +48,7 @@ class Recorded:
     def value(self) -> Any:
         return self.of.value
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return type(self.of.value)
 
@@ -116,7 +116,7 @@ class Traced(Recorded):
 
     @property
     def size(self) -> int:
-        return self.of.value.size  # type: ignore[no-any-return]
+        return int(self.of.value.size)
 
     @property
     def dtype(self) -> Any:
@@ -124,11 +124,11 @@ class Traced(Recorded):
 
     @property
     def itemsize(self) -> int:
-        return self.of.dtype.itemsize  # type: ignore[no-any-return]
+        return int(self.of.dtype.itemsize)
 
     @property
     def nbytes(self) -> int:
-        return self.of.nbytes
+        return int(self.of.nbytes)
 
     @property
     def strides(self) -> Any:
@@ -388,7 +388,7 @@ def refuse_the_rest(kind: type, kinds: tuple[type, ...]) -> None:
     for name in {name for other in kinds for name in dir(other)} - known:
         setattr(kind, name, refused(name))
     # an __eq__ of its own takes a class its hash
-    kind.__hash__ = Recorded.__hash__  # type: ignore[method-assign]
+    kind.__hash__ = Recorded.__hash__  # type: ignore[assignment]
 
 
 add_operators()

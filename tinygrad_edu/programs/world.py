@@ -7,17 +7,10 @@ is refused by name. While a step is recorded, `Traced` stands in place of every 
 
 from __future__ import annotations
 
-import abc
 import collections
-import contextlib
 import enum
-import functools
 import itertools
-import sys
 import types
-import typing
-import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,91 +19,30 @@ from numpy.lib.array_utils import byte_bounds
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.engine import Operation, Tensor
 from tinygrad_edu.programs import refusals
+from tinygrad_edu.programs.closed_list import (
+    BASES,
+    BUILTINS_REFUSED,
+    BY_NAME,
+    METACLASSES,
+    PARTS,
+    READS_ALL,
+    WALKS,
+    is_function_of_library,
+    is_harmless,
+    is_harmless_module,
+    is_of_library,
+    is_of_package,
+    module_of,
+    names_in,
+)
 from tinygrad_edu.programs.generators import is_generator
 from tinygrad_edu.programs.nested import leaves, map_leaves
+from tinygrad_edu.programs.places import ATOMS, EXACT, Place, Raw, same_keys, same_value, text_of
 from tinygrad_edu.programs.program import Array
 from tinygrad_edu.programs.record import refill
 from tinygrad_edu.programs.traced import Recorded, Traced, memory_owner, recorded_in, untraced
 
-ATOMS = int | float | complex | str | bytes | None | np.generic | np.dtype | enum.Enum | range
-EXACT = {int, float, complex, str, bytes, bool, type(None), type(...), type(NotImplemented), range}
 SEEN_AT_MOST = 20_000  # places
-
-# fmt: off
-# Modules of Python's library whose functions only compute; no clock, no file, no environment
-HARMLESS = {
-    "__future__", "abc", "builtins", "cmath", "collections", "contextlib", "copy", "dataclasses",
-    "enum", "fractions", "functools", "heapq", "itertools", "math", "numbers", "operator", "random",
-    "re", "statistics", "string", "textwrap", "types", "typing", "_functools",
-    "_operator", "_collections_abc", "_random",
-}
-# What a step may not name of Python's own functions: their answers or effects are not recorded
-BUILTINS_REFUSED = {
-    "__import__", "breakpoint", "compile", "eval", "exec", "exit", "globals", "id", "input",
-    "locals", "open", "print", "quit",
-}
-# Who names these reads attributes by names that his code does not show
-READS_ALL = {
-    "getattr", "vars", "dir", "__dict__", "attrgetter", "methodcaller", "__getattribute__",
-    "asdict", "astuple", "fields", "hasattr", "getmembers",
-}
-WALKS = {  # a Module's methods that look at all its attributes
-    "members", "modules", "named_modules", "named_parameters", "named_state", "parameters",
-    "state_dict", "load_state_dict", "train", "eval", "walk", "zero_grad",
-}
-# Methods that Python calls by itself; others count if the step's code names them
-BY_NAME = {
-    "__class_getitem__", "__copy__", "__deepcopy__", "__del__", "__delattr__", "__dir__",
-    "__format__", "__getattribute__", "__getstate__", "__init__", "__init_subclass__", "__new__",
-    "__post_init__", "__reduce__", "__reduce_ex__", "__repr__", "__set_name__", "__setattr__",
-    "__setstate__", "__sizeof__", "__str__", "__subclasshook__",
-}
-# fmt: on
-BASES = {object, abc.ABC, typing.Generic, typing.Protocol, contextlib.ContextDecorator}
-METACLASSES = {type, abc.ABCMeta, enum.EnumMeta}
-PARTS = {  # what a callable object of Python's is made of
-    types.MethodType: ("__self__", "__func__"),
-    functools.partial: ("func", "args", "keywords"),
-    property: ("fget",),
-    classmethod: ("__func__",),
-    staticmethod: ("__func__",),
-    functools.cached_property: ("func",),
-}
-
-
-class Place:
-    """Where a value is held: an attribute of an object, or an item of a dict or list."""
-
-    __slots__ = ("container", "is_item", "key", "path", "stood", "value")
-
-    def __init__(self, container: Any, key: Any, path: str, is_item: bool) -> None:
-        self.container, self.key, self.path, self.is_item = container, key, path, is_item
-        self.value = self.stood = self.get()
-
-    def get(self) -> Any:
-        try:
-            if self.is_item:
-                return self.container[self.key]
-            return getattr(self.container, self.key)
-        except (LookupError, AttributeError, ValueError):  # an empty cell gives a ValueError
-            return None
-
-    def set(self, value: Any) -> None:
-        if self.is_item:
-            self.container[self.key] = value
-        else:
-            try:
-                setattr(self.container, self.key, value)
-            except AttributeError:  # of a frozen dataclass
-                object.__setattr__(self.container, self.key, value)
-
-    def set_if_changed(self, value: Any) -> None:
-        if self.get() is not value:
-            self.set(value)
-
-    @property
-    def is_grad(self) -> bool:
-        return type(self.container) is Tensor and self.key == "grad"
 
 
 class World:
@@ -471,132 +403,3 @@ class World:
         """The arrays in whose memory the state lies."""
         every = {id(memory_owner(x)): memory_owner(x) for x, _ in self.arrays.values()}
         return [x for x in every.values() if isinstance(x, np.ndarray)]
-
-
-class Raw:
-    """A class as a container: what it holds under a name, before descriptors are asked."""
-
-    def __init__(self, kind: type) -> None:
-        self.kind, self.items = kind, vars(kind)
-
-    def __getitem__(self, key: str) -> Any:
-        return vars(self.kind)[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        setattr(self.kind, key, value)
-
-
-def same_keys(container: Any, copy: Any) -> bool:
-    """Whether a dict has the keys of the copy, in its order; a set its members; a list its length."""
-    if type(container) is list:
-        return len(container) == len(copy)
-    if len(container) != len(copy):
-        return False
-    return all(a is b or same_value(a, b) for a, b in zip(container, copy, strict=True))
-
-
-def same_value(a: Any, b: Any) -> bool:
-    """Whether a and b are one object, or equal numbers, equal texts, or tuples of such."""
-    if a is b:
-        return True
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, tuple):
-        return len(a) == len(b) and all(map(same_value, a, b))
-    if isinstance(a, slice):
-        return same_value((a.start, a.stop, a.step), (b.start, b.stop, b.step))
-    if isinstance(a, np.generic):
-        return a.dtype == b.dtype and a.tobytes() == b.tobytes()
-    if isinstance(a, float | complex):
-        return repr(a) == repr(b)  # 0.0 is not −0.0, NaN is NaN
-    return isinstance(a, ATOMS | types.MethodType) and bool(a == b)
-
-
-def text_of(x: Any) -> str:
-    return f"an array {x.shape}" if isinstance(x, np.ndarray) else f"{untraced(x)!r:.50}"
-
-
-def is_of_library(module: str | None) -> bool:
-    """Whether a module belongs to Python's library or to NumPy."""
-    first = (module or "").partition(".")[0]
-    return first in sys.stdlib_module_names or first == "numpy"
-
-
-def is_harmless_module(module: str | None) -> bool:
-    first = (module or "").partition(".")[0]
-    return first in HARMLESS or first == "numpy"
-
-
-def is_harmless(x: Any) -> bool:
-    """Whether a number or text is of NumPy, or of an Enum: its attributes do not change."""
-    return isinstance(x, np.generic | enum.Enum)
-
-
-def is_of_package(f: Any) -> bool:
-    """Whether this package defines a function; an example in a docstring is a user's."""
-    if not isinstance(f, types.FunctionType):
-        return (getattr(f, "__module__", "") or "").partition(".")[0] == "tinygrad_edu"
-    is_doctest = f.__code__.co_filename.startswith("<")
-    return module_of(f).partition(".")[0] == "tinygrad_edu" and not is_doctest
-
-
-def module_of(f: types.FunctionType) -> str:
-    """Where the code of a function stands: a decorator may have given it another name."""
-    return str(f.__globals__.get("__name__", ""))
-
-
-def is_function_of_library(x: Any) -> bool:
-    """Whether x is a function of C, of NumPy or of Python's library, or a method of such."""
-    if isinstance(x, types.BuiltinFunctionType | types.MethodWrapperType):
-        owner = getattr(x, "__self__", None)
-        if owner is None or isinstance(owner, types.ModuleType):
-            return is_harmless_module(x.__module__) if x.__module__ else True
-        return True
-    kind = type(x)
-    if isinstance(x, types.MethodDescriptorType | types.WrapperDescriptorType):
-        return True
-    return isinstance(x, np.ufunc) or (
-        kind.__module__.partition(".")[0] == "numpy" and "Dispatcher" in kind.__name__
-    )
-
-
-NAMES: weakref.WeakKeyDictionary[types.CodeType, Any] = weakref.WeakKeyDictionary()
-
-
-def names_in(code: types.CodeType) -> tuple[set[str], list[str], list[str]]:
-    """All that code names, with texts that could be names; its globals; what it imports.
-
-    Functions and comprehensions within the function count too.
-    """
-    if code in NAMES:
-        return NAMES[code]  # type: ignore[no-any-return]
-    import dis  # not at the top: most programs replay nothing
-
-    names = {*code.co_names, *texts_in(code.co_consts)}
-    global_names, imports = dict[str, None](), dict[str, None]()
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            global_names[instruction.argval] = None
-        elif instruction.opname == "IMPORT_NAME":
-            imports[instruction.argval] = None
-        elif instruction.opname.startswith("FORMAT"):
-            names |= {"__str__", "__repr__", "__format__"}
-    if names & {"str", "repr", "format"}:
-        names |= {"__str__", "__repr__", "__format__"}
-    for inner in code.co_consts:
-        if isinstance(inner, types.CodeType):
-            more, others, imported = names_in(inner)
-            names |= more
-            global_names.update(dict.fromkeys(others))
-            imports.update(dict.fromkeys(imported))
-    NAMES[code] = names, [*global_names], [*imports]
-    return NAMES[code]  # type: ignore[no-any-return]
-
-
-def texts_in(x: Any) -> Iterator[str]:
-    """Texts among constants: `getattr(x, "name")` has one."""
-    for item in x:
-        if isinstance(item, str):
-            yield item
-        elif isinstance(item, tuple | frozenset):
-            yield from texts_in(item)
