@@ -15,83 +15,149 @@
 array([0, 1, 1, 0])
 
 Read module.py, layers.py, activations.py, losses.py, optim.py, schedules.py; then, in any order,
-group.py, normalization.py, recurrent.py, attention.py, init.py, data.py, checkpoint.py,
-transforms.py and summary.py.
+group.py, convolution.py, normalization.py, recurrent.py, attention.py, margins.py, init.py,
+data.py, checkpoint.py, transforms.py, metrics.py, progress.py and summary.py.
 """
 
-from . import data, init, optim, transforms
+from . import data, init, metrics, optim, transforms
 from .activations import (
     ELU,
     GELU,
+    GLU,
+    SELU,
+    Hardswish,
+    Hardtanh,
     LeakyReLU,
+    LogSigmoid,
     LogSoftmax,
+    Mish,
+    PReLU,
     ReLU,
+    ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
     Softplus,
+    Softsign,
     Tanh,
 )
-from .attention import MultiHeadAttention
+from .attention import MultiHeadAttention, TransformerEncoderLayer
 from .checkpoint import load, save
-from .data import DataLoader, random_split, read_idx, train_test_split
-from .layers import (
+from .convolution import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AvgPool1d,
     AvgPool2d,
+    Conv1d,
     Conv2d,
-    Dropout,
-    Embedding,
-    Flatten,
-    Linear,
+    ConvTranspose2d,
+    MaxPool1d,
     MaxPool2d,
-    Residual,
-    Sequential,
+    Pad2d,
+    Upsample,
 )
-from .losses import L1, MSE, NLL, BCEWithLogits, CrossEntropy, Huber, KLDiv
+from .data import DataLoader, random_split, read_idx, train_test_split
+from .layers import Dropout, Embedding, Flatten, Linear, Residual, Sequential, Unflatten
+from .losses import (
+    BCE,
+    L1,
+    MSE,
+    NLL,
+    BCEWithLogits,
+    CrossEntropy,
+    GaussianNLL,
+    Huber,
+    KLDiv,
+    SmoothL1,
+)
+from .margins import (
+    CosineEmbedding,
+    HingeEmbedding,
+    MarginRanking,
+    MultiMargin,
+    TripletMargin,
+)
 from .module import Module
-from .normalization import BatchNorm1d, BatchNorm2d, LayerNorm, RMSNorm
-from .recurrent import GRU, LSTM, RNN
+from .normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
+from .progress import Progress
+from .pytorch import from_torch
+from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .summary import summary
 
 __all__ = [
+    "BCE",
     "ELU",
     "GELU",
+    "GLU",
     "GRU",
     "L1",
     "LSTM",
     "MSE",
     "NLL",
     "RNN",
+    "SELU",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AvgPool1d",
     "AvgPool2d",
     "BCEWithLogits",
     "BatchNorm1d",
     "BatchNorm2d",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose2d",
+    "CosineEmbedding",
     "CrossEntropy",
     "DataLoader",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
+    "GaussianNLL",
+    "GroupNorm",
+    "Hardswish",
+    "Hardtanh",
+    "HingeEmbedding",
     "Huber",
     "KLDiv",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LogSigmoid",
     "LogSoftmax",
+    "MarginRanking",
+    "MaxPool1d",
     "MaxPool2d",
+    "Mish",
     "Module",
     "MultiHeadAttention",
+    "MultiMargin",
+    "PReLU",
+    "Pad2d",
+    "Progress",
     "RMSNorm",
+    "RNNCell",
     "ReLU",
+    "ReLU6",
     "Residual",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SmoothL1",
     "Softmax",
     "Softplus",
+    "Softsign",
     "Tanh",
+    "TransformerEncoderLayer",
+    "TripletMargin",
+    "Unflatten",
+    "Upsample",
     "data",
+    "from_torch",
     "init",
     "load",
+    "metrics",
     "optim",
     "random_split",
     "read_idx",

@@ -1,25 +1,38 @@
-"""Activations: the functions between layers, as Modules without parameters. They keep the shape."""
+"""Activations: the functions between layers, as Modules. All but GLU keep the shape.
+
+Sigmoid to LogSoftmax are met everywhere; those behind them, from PReLU on, here and there.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from tinygrad_edu import special
+from tinygrad_edu import Tensor, special
 
 from .module import Module
 
 __all__ = [
     "ELU",
     "GELU",
+    "GLU",
+    "SELU",
+    "Hardswish",
+    "Hardtanh",
     "LeakyReLU",
+    "LogSigmoid",
     "LogSoftmax",
+    "Mish",
+    "PReLU",
     "ReLU",
+    "ReLU6",
     "SiLU",
     "Sigmoid",
     "Softmax",
     "Softplus",
+    "Softsign",
     "Tanh",
 ]
 
@@ -64,6 +77,8 @@ class LeakyReLU(Module):
     array([-1.,  2.])
     """
 
+    one_box = True
+
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
 
@@ -77,6 +92,8 @@ class ELU(Module):
     >>> ELU()(np.array([-1000.0, 2.0]))
     array([-1.,  2.])
     """
+
+    one_box = True
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
@@ -92,6 +109,8 @@ class SiLU(Module):
     array([  -0.,    0., 1000.])
     """
 
+    one_box = True
+
     def forward(self, x: Any) -> Any:
         return special.silu(x)
 
@@ -105,6 +124,8 @@ class GELU(Module):
     >>> GELU()(np.array([-1000.0, 1.0])), GELU("tanh")(np.array([-1000.0, 1.0]))
     (array([-0.        ,  0.84134475]), array([-0.        ,  0.84119199]))
     """
+
+    one_box = True
 
     def __init__(self, approximate: str = "none") -> None:
         self.approximate = approximate
@@ -123,8 +144,10 @@ class Softplus(Module):
     array([   0., 1000.])
     """
 
+    one_box = True
+
     def __init__(self, beta: float = 1.0) -> None:
-        self.beta = beta
+        self.beta = float(beta)
 
     def forward(self, x: Any) -> Any:
         return special.softplus(x * self.beta) / self.beta
@@ -156,3 +179,147 @@ class LogSoftmax(Module):
 
     def forward(self, x: Any) -> Any:
         return special.log_softmax(x, axis=self.axis)
+
+
+# Met less often
+
+
+class PReLU(Module):
+    """x where x > 0, else a x, where the slope `weight` a is learnt. (He et al. 2015, equation 1)
+
+    There is one a, or with num_parameters one for each channel, axis 1 of x. It starts as `init`.
+
+    >>> PReLU()(np.array([-1.0, 2.0])).data
+    array([-0.25,  2.  ])
+    """
+
+    one_box = True
+
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, *, dtype: DTypeLike = np.float32
+    ) -> None:
+        self.weight = Tensor(np.full(num_parameters, init, dtype), True, "weight")
+
+    def forward(self, x: Any) -> Any:
+        channels = self.weight.size
+        if channels == 1:
+            slope = self.weight if x.ndim else self.weight.reshape(())
+            return np.where(x > 0, x, slope * x)
+        if x.ndim < 2 or x.shape[1] != channels:
+            raise ValueError(f"PReLU({channels}) takes (batch, {channels}, …), found {x.shape}")
+        return np.where(x > 0, x, self.weight.reshape(channels, *[1] * (x.ndim - 2)) * x)
+
+
+class SELU(Module):
+    """λ x where x > 0, else λ α (eˣ − 1): keeps mean 0 and variance 1 from layer to layer.
+
+    λ ≈ 1.0507 and α ≈ 1.6733 are chosen for that. (Klambauer et al. 2017, equation 2)
+
+    >>> SELU()(np.array([-1000.0, 1.0]))
+    array([-1.75809934,  1.05070099])
+    """
+
+    one_box = True
+
+    def forward(self, x: Any) -> Any:
+        return special.elu(x, 1.6732632423543772) * 1.0507009873554805
+
+
+class GLU(Module):
+    """a σ(b), where a and b are the halves of x along the axis, which becomes half as long.
+
+    PyTorch calls the axis dim. ValueError for an odd length. (Dauphin et al. 2017)
+
+    >>> GLU()(np.array([1.0, 2.0, 0.0, 1000.0]))
+    array([0.5, 2. ])
+    """
+
+    one_box = True
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Any) -> Any:
+        if x.shape[self.axis] % 2:
+            raise ValueError(f"GLU halves axis {self.axis} of {x.shape}, whose length is odd")
+        a, b = np.split(x, 2, axis=self.axis)
+        return a * special.sigmoid(b)
+
+
+class Hardtanh(Module):
+    """x, but min_val below it and max_val above; its derivative at both is 0.
+
+    >>> Hardtanh()(np.array([-2.0, 0.5, 2.0]))
+    array([-1. ,  0.5,  1. ])
+    """
+
+    one_box = True
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
+        if not min_val < max_val:
+            raise ValueError(f"expected min_val < max_val, found {min_val} and {max_val}")
+        self.min_val, self.max_val = float(min_val), float(max_val)
+
+    def forward(self, x: Any) -> Any:
+        return np.where(x > self.min_val, np.where(x < self.max_val, x, self.max_val), self.min_val)
+
+
+class ReLU6(Hardtanh):
+    """min(max(x, 0), 6): what is above 6 would need more bits. (Krizhevsky 2010)
+
+    >>> ReLU6()(np.array([-1.0, 2.0, 8.0]))
+    array([0., 2., 6.])
+    """
+
+    def __init__(self) -> None:
+        super().__init__(0.0, 6.0)
+
+
+class Hardswish(ReLU6):
+    """x · min(max(x + 3, 0), 6) / 6: SiLU with straight lines in it. (Howard et al. 2019, §5.2)
+
+    >>> Hardswish()(np.array([-3.0, 1.5, 3.0]))
+    array([-0.   ,  1.125,  3.   ])
+    """
+
+    def forward(self, x: Any) -> Any:
+        return x * super().forward(x + 3) / 6
+
+
+class Softsign(Module):
+    """x / (1 + |x|), between −1 and 1: it goes there more slowly than tanh.
+
+    >>> Softsign()(np.array([-1.0, 3.0]))
+    array([-0.5 ,  0.75])
+    """
+
+    one_box = True
+
+    def forward(self, x: Any) -> Any:
+        return x / (abs(x) + 1)
+
+
+class Mish(Module):
+    """x tanh(ln(1 + eˣ)). (Misra 2019)
+
+    >>> Mish()(np.array([0.0, 1000.0]))
+    array([   0., 1000.])
+    """
+
+    one_box = True
+
+    def forward(self, x: Any) -> Any:
+        return x * np.tanh(special.softplus(x))
+
+
+class LogSigmoid(Module):
+    """ln σ(x), exact where σ itself underflows to 0.
+
+    >>> LogSigmoid()(np.array([-1000.0]))
+    array([-1000.])
+    """
+
+    one_box = True
+
+    def forward(self, x: Any) -> Any:
+        return special.log_sigmoid(x)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import json
 import operator
 import os
@@ -25,8 +26,8 @@ import numpy as np
 
 from tinygrad_edu import Tensor
 
-from .group import checked_number
-from .module import Array, Module, can_be_loaded, unique
+from .group import NO_OPTIONS, checked_count, wide_dtype
+from .module import Array, Module, can_be_loaded, state_by_name
 from .optim import Optimizer, Schedule
 
 __all__ = ["load", "save"]
@@ -42,40 +43,44 @@ NOT_OURS = (LookupError, TypeError, AttributeError, OverflowError, RecursionErro
 def save(
     path: str | os.PathLike[str],
     model: Module,
-    metadata: Mapping[str, str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
     *,
     optimizer: Optimizer | None = None,
     schedule: Schedule | None = None,
     rng: np.random.Generator | None = None,
     step: int | None = None,
 ) -> None:
-    """Write the model, metadata (text to text), and what else is given, to one file.
+    """Write the model, metadata (text, numbers, arrays), and what else is given, to one file.
 
     With all of it loaded again, training goes on bit for bit as if it had never stopped. An old
     file stays as it was until all is written, and gives the new one its mode; a pipe or a device is
-    written to. PyTorch loads the model without the names that begin with "optimizer.". TypeError
-    for metadata that are not text, ValueError for names that the file needs.
+    written to. PyTorch loads the model without the names that begin with "optimizer." and
+    "metadata.". TypeError for other metadata, ValueError for names that the file needs.
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(f"{folder}/model.safetensors", nn.Linear(3, 2), {"epoch": "7"})
+    ...     save(f"{folder}/model.safetensors", nn.Linear(3, 2), {"epoch": 7, "scale": np.ones(3)})
     """
     import safetensors.numpy
 
-    texts, arrays, facts = dict(metadata or {}), model.state_dict(), dict[str, Any]()
-    if not all(isinstance(text, str) for text in (*texts.keys(), *texts.values())):
-        raise TypeError(f"metadata are text to text, found {texts}: write str(…)")
+    arrays, facts = model.state_dict(), dict[str, Any]()
+    texts, numbers, beside = split_metadata(metadata or {})
+    refuse_taken(arrays.keys() & beside.keys(), "the model")
+    arrays |= beside
+    if numbers:
+        facts["metadata"] = numbers
     if optimizer is not None:
         kept, facts["optimizer"] = optimizer_state(optimizer, tensor_names(model, optimizer))
         refuse_taken(arrays.keys() & kept.keys(), "the model")
         arrays |= kept
     if schedule is not None:
-        facts["schedule"] = {"type": kind(schedule), "t": schedule.t, "initial": schedule.initial}
+        facts["schedule"] = {"type": kind(schedule)} | schedule.state_dict()
     if rng is not None:
         facts["rng"] = {"type": kind(rng.bit_generator), "state": rng.bit_generator.state}
     if step is not None:
         facts["step"] = operator.index(step)
-    refuse_taken(texts.keys() & {OURS, *(["step"] if "step" in facts else [])}, "the metadata")
+    taken = {OURS, *(["step"] if "step" in facts else [])}
+    refuse_taken((metadata or {}).keys() & taken, "the metadata")
     if facts:
         texts[OURS] = json.dumps(facts, default=plain_numbers)
     write_contents(Path(path), safetensors.numpy.save(arrays, texts))
@@ -96,15 +101,16 @@ def load(
 
     >>> import tempfile; from tinygrad_edu import nn
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(f"{folder}/model.safetensors", nn.Linear(3, 2), {"epoch": "7"}, step=100)
+    ...     save(f"{folder}/model.safetensors", nn.Linear(3, 2), {"epoch": 7, "by": "me"}, step=100)
     ...     load(f"{folder}/model.safetensors", nn.Linear(3, 2))
-    {'epoch': '7', 'step': 100}
+    {'by': 'me', 'epoch': 7, 'step': 100}
     """
     arrays, metadata = read_state(path)
     try:
         facts = json.loads(metadata.pop(OURS, "{}"))
         names = [name for name in array_names(facts.get("optimizer")) if name in arrays]
         kept = {name: arrays.pop(name) for name in names}
+        beside = numbers_and_arrays(facts.get("metadata", {}), arrays)
         step = {"step": facts["step"]} if "step" in facts else {}
         restores = checked_restores(facts, kept, model, optimizer, schedule, rng)
         model.load_state_dict(arrays)
@@ -114,7 +120,35 @@ def load(
         raise ValueError(f"{os.fspath(path)}: damaged metadata: {error!r}") from None
     for restore in restores:
         restore()
-    return metadata | step
+    return metadata | beside | step
+
+
+def split_metadata(
+    metadata: Mapping[str, Any],
+) -> tuple[dict[str, str], dict[str, Any], dict[str, Array]]:
+    """Texts, numbers, and arrays by their names in the file; for an array the number is None."""
+    texts, numbers, arrays = dict[str, str](), dict[str, Any](), dict[str, Array]()
+    for name, value in metadata.items():
+        if isinstance(name, str) and isinstance(value, str):
+            texts[name] = value
+        elif isinstance(name, str) and isinstance(value, int | float | np.number | np.bool):
+            numbers[name] = value
+        elif isinstance(name, str) and isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+            numbers[name], arrays[f"metadata.{name}"] = None, np.array(value, order="C")
+        else:
+            raise TypeError(
+                "metadata are texts, numbers and arrays of numbers by name, found "
+                f"{name!r}: {value!r:.60}: write str(…) or np.array(…)"
+            )
+    return texts, numbers, arrays
+
+
+def numbers_and_arrays(numbers: Mapping[str, Any], arrays: dict[str, Array]) -> dict[str, Any]:
+    """The metadata that are not text; their arrays are taken out of those of the file."""
+    return {
+        name: arrays.pop(f"metadata.{name}") if number is None else number
+        for name, number in numbers.items()
+    }
 
 
 def plain_numbers(x: Any) -> Any:
@@ -139,7 +173,9 @@ def checked_restores(
         saved = saved_state(facts, "optimizer", optimizer)
         restores.append(optimizer_restore(optimizer, saved, names, kept))
     if schedule is not None:
-        restores.append(schedule_restore(schedule, saved_state(facts, "schedule", schedule)))
+        saved = dict(saved_state(facts, "schedule", schedule))
+        del saved["type"]
+        restores.append(functools.partial(schedule.restore, schedule.checked(saved)))
     if rng is not None:
         restores.append(rng_restore(rng, saved_state(facts, "rng", rng.bit_generator)))
     return restores
@@ -196,7 +232,7 @@ def optimizer_restore(
     check_arrays({name: p for _, p, name in listed}, arrays)
     memory: dict[str, dict[Tensor, Array]] = {key: {} for key in facts["memory"]}
     for key, p, name in listed:
-        memory[key][p] = np.array(arrays[name], p.dtype)
+        memory[key][p] = np.array(arrays[name], wide_dtype(p.dtype))
     steps = {parameters[name]: checked_count(name, t) for name, t in facts["steps"].items()}
     options = [
         checked_options(optimizer, group, saved)
@@ -207,21 +243,6 @@ def optimizer_restore(
         optimizer.restore(memory, steps)
         for group, saved in zip(groups, options, strict=True):
             group.update(saved)
-
-    return restore
-
-
-def schedule_restore(schedule: Schedule, facts: Mapping[str, Any]) -> Restore:
-    """Check the schedule's place, then go there and set the learning rates: after the optimizer."""
-    t, initial = checked_count("t", facts["t"]), [checked_number("lr", x) for x in facts["initial"]]
-    if len(initial) != len(schedule.initial):
-        raise ValueError(
-            f"the schedule has {len(schedule.initial)} parameter groups, the file {len(initial)}"
-        )
-
-    def restore() -> None:
-        schedule.t, schedule.initial = t, initial
-        schedule.set()
 
     return restore
 
@@ -256,7 +277,7 @@ def kind(x: Any) -> str:
 
 def tensor_names(model: Module, optimizer: Optimizer) -> dict[Tensor, str]:
     """The names of the model's Tensors; ValueError if one of the optimizer's is not among them."""
-    names = {x: name for name, x in unique(model.named_state())}
+    names = {x: name for name, x in reversed(state_by_name(model).items())}  # its first name
     strangers = [
         p.shape for group in optimizer.param_groups for p in group["params"] if p not in names
     ]
@@ -282,24 +303,18 @@ def checked_options(
     optimizer: Optimizer, group: Mapping[str, Any], saved: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The saved options of a parameter group, if they are the same ones and make sense."""
-    odd = sorted(saved.keys() ^ group.keys())
+    odd = sorted((saved.keys() ^ group.keys()) - NO_OPTIONS)
     if odd:
         raise ValueError(
             f"options {odd}: found either in the file or in the optimizer, expected in both"
         )
     options = {name: value for name, value in saved.items() if name != "params"}
     for name, value in options.items():
-        if isinstance(value, bool) is not isinstance(group[name], bool):
-            raise ValueError(f"expected {name} to be like {group[name]!r}, found {name}={value!r}")
-    checked = optimizer.checked({"params": group["params"]}, options)
+        own = group.get(name, 0.0)
+        if isinstance(value, bool) is not isinstance(own, bool):
+            raise ValueError(f"expected {name} to be like {own!r}, found {name}={value!r}")
+    checked = optimizer.checked({}, options)
     return {name: checked[name] for name in options}
-
-
-def checked_count(name: str, count: Any) -> int:
-    """How many steps were taken: an integer that is not negative."""
-    if isinstance(count, bool) or operator.index(count) < 0:
-        raise ValueError(f"expected {name} to be a number of steps, found {count}")
-    return operator.index(count)
 
 
 def check_arrays(expected: Mapping[str, Tensor], arrays: Mapping[str, Array]) -> None:

@@ -6,7 +6,7 @@ import functools
 import itertools
 import operator
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from tinygrad_edu import Tensor, at_replay
 
 from .module import Array
 
+# In a parameter group, but no options of the update; initial_lr, as in PyTorch, is a schedule's
+NO_OPTIONS = {"params", "initial_lr"}
 PER_CALL = 16_384  # numbers that are copied in the time that a call costs
 
 
@@ -34,25 +36,31 @@ class Group:
 
     def __init__(self, options: dict[str, Any], most: int) -> None:
         self.options = options  # with the parameters, as "params": what the user sees and changes
+        self.parameters: list[Tensor] = [*options["params"]]  # those of which it was made
         self.joins = can_join(self.parameters, most)
         self.is_joined = False
         self.arrays = [p.data for p in self.parameters] if self.joins else []  # the data they have
         self.kept: dict[str, Array] = {}  # an optimizer's arrays, each a vector too
 
-    @property
-    def parameters(self) -> list[Tensor]:
-        return self.options["params"]  # type: ignore[no-any-return]
+    def stands_for(self, options: dict[str, Any]) -> bool:
+        """Whether these are its options, and the parameters in them are those it was made of."""
+        parameters = options["params"]
+        if options is not self.options or type(parameters) is not list:
+            return False
+        alike = len(parameters) == len(self.parameters)
+        return alike and all(map(operator.is_, parameters, self.parameters))
 
     def current_options(self) -> dict[str, Any]:
         """The options by name, as they are now; a replayed step reads them anew every time."""
         read, options = self.options.get, {}
         for name in self.options:
-            if name != "params":
+            if name not in NO_OPTIONS:
                 options[name] = at_replay(functools.partial(read, name), of=self.options)
         return options
 
     def with_gradients(self) -> list[Tensor]:
-        return [p for p in self.parameters if p.grad is not None]
+        """The parameters that move: they have a gradient, and are not frozen."""
+        return [p for p in self.parameters if p.grad is not None and p.requires_grad]
 
     def units(self, parameters: list[Tensor]) -> Sequence[Tensor | Group]:
         """What to update: the Group itself as one vector, or each of these parameters."""
@@ -75,7 +83,7 @@ class Group:
     def join(self) -> None:
         """Move the parameters' numbers into one vector; their data become views of it."""
         self.data = np.concatenate([p.data.reshape(-1) for p in self.parameters])
-        self.grad = np.empty_like(self.data)
+        self.grad = np.empty(self.data.shape, wide_dtype(self.data.dtype))
         self.arrays, self.is_joined = self.views(self.data), True
         for p, view in zip(self.parameters, self.arrays, strict=True):
             p.data = view
@@ -89,7 +97,8 @@ class Group:
     def keep(self, name: str, arrays: dict[Tensor, Array]) -> Array:
         """One vector of what is kept for all parameters, 0 at first; `arrays` get its views."""
         if name not in self.kept:
-            found = [arrays.get(p, np.zeros_like(p.data)) for p in self.parameters]
+            zeros = [np.zeros(p.shape, wide_dtype(p.dtype)) for p in self.parameters]
+            found = [arrays.get(p, z) for p, z in zip(self.parameters, zeros, strict=True)]
             self.kept[name] = np.concatenate([array.reshape(-1) for array in found])
             views = self.views(self.kept[name])
             arrays.update(zip(self.parameters, views, strict=True))
@@ -105,15 +114,24 @@ def can_join(parameters: list[Tensor], most: int) -> bool:
     return all(end <= start for (_, end), (start, _) in itertools.pairwise(bounds))
 
 
-def checked_group(group: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """A parameter group with all its options, none unknown, negative, infinite or NaN."""
-    options = {name: value for name, value in group.items() if name != "params"}
-    unknown = options.keys() - defaults.keys()
+def wide_dtype(dtype: Any) -> Any:
+    """The dtype in which an optimizer computes: float32 for float16, whose g² would be 0."""
+    return np.dtype(np.float32) if dtype == np.float16 else dtype
+
+
+def without_params(group: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a parameter group."""
+    return {name: value for name, value in group.items() if name != "params"}
+
+
+def complete_options(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of a parameter group, none unknown, negative, infinite or NaN."""
+    unknown = options.keys() - defaults.keys() - NO_OPTIONS
     if unknown:
         raise ValueError(
             f"unknown {sorted(unknown)} in a parameter group: the options are {sorted(defaults)}"
         )
-    checked: dict[str, Any] = {"params": checked_parameters(group.get("params", ()))}
+    checked: dict[str, Any] = {}
     for name, value in {**defaults, **options}.items():
         if name == "betas":
             checked[name] = checked_betas(value)
@@ -127,6 +145,13 @@ def checked_number(name: str, value: Any) -> float:
     if not 0 <= no_text(name, value) <= sys.float_info.max:
         raise ValueError(f"expected {name} ≥ 0, found {name}={value}")
     return float(value)
+
+
+def checked_count(name: str, count: Any) -> int:
+    """How many steps were taken: an integer that is not negative."""
+    if isinstance(count, bool) or operator.index(count) < 0:
+        raise ValueError(f"expected {name} to be a number of steps, found {count}")
+    return operator.index(count)
 
 
 def no_text(name: str, value: Any) -> Any:
@@ -143,8 +168,11 @@ def checked_betas(betas: Iterable[float]) -> tuple[float, ...]:
     raise ValueError(f"expected two betas with 0 ≤ β < 1, found betas={checked}")
 
 
-def checked_parameters(parameters: Iterable[Tensor]) -> list[Tensor]:
-    """The parameters of a group as a list; an error if it is empty or one cannot be optimized."""
+def checked_parameters(parameters: Iterable[Tensor], known: Container[int] = ()) -> list[Tensor]:
+    """The parameters of a group as a list; an error if it is empty or one cannot be optimized.
+
+    `known` are the ids of those that were accepted before: they may be frozen by now.
+    """
     checked = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     if not checked:
         raise ValueError(
@@ -152,7 +180,7 @@ def checked_parameters(parameters: Iterable[Tensor]) -> list[Tensor]:
             "model.parameters() anew"
         )
     for i, p in enumerate(checked):
-        if isinstance(p, Tensor) and p.requires_grad and p.operation is None:
+        if id(p) in known or (isinstance(p, Tensor) and p.requires_grad and p.operation is None):
             continue
         raise TypeError(
             "expected Tensors created with requires_grad=True, found "

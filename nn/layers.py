@@ -12,21 +12,17 @@ from numpy.typing import ArrayLike, DTypeLike
 from tinygrad_edu import Tensor, special
 
 from . import init
-from .module import Array, Module
+from .module import Array, Module, Shape
 
 __all__ = [
-    "AvgPool2d",
-    "Conv2d",
     "Dropout",
     "Embedding",
     "Flatten",
     "Linear",
-    "MaxPool2d",
     "Residual",
     "Sequential",
+    "Unflatten",
 ]
-
-IntPair = tuple[int, int]  # one for the rows, one for the columns
 
 
 class Linear(Module):
@@ -54,14 +50,8 @@ class Linear(Module):
                 f"expected at least 1 feature in and out, found Linear({in_features}, "
                 f"{out_features})"
             )
-        rng, bound = rng or np.random.default_rng(), 1 / math.sqrt(in_features)
-        weight = init.uniform((out_features, in_features), rng, dtype, low=-bound, high=bound)
-        self.weight = Tensor(weight, requires_grad=True, name="weight")
-        self.bias: Tensor | None = None
-        if bias:
-            self.bias = Tensor(
-                init.uniform((out_features,), rng, dtype, low=-bound, high=bound), True, "bias"
-            )
+        shape = out_features, in_features
+        self.weight, self.bias = weight_and_bias(shape, out_features, bias, rng, dtype)
 
     def forward(self, x: Tensor | Array) -> Any:
         try:
@@ -78,91 +68,15 @@ class Linear(Module):
             raise ValueError(f"{takes}, found {x.shape}") from None
 
 
-class Conv2d(Module):
-    """z[b, o] = bias[o] + Σ weight[o, c] ⋆ x[b, c], the filters slid over images: `special.conv2d`.
-
-    `(batch, in_channels, height, width)` becomes `(batch, out_channels, rows, columns)`; `weight`
-    is `(out_channels, in_channels/groups, kernel rows, kernel columns)`. Weight and bias start
-    uniform between ±1/√(numbers that one output adds up), as PyTorch's. Padding is a number of
-    zeros: there is no "same", and no image without a batch.
-
-    >>> Conv2d(3, 8, kernel_size=5, stride=2, padding=2)(np.zeros((1, 3, 32, 32), np.float32)).shape
-    (1, 8, 16, 16)
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | IntPair,
-        stride: int | IntPair = 1,
-        padding: int | IntPair = 0,
-        dilation: int | IntPair = 1,
-        groups: int = 1,
-        bias: bool = True,
-        *,
-        rng: np.random.Generator | None = None,
-        dtype: DTypeLike = np.float32,
-    ) -> None:
-        kernel = (
-            kernel_size if isinstance(kernel_size, tuple | list) else (kernel_size, kernel_size)
-        )
-        if (
-            min(in_channels, out_channels, groups, *kernel) < 1
-            or in_channels % groups
-            or out_channels % groups
-        ):
-            raise ValueError(
-                "expected channels and a kernel of at least 1, and groups that divide both "
-                "channels, "
-                f"found Conv2d({in_channels}, {out_channels}, {kernel_size}, groups={groups})"
-            )
-        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
-        shape = (out_channels, in_channels // groups, *kernel)
-        rng, bound = rng or np.random.default_rng(), 1 / math.sqrt(math.prod(shape[1:]))
-        self.weight = Tensor(
-            init.uniform(shape, rng, dtype, low=-bound, high=bound), True, "weight"
-        )
-        self.bias: Tensor | None = None
-        if bias:
-            self.bias = Tensor(
-                init.uniform((out_channels,), rng, dtype, low=-bound, high=bound), True, "bias"
-            )
-
-    def forward(self, x: Tensor | Array) -> Any:
-        return special.conv2d(
-            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )
-
-
-class MaxPool2d(Module):
-    """The greatest number in each window of images `(batch, channels, height, width)`.
-
-    Windows are `stride` apart, by default `kernel_size`. Numbers that tie share the gradient; in
-    PyTorch the first takes it all. PyTorch's padding and dilation are left out.
-
-    >>> MaxPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))
-    array([[[[ 5.,  7.],
-             [13., 15.]]]])
-    """
-
-    def __init__(self, kernel_size: int | IntPair, stride: int | IntPair | None = None) -> None:
-        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-
-    def forward(self, x: Tensor | Array) -> Any:
-        return special.max_pool2d(x, self.kernel_size, self.stride)
-
-
-class AvgPool2d(MaxPool2d):
-    """The mean of each window; the windows are those of MaxPool2d.
-
-    >>> AvgPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))
-    array([[[[ 2.5,  4.5],
-             [10.5, 12.5]]]])
-    """
-
-    def forward(self, x: Tensor | Array) -> Any:
-        return special.avg_pool2d(x, self.kernel_size, self.stride)
+def weight_and_bias(
+    shape: Shape, out: int, bias: bool, rng: np.random.Generator | None, dtype: DTypeLike
+) -> tuple[Tensor, Tensor | None]:
+    """A weight, and a bias or None, uniform between ±1/√(numbers that one output adds up)."""
+    rng, bound = rng or np.random.default_rng(), 1 / math.sqrt(math.prod(shape[1:]))
+    weight = Tensor(init.uniform(shape, rng, dtype, low=-bound, high=bound), True, "weight")
+    if not bias:
+        return weight, None
+    return weight, Tensor(init.uniform((out,), rng, dtype, low=-bound, high=bound), True, "bias")
 
 
 class Flatten(Module):
@@ -185,6 +99,25 @@ class Flatten(Module):
                 "not have"
             )
         return x.reshape(*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :])
+
+
+class Unflatten(Module):
+    """Split an axis into several: `Unflatten(1, (16, 5, 5))` makes `(batch, 16, 5, 5)` of 400.
+
+    One size may be −1. Raises ValueError if the sizes do not fit.
+
+    >>> Unflatten(1, (16, 5, -1))(np.zeros((32, 400))).shape
+    (32, 16, 5, 5)
+    """
+
+    def __init__(self, dim: int, sizes: Shape) -> None:
+        self.dim, self.sizes = dim, tuple(sizes)
+
+    def forward(self, x: Tensor | Array) -> Any:
+        dim = self.dim + x.ndim if self.dim < 0 else self.dim
+        if not 0 <= dim < x.ndim:
+            raise ValueError(f"Unflatten splits axis {self.dim}, which shape {x.shape} lacks")
+        return x.reshape(*x.shape[:dim], *self.sizes, *x.shape[dim + 1 :])
 
 
 class Dropout(Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
@@ -13,14 +14,16 @@ from tinygrad_edu import Tensor
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 CONTAINERS = (list, tuple, dict)
+MAY_BE_MISSING = {"num_batches_tracked"}  # in a state that is loaded
+READY = {Tensor, np.ndarray, type(None), tuple, dict}  # arguments that forward gets as they are
 Member = TypeVar("Member", "Module", Tensor)
 
 
 class Module:
     """A function with parameters: write `forward`, call the Module.
 
-    Layers, losses and whole models are Modules. Its attributes are its state: Tensors, Modules, and
-    lists, tuples and dicts of them, named like `blocks.0.weight`.
+    Layers, losses, models are Modules. Attributes are its state: Tensors, Modules, lists and dicts
+    of them, named like `blocks.0.weight`. Lists of numbers and DataFrames reach it as arrays.
 
     >>> class Scale(Module):
     ...     def __init__(self): self.factor = Tensor([2.0, 3.0], requires_grad=True)
@@ -30,6 +33,7 @@ class Module:
     """
 
     training = True
+    one_box = False  # whether a picture shows it as one operation, with its parameters beside
 
     def forward(self, *args: Any, **options: Any) -> Any:
         """Compute the Module's result; calling the Module calls this."""
@@ -38,7 +42,16 @@ class Module:
         )
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        result, call = self.forward(*args, **options), (self, args, options)
+        try:
+            for x in args:
+                if type(x) not in READY:
+                    args = tuple([as_input(x) for x in args])
+                    break
+            result = self.forward(*args, **options)
+        except Exception as error:
+            note_path(error, self, args)
+            raise
+        call = (self, args, options)
         for x in args:
             if x is result or isinstance(x, CONTAINERS):
                 break
@@ -89,40 +102,39 @@ class Module:
         return unique((name, x) for name, x in self.walk() if isinstance(x, Module))
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of parameters and buffers, by name. PyTorch's share memory with the model."""
-        return {name: np.array(x.data, order="C") for name, x in self.named_state()}
+        """Copies of parameters and buffers, by name. PyTorch's share memory with the model.
 
-    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
+        ValueError if two of them have the same name, as those in `{1: p, "1": q}`.
+        """
+        return {name: np.array(x.data, order="C") for name, x in state_by_name(self).items()}
+
+    def load_state_dict(
+        self, state: Mapping[str, ArrayLike], strict: bool = True
+    ) -> dict[str, list[str]] | None:
         """Copy arrays into the parameters and buffers of the same name, and keep their dtypes.
 
-        If names are missing or unexpected, or shapes or kinds of numbers differ, a ValueError lists
-        them all, and nothing has been loaded.
+        Integers become floats; floats become no integers. If names are missing or unexpected, or
+        shapes or numbers do not fit, a ValueError lists them all, and nothing has been loaded. With
+        strict=False what fits is loaded, and the names that did not fit are returned. As in
+        PyTorch, `num_batches_tracked` may be missing: PyTorch wrote none before 0.4.1.
         """
-        own, arrays = (
-            dict(self.named_state()),
-            {name: np.asarray(array) for name, array in state.items()},
-        )
-        problems = [
-            f"missing: {name}, shape {x.shape}" for name, x in own.items() if name not in arrays
-        ]
-        problems += [
-            f"unexpected: {name}, shape {array.shape}"
-            for name, array in arrays.items()
-            if name not in own
-        ]
-        problems += [
-            f"different: {name}, {a.dtype} {a.shape} in the state, {x.dtype} {x.shape} in the model"
-            for name, x in own.items()
-            if (a := arrays.get(name)) is not None and not can_be_loaded(a, x)
-        ]
-        if problems:
+        own = state_by_name(self)
+        arrays = {name: np.asarray(array) for name, array in state.items()}
+        problems = misfits(own, arrays)
+        if strict and problems:
             title = f"the state does not fit {type(self).__name__}, and nothing was loaded:"
-            raise ValueError("\n  ".join([title, *problems]))
-        converted = [
-            (x, np.array(arrays[name], x.dtype)) for name, x in own.items()
-        ]  # this may fail, so nothing is loaded yet
-        for x, array in converted:
+            lines = [
+                f"{kind}: {text}" for kind, found in problems.items() for text in found.values()
+            ]
+            raise ValueError("\n  ".join([title, *lines]))
+        different = problems.get("different", {})
+        fitting = [
+            (x, arrays[name]) for name, x in own.items() if name in arrays.keys() - different
+        ]
+        # Converting may fail, so it is done before anything is loaded
+        for x, array in [(x, np.array(array, x.dtype)) for x, array in fitting]:
             x.data = array
+        return None if strict else {kind: [*found] for kind, found in problems.items()}
 
     def train(self, mode: bool = True) -> Self:
         """Set `training`, here and in every Module within: some layers differ in training."""
@@ -135,8 +147,8 @@ class Module:
         return self.train(False)
 
     def zero_grad(self) -> None:
-        """Forget the gradient of every parameter."""
-        for p in self.parameters():
+        """Forget the gradient of every parameter, of frozen ones too."""
+        for _, p in self.named_state():
             p.grad = None
 
     def __repr__(self) -> str:
@@ -154,9 +166,74 @@ class Module:
         return "\n".join([f"{first} parameters" if rows[0][2] else first, *others])
 
 
+def as_input(x: Any) -> Any:
+    """Make an array of a list of numbers, and of what NumPy converts; the rest stays as it is.
+
+    A DataFrame, a Series or a tensor of PyTorch's has `__array__`, but would compute in its own way
+    what is asked of it. TypeError if it holds no numbers.
+    """
+    first = x
+    while isinstance(first, list) and first:
+        first = first[0]
+    if first is not x:
+        return np.asarray(x) if isinstance(first, int | float) else x
+    if not hasattr(x, "__array__") or hasattr(x, "__array_function__") or np.isscalar(x):
+        return x
+    array = np.asarray(x)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"expected numbers, found a {type(x).__name__} {array.shape} of dtype {array.dtype}: "
+            "write x.astype(np.float32) if they are numbers; np.unique(texts, return_inverse=True) "
+            "numbers texts"
+        )
+    return array
+
+
+class PathNote(str):
+    """What is noted on an error: in which Module it was raised."""
+
+    __slots__ = ("module",)
+    module: Module
+
+
+def note_path(error: Exception, module: Module, args: tuple[Any, ...]) -> None:
+    """Note on an error on its way up the path of the innermost Module: in model.2 (Linear …).
+
+    Each Module on the way writes the note anew, as it knows more of the path. The first name is
+    that of the variable that holds the outermost.
+    """
+    notes = getattr(error, "__notes__", [])
+    noted = next((note for note in notes if isinstance(note, PathNote)), None)
+    failed = noted.module if noted else module
+    path = next((path for path, x in module.named_modules() if x is failed), None)
+    if path is None:
+        return  # it is none of its own
+    frame = sys._getframe(2)
+    variables = {**frame.f_globals, **frame.f_locals}.items()
+    name = next((name for name, x in variables if x is module), type(module).__name__)
+    if noted:
+        said = noted.partition(" (")[2]
+        notes.remove(noted)
+    else:
+        about = f"{module_title('', module)} {shapes(module)}".strip()
+        said = f"{about}), called with {', '.join(map(called_with, args))}"
+    note = PathNote(f"in {'.'.join(filter(None, (name, path)))} ({said}")
+    note.module = failed
+    error.add_note(note)
+
+
+def called_with(x: Any) -> str:
+    """An argument in a note: its type, shape and dtype, or its repr."""
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
+        return f"{type(x).__name__} {tuple(x.shape)} of {x.dtype}"
+    if isinstance(x, int | float):
+        return f"{x!r}, which is no array: write np.array([{x!r}])"
+    return f"{x!r:.40}"
+
+
 def array_or_tensor(x: Any) -> Tensor | Array:
-    """Make an array of a number, a list or another sequence; anything else stays as it is."""
-    return np.asarray(x) if isinstance(x, Sequence | int | float | complex) else x
+    """Make an array of a number, a sequence, or what as_input converts; the rest stays as it is."""
+    return np.asarray(x) if isinstance(x, Sequence | int | float | complex) else as_input(x)
 
 
 def plain_array(x: Any) -> Any:
@@ -174,6 +251,41 @@ def held(value: Any, name: str) -> Iterator[tuple[str, Module | Tensor]]:
     elif isinstance(value, list | tuple):
         for i, item in enumerate(value):
             yield from held(item, f"{name}.{i}")
+
+
+def state_by_name(module: Module) -> dict[str, Tensor]:
+    """The Tensors of `named_state`; ValueError if two of them have the same name."""
+    found: dict[str, Tensor] = {}
+    for name, x in module.named_state():
+        if found.setdefault(name, x) is not x:
+            raise ValueError(
+                f"two Tensors of {type(module).__name__} are named {name}, shapes "
+                f"{found[name].shape} and {x.shape}: keys such as 1 and '1', or 'a.b' and b in a, "
+                "make one name, so rename one of them"
+            )
+    return found
+
+
+def misfits(own: Mapping[str, Tensor], arrays: Mapping[str, Array]) -> dict[str, dict[str, str]]:
+    """What is missing, unexpected or different, each by name, with a text that says more."""
+    found = {
+        "missing": {
+            name: f"{name}, shape {x.shape}"
+            for name, x in own.items()
+            if name not in arrays and name.rpartition(".")[2] not in MAY_BE_MISSING
+        },
+        "unexpected": {
+            name: f"{name}, shape {array.shape}"
+            for name, array in arrays.items()
+            if name not in own
+        },
+        "different": {
+            name: f"{name}, {a.dtype} {a.shape} in the state, {x.dtype} {x.shape} in the model"
+            for name, x in own.items()
+            if (a := arrays.get(name)) is not None and not can_be_loaded(a, x)
+        },
+    }
+    return {kind: texts for kind, texts in found.items() if texts}
 
 
 def can_be_loaded(array: Array, x: Tensor) -> bool:

@@ -1,8 +1,8 @@
 """Normalization: numbers brought to mean 0 and variance 1, then scaled and shifted by parameters.
 
 All are (x − mean) / √(var + eps) · weight + bias, and differ in the axes: BatchNorm takes the mean
-and the variance of each channel over the batch, LayerNorm those of each example over its features.
-RMSNorm leaves the mean out.
+and the variance of each channel over the batch, LayerNorm those of each example over its features,
+GroupNorm those of groups of channels of each example. RMSNorm leaves the mean out.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from tinygrad_edu import Tensor
 
 from .module import Array, Module, Shape
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm", "RMSNorm"]
 
 
 class Normalization(Module):
     """What they share: weight and bias, which start as 1 and 0, or None."""
+
+    one_box = True
 
     def __init__(self, shape: Shape, weight: bool, bias: bool, dtype: DTypeLike) -> None:
         if min(shape, default=0) < 1:
@@ -49,36 +51,40 @@ class BatchNorm(Normalization):
         eps: float = 1e-5,
         momentum: float | None = 0.1,
         affine: bool = True,
+        track_running_stats: bool = True,
         *,
+        bias: bool = True,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        super().__init__((num_features,), affine, affine, dtype)
-        self.eps, self.momentum = eps, momentum
-        self.running_mean, self.running_var = (
-            Tensor(np.zeros(num_features, dtype)),
-            Tensor(np.ones(num_features, dtype)),
-        )
-        self.num_batches_tracked = Tensor(np.array(0))
+        super().__init__((num_features,), affine, affine and bias, dtype)
+        self.shape, self.eps, self.momentum = (num_features,), float(eps), momentum
+        self.running_mean: Tensor | None = None
+        self.running_var: Tensor | None = None
+        self.num_batches_tracked: Tensor | None = None
+        if track_running_stats:
+            self.running_mean = Tensor(np.zeros(num_features, dtype))
+            self.running_var = Tensor(np.ones(num_features, dtype))
+            self.num_batches_tracked = Tensor(np.array(0))
 
     def forward(self, x: Tensor | Array) -> Any:
-        name, channels = type(self).__name__, self.running_mean.size
+        name, channels = type(self).__name__, self.shape[0]
         if x.ndim not in self.takes or x.shape[1] != channels:
             shapes = " or ".join(f"(batch, {channels}{rest})" for rest in self.takes.values())
             raise ValueError(f"{name}({channels}) takes shapes {shapes}, found {x.shape}")
-        if self.training and x.size < 2 * channels:
+        of_batch = self.training or self.running_mean is None
+        if of_batch and x.size < 2 * channels:
             raise ValueError(
                 f"{name} takes the variance of each channel, and found {x.shape}, one number for "
-                "each or none: "
-                "give it a larger batch, or call eval()"
+                "each or none: give it a larger batch, or call eval()"
             )
         after = x.ndim - 2
-        mean, var = (
-            with_axes_after(self.running_mean, after),
-            with_axes_after(self.running_var, after),
-        )
-        if self.training:
+        if of_batch:
             mean, var = moments(x if isinstance(x, Tensor) else Tensor(x), (0, *range(2, x.ndim)))
-            self.track(mean.numpy().ravel(), var.numpy().ravel(), x.size // channels)
+            if self.training:
+                self.track(mean.numpy().ravel(), var.numpy().ravel(), x.size // channels)
+        else:
+            mean = with_axes_after(self.running_mean, after)  # type: ignore[arg-type]
+            var = with_axes_after(self.running_var, after)  # type: ignore[arg-type]
         return self.affine((x - mean) / np.sqrt(var + self.eps), after)
 
     def track(self, mean: Array, var: Array, n: int) -> None:
@@ -86,6 +92,12 @@ class BatchNorm(Normalization):
 
         They get new arrays: a recorded graph may hold the old ones.
         """
+        if (
+            self.num_batches_tracked is None
+            or self.running_mean is None
+            or self.running_var is None
+        ):
+            return
         self.num_batches_tracked.data = np.copy(self.num_batches_tracked.data + 1)
         rate = 1 / self.num_batches_tracked.data if self.momentum is None else float(self.momentum)
         for running, now in (
@@ -100,8 +112,8 @@ class BatchNorm1d(BatchNorm):
 
     x is `(batch, channels)` or `(batch, channels, length)`. `eval()` takes running_mean and
     running_var: running ← (1 − momentum) running + momentum · batch's, with the unbiased variance;
-    momentum=None averages all batches. track_running_stats is always on. ValueError for other
-    shapes, or for one number per channel in training. (Ioffe & Szegedy 2015, algorithm 1)
+    momentum=None averages all batches; without track_running_stats `eval()` takes the batch's too.
+    ValueError for other shapes, or for one number per channel. (Ioffe & Szegedy 2015, algorithm 1)
 
     >>> BatchNorm1d(2)(np.array([[0.0, 10.0], [2.0, 30.0]])).numpy().round(3)
     array([[-1., -1.],
@@ -142,7 +154,7 @@ class LayerNorm(Normalization):
         *,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self.normalized_shape, self.eps = as_shape(normalized_shape), eps
+        self.normalized_shape, self.eps = as_shape(normalized_shape), float(eps)
         super().__init__(
             self.normalized_shape, elementwise_affine, elementwise_affine and bias, dtype
         )
@@ -150,6 +162,48 @@ class LayerNorm(Normalization):
     def forward(self, x: Tensor | Array) -> Any:
         mean, var = moments(x, last_axes(self, x))
         return self.affine((x - mean) / np.sqrt(var + self.eps))
+
+
+class GroupNorm(Normalization):
+    """(x − mean) / √(var + eps) · weight + bias, groups of channels of one example by their own.
+
+    x is `(batch, num_channels, …)`; the mean and the biased variance run over the channels of a
+    group and all later axes; weight and bias are `(num_channels,)`. Raises ValueError if x does not
+    fit, or the groups don't divide the channels. (Wu & He 2018, equation 7)
+
+    >>> GroupNorm(2, 4)(np.array([[0.0, 2.0, 10.0, 30.0]])).numpy().round(3)
+    array([[-1.,  1., -1.,  1.]])
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        bias: bool = True,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        if num_groups < 1 or num_channels % num_groups:
+            raise ValueError(
+                "expected num_groups that divides num_channels, found "
+                f"GroupNorm({num_groups}, {num_channels})"
+            )
+        super().__init__((num_channels,), affine, affine and bias, dtype)
+        self.num_groups, self.shape, self.eps = num_groups, (num_channels,), float(eps)
+
+    def forward(self, x: Tensor | Array) -> Any:
+        if x.ndim < 2 or x.shape[1:2] != self.shape:
+            (channels,) = self.shape
+            raise ValueError(
+                f"GroupNorm({self.num_groups}, {channels}) takes shapes (batch, {channels}, …), "
+                f"found {x.shape}"
+            )
+        groups = x.reshape(x.shape[0], self.num_groups, -1)
+        mean, var = moments(groups, (2,))
+        z = ((groups - mean) / np.sqrt(var + self.eps)).reshape(x.shape)
+        return self.affine(z, x.ndim - 2)
 
 
 class RMSNorm(Normalization):
@@ -170,7 +224,8 @@ class RMSNorm(Normalization):
         *,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self.normalized_shape, self.eps = as_shape(normalized_shape), eps
+        self.normalized_shape = as_shape(normalized_shape)
+        self.eps = None if eps is None else float(eps)
         super().__init__(self.normalized_shape, elementwise_affine, False, dtype)
 
     def forward(self, x: Tensor | Array) -> Any:

@@ -16,9 +16,26 @@ import numpy as np
 
 from tinygrad_edu import Tensor, at_replay, opaque
 
-from .group import PER_CALL, Group, checked_group
+from .group import (
+    PER_CALL,
+    Group,
+    checked_parameters,
+    complete_options,
+    wide_dtype,
+    without_params,
+)
 from .module import Array
-from .schedules import Constant, Cosine, OneCycle, Schedule, Step, WarmUp
+from .schedules import (
+    Constant,
+    Cosine,
+    CosineRestarts,
+    OneCycle,
+    ReduceOnPlateau,
+    Schedule,
+    SequentialSchedule,
+    Step,
+    WarmUp,
+)
 
 __all__ = [
     "SGD",
@@ -27,10 +44,13 @@ __all__ = [
     "AdamW",
     "Constant",
     "Cosine",
+    "CosineRestarts",
     "OneCycle",
     "Optimizer",
     "RMSprop",
+    "ReduceOnPlateau",
     "Schedule",
+    "SequentialSchedule",
     "Step",
     "WarmUp",
     "clip_grad_norm",
@@ -48,8 +68,8 @@ class Optimizer:
     """What optimizers share. It takes a list of parameters, or of groups with their own options.
 
     The first step moves a small model's numbers into one vector: each `p.data` is a view from then
-    on. ValueError for no parameters, one that comes twice, and options that are negative or
-    unknown; TypeError for what is no parameter. To write one, give its update:
+    on, and an array that `p.numpy()` gave before stays behind. ValueError for no parameters, one
+    that comes twice, negative or unknown options; TypeError for no parameter. Your own's update:
 
     >>> class Sign(Optimizer):  # self.kept gives arrays that last from step to step
     ...     def update(self, p, g, lr): p.data -= lr * np.sign(g)
@@ -73,18 +93,66 @@ class Optimizer:
             raise TypeError("expected a list, found one Tensor: write [parameter]")
         given: list[Any] = list(parameters)
         are_groups = bool(given) and all(isinstance(group, Mapping) for group in given)
-        groups = given if are_groups else [{"params": given}]
-        self.param_groups = [self.checked(group, options) for group in groups]
+        self.defaults = options
+        self.param_groups: list[dict[str, Any]] = []
+        self.groups: list[Group] = []
         self.memory: dict[str, dict[Tensor, Array]] = {}
         self.steps: dict[Tensor, int] = {}
-        every = [p for group in self.param_groups for p in group["params"]]
+        for group in given if are_groups else [{"params": given}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Optimize more parameters: {"params": …}, with the options that are not the optimizer's.
+
+        Parameters and options may also be changed in `param_groups`, at any time.
+        """
+        parameters = checked_parameters(group.get("params", ()))
+        options = self.checked(without_params(group), self.defaults)
+        self.param_groups.append({"params": parameters, **options})
+        try:
+            self.regroup()
+        except ValueError:
+            self.param_groups.pop()
+            raise
+
+    def regroup(self) -> None:
+        """Check the param_groups, complete those that the user added, and make Groups of them."""
+        known = {id(p) for group in self.groups for p in group.parameters}  # may be frozen now
+        for options in self.param_groups:
+            if (given := options["params"]) != []:
+                parameters = checked_parameters(given, known)
+                options["params"] = given if type(given) is list else parameters
+            options.update(self.checked(without_params(options), self.defaults))
+        every = [p for options in self.param_groups for p in options["params"]]
         if len(set(every)) < len(every):
             raise ValueError("a parameter comes twice, and would take every step twice")
-        self.groups = [Group(group, self.joins) for group in self.param_groups]
+        self.make_groups()
 
-    def checked(self, group: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-        """A parameter group with all its options, given or read from a file, if they make sense."""
-        return checked_group(group, defaults)
+    def make_groups(self) -> None:
+        """Make a Group of each of the param_groups; nothing is joined until the next step."""
+        self.groups = []
+        for options in self.param_groups:
+            counts = {self.steps.get(p, 0) for p in options["params"]}
+            self.groups.append(Group(options, self.joins if len(counts) == 1 else 0))
+
+    def current_groups(self) -> list[Group]:
+        """A Group for each of the param_groups; new ones if the user has changed these."""
+        found = self.param_groups
+        if len(found) != len(self.groups) or not all(map(Group.stands_for, self.groups, found)):
+            self.regroup()
+        return self.groups
+
+    def checked(self, options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+        """All options of a parameter group, given or read from a file, if they make sense."""
+        return complete_options(options, defaults)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the Groups: in a copy, or in another process, their views would be copies."""
+        return {name: value for name, value in vars(self).items() if name != "groups"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.make_groups()
 
     def update(self, p: Any, g: Any, *args: Any, **options: Any) -> None:
         """Take one step with one parameter, in place."""
@@ -94,16 +162,17 @@ class Optimizer:
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""
-        for group in self.groups:
+        for group in self.current_groups():
             options, parameters = group.current_options(), group.with_gradients()
             at_replay(functools.partial(self.count, parameters), of=self.steps)
             for p in group.units(parameters):
-                self.update(p, p.grad, **options)
+                g = p.grad
+                self.update(p, g.astype(np.float32) if g.dtype == np.float16 else g, **options)  # type: ignore[union-attr]
 
     def zero_grad(self) -> None:
         """Forget the gradient of every parameter."""
-        for group in self.param_groups:
-            for p in group["params"]:
+        for group in self.current_groups():
+            for p in group.parameters:
                 p.grad = None
 
     # What is kept from step to step
@@ -114,7 +183,7 @@ class Optimizer:
         if isinstance(p, Group):
             return p.keep(name, arrays)
         if p not in arrays:
-            arrays[p] = np.zeros_like(p.data)
+            arrays[p] = np.zeros(p.shape, wide_dtype(p.dtype))
         return arrays[p]
 
     def accumulate(self, name: str, p: Unit, x: Array, decay: float = 1.0) -> Array:
@@ -146,9 +215,7 @@ class Optimizer:
     def restore(self, memory: dict[str, dict[Tensor, Array]], steps: dict[Tensor, int]) -> None:
         """Go on from the kept arrays and step counts of a checkpoint."""
         self.memory, self.steps = memory, steps
-        for i, options in enumerate(self.param_groups):
-            counts = {steps.get(p, 0) for p in options["params"]}
-            self.groups[i] = Group(options, self.joins if len(counts) == 1 else 0)
+        self.make_groups()
 
 
 class SGD(Optimizer, joins=2 * PER_CALL):
@@ -177,8 +244,8 @@ class SGD(Optimizer, joins=2 * PER_CALL):
             parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov
         )
 
-    def checked(self, group: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-        checked = super().checked(group, defaults)
+    def checked(self, options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+        checked = super().checked(options, defaults)
         if checked["nesterov"] and not checked["momentum"]:
             raise ValueError(
                 "nesterov=True looks ahead along the momentum: give momentum > 0, for example 0.9"
@@ -352,14 +419,14 @@ def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> An
     norm = joint_norm(*[p.grad for p in found])
     factor = np.minimum(max_norm / (norm + 1e-6), 1.0)
     for p in found:
-        p.grad *= factor.astype(p.dtype)
+        p.grad *= factor.astype(wide_dtype(p.dtype))
     return norm
 
 
 @opaque
 def joint_norm(*gradients: Array) -> np.float64:
     """The norm of all gradients as one vector. Raises ValueError if it is not finite."""
-    norms = [float(np.linalg.norm(np.ravel(g))) for g in gradients]
+    norms = [norm_of(g) for g in gradients]
     for i, norm in enumerate(norms):
         if not math.isfinite(norm):
             raise ValueError(
@@ -368,6 +435,14 @@ def joint_norm(*gradients: Array) -> np.float64:
                 "`with detect_anomaly():` where it comes from"
             )
     return np.float64(math.hypot(*norms))
+
+
+def norm_of(g: Array) -> float:
+    """‖g‖ = m ‖g/m‖, where m is the greatest |g|: squares of g itself might overflow or vanish."""
+    greatest = np.abs(g).max(initial=0.0).astype(np.float64)
+    if not 0 < greatest < np.inf:
+        return float(greatest)
+    return float(greatest * np.linalg.norm(np.ravel(g) / greatest))
 
 
 def clip_grad_value(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:

@@ -7,6 +7,7 @@ import functools
 import operator
 
 import cases_linalg
+import cases_numpy
 import cases_special
 import numpy as np
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from strategies import (
     SHAPES,
     array,
     axis_of,
+    divided,
     elementwise,
     reduction,
     with_shape,
@@ -26,7 +28,7 @@ from strategies import (
 
 from tinygrad_edu import special
 from tinygrad_edu.core import derivatives
-from tinygrad_edu.core.engine import REGISTRY, Operation
+from tinygrad_edu.core.engine import REGISTRY, Operation, plain
 
 STEPS = {
     function: run for function, run in REGISTRY.items() if isinstance(run, functools.partial)
@@ -39,21 +41,30 @@ OURS = {
 ENTRIES = {function: run for function, run in REGISTRY.items() if function not in STEPS} | OURS
 OPERATIONS = {function: run for function, run in ENTRIES.items() if isinstance(run, Operation)}
 TAKE_A_LIST = {np.concatenate, np.stack, np.vstack, np.hstack, np.dstack, np.column_stack}
+TAKE_A_LIST.add(np.linalg.multi_dot)
 
 
 def together(results):
-    """The numbers of all results in a row; one result as it is."""
-    return (
-        np.concatenate([np.ravel(x) for x in results])
-        if isinstance(results, list | tuple)
-        else results
-    )
+    """The floating-point numbers of all results in a row; one result as it is."""
+    if not isinstance(results, list | tuple):
+        return results
+    return np.concatenate([np.ravel(x) for x in results if np.asarray(plain(x)).dtype.kind == "f"])
+
+
+def as_called(function, args):
+    """The arguments as the function takes them: arrays that NumPy wants in a list in a list."""
+    if function in TAKE_A_LIST:
+        return [list(args)]
+    if function is np.choose:
+        return [args[0], list(args[1:])]
+    if function is np.select:
+        return [list(args[: len(args) // 2]), list(args[len(args) // 2 :])]
+    return list(args)
 
 
 def call(function, *args, **options):
-    """function(*args), all that it returns in one array; with a list where NumPy wants one."""
-    run = REGISTRY.get(function, function)
-    return together(run(*([list(args)] if function in TAKE_A_LIST else args), **options))
+    """function(*args), all that it returns in one array."""
+    return together(REGISTRY.get(function, function)(*as_called(function, args), **options))
 
 
 @st.composite
@@ -114,19 +125,6 @@ def integrand(draw):
 
 
 @st.composite
-def padding(draw, modes):
-    x = draw(array(FULL))
-    widths = draw(
-        st.integers(0, 1)
-        | st.tuples(st.integers(0, 1), st.integers(0, 1))
-        | st.lists(
-            st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=x.ndim, max_size=x.ndim
-        )
-    )
-    return [x, widths, draw(st.sampled_from(modes))], {}
-
-
-@st.composite
 def taken(draw):
     x = draw(array(FULL))
     axis = draw(st.none() | axis_of(x))
@@ -161,18 +159,6 @@ def alike(draw, shapes=FULL, axis=None):
     shape = draw(shapes)
     arrays = [draw(array(shape)) for _ in range(draw(st.integers(1, 3)))]
     return arrays, {} if axis is None else {"axis": draw(st.integers(-len(shape) - 1, len(shape)))}
-
-
-@st.composite
-def divided(draw, axis=None, even=False):
-    """An array and where to cut it."""
-    x = draw(array(hnp.array_shapes(min_dims=1 if axis is None else 2, max_dims=3, max_side=4)))
-    along = draw(axis_of(x)) if axis is None else axis
-    size = x.shape[along]
-    parts = st.sampled_from([n for n in range(1, 5) if not even or size % n == 0]) | st.lists(
-        st.integers(0, size), max_size=3
-    )
-    return [x, draw(parts), *([along] if axis is None else [])], {}
 
 
 @st.composite
@@ -217,6 +203,8 @@ def joined(draw):
     )
 
 
+AS_FLOATS = with_shape(array(SHAPES), lambda x: st.just(np.float64))
+
 CASES = (
     {
         np.divide: elementwise(2, prepare=without_zero),
@@ -238,6 +226,7 @@ CASES = (
         np.sinc: elementwise(1),
         np.nan_to_num: elementwise(1),
         np.where: elementwise(3).map(lambda case: ([case[0][0] > 0, *case[0][1:]], {})),
+        derivatives.where: elementwise(3).map(lambda c: ([c[0][0] > 0, *c[0][1:]], {})),
         np.sum: reduction(),
         np.prod: reduction(),
         np.nansum: reduction(),
@@ -283,7 +272,8 @@ CASES = (
         np.broadcast_to: with_shape(
             array(SHAPES), lambda x: st.sampled_from([x.shape, (2, *x.shape)])
         ),
-        np.ndarray.astype: with_shape(array(SHAPES), lambda x: st.just(np.float64)),
+        np.ndarray.astype: AS_FLOATS,
+        getattr(np, "astype", np.ndarray.astype): AS_FLOATS,
         np.moveaxis: with_shape(
             array(FULL),
             lambda x: st.permutations(range(x.ndim)).map(lambda axes: axes[:2]),
@@ -312,8 +302,6 @@ CASES = (
         np.tril: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
         np.triu: with_shape(array(MATRICES), lambda x: st.integers(-1, 1)),
         np.sort: with_shape(array(FULL, unique=True), lambda x: st.none() | axis_of(x)),
-        derivatives.pad: padding(["constant", "edge", "reflect", "symmetric", "wrap"]),
-        np.pad: padding(["constant", "edge", "reflect"]),
         np.append: alike().map(lambda case: ([case[0][0], case[0][-1]], {})),
         np.concatenate: joined(),
         np.stack: alike(axis=True),
@@ -335,6 +323,7 @@ CASES = (
         np.matmul: products(),
     }
     | cases_linalg.CASES
+    | cases_numpy.CASES
     | cases_special.CASES
 )
 

@@ -95,6 +95,41 @@ def classified(draw):
     ], {}
 
 
+def in_one_axis(case):
+    """A case for images as one for signals: their first row, the second of each pair."""
+    arguments, options = case
+    arguments = [x[..., 0, :] if np.ndim(x) == 4 else second(x) for x in arguments]
+    return arguments, {name: second(value) for name, value in options.items()}
+
+
+def second(pair):
+    return pair[1] if isinstance(pair, tuple) else pair
+
+
+@st.composite
+def transposed_convolutions(draw):
+    groups, per_group, filters = draw(st.sampled_from([(1, 1, 1), (1, 2, 1), (2, 1, 1), (2, 1, 2)]))
+    kernel, stride = draw(PAIRS), draw(PAIRS)
+    x = draw(array((draw(st.integers(0, 2)), groups * per_group, *draw(PAIRS))))
+    arguments = [x, draw(array((groups * per_group, filters, *kernel)))]
+    if draw(st.booleans()):
+        arguments.append(draw(array((groups * filters,))))
+    return arguments, {
+        "stride": stride,
+        "padding": tuple(draw(st.integers(0, (k - 1) // 2)) for k in kernel),
+        "output_padding": tuple(draw(st.integers(0, s - 1)) for s in stride),
+        "dilation": draw(PAIRS),
+        "groups": groups,
+    }
+
+
+@st.composite
+def adaptive(draw):
+    sizes = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    x = draw(array((*draw(STACKS), *draw(st.tuples(st.integers(1, 3), st.integers(1, 3))))))
+    return [x, sizes], {}
+
+
 @st.composite
 def look_up(draw):
     weight = draw(array((draw(st.integers(1, 3)), draw(st.integers(1, 3)))))
@@ -124,6 +159,7 @@ CASES = {
     special.softplus: elementwise(1),
     special.log_sigmoid: elementwise(1),
     special.silu: elementwise(1),
+    special.gated: elementwise(2),
     special.leaky_relu: with_options(
         elementwise(1, prepare=without_zero), negative_slope=st.sampled_from([0.01, 0.5, 2.0])
     ),
@@ -138,6 +174,11 @@ CASES = {
     special.conv2d: convolutions(),
     special.max_pool2d: pool(unique=True),
     special.avg_pool2d: pool(),
+    special.conv1d: convolutions().map(in_one_axis),
+    special.conv_transpose2d: transposed_convolutions(),
+    special.max_pool1d: pool(unique=True).map(in_one_axis),
+    special.avg_pool1d: pool().map(in_one_axis),
+    special.adaptive_avg_pool: adaptive(),
     convolution.windows: images_and_windows(),
     convolution.overlap_add: windows_to_lay_back(),
 }

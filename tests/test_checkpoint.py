@@ -185,11 +185,67 @@ def test_a_link_stays_a_link(path: Path) -> None:
     assert link.is_symlink() and path.exists()
 
 
-def test_metadata_are_text(path: Path) -> None:
-    for metadata in ({"epoch": 7}, {7: "epoch"}):
+def test_numbers_and_arrays_as_metadata_come_back(path: Path) -> None:
+    mean = np.array([0.1, -2.0], np.float32)
+    metadata = {"mean": mean, "scale": 0.1, "n": 7, "dark": True, "seed": np.int64(3), "by": "me"}
+    nn.save(path, model(), metadata | {"nothing": np.zeros((0, 2))})
+    found = nn.load(path, model(1))
+    assert found.keys() == metadata.keys() | {"nothing"}
+    assert {name: found[name] for name in metadata if name != "mean"} == {
+        name: value for name, value in metadata.items() if name != "mean"
+    }
+    assert found["mean"].dtype == np.float32 and (found["mean"] == mean).all()
+    assert found["nothing"].shape == (0, 2)
+
+
+def test_other_metadata_are_refused(path: Path) -> None:
+    for metadata in ({"a": [1, 2]}, {7: "epoch"}, {"a": None}, {"a": np.array(["x"])}):
         with pytest.raises(TypeError, match="write str"):
             nn.save(path, model(), metadata)  # type: ignore[arg-type]
     assert not path.exists()
+
+
+def test_metadata_lose_no_tensor_of_the_same_name(path: Path) -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            self.metadata = {"mean": Tensor(1.0)}
+
+    with pytest.raises(ValueError, match=r"metadata\.mean"):
+        nn.save(path, Named(), {"mean": np.ones(2)})
+
+
+def test_tensors_of_one_name_are_not_saved(path: Path) -> None:
+    with pytest.raises(ValueError, match=r"two Tensors of Twice are named p\.1"):
+        nn.save(path, Twice())
+    assert not path.exists()
+
+
+class Twice(nn.Module):
+    def __init__(self) -> None:
+        self.p = {1: Tensor(1.0, requires_grad=True), "1": Tensor(2.0, requires_grad=True)}
+
+
+@pytest.mark.parametrize("part", ["optimizer", "schedule"])
+def test_float16_moments_and_every_schedule_come_back(path: Path, part: str) -> None:
+    def made(lr: float) -> dict[str, Any]:
+        layer = nn.Linear(2, 2, rng=np.random.default_rng(0), dtype=np.float16)
+        optimizer = optim.Adam(layer.parameters(), lr=lr)
+        return {
+            "model": layer,
+            "optimizer": optimizer,
+            "schedule": optim.ReduceOnPlateau(optimizer),
+        }
+
+    first, second = made(0.1), made(0.2)
+    for p in first["model"].parameters():
+        p.grad = np.full_like(p.data, 1e-4)
+    first["optimizer"].step()
+    first["schedule"].step(3.0)
+    nn.save(path, **first)
+    nn.load(path, **second)
+    assert second["schedule"].best == 3.0 and second["schedule"].t == 1
+    kept = [array for arrays in second["optimizer"].memory.values() for array in arrays.values()]
+    assert {array.dtype.name for array in kept} == {"float32"} and all(a.all() for a in kept)
 
 
 # What training needs besides the model

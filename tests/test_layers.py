@@ -74,6 +74,35 @@ def convolution(
     return z + np.reshape(bias, (-1, 1, 1))
 
 
+def transposed(x: Array, weight: Array, bias: Array, size: tuple[int, int]) -> Array:
+    """One input at a time, spread over the outputs: stride (2, 1), padding 1, 2 groups."""
+    z = np.zeros((len(x), 6, size[0] + 2, size[1] + 2))
+    for b, c, p, q in np.ndindex(x.shape):
+        for o, i, j in np.ndindex(weight.shape[1:]):
+            z[b, c * 3 + o, p * 2 + i, q + j] += weight[c, o, i, j] * x[b, c, p, q]
+    return z[:, :, 1:-1, 1:-1] + channel(bias, 2)
+
+
+def padded(x: Array, *frame: tuple[int, int], mode: Any = "constant", value: float = 0.0) -> Array:
+    more = {"constant_values": value} if mode == "constant" else {}
+    return np.pad(x, [(0, 0)] * (x.ndim - len(frame)) + list(frame), mode, **more)
+
+
+def counts(frame: Any, kernel: Any, stride: Any) -> Array:
+    """How many numbers of an image are in each window."""
+    ones = padded(np.ones((1, 1, 5, 6)), *frame)
+    return pooled(ones, np.sum, kernel, stride)
+
+
+def averaged(n: int, size: int) -> Array:
+    """The windows of adaptive pooling, as rows of a matrix."""
+    rows = []
+    for i in range(size):
+        start, stop = math.floor(i * n / size), math.ceil((i + 1) * n / size)
+        rows.append([(start <= k < stop) / (stop - start) for k in range(n)])
+    return np.array(rows)
+
+
 def pooled(x: Array, reduce: Any, kernel: tuple[int, int], stride: tuple[int, int]) -> Array:
     rows, columns = ((x.shape[2 + i] - kernel[i]) // stride[i] + 1 for i in range(2))
     return np.array(
@@ -119,7 +148,34 @@ EQUATIONS: dict[str, Callable[..., Array]] = {  # of x and the layer's parameter
     "MaxPool2d, stride":    lambda x: pooled(x, np.max, (3, 2), (1, 1)),
     "AvgPool2d":            lambda x: pooled(x, np.mean, (2, 2), (2, 2)),
     "AvgPool2d, stride":    lambda x: pooled(x, np.mean, (3, 3), (1, 2)),
+    "Conv2d, same":         lambda x, w, b: convolution(padded(x, (2, 2), (1, 1)), w, b,
+                                                        dilation=(2, 2)),
+    "Conv2d, reflect":      lambda x, w, b: convolution(padded(x, (1, 1), (2, 2), mode="reflect"),
+                                                        w, b),
+    "Conv2d, same circular": lambda x, w, b: convolution(padded(x, (1, 1), (0, 1), mode="wrap"),
+                                                         w, b),
+    "Conv1d":               lambda x, w, b: convolution(x[:, :, None], w[:, :, None], b,
+                                                        padding=(0, 1))[:, :, 0],
+    "ConvTranspose2d":      lambda x, w, b: transposed(x, w, b, (6, 3)),
+    "MaxPool2d, padding":   lambda x: pooled(padded(x, (1, 1), (1, 2), value=-np.inf), np.max,
+                                             (3, 3), (2, 2)),
+    "MaxPool2d, dilation":  lambda x: np.max([x[:, :, i:i + 3, j:j + 3]
+                                              for i in (0, 2) for j in (0, 3)], axis=0),
+    "MaxPool1d":            lambda x: np.maximum(x[..., :-1], x[..., 1:]),
+    "AvgPool2d, padding":   lambda x: pooled(padded(x, (1, 1), (1, 1)), np.mean, (3, 3), (2, 2)),
+    "AvgPool2d, beyond":    lambda x: pooled(padded(x, (1, 1), (1, 1)), np.sum, (2, 2), (3, 3))
+                            / counts([(1, 1), (1, 1)], (2, 2), (3, 3)),
+    "AvgPool2d, divisor":   lambda x: pooled(x, np.sum, (2, 2), (2, 2)) / 3,
+    "AvgPool1d":            lambda x: np.stack([(x[..., 0] + x[..., 1]) / 3,
+                                                (x[..., 1] + x[..., 2] + x[..., 3]) / 3], -1),
+    "AdaptiveAvgPool1d":    lambda x: x @ averaged(4, 3).T,
+    "AdaptiveAvgPool2d":    lambda x: averaged(5, 3) @ x,
+    "Pad2d":                lambda x: padded(x, (0, 3), (1, 2), value=2.0),
+    "Pad2d, replicate":     lambda x: padded(x, (2, 2), (2, 2), mode="edge"),
+    "Upsample":             lambda x: x.repeat(2, axis=2).repeat(3, axis=3),
+    "Upsample, size":       lambda x: x[:, :, [0, 0, 0, 1, 1, 2, 2]][..., [0, 0, 0, 1, 1, 2, 2, 3, 3]],
     "Flatten":              lambda x: x.reshape(2, 120),
+    "Unflatten":            lambda x: x.reshape(2, 2, 2, 5, 6),
     "Flatten, some":        lambda x: x.reshape(2, 20, 6),
     "Dropout":              lambda x: np.where(rng().random(x.shape) < 0.3, 0, x / 0.7),
     "Dropout, eval":        lambda x: x,
@@ -130,6 +186,11 @@ EQUATIONS: dict[str, Callable[..., Array]] = {  # of x and the layer's parameter
     "BatchNorm1d, length":  lambda x, w, b: standard(x, (0, 2)) * channel(w, 1) + channel(b, 1),
     "BatchNorm2d":          lambda x, w, b: standard(x, (0, 2, 3)) * channel(w, 2) + channel(b, 2),
     "BatchNorm2d, options": lambda x: standard(x, (0, 2, 3), 0.1),
+    "BatchNorm1d, no bias": lambda x, w: standard(x, 0) * w,
+    "BatchNorm1d, no stats": lambda x, w, b: standard(x, 0) * w + b,
+    "GroupNorm":            lambda x, w, b: standard(x, (1, 2, 3))
+                            * channel(w, 2) + channel(b, 2),
+    "GroupNorm, plain":     lambda x: standard(x.reshape(5, 3, 2), 2, 0.1).reshape(5, 6),
     "LayerNorm":            lambda x, w, b: standard(x, -1) * w + b,
     "LayerNorm, images":    lambda x, w, b: standard(x, (2, 3), 0.1) * w + b,
     "LayerNorm, no bias":   lambda x, w: standard(x, -1) * w,
@@ -153,9 +214,24 @@ EQUATIONS: dict[str, Callable[..., Array]] = {  # of x and the layer's parameter
     "Softmax":              lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True),
     "Softmax, columns":     lambda x: np.exp(x) / np.exp(x).sum(axis=0),
     "LogSoftmax":           lambda x: x - np.log(np.exp(x).sum(axis=1, keepdims=True)),
+    "PReLU":                lambda x, a: np.where(x > 0, x, a * x),
+    "PReLU, channels":      lambda x, a: np.where(x > 0, x, channel(a, 2) * x),
+    "SELU":                 lambda x: 1.0507009873554805
+                            * np.where(x > 0, x, 1.6732632423543772 * (np.exp(x) - 1)),
+    "GLU":                  lambda x: x[:, :3] * sigmoid(x[:, 3:]),
+    "GLU, axis":            lambda x: x[:, :2] * sigmoid(x[:, 2:]),
+    "ReLU6":                lambda x: np.minimum(np.maximum(x, 0), 6),
+    "Hardtanh":             lambda x: np.clip(x, -0.5, 0.75),
+    "Hardswish":            lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
+    "Softsign":             lambda x: x / (1 + np.abs(x)),
+    "Mish":                 lambda x: x * np.tanh(np.log(1 + np.exp(x))),
+    "LogSigmoid":           lambda x: -np.log(1 + np.exp(-x)),
 }
 # fmt: on
-IN_SEQUENCES = {"RNN", "RNN, relu", "LSTM", "GRU", "MultiHeadAttention"}  # are in test_sequences.py
+IN_SEQUENCES = {  # are in test_sequences.py
+    *("RNN", "RNN, relu", "LSTM", "GRU", "LSTM, layers", "GRU, layers"),
+    *("RNNCell", "LSTMCell", "GRUCell", "MultiHeadAttention", "TransformerEncoderLayer"),
+}
 
 
 def test_every_layer_has_an_equation() -> None:
@@ -258,6 +334,77 @@ def test_images_are_four_axes_and_have_the_filters_channels() -> None:
             layer(np.zeros((28, 28)))
     with pytest.raises(ValueError, match=r"x \(1, 3, 8, 8\), weight \(2, 1, 3, 3\)"):
         nn.Conv2d(1, 2, 3)(np.zeros((1, 3, 8, 8)))
+
+
+IMAGE_LAYERS = {
+    "conv": lambda: nn.Conv2d(4, 6, 2, rng=rng(), **F8),
+    "transposed": lambda: nn.ConvTranspose2d(4, 6, 2, rng=rng(), **F8),
+    "max": lambda: nn.MaxPool2d(2),
+    "avg": lambda: nn.AvgPool2d(2),
+    "adaptive": lambda: nn.AdaptiveAvgPool2d(2),
+    "pad": lambda: nn.Pad2d(1),
+}
+
+
+@pytest.mark.parametrize("make", IMAGE_LAYERS.values(), ids=IMAGE_LAYERS)
+def test_one_image_without_a_batch_is_a_batch_of_one(make: Any) -> None:
+    layer, x = make(), Tensor(numbers(1, 4, 6, 6))
+    np.testing.assert_array_equal(layer(x[0]).data, layer(x).data[0])
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_transposed_convolution_is_the_transpose(
+    kernel: int, stride: int, padding: int, more: int
+) -> None:
+    if more >= stride:
+        return
+    forth = nn.Conv2d(3, 2, kernel, stride, padding, bias=False, rng=rng(), **F8)
+    back = nn.ConvTranspose2d(2, 3, kernel, stride, padding, more, bias=False, **F8)
+    back.weight = forth.weight
+    y = numbers(1, 2, 3, 4)
+    x = numbers(*back(y).shape, seed=1)
+    assert forth(x).shape == y.shape  # output_padding says from which size it came
+    np.testing.assert_allclose((forth(x).data * y).sum(), (back(y).data * x).sum())
+
+
+OPTIONS_THAT_CANNOT_BE = {
+    "same with stride": (lambda: nn.Conv2d(1, 1, 3, 2, "same")(np.zeros((1, 1, 5, 5))), "keeps"),
+    "padding mode": (lambda: nn.Conv2d(1, 1, 3, padding_mode="mirror"), "found 'mirror'"),
+    "output padding": (
+        lambda: nn.ConvTranspose2d(1, 1, 3, output_padding=1)(np.zeros((1, 1, 5, 5))),
+        "less than the stride",
+    ),
+    "transposed channels": (
+        lambda: nn.ConvTranspose2d(2, 1, 3)(np.zeros((1, 3, 5, 5))),
+        r"conv_transpose2d takes .*found x \(1, 3, 5, 5\)",
+    ),
+    "pool padding": (lambda: nn.MaxPool2d(2, padding=2)(np.zeros((1, 1, 5, 5))), "half a kernel"),
+    "signals": (lambda: nn.MaxPool1d(2)(np.zeros(5)), r"\(batch, channels, length\)"),
+    "conv of signals": (
+        lambda: nn.Conv1d(2, 1, 3)(np.zeros((1, 3, 5))),
+        r"conv1d takes x \(batch, in, length\), weight \(out, in/groups, kernel\)",
+    ),
+    "adaptive": (lambda: nn.AdaptiveAvgPool2d(2)(np.zeros((5, 5))), "found"),
+    "pad": (lambda: nn.Pad2d(-1), "expected a padding ≥ 0"),
+    "pad mode": (lambda: nn.Pad2d(1, "edge"), "found 'edge'"),
+    "upsample": (lambda: nn.Upsample(), "give size or scale_factor"),
+    "sizes": (lambda: nn.Upsample((1, 2, 3))(np.zeros((1, 1, 5, 5))), "one for each of 2"),
+    "unflatten": (lambda: nn.Unflatten(4, (1, 1))(np.zeros((1, 1))), "splits axis 4"),
+    "group norm": (lambda: nn.GroupNorm(3, 4), "divides num_channels"),
+    "group norm's x": (lambda: nn.GroupNorm(2, 4)(np.zeros((2, 3))), r"found \(2, 3\)"),
+    "glu": (lambda: nn.GLU()(np.zeros(3)), "odd"),
+    "hardtanh": (lambda: nn.Hardtanh(1.0, 1.0), "min_val < max_val"),
+    "prelu": (lambda: nn.PReLU(3)(np.zeros((2, 4))), r"found \(2, 4\)"),
+}
+
+
+@pytest.mark.parametrize("call, says", OPTIONS_THAT_CANNOT_BE.values(), ids=OPTIONS_THAT_CANNOT_BE)
+def test_options_that_cannot_be_are_refused(call: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        call()
 
 
 # Flatten, Dropout, Embedding, Residual

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from strategies import array
 
-from tinygrad_edu import Tensor, check_gradients, nn
+from tinygrad_edu import Tensor, check_gradients, nn, replay, special
 
 
 def sigma(x):
@@ -34,6 +34,21 @@ EQUATIONS = {  # of one prediction x and one target y
         nn.BCEWithLogits,
         {},
         lambda x, y: -y * math.log(sigma(x)) - (1 - y) * math.log(1 - sigma(x)),
+    ),
+    "weighted bce": (
+        nn.BCEWithLogits,
+        {"weight": 0.5, "pos_weight": 3.0},
+        lambda x, y: -(3 * y * math.log(sigma(x)) + (1 - y) * math.log(1 - sigma(x))) / 2,
+    ),
+    "smooth l1": (
+        nn.SmoothL1,
+        {"beta": 0.3},
+        lambda x, y: (x - y) ** 2 / 0.6 if abs(x - y) < 0.3 else abs(x - y) - 0.15,
+    ),
+    "kl of logarithms": (
+        nn.KLDiv,
+        {"log_target": True},
+        lambda x, y: math.exp(y) * (y - x),
     ),
     "kl": (nn.KLDiv, {}, lambda x, y: y * (math.log(y) - x) if y else 0.0),
 }
@@ -236,13 +251,132 @@ def test_label_smoothing_is_a_part(smoothing):
 
 
 @pytest.mark.parametrize(
-    "shapes", [((4, 3), (4, 1)), ((4, 3), (3,)), ((4, 3), (4, 2)), ((3,), ()), ((2, 3, 4), (2,))]
+    "shapes",
+    [((4, 3), (4, 1)), ((4, 3), (3,)), ((4, 3), (4, 2)), ((3,), (3, 1)), ((2, 3, 4), (2,))],
 )
 def test_losses_of_classes_say_both_shapes(shapes):
     for loss, what in ((nn.CrossEntropy(), "logits"), (nn.NLL(), "log-probabilities")):
         with pytest.raises(ValueError) as error:
             loss(np.zeros(shapes[0]), np.zeros(shapes[1], int))
         assert f"found {what} {shapes[0]} and target {shapes[1]}" in str(error.value)
+
+
+WEIGHTS = np.array([0.5, 0.0, 2.0])
+SHAPES = [((3,), ()), ((4, 3), (4,)), ((2, 3, 5), (2, 5)), ((2, 3, 2, 2), (2, 2, 2))]
+
+
+def one_by_one(x, target, options, smoothing):
+    """The losses and weights of all examples, written for one at a time."""
+    rows = np.moveaxis(x, min(x.ndim - 1, 1), -1).reshape(-1, 3)
+    w, skipped = np.asarray(options.get("weight", np.ones(3))), options.get("ignore_index")
+    losses, weights = [], []
+    for row, t in zip(rows, np.ravel(target), strict=True):
+        log_p = row - math.log(sum(math.exp(value) for value in row))
+        kept = float(t != skipped)
+        plain, smooth = w[t] * log_p[t], (w * log_p).mean()
+        losses.append(-kept * ((1 - smoothing) * plain + smoothing * smooth))
+        weights.append(kept * w[t])
+    return np.reshape(losses, np.shape(target)), np.sum(weights)
+
+
+@pytest.mark.parametrize("shapes", SHAPES)
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize(
+    "options", [{}, {"weight": [0.5, 1.0, 2.0]}, {"ignore_index": 1}, {"ignore_index": -100}]
+)
+def test_classes_can_be_weighted_and_left_out_in_any_shape(shapes, smoothing, options):
+    rng = np.random.default_rng(0)
+    x, target = rng.normal(size=shapes[0]), rng.integers(0, 3, shapes[1])
+    if target.size:
+        target.flat[0] = 2  # not all are left out
+    losses, total = one_by_one(x, target, options, smoothing)
+    for reduction, expected in {
+        "none": losses,
+        "sum": losses.sum(),
+        "mean": losses.sum() / total,
+    }.items():
+        loss = nn.CrossEntropy(reduction, smoothing, **options)
+        np.testing.assert_allclose(loss(x, target), expected)
+        np.testing.assert_allclose(loss(Tensor(x), Tensor(target)).data, expected)
+        check_gradients(loss, x, target)
+        if not smoothing:
+            log_p = nn.LogSoftmax(min(x.ndim - 1, 1))(x)
+            np.testing.assert_allclose(nn.NLL(reduction, **options)(log_p, target), expected)
+
+
+@pytest.mark.parametrize("shapes", SHAPES)
+@pytest.mark.parametrize("weight", [None, WEIGHTS])
+def test_probabilities_of_any_shape_are_targets_and_one_hot_ones_are_classes(shapes, weight):
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=shapes[0]), rng.integers(0, 3, shapes[1])
+    p = np.moveaxis(np.eye(3)[labels], -1, min(x.ndim - 1, 1))
+    loss = nn.CrossEntropy("none", 0.2, weight=weight)
+    np.testing.assert_allclose(loss(x, p), loss(x, labels))
+    mean = nn.CrossEntropy(label_smoothing=0.2, weight=weight)(x, p)
+    assert mean == pytest.approx(loss(x, labels).mean())
+
+
+def test_weights_are_as_many_as_the_classes_and_a_buffer():
+    loss = nn.CrossEntropy(weight=WEIGHTS)
+    with pytest.raises(ValueError, match=r"each of 2 classes, found \(3,\)"):
+        loss(np.zeros((4, 2)), [0, 1, 0, 1])
+    assert [*loss.state_dict()] == ["weight"] and not [*loss.parameters()]
+
+
+def test_a_batch_that_is_left_out_has_no_mean_and_no_gradient():
+    x = Tensor(np.zeros((2, 3)), requires_grad=True)
+    loss = nn.CrossEntropy(ignore_index=1)(x, [1, 1])
+    loss.backward()
+    assert math.isnan(loss.item()) and not x.grad.any()
+
+
+def test_the_label_100_that_pytorch_leaves_out_says_so():
+    with pytest.raises(ValueError, match="found -100: write ignore_index=-100"):
+        nn.CrossEntropy()(np.zeros((2, 3)), [0, -100])
+
+
+def test_bce_s_logarithms_end_at_100_and_it_takes_probabilities_only():
+    x = Tensor([0.0, 1.0, 1e-300], requires_grad=True)
+    loss = nn.BCE("none")(x, [1.0, 0.0, 1.0])
+    assert loss.tolist() == [100, 100, 100]
+    loss.sum().backward()
+    assert x.grad.tolist() == [0, 0, 0]
+    with pytest.raises(ValueError, match=r"found -0.5 to 0.5: put a Sigmoid"):
+        nn.BCE()(np.array([-0.5, 0.5]), [0, 1])
+
+
+def test_bce_of_a_sigmoid_is_bce_with_logits():
+    rng = np.random.default_rng(0)
+    x, y, w = rng.normal(size=(3, 4)), rng.random((3, 4)), rng.random(4)
+    expected = nn.BCEWithLogits(weight=w)(x, y)
+    assert nn.BCE(weight=w)(nn.Sigmoid()(x), y) == pytest.approx(expected)
+    check_gradients(lambda x, y: nn.BCE(weight=w)(nn.Sigmoid()(x), y), x, y)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 1), (3,), ()])
+def test_gaussian_nll_is_the_logarithm_of_a_density(shape):
+    rng = np.random.default_rng(0)
+    x, y, v = rng.normal(size=(3, 4)), rng.normal(size=(3, 4)), 0.5 + rng.random(shape)
+    wide = v[:, None] if shape == (3,) else v
+    density = np.exp(-np.square(x - y) / (2 * wide)) / np.sqrt(2 * np.pi * wide)
+    np.testing.assert_allclose(nn.GaussianNLL("none", full=True)(x, y, v), -np.log(density))
+    check_gradients(nn.GaussianNLL(), x, y, v)
+    for wrong, error in ((np.ones((4, 3)), "variance of shape"), (-v, "not negative")):
+        with pytest.raises(ValueError, match=error):
+            nn.GaussianNLL()(x, y, wrong)
+
+
+def test_special_s_losses_check_as_these_do():
+    x, log_p = Tensor([[1.0], [2.0]], requires_grad=True), Tensor(np.log(np.full((2, 3), 1 / 3)))
+    with pytest.raises(ValueError, match=r"found \(2, 1\) and \(2,\): reshape one"):
+        special.squared_error(x, [1.0, 2.0])
+    assert special.squared_error(x, [[1.0], [4.0]]).item() == 4
+    for wrong, error in (([0, -1], "0 to 2, found -1"), ([0, 3], "found 3"), ([[0], [1]], "1\\)")):
+        with pytest.raises(ValueError, match=error):
+            special.nll(log_p, wrong)
+    with pytest.raises(TypeError, match="integers"):
+        special.nll(log_p, [0.0, 1.0])
+    check_gradients(lambda x: special.nll(x, [2, 0]), log_p.data)
 
 
 @pytest.mark.parametrize("index", [3, -1])
@@ -309,3 +443,36 @@ def test_a_loss_of_one_s_own_is_its_equation():
     assert Quartic("sum")(np.array([1.0, 3.0]), [0, 1]) == 17
     with pytest.raises(NotImplementedError, match="def each"):
         nn.losses.Elementwise()(np.zeros(1), [0])
+
+
+RECORDED = {
+    "weights": nn.CrossEntropy(weight=[0.5, 1.0, 2.0], ignore_index=1),
+    "smoothing": nn.CrossEntropy("sum", 0.1, weight=[1.0, 2.0, 3.0]),
+    "nll": nn.NLL(ignore_index=-100),
+    "bce": nn.BCEWithLogits(pos_weight=2.0),
+    "kl": nn.KLDiv(log_target=True),
+    "smooth": nn.SmoothL1(),
+}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_step_has_the_same_losses_and_refuses_the_same_labels(name):
+    def world():
+        model = nn.Linear(4, 3, rng=np.random.default_rng(1), dtype=np.float64)
+
+        def step(x, y):
+            (loss := RECORDED[name](model(x), y)).backward()
+            return loss
+
+        return step, model
+
+    (written, a), (step, b) = world(), world()
+    replayed, rng, classes = replay(step), np.random.default_rng(0), name in ("weights", "nll")
+    for _ in range(3):
+        x, y = rng.normal(size=(5, 4)), rng.integers(0, 3, 5) if classes else rng.random((5, 3))
+        assert replayed(x, y).item() == pytest.approx(written(x, y).item())
+        np.testing.assert_allclose(a.weight.grad, b.weight.grad)
+    assert len(replayed.programs) == 1
+    if classes:
+        with pytest.raises(ValueError, match="found -1"):
+            replayed(x, y * 0 - 1)

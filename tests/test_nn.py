@@ -288,6 +288,51 @@ def test_a_state_that_does_not_fit_is_reported_whole_and_not_loaded() -> None:
     ]
 
 
+class Holder(nn.Module):
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+
+def test_tensors_of_one_name_are_refused_and_one_of_several_names_is_not() -> None:
+    p, q = Tensor(1.0, requires_grad=True), Tensor(2.0, requires_grad=True)
+    for collision in ({1: p, "1": q}, {"a": {"b": p}, "a.b": q}, {"a": [p], "a.0": q}):
+        model = Holder(collision)
+        for use in (model.state_dict, lambda m=model: m.load_state_dict({})):
+            with pytest.raises(ValueError, match="two Tensors of Holder are named held"):
+                use()
+    assert [*Holder({"a": p, "b": p}).state_dict()] == ["held.a", "held.b"]
+
+
+def test_integers_become_floats_and_floats_become_no_integers() -> None:
+    layer = nn.BatchNorm1d(2)
+    state = {name: array.astype(np.int64) for name, array in layer.state_dict().items()}
+    layer.load_state_dict(state | {"weight": np.array([2, 3])})
+    assert layer.weight is not None and layer.weight.dtype == np.float32
+    assert layer.weight.data.tolist() == [2, 3]
+    with pytest.raises(ValueError, match="different: num_batches_tracked, float64"):
+        layer.load_state_dict(state | {"num_batches_tracked": np.array(1.0)})
+
+
+def test_a_state_without_num_batches_tracked_loads() -> None:
+    norm = nn.BatchNorm1d(2)
+    norm(numbers(5, 2))
+    state = norm.state_dict()
+    del state["num_batches_tracked"]
+    norm.load_state_dict(state)
+    assert norm.num_batches_tracked.item() == 1
+
+
+def test_what_fits_is_loaded_if_that_is_asked_for_and_the_rest_returned() -> None:
+    layer = linear(2, 3)
+    state = {"weight": np.ones((3, 2)), "bias": np.ones(2), "more": np.ones(1)}
+    found = layer.load_state_dict(state, strict=False)
+    assert found == {"unexpected": ["more"], "different": ["bias"]}
+    assert (layer.weight.data == 1).all() and layer.load_state_dict({}, strict=False) == {
+        "missing": ["weight", "bias"]
+    }
+    assert layer.load_state_dict(layer.state_dict()) is None
+
+
 def test_train_and_eval_reach_every_module_and_return_the_model() -> None:
     model = Everything()
     assert model.training and model.eval() is model

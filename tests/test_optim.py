@@ -3,7 +3,10 @@ formulas."""
 
 from __future__ import annotations
 
+import copy
+import json
 import math
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -387,6 +390,183 @@ def test_an_option_that_the_optimizer_does_not_have_is_refused() -> None:
         optim.SGD([{"params": [parameter()], "decay": 0.1}], lr=0.1)
 
 
+# What happens to an optimizer while it is in use
+
+
+def of_its_own(p: Tensor) -> None:
+    """Give p the gradient of p²."""
+    p.grad = 2 * p.data
+
+
+def descended(optimizer: optim.Optimizer, steps: int = 3) -> list[list[float]]:
+    """All its parameters after some steps down Σ p²."""
+    for _ in range(steps):
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                of_its_own(p)
+        optimizer.step()
+    return [p.data.ravel().tolist() for group in optimizer.param_groups for p in group["params"]]
+
+
+@every_optimizer
+@pytest.mark.parametrize("before", [0, 2])
+def test_a_pickled_optimizer_goes_on_as_if_nothing_had_happened(
+    optimizer: Any, before: int
+) -> None:
+    for copied in (lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy):
+        down = optimizer([parameter(), parameter([[4.0]])])
+        descended(down, before)
+        assert descended(copied(down)) == descended(down)
+
+
+@every_optimizer
+@pytest.mark.parametrize("before", [0, 2])
+def test_parameters_that_are_appended_move_and_deleted_ones_stay(
+    optimizer: Any, before: int
+) -> None:
+    a, b, c = parameter(), parameter([4.0]), parameter([4.0])
+    down, expected = optimizer([a, b]), optimizer([parameter([4.0])])
+    descended(down, before)
+    down.param_groups[0]["params"].append(c)
+    assert descended(down)[2:] == descended(expected)
+    del down.param_groups[0]["params"][0]
+    stays = a.data.copy()
+    of_its_own(a)
+    descended(down)
+    assert (a.data == stays).all()
+    down.param_groups[0]["params"] = [a]
+    stays = b.data.copy()
+    descended(down)
+    assert (a.data != START).any() and (b.data == stays).all()
+
+
+@every_optimizer
+@pytest.mark.parametrize("before", [0, 2])
+def test_groups_can_be_added_and_taken_away(optimizer: Any, before: int) -> None:
+    a, b, c = parameter(), parameter([4.0]), parameter([4.0])
+    down = optimizer([a])
+    descended(down, before)
+    down.add_param_group({"params": [b]})
+    down.param_groups.append({"params": [c], "lr": 0.0})
+    descended(down)
+    assert b.item() < 4.0 == c.item() and down.param_groups[2].keys() >= {"weight_decay"}
+    down.param_groups.pop(0)
+    stays = a.data.copy()
+    of_its_own(a)
+    descended(down)
+    assert (a.data == stays).all() and down.zero_grad() is None and a.grad is not None
+
+
+def test_what_is_added_is_checked_as_at_first() -> None:
+    down = optim.SGD([parameter()], lr=0.1)
+    for wrong, error in [({"params": []}, "none"), ({"params": [parameter()], "b": 1}, "unknown")]:
+        with pytest.raises(ValueError, match=error):
+            down.add_param_group(wrong)
+    with pytest.raises(ValueError, match="twice"):
+        down.add_param_group({"params": down.param_groups[0]["params"]})
+    assert len(down.param_groups) == 1
+    down.param_groups[0]["params"].append(np.ones(3))
+    with pytest.raises(TypeError, match=r"found ndarray \(3,\) at position 1"):
+        down.step()
+
+
+@every_optimizer
+def test_a_frozen_parameter_stays_and_moves_again(optimizer: Any) -> None:
+    a, b = parameter(), parameter()
+    down = optimizer([a, b])
+    descended(down)
+    a.requires_grad = False
+    stays = a.data.copy()
+    descended(down)  # though it still has a gradient
+    down.param_groups[0]["params"].append(parameter())  # the frozen one is still welcome
+    descended(down)
+    assert (a.data == stays).all() and (b.data != stays).any()
+    assert descended(copy.deepcopy(down)) == descended(down)
+    a.requires_grad = True
+    descended(down)
+    assert (a.data != stays).all()
+
+
+@every_optimizer
+def test_gradients_that_are_sometimes_missing_are_as_if_each_had_an_optimizer(
+    optimizer: Any,
+) -> None:
+    together, alone = [parameter(), parameter()], [parameter(), parameter()]
+    both, each = optimizer(together), [optimizer([p]) for p in alone]
+    for t in range(8):
+        for i in range(2):
+            together[i].grad = alone[i].grad = None if (t + i) % 3 == 0 else np.ones(3)
+        both.step()
+        for down in each:
+            down.step()
+    for p, q in zip(together, alone, strict=True):
+        np.testing.assert_allclose(p.data, q.data, rtol=1e-12)
+
+
+@every_optimizer
+def test_float16_parameters_are_stepped_in_float32(optimizer: Any) -> None:
+    p, other = parameter(np.float16([1.0])), parameter(np.float16([3.0]))
+    for group in ([p], [p, other]):
+        down = optimizer(group)
+        for _ in range(3):
+            for q in group:
+                q.grad = np.full_like(q.data, 1e-4)  # its square is 0 in float16
+            down.step()
+        assert p.dtype == other.dtype == np.float16 and np.isfinite(p.data).all()
+        kept = [array for arrays in down.memory.values() for array in arrays.values()]
+        assert {array.dtype.name for array in kept} <= {"float32"}
+
+
+def test_adam_moves_float16_parameters_as_float32_ones() -> None:
+    small, large = parameter(np.float16([1.0])), parameter(np.float32([1.0]))
+    for p in (small, large):
+        down = optim.Adam([p], lr=0.25)
+        for _ in range(2):
+            p.grad = np.full_like(p.data, 2.0**-14)
+            down.step()
+    assert small.item() == pytest.approx(large.item(), abs=1e-3)
+
+
+def test_gradients_of_several_batches_add_up_before_a_step() -> None:
+    x, y = np.random.default_rng(0).normal(size=(2, 12, 3))
+    whole, parts = (nn.Linear(3, 3, rng=np.random.default_rng(1)) for _ in range(2))
+    for model, batches in ((whole, 1), (parts, 4)):
+        down = optim.Adam(model.parameters())
+        for _ in range(3):
+            down.zero_grad()
+            for a, b in zip(np.split(x, batches), np.split(y, batches), strict=True):
+                (nn.MSE()(model(a), b) / batches).backward()
+            down.step()
+    np.testing.assert_allclose(whole.weight.data, parts.weight.data, atol=1e-6)
+
+
+def test_tied_weights_are_one_parameter_and_a_shared_layer_is_stepped_once() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            self.embedding, self.out = nn.Embedding(5, 3), nn.Linear(3, 5, bias=False)
+            self.out.weight = self.embedding.weight
+            self.again = self.out
+
+        def forward(self, x: Any) -> Any:
+            return self.out(self.embedding(x)) + self.again(self.embedding(x))
+
+    model = Tied()
+    (p,) = model.parameters()
+    nn.CrossEntropy()(model([0, 1]), [1, 2]).backward()
+    before, gradient = p.data.copy(), p.grad.copy()  # type: ignore[union-attr]
+    optim.SGD(model.parameters(), lr=0.5).step()
+    np.testing.assert_allclose(p.data, before - np.float32(0.5) * gradient)
+    assert model.out.weight is model.embedding.weight
+
+
+def test_a_frozen_parameter_s_gradient_is_forgotten_too() -> None:
+    model = nn.Linear(2, 2)
+    model(np.ones((1, 2), np.float32)).sum().backward()
+    model.weight.requires_grad = False
+    model.zero_grad()
+    assert model.weight.grad is None
+
+
 def test_an_optimizer_of_one_s_own_is_its_update() -> None:
     class Sign(optim.Optimizer):
         def __init__(self, parameters: Any, lr: float) -> None:
@@ -471,6 +651,22 @@ def test_clipping_takes_what_models_give() -> None:
     )
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e200, np.float32(1e-30), np.float32(1e30)])
+def test_norms_whose_squares_overflow_or_vanish_are_right(size: Any) -> None:
+    g = np.array([3.0, 4.0], np.asarray(size).dtype) * size
+    (p,) = with_gradients([g])
+    assert optim.clip_grad_norm(p, 2.5 * size) == pytest.approx(5 * size)
+    scale = 0.5 if size > 1 else float(5 * size / (5 * size + 1e-6)) / 2
+    assert p.grad == pytest.approx(g * scale, rel=1e-5) or size < 1
+
+
+def test_clipping_float16_gradients() -> None:
+    (p,) = with_gradients([np.float16([3e4, 4e4])])  # the norm is finite, its square is not
+    assert optim.clip_grad_norm(p, 5.0) == pytest.approx(5e4, rel=1e-3)
+    assert p.grad == pytest.approx(np.array([3.0, 4.0]), rel=1e-2)
+    assert p.grad is not None and p.grad.dtype == np.float16
+
+
 def test_clipping_keeps_float32_and_the_shape_of_a_number() -> None:
     parameters = with_gradients([np.float32([3.0, 4.0]), np.float32(12.0)])
     for clip in (optim.clip_grad_norm, optim.clip_grad_value):
@@ -508,6 +704,17 @@ SCHEDULES = {  # schedule, options ↦ lr at step 0, 1, 2 … of an initial 0.8
         [0.8, 0.4 + 0.2 * 2**0.5, 0.4, 0.4 - 0.2 * 2**0.5, 0.0, 0.0],
     ),
     "warm-up": (optim.WarmUp, {"steps": 4}, [0.2, 0.4, 0.6, 0.8, 0.8]),
+    "restarts": (optim.CosineRestarts, {"steps": 2}, [0.8, 0.4, 0.8, 0.4, 0.8]),
+    "growing restarts": (
+        optim.CosineRestarts,
+        {"steps": 1, "growth": 2},
+        [0.8, 0.8, 0.4, 0.8, 0.4 + 0.2 * 2**0.5, 0.4],
+    ),
+    "warm-up, then steps": (
+        lambda o: optim.SequentialSchedule(o, [optim.WarmUp(o, 4), optim.Step(o, 1, 0.5)], [2]),
+        {},
+        [0.2, 0.4, 0.8, 0.4, 0.2],
+    ),
 }
 
 
@@ -599,16 +806,153 @@ def test_three_schedules_multiply_for_each_group() -> None:
     )  # ½ · 2/4 · ½
 
 
+def test_schedules_beside_each_other_multiply_and_keep_what_you_change() -> None:
+    optimizer, rates = optim.SGD([parameter()], lr=0.8), []
+    warm, cosine = optim.WarmUp(optimizer, 4), optim.Cosine(optimizer, 10)
+    for t in range(12):
+        warmed, eased = min((t + 1) / 4, 1), (1 + math.cos(math.pi * min(t / 10, 1))) / 2
+        rates.append(optimizer.param_groups[0]["lr"])
+        assert rates[t] == pytest.approx((0.8 if t < 6 else 0.2) * warmed * eased, abs=1e-15)
+        if t == 5:
+            optimizer.param_groups[0]["lr"] /= 4
+        warm.step()
+        cosine.step()
+
+
+def test_a_second_cosine_starts_where_the_first_one_did() -> None:
+    optimizer = optim.SGD([parameter()], lr=0.8)
+    first = rates(optimizer, optim.Cosine(optimizer, 3), 4)
+    assert rates(optimizer, optim.Cosine(optimizer, 3), 4) == first and first[0] == 0.8 > first[3]
+    optimizer.param_groups[0]["lr"] = 0.2
+    assert rates(optimizer, optim.Cosine(optimizer, 3), 1) == [0.2]
+
+
+def test_a_rate_that_is_set_after_the_end_stays() -> None:
+    optimizer = optim.SGD([parameter()], lr=0.8)
+    schedule = optim.Cosine(optimizer, 2)
+    rates(optimizer, schedule, 3)
+    optimizer.param_groups[0]["lr"] = 0.2
+    schedule.step()  # 0 times whatever you set
+    assert optimizer.param_groups[0]["lr"] == 0.0
+
+
+def test_a_group_that_is_added_later_is_scheduled_and_one_may_go() -> None:
+    optimizer = optim.SGD([parameter()], lr=0.8)
+    schedule = optim.Step(optimizer, 1, 0.5)
+    schedule.step()
+    optimizer.add_param_group({"params": [parameter()], "lr": 0.4})
+    schedule.step()
+    assert [group["lr"] for group in optimizer.param_groups] == [0.2, 0.1]
+    del optimizer.param_groups[0]
+    schedule.step()
+    assert [group["lr"] for group in optimizer.param_groups] == [0.05]
+
+
+@pytest.mark.parametrize("mode, power", [("min", 1), ("max", -1)])
+def test_a_plateau_lowers_the_rate_and_then_it_cools(mode: str, power: int) -> None:
+    optimizer, found = optim.SGD([parameter()], lr=0.8), []
+    schedule = optim.ReduceOnPlateau(optimizer, 0.5, patience=1, cooldown=2, mode=mode)
+    for cost in [9.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 4.0]:
+        schedule.step(cost**power)
+        found.append(optimizer.param_groups[0]["lr"])
+    assert found == [0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.4, 0.2, 0.2]
+
+
+def test_what_a_plateau_ignores_is_less_than_the_threshold() -> None:
+    optimizer = optim.SGD([parameter()], lr=0.8)
+    schedule = optim.ReduceOnPlateau(optimizer, 0.5, patience=0, threshold=0.1)
+    for cost in [1.0, 0.91, 0.89]:
+        schedule.step(Tensor(cost))
+    assert optimizer.param_groups[0]["lr"] == 0.4 and schedule.best == 0.89
+
+
+ALL_SCHEDULES: dict[str, Callable[[Any], Any]] = {
+    name: lambda o, s=schedule, k=options: s(o, **k)  # type: ignore[misc]
+    for name, (schedule, options, _) in SCHEDULES.items()
+} | {
+    "nested": lambda o: optim.WarmUp(optim.Cosine(o, 9), 4),
+    "one cycle": lambda o: optim.OneCycle(o, 9),
+    "plateau": lambda o: optim.ReduceOnPlateau(o, 0.5, patience=1),
+}
+
+
+@pytest.mark.parametrize("make", ALL_SCHEDULES.values(), ids=ALL_SCHEDULES)
+@pytest.mark.parametrize("through", ["state_dict", "pickle"])
+def test_a_schedule_goes_on_from_its_state(make: Any, through: str) -> None:
+    def go_on(schedule: Any) -> list[float]:
+        found = []
+        for _ in range(5):
+            schedule.step(*[3.0] * isinstance(schedule, optim.ReduceOnPlateau))
+            found.append(schedule.param_groups[0]["lr"])
+        return found
+
+    schedule, other = (make(optim.SGD([parameter()], lr=lr)) for lr in (0.8, 0.3))
+    go_on(schedule)
+    if through == "pickle":
+        other = pickle.loads(pickle.dumps(schedule))
+    else:
+        other.load_state_dict(json.loads(json.dumps(schedule.state_dict())))
+    assert other.param_groups[0]["lr"] == schedule.param_groups[0]["lr"]
+    assert go_on(other) == go_on(schedule)
+
+
+def test_a_state_that_is_no_schedule_s_is_refused() -> None:
+    schedule = optim.Cosine(optim.SGD([parameter()], lr=0.8), 3)
+    wrong: list[dict[str, Any]] = [{}, {"t": 1}, {"t": -1, "initial": [0.1]}]
+    wrong += [{"t": 1, "initial": [0.1, 0.1]}, {"t": 1, "initial": [math.nan]}]
+    for state in wrong:
+        with pytest.raises(ValueError, match=r"found|the file"):
+            schedule.load_state_dict(state)
+    plateau = optim.ReduceOnPlateau(schedule.optimizer)
+    with pytest.raises(ValueError, match="found 'low'"):
+        plateau.load_state_dict(plateau.state_dict() | {"best": "low"})
+    assert schedule.t == plateau.t == 0
+
+
+@pytest.mark.parametrize("milestones", [[], [1, 2], [0], [-1]])
+def test_milestones_part_the_schedules(milestones: list[int]) -> None:
+    optimizer = optim.SGD([parameter()], lr=0.8)
+    parts = [optim.Constant(optimizer), optim.Constant(optimizer)]
+    with pytest.raises(ValueError, match="found 2 schedules and milestones"):
+        optim.SequentialSchedule(optimizer, parts, milestones)
+
+
+def test_a_recorded_step_follows_schedules_beside_each_other_and_your_changes() -> None:
+    def world() -> Any:
+        p = parameter()
+        optimizer = optim.SGD([p], lr=0.8)
+        schedules = [optim.WarmUp(optimizer, 4), optim.CosineRestarts(optimizer, 5)]
+
+        def step() -> Tensor:
+            optimizer.zero_grad()
+            (loss := (p * p).sum()).backward()
+            optimizer.step()
+            for schedule in schedules:
+                schedule.step()
+            return loss
+
+        return step, optimizer.param_groups[0]
+
+    (written, a), (step, b) = world(), world()
+    replayed = replay(step)
+    for t in range(12):
+        assert replayed().item() == written().item() and a["lr"] == b["lr"]
+        if t == 6:
+            a["lr"] = b["lr"] = 0.1
+    assert len(replayed.programs) == 1
+
+
 @pytest.mark.parametrize(
     "schedule, options",
     [
+        (optim.ReduceOnPlateau, {"gamma": 0}),
         (optim.Cosine, {"steps": 0}),
         (optim.Step, {"size": 2, "gamma": -1}),
         (optim.OneCycle, {"steps": 9, "pct_start": 0.0}),
     ],
 )
 def test_options_of_schedules_are_positive(schedule: Any, options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=f"expected {[*options][-1]} > 0, found"):
+    with pytest.raises(ValueError, match=f"expected (0 < )?{[*options][-1]} .*0?, found"):
         schedule(optim.SGD([parameter()], lr=0.1), **options)
 
 

@@ -142,6 +142,86 @@ def test_the_state_starts_at_zero_and_has_pytorch_s_shape(make: Any) -> None:
     np.testing.assert_array_equal(parts(last)[0].data[0], outputs.data[:, -1])
 
 
+def reversed_layer(layer: Any) -> Any:
+    """A layer of one direction with the weights that this one uses backwards."""
+    other = type(layer)(FEATURES, HIDDEN, **options())
+    state = layer.state_dict()
+    other.load_state_dict({key: state[f"{key}_reverse"] for key in other.state_dict()})
+    return other
+
+
+@every_recurrent
+def test_a_second_direction_is_the_layer_on_the_reversed_sequence(make: Any) -> None:
+    kind, x = type(make()), numbers(3, 5, FEATURES)
+    layer = kind(FEATURES, HIDDEN, bidirectional=True, **options())
+    outputs, last = layer(x)
+    ahead, end = kind(FEATURES, HIDDEN, **options())(x)  # it draws the same first weights
+    back, start = reversed_layer(layer)(x[:, ::-1])
+    np.testing.assert_array_equal(outputs.data[..., :HIDDEN], ahead.data)
+    np.testing.assert_allclose(outputs.data[..., HIDDEN:], back.data[:, ::-1])
+    for both, one, other in zip(*map(parts, (last, end, start)), strict=True):
+        np.testing.assert_allclose(both.data, np.concatenate([one.data, other.data]))
+
+
+@every_recurrent
+def test_a_second_layer_takes_the_outputs_of_the_first(make: Any) -> None:
+    kind, x = type(make()), numbers(3, 5, FEATURES)
+    both, first = (kind(FEATURES, HIDDEN, n, **options()) for n in (2, 1))
+    second, state = kind(HIDDEN, HIDDEN, **options()), both.state_dict()
+    second.load_state_dict({key: state[f"{key[:-1]}1"] for key in second.state_dict()})
+    outputs, last = both(x)
+    between, end = first(x)
+    expected, top = second(between)
+    np.testing.assert_allclose(outputs.data, expected.data)
+    for found, one, other in zip(*map(parts, (last, end, top)), strict=True):
+        np.testing.assert_allclose(found.data, np.concatenate([one.data, other.data]))
+
+
+@every_recurrent
+@pytest.mark.parametrize("more", [{"bias": False}, {"num_layers": 2, "bidirectional": True}])
+def test_gradients_of_recurrent_layers_with_options(make: Any, more: dict[str, Any]) -> None:
+    layer, x = type(make())(FEATURES, 2, **more, **options()), numbers(2, 3, FEATURES)
+    assert more.get("bias", True) == any("bias" in name for name in layer.state_dict())
+    f = with_parameters(layer, lambda layer, x: layer(x)[0])
+    check_gradients(f, *arrays(layer), x, order=1)
+
+
+@every_recurrent
+def test_one_sequence_without_a_batch_is_a_batch_of_one(make: Any) -> None:
+    layer, x = make(), numbers(5, FEATURES)
+    start = initial(layer, 1)
+    outputs, last = layer(x[None], start)
+    alone = tuple(part[:, 0] for part in parts(start))
+    found, end = layer(x, alone if len(alone) > 1 else alone[0])
+    np.testing.assert_array_equal(found.data, outputs.data[0])
+    for one, batch in zip(parts(end), parts(last), strict=True):
+        np.testing.assert_array_equal(one.data, batch.data[:, 0])
+    np.testing.assert_array_equal(layer(x)[0].data, layer(x[None])[0].data[0])
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_a_cell_is_one_step_of_its_layer(name: str) -> None:
+    layer, x = RECURRENT[name](), numbers(3, FEATURES)
+    kind = {"lstm": nn.LSTMCell, "gru": nn.GRUCell}.get(name, nn.RNNCell)
+    more = {"nonlinearity": "relu"} if name == "relu" else {}
+    cell: Any = kind(FEATURES, HIDDEN, **more, **options())
+    np.testing.assert_equal(list(arrays(cell)), list(arrays(layer)))
+    start = tuple(part[0] for part in parts(initial(layer, 3)))
+    found = parts(cell(x, start if len(start) > 1 else start[0]))
+    for part, expected in zip(found, parts(layer(x[:, None], initial(layer, 3))[1]), strict=True):
+        np.testing.assert_allclose(part.data, expected.data[0])
+    one = parts(cell(x[0], tuple(p[0] for p in start) if len(start) > 1 else start[0][0]))
+    np.testing.assert_allclose(one[0].data, found[0].data[0])
+
+
+def test_dropout_is_between_layers_and_in_training_only() -> None:
+    layer, x = nn.GRU(FEATURES, 40, 2, dropout=0.5, **options()), numbers(2, 5, FEATURES)
+    plain = nn.GRU(FEATURES, 40, 2, **options())
+    assert not np.allclose(layer(x)[0].data, plain(x)[0].data)
+    np.testing.assert_array_equal(layer(x)[1].data[0], plain(x)[1].data[0])
+    np.testing.assert_array_equal(layer.eval()(x)[0].data, plain(x)[0].data)
+
+
 @every_recurrent
 @given(cut=positions)
 def test_a_sequence_in_two_pieces_is_one_sequence(make: Any, cut: int) -> None:
@@ -281,6 +361,55 @@ def test_hidden_padding_is_as_if_it_were_not_there(wrap: Any) -> None:
     np.testing.assert_allclose(found[1], layer(x).data[1])
 
 
+def test_a_mask_of_floats_is_added_and_may_learn() -> None:
+    layer, x = attention(), numbers(2, 5, FEATURES)
+    hidden = np.triu(np.ones((5, 5), bool), 1)
+    additive = np.where(hidden, -np.inf, 0.0)
+    np.testing.assert_allclose(layer(x, mask=additive).data, layer(x, causal=True).data)
+    slopes = -np.abs(np.subtract.outer(np.arange(5.0), np.arange(5.0)))
+    plain, sloped = layer.weights(x).data, layer.weights(x, mask=slopes).data
+    expected = plain * np.exp(slopes)
+    np.testing.assert_allclose(sloped, expected / expected.sum(axis=-1, keepdims=True))
+    check_gradients(lambda mask: layer(x, mask=mask, causal=True), slopes + 0.1, order=1)
+
+
+def test_padding_of_keys_is_a_mask_of_all_heads_and_targets() -> None:
+    layer, x = attention(), numbers(2, 5, FEATURES)
+    padding = np.zeros((2, 5), bool)
+    padding[0, 3:] = True
+    expected = layer(x, mask=padding[:, None, None, :]).data
+    np.testing.assert_array_equal(layer(x, key_padding_mask=padding).data, expected)
+    by_heads = np.repeat(padding[:, None, None, :], HEADS, axis=1).repeat(5, axis=2)
+    np.testing.assert_array_equal(layer(x, mask=by_heads.reshape(-1, 5, 5)).data, expected)
+    alone = layer(x[0], key_padding_mask=padding[0], mask=np.zeros((5, 5), bool)).data
+    np.testing.assert_allclose(alone, expected[0])
+
+
+def test_attention_without_biases_and_with_dropout() -> None:
+    layer, x = nn.MultiHeadAttention(4, 2, bias=False, **options()), numbers(2, 5, FEATURES)
+    assert [*layer.state_dict()] == ["in_proj_weight", "out_proj.weight"]
+    check_gradients(with_parameters(layer, lambda layer, x: layer(x)), *arrays(layer), x, order=1)
+    dropping = nn.MultiHeadAttention(4, 2, 0.5, **options())
+    assert not np.allclose(dropping(x).data, dropping(x).data)
+    np.testing.assert_array_equal(dropping.eval()(x).data, dropping(x).data)
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_an_encoder_layer_is_its_equation(norm_first: bool) -> None:
+    layer = nn.TransformerEncoderLayer(4, 2, 6, 0.0, "gelu", norm_first=norm_first, **options())
+    x, f = numbers(2, 3, FEATURES), nn.GELU()
+    feed = lambda x: layer.linear2(f(layer.linear1(x)))  # noqa: E731
+    if norm_first:
+        y = x + layer.self_attn(layer.norm1(x), causal=True)
+        expected = y + feed(layer.norm2(y))
+    else:
+        y = layer.norm1(x + layer.self_attn(x, causal=True))
+        expected = layer.norm2(y + feed(y))
+    np.testing.assert_array_equal(layer(x, causal=True).data, expected.data)
+    np.testing.assert_allclose(layer(x[0], causal=True).data, expected.data[0])
+    check_gradients(lambda x: layer(x, causal=True), x, order=1)
+
+
 @pytest.mark.parametrize("causal", [False, True])
 def test_gradients_of_attention(causal: bool) -> None:
     x, y, z = (
@@ -340,10 +469,19 @@ def test_float32_stays_and_the_rng_decides(make: Any) -> None:
 
 
 MISTAKES = {  # what is called, the error, and what it says
-    "one sequence": (
-        lambda: nn.GRU(4, 6)(np.zeros((5, 4))),
-        r"GRU\(4, 6\) takes \(batch, time, 4\).*found \(5, 4\).*\[None",
+    "four axes": (
+        lambda: nn.GRU(4, 6)(np.zeros((1, 2, 5, 4))),
+        r"GRU\(4, 6\) takes \(batch, time, 4\).*found \(1, 2, 5, 4\).*swapaxes",
     ),
+    "a cell's features": (
+        lambda: nn.GRUCell(4, 6)(np.zeros((2, 5))),
+        r"GRUCell\(4, 6\) takes \(batch, 4\) or \(4,\), found \(2, 5\)",
+    ),
+    "a cell's state": (
+        lambda: nn.LSTMCell(4, 6)(np.zeros((2, 4)), np.zeros((2, 6))),
+        r"LSTMCell\(4, 6\) takes a state \(h, c\) of shape \(2, 6\) each, found",
+    ),
+    "no layers": (lambda: nn.LSTM(4, 6, 0), r"num_layers of at least 1.*found num_layers=0"),
     "features": (
         lambda: nn.RNN(4, 6)(np.zeros((2, 5, 3))),
         r"\(batch, time, 4\).*found \(2, 5, 3\)",
@@ -375,7 +513,22 @@ MISTAKES = {  # what is called, the error, and what it says
         lambda: attention()(np.zeros((2, 5, 3))),
         r"takes query \(batch, targets, 4\).*found query \(2, 5, 3\)",
     ),
-    "one text": (lambda: attention()(np.zeros((5, 4))), r"found query \(5, 4\).*x\[None\]"),
+    "another rank of the key": (
+        lambda: attention()(np.zeros((5, 4)), np.zeros((1, 5, 4))),
+        r"found query \(5, 4\), key \(1, 5, 4\)",
+    ),
+    "padding": (
+        lambda: attention()(np.zeros((2, 5, 4)), key_padding_mask=np.zeros((2, 4), bool)),
+        r"key_padding_mask is \(batch, sources\), here \(2, 5\), found \(2, 4\)",
+    ),
+    "all is hidden by −∞": (
+        lambda: attention()(np.zeros((2, 5, 4)), mask=np.full((5, 5), -np.inf)),
+        "has all keys hidden",
+    ),
+    "activation": (
+        lambda: nn.TransformerEncoderLayer(4, 2, activation="tanh"),
+        r"among \['relu', 'gelu'\], or a function, found 'tanh'",
+    ),
     "a number": (lambda: attention()(np.zeros(())), r"found query \(\)"),
     "batch of the key": (
         lambda: attention()(np.zeros((2, 5, 4)), np.zeros((1, 5, 4))),
@@ -417,13 +570,15 @@ def test_errors_say_what_came_and_what_was_expected(call: Any, says: str) -> Non
 def test_a_mask_of_numbers_is_refused_as_it_could_mean_either() -> None:
     with pytest.raises(TypeError, match=r"True where not to look, found float64: write mask == 0"):
         attention()(np.zeros((2, 5, 4)), mask=np.tri(5))
+    with pytest.raises(TypeError, match="found int64"):
+        attention()(np.zeros((2, 5, 4)), mask=np.tri(5, dtype=int))
 
 
 def test_a_cell_is_all_that_a_recurrent_layer_of_one_s_own_needs() -> None:
     from tinygrad_edu.nn.recurrent import Recurrent
 
     class Sum(Recurrent):
-        def cell(self, x: Any, *state: Any) -> tuple[Any, ...]:
+        def cell(self, x: Any, hidden: Any, *state: Any) -> tuple[Any, ...]:
             return (state[0] + x,)
 
     layer, x = Sum(4, 6, **options()), numbers(2, 5, 4)

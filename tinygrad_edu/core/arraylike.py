@@ -6,19 +6,30 @@ derivatives.py and the files of operations/ fill.
 
 from __future__ import annotations
 
+import dis
+import functools
+import inspect
 import operator
+import sys
+import warnings
 from collections.abc import Callable, Iterator
+from inspect import Parameter
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core import errors
-from tinygrad_edu.core.switches import TRANSFORMING
+from tinygrad_edu.core.switches import LEAVING
 
 Array = np.ndarray[Any, Any]
 Method = Callable[..., Any]
 
+WRITERS = {"fill", "fromiter", "astype", "setitem", "__setitem__"}
 REGISTRY: dict[Callable[..., Any], Any] = {}  # NumPy's function ↦ what runs when it meets a Tensor
+# NumPy's function, or np.ufunc for all of these ↦ what runs if there are options: it is given the
+# function, what REGISTRY holds for it, and the call
+WITH_OPTIONS: dict[Any, Callable[..., Any]] = {}
 
 
 def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -26,7 +37,54 @@ def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     run = REGISTRY.get(function)
     if run is None:
         raise errors.no_derivative(function)
+    if len(args) > 1 and len(args) > places(function, run):
+        args, options = by_name(function, args, options, places(function, run))
+    if options and (kind := {function, type(function)} & WITH_OPTIONS.keys()):
+        return WITH_OPTIONS[kind.pop()](function, run, *args, **options)
     return run(*args, **options)
+
+
+@functools.cache
+def places(function: Callable[..., Any], run: Callable[..., Any]) -> int:
+    """How many arguments a call may give without their names: those before `out` that run takes."""
+    names = [parameter.name for parameter in parameters_of(function)]
+    most = names.index("out") if "out" in names else sys.maxsize
+    taken = [parameter.kind for parameter in parameters_of(run)]
+    if Parameter.VAR_POSITIONAL not in taken:
+        return min(most, len(taken) - taken.count(Parameter.KEYWORD_ONLY))
+    every = [parameter.kind for parameter in parameters_of(function)]
+    return sys.maxsize if Parameter.VAR_POSITIONAL in every else most
+
+
+def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
+    """The parameters of a function; none if it is one of NumPy's in C that says nothing."""
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except ValueError:
+        return []
+
+
+def by_name(
+    function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any], first: int
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Give arguments behind the first ones their names; leave out those that are as by default."""
+    known, named = parameters_of(function), dict(options)
+    if len(args) > len(known):
+        raise errors.too_many_arguments(function, args, len(known) or first)
+    for parameter, value in zip(known[first:], args[first:], strict=False):
+        if parameter.name in options:
+            raise errors.option_twice(function, parameter.name)
+        default = parameter.default
+        if value is not default and not (type(value) is type(default) and value == default):
+            named[parameter.name] = value
+    return args[:first], named
+
+
+@functools.cache
+def defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """The options of NumPy's function with their defaults: who gives a default asks for nothing."""
+    usual = {x.name: x.default for x in parameters_of(function) if x.default is not x.empty}
+    return usual or {"out": None}
 
 
 def method(function: Callable[..., Any]) -> Method:
@@ -61,16 +119,49 @@ def in_place(function: Callable[..., Any]) -> Method:
 class ArrayLike:
     """What a Tensor has in common with an ndarray."""
 
-    __slots__ = ()
+    __slots__ = ("_data", "_grad", "_requires_grad")
+    __pandas_priority__ = 5000  # above a DataFrame's: series + t is ours to add
     __hash__ = object.__hash__  # by identity: `==` compares the elements
-    data: Any  # an array, or one of NumPy's numbers
+    _data: Any  # what `data` gives: the engine reads and sets these three without a check
+    _grad: Array | None
+    _requires_grad: bool
     name: str | None
     operation: Any
-    requires_grad: bool
     relu: Method  # set by operations/special.py, as are the three below
     sigmoid: Method
     softmax: Method
     log_softmax: Method
+
+    @property
+    def data(self) -> Any:
+        """An array, or one of NumPy's numbers; another may be put in its place, p.data = array."""
+        return self._data
+
+    @data.setter
+    def data(self, array: Any) -> None:
+        check_data(self, array, self._requires_grad)
+        self._data = array
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether calls on this Tensor are recorded."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        check_data(self, self._data, wanted)
+        self._requires_grad = wanted
+
+    @property
+    def grad(self) -> Array | None:
+        """Of a leaf: ∂L/∂self, where backward() was called on L."""
+        if self.operation is not None:
+            raise errors.no_leaf(self)
+        return self._grad
+
+    @grad.setter
+    def grad(self, gradient: Array | None) -> None:
+        self._grad = gradient
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -126,9 +217,9 @@ class ArrayLike:
     astype, flatten = method(np.ndarray.astype), method(np.ndarray.flatten)
     # fmt: on
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any, **options: Any) -> Any:
         """Write reshape(2, 3) or reshape((2, 3)); one size may be -1."""
-        return apply(np.reshape, self, shape[0] if len(shape) == 1 else shape)
+        return apply(np.reshape, self, shape[0] if len(shape) == 1 else shape, **options)
 
     def transpose(self, *axes: Any) -> Any:
         """Write transpose(), transpose(1, 0) or transpose((1, 0))."""
@@ -165,8 +256,8 @@ class ArrayLike:
 
     def item(self) -> float:
         """Return the one number that the Tensor holds; while a derivative is taken, refuse."""
-        if self.requires_grad and TRANSFORMING.get():
-            raise errors.number_leaves(self)
+        if self.requires_grad and (leaving := LEAVING.get()):
+            leaving(self)
         return self.only()
 
     def only(self) -> float:
@@ -180,6 +271,11 @@ class ArrayLike:
         return bool(self.only())
 
     def __float__(self) -> float:
+        if self.requires_grad and writes_into_an_array(caller := sys._getframe(1)):
+            error = errors.number_into_an_array(self)
+            if "flat" in caller.f_code.co_names:  # array.flat[0] = t replaces our error by its own
+                warnings.warn(str(error), RuntimeWarning, stacklevel=2)
+            raise error
         return float(self.item())
 
     def __int__(self) -> int:
@@ -209,14 +305,71 @@ class ArrayLike:
         return np.array(self.data, dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
-        if method != "__call__" or "out" in options:
+        if method != "__call__" or ("out" in options and "where" not in options):
             raise errors.out_or_reduce(ufunc, method, self)
         return apply(ufunc, *args, **options)
 
     def __array_function__(
         self, function: Method, types: Any, args: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
+        if options:
+            usual = defaults(function)
+            options = {key: x for key, x in options.items() if x is not usual.get(key, usual)}
         return apply(function, *args, **options)
+
+
+def writes_into_an_array(frame: FrameType) -> bool:
+    """Whether a caller who asks for a number puts it into an array: r[0] = t, r.fill(t) ….
+
+    NumPy asks as float(t) does. But the caller stands at an instruction: at one that stores an
+    item, or at a call of what has one of the names of WRITERS.
+    """
+    code, at = frame.f_code, frame.f_lasti
+    if dis.opname[code.co_code[at]] == "STORE_SUBSCR":
+        return True
+    if WRITERS.isdisjoint(code.co_names):
+        return False
+    instructions = list(dis.get_instructions(code))
+    called = next(start_of(i) for i in instructions if i.offset == at)
+    names = [i for i in instructions if i.offset < at and i.argval in WRITERS]
+    return called is not None and called in map(start_of, names)
+
+
+def start_of(instruction: dis.Instruction) -> tuple[int, int] | None:
+    """The line and column where its expression begins: a call begins where its function does."""
+    found = instruction.positions
+    if found is None or found.lineno is None or found.col_offset is None:
+        return None
+    return found.lineno, found.col_offset
+
+
+# What an operation is called with, and does not have to look at twice
+TAKEN_AS_THEY_ARE = frozenset((np.ndarray, np.float64, int, float, bool, tuple, slice, type(None)))
+
+
+def operand(x: Any, lists: bool = True) -> Any:
+    """What is computed with: an array of a list, or of an array of another library.
+
+    Of a list that holds Tensors it is their stack, a Tensor.
+    """
+    if isinstance(x, list | tuple):
+        if not lists:
+            return x
+        return apply(np.stack, list(map(operand, x))) if holds_tensor(x) else np.asarray(x)
+    if isinstance(x, np.matrix):
+        raise errors.matrix_class(x)
+    foreign = hasattr(type(x), "__array__") and not follows_numpy(x)
+    if isinstance(x, np.ndarray) or (foreign and not isinstance(x, np.generic)):
+        return as_array(x)
+    return x
+
+
+def holds_tensor(x: Any) -> bool:
+    """Whether a list, or a list within it, holds a Tensor."""
+    return any(
+        isinstance(part, ArrayLike) or (isinstance(part, list | tuple) and holds_tensor(part))
+        for part in x
+    )
 
 
 def as_array(x: Any, dtype: Any = None) -> Any:
@@ -224,11 +377,23 @@ def as_array(x: Any, dtype: Any = None) -> Any:
 
     So a Tensor's data may be such an array.
     """
+    if isinstance(x, np.ndarray) and type(x) is not np.ndarray and np.ma.is_masked(x):
+        raise errors.masked_elements(x)
     if issubclass(type(x), np.ndarray) or not follows_numpy(x):
         return np.asarray(x, dtype)
     if dtype is not None and x.dtype != dtype:
         return x.astype(dtype)
     return x if x.ndim else np.copy(x)
+
+
+def check_data(x: ArrayLike, data: Any, requires_grad: bool) -> None:
+    """Refuse what cannot be the data of x: no array, no real numbers, no floating point."""
+    if isinstance(data, ArrayLike) or not hasattr(data, "dtype"):
+        raise errors.data_is_no_array(x, data)
+    if data.dtype.kind not in "biuf":
+        raise errors.not_real_numbers(data, data.dtype)
+    if requires_grad and data.dtype.kind != "f":
+        raise errors.integer_gradient(x.name, data.dtype)
 
 
 def follows_numpy(x: Any) -> bool:

@@ -32,7 +32,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core import errors
-from tinygrad_edu.core.arraylike import REGISTRY, Array, ArrayLike, as_array, real_numbers
+from tinygrad_edu.core.arraylike import (
+    REGISTRY,
+    TAKEN_AS_THEY_ARE,
+    Array,
+    ArrayLike,
+    as_array,
+    operand,
+    real_numbers,
+)
 from tinygrad_edu.core.sparse import SparseGradient, add, dense
 from tinygrad_edu.core.switches import RECORDING, WATCHER
 
@@ -56,9 +64,9 @@ NOTHING: dict[str, Any] = {}
 class Tensor(ArrayLike):
     """A number or array that remembers how it was computed.
 
-    `data` is a number, an array or lists of numbers; floating point if `requires_grad`. NumPy's
-    functions and operators work on it: `np.exp(t)`, `t @ u`, `t[0]`, `t.sum()`. `backward()` adds
-    ∂self/∂leaf to the `grad` of every leaf, an array of the leaf's shape and dtype.
+    `data` is a number, an array or lists; floating point if `requires_grad`. NumPy's functions and
+    operators work on it. `backward()` adds ∂self/∂leaf to every leaf's `grad`, of its shape and
+    dtype. Tensors of one array share its memory, as `numpy()` does; copies, pickles are leaves.
 
     >>> w = Tensor([1.0, 2.0], requires_grad=True, name="w")
     >>> (w * w).sum().backward()
@@ -67,11 +75,8 @@ class Tensor(ArrayLike):
     """
 
     # fmt: off
-    __slots__ = ("__weakref__", "args", "data", "grad", "name", "notes", "operation", "options",
-                 "order", "requires_grad", "values")
+    __slots__ = ("__weakref__", "args", "name", "notes", "operation", "options", "order", "values")
     # fmt: on
-    data: Any  # an array, or one of NumPy's numbers
-    grad: Array | None  # of a leaf: ∂L/∂self, where backward() was called on L
     operation: Operation | None  # None for a leaf
     args: Values  # (x, y, …), what the operation was called with; each Tensor is an edge
     values: Values  # (z, x, y, …), the arrays when the operation ran
@@ -81,10 +86,9 @@ class Tensor(ArrayLike):
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor):
             raise errors.tensor_of_tensor(data)
-        self.data, self.requires_grad, self.name = real_numbers(data), requires_grad, name
-        if requires_grad and self.dtype.kind != "f":
-            raise errors.integer_gradient(name, self.dtype)
-        self.grad, self.operation, self.order = None, None, next(ORDER)
+        self._data, self.name = real_numbers(data), name
+        self.requires_grad = requires_grad
+        self._grad, self.operation, self.order = None, None, next(ORDER)
         self.args, self.values, self.options, self.notes = (), (), NOTHING, ()
 
     @property
@@ -129,9 +133,9 @@ class Tensor(ArrayLike):
         """Return a Tensor with the same data, outside the graph."""
         return new_tensor(self.data)
 
-    def __deepcopy__(self, memo: Any) -> Tensor:
-        """Return a leaf with a copy of the numbers."""
-        return Tensor(self.data.copy(), self.requires_grad, self.name)
+    def __reduce__(self) -> Any:
+        """How copy, deepcopy and pickle make another: a leaf, without the graph and the grad."""
+        return Tensor, (self.data, self.requires_grad, self.name)
 
 
 # 2. How it comes to be remembered
@@ -163,10 +167,13 @@ class Operation:
         arrays, met_tensor, wants_gradient = [], False, False
         for x in args:
             if isinstance(x, Tensor):
-                met_tensor, wants_gradient = True, wants_gradient or x.requires_grad
-                x = x.data
-            elif isinstance(x, list) and self.elementwise:
-                x = np.asarray(x)  # elsewhere a list may be a shape
+                met_tensor, wants_gradient = True, wants_gradient or x._requires_grad
+                x = x._data
+            elif type(x) not in TAKEN_AS_THEY_ARE:
+                x = operand(x, self.elementwise)  # elsewhere a list may be a shape
+                if isinstance(x, Tensor):  # the stack of a list of Tensors
+                    stacked = [operand(y) if isinstance(y, list) else y for y in args]
+                    return self.call(tuple(stacked), options)
             arrays.append(x)
         if options:
             self.check(options)
@@ -186,7 +193,7 @@ class Operation:
         z = new_tensor(data)
         if RECORDING.get():
             if wants_gradient and kind == "f":
-                z.requires_grad, z.operation, z.args = True, self, args
+                z._requires_grad, z.operation, z.args = True, self, args
                 z.values, z.options = (data, *arrays), options
             if watcher := WATCHER.get():
                 watcher(z, self, args, arrays)
@@ -194,15 +201,25 @@ class Operation:
 
     def partial(self, number: int) -> Partial:
         """The partial (g, z, x, y, …) ↦ ∂L/∂argument, for the argument of this number."""
-        if number in self.partials:
+        try:
             return self.partials[number]
-        if self.each:
-            return functools.partial(self.each, number)
-        raise errors.no_partial(self.name, number)
+        except KeyError:
+            if each := self.each:
+                return lambda *values, **options: each(*values, **options)(number)
+            raise errors.no_partial(self.name, number) from None
 
     def every(self) -> list[Partial]:
         """All partials of the operation, `each` among them."""
         return [*self.partials.values(), *([self.each] if self.each else [])]
+
+    @functools.cached_property
+    def __signature__(self) -> inspect.Signature:
+        """How it is called: as its partials are, without g and z."""
+        found = [inspect.signature(f, follow_wrapped=False) for f in self.every()]
+        parameters = [*(found or [inspect.signature(self.forward)])[0].parameters.values()]
+        first = 2 * bool(found)
+        many = [p for p in parameters[:first] if p.kind is p.VAR_POSITIONAL]
+        return inspect.Signature([*many, *parameters[first:]])
 
     @functools.cached_property
     def options(self) -> frozenset[str]:
@@ -250,8 +267,8 @@ def derivative(
 
     z = f(x, y, …) is the result, g = ∂L/∂z the gradient that has arrived. Write partials with
     registered functions, and they can be differentiated again; None says that there is none.
-    `each` serves all arguments and takes the argument's number first. `domain` has an open interval
-    for each argument, `forward` runs in place of the function, `symbol` is drawn: "{} + {}".
+    `each` serves all arguments and returns number ↦ ∂L/∂argument. `domain` has an open interval for
+    each argument, `forward` runs in place of the function, `symbol` is drawn: "{} + {}".
 
     >>> derivative(np.arctan, lambda g, z, x: g / (1 + x * x))  # (arctan x)′ = 1/(1 + x²)
     """
@@ -291,13 +308,25 @@ def chain_rule(
         if isinstance(g, SparseGradient):
             g = dense(g)
         yield z, g
-        values = values_as_tensors(z) if create_graph else z.values
-        for number, x in enumerate(z.args):
-            if not isinstance(x, Tensor) or not x.requires_grad:
+        if z.operation is None:
+            continue  # a leaf
+        values, options = values_as_tensors(z) if create_graph else z.values, z.options
+        share_of = z.operation.each and z.operation.each(g, *values, **options)
+        number = -1
+        for x in z.args:
+            number += 1
+            if not isinstance(x, Tensor) or not x._requires_grad:
                 continue
-            partial = z.operation.partial(number)  # type: ignore[union-attr]
-            given = partial(g, *values, **z.options) if z.options else partial(g, *values)
-            share = fitted(given, z.values[number + 1], z, number)
+            if share_of:
+                given = share_of(number)
+            else:
+                partial = z.operation.partial(number)
+                given = partial(g, *values, **options) if options else partial(g, *values)
+            then = z.values[number + 1]
+            if getattr(given, "shape", None) == then.shape and given.dtype is then.dtype:
+                share = given
+            else:
+                share = fitted(given, then, z, number)
             if passing:
                 passing(z, number, given, share)
             if x in gradients:
@@ -340,7 +369,7 @@ def values_as_tensors(z: Tensor) -> Values:
 
 def as_it_was(x: Tensor, value: Any) -> Tensor:
     """x, or if its data was replaced since, a Tensor with the old value whose graph leads to x."""
-    if x.data is value:
+    if x._data is value:
         return x
     then: Tensor = +x
     then.data, then.values = value, (value, value)  # what +x gave, and what it was given
@@ -393,8 +422,8 @@ def ones(n: int, dtype: Any) -> Array:
 def new_tensor(data: Any) -> Tensor:
     """Tensor(data) without the checks, in a third of the time."""
     z = object.__new__(Tensor)
-    z.data, z.requires_grad, z.order = data, False, next(ORDER)
-    z.name = z.grad = z.operation = None
+    z._data, z._requires_grad, z.order = data, False, next(ORDER)
+    z.name = z._grad = z.operation = None
     z.args = z.values = z.notes = ()
     z.options = NOTHING
     return z
@@ -402,7 +431,7 @@ def new_tensor(data: Any) -> Tensor:
 
 def plain(x: Any) -> Any:
     """The data of x if it is a Tensor, else x itself."""
-    return x.data if isinstance(x, Tensor) else x
+    return x._data if isinstance(x, Tensor) else x
 
 
 def as_tensor(x: Any) -> Tensor:

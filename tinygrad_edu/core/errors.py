@@ -1,8 +1,8 @@
 """What the core says when it cannot go on: what came, what was expected, what to write instead.
 
 Each function makes one error, and the core raises it, so that the other files are about what works.
-The longer errors name a section of docs/errors.md, which shows code that fails, why it fails, and
-code that works.
+The longer errors name a section of errors.md, which shows code that fails, why it fails, and code
+that works.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HINTS = {  # words of NumPy's own message ↦ what to do about it
 
 def see(section: str) -> str:
     """The end of a message: where the error is explained."""
-    return f". See docs/errors.md#{section}"
+    return f'. See tinygrad_edu.errors.explain("{section}")'
 
 
 def described(x: Any) -> str:
@@ -44,7 +44,7 @@ def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> 
     """The note that is added to the error of a function: the call, and what to do about it."""
     hint = next((hint for words, hint in HINTS.items() if words in str(error)), "")
     said = f"{operation.name}({', '.join(map(described, args))})"
-    return f"in {said}: {hint}{see('shapes')}" if hint else f"in {said}"
+    return f"in {said}: {hint}{see('shape-mismatch')}" if hint else f"in {said}"
 
 
 def not_an_array(data: Any, what: str) -> TypeError:
@@ -71,6 +71,14 @@ def unknown_options(name: str, options: Iterable[str], known: Iterable[str]) -> 
     )
 
 
+def too_many_arguments(function: Any, args: Any, most: int) -> TypeError:
+    return TypeError(f"{function.__name__} takes {most} arguments, and {len(args)} came")
+
+
+def option_twice(function: Any, name: str) -> TypeError:
+    return TypeError(f"{function.__name__} was given {name}= twice: in its place, and by its name")
+
+
 def tensor_by_name(name: str, key: str) -> TypeError:
     return TypeError(
         f"{name} was given a Tensor by name, {key}=: give what "
@@ -80,6 +88,12 @@ def tensor_by_name(name: str, key: str) -> TypeError:
 
 def no_derivative(function: Callable[..., Any]) -> TypeError:
     name = getattr(function, "__name__", str(function))
+    if getattr(function, "__module__", "") == np.fft.__name__:  # some ufuncs have none
+        return TypeError(
+            f"{name} gives complex numbers, and a Tensor holds real ones: a transform of n numbers "
+            "is also the product with the real matrices cos(2π j k / n) and −sin(2π j k / n)"
+            + see("real-numbers")
+        )
     return TypeError(
         f"{name} has no derivative here. If none is needed, give it the array: "
         f"{name}(tensor.data). If you know it, register it: derivative({name}, lambda g, z, x: …)"
@@ -107,7 +121,8 @@ def nothing_to_differentiate(root: Any) -> ValueError:
     return ValueError(
         f"{described(root)} does not depend on a Tensor with requires_grad=True, "
         "so there is nothing to differentiate: create the parameters with "
-        "Tensor(…, requires_grad=True), and compute outside no_grad"
+        "Tensor(…, requires_grad=True), compute outside no_grad, and "
+        "change a parameter by p.data -= step: p = p - step replaces it"
         + see("nothing-to-differentiate")
     )
 
@@ -150,6 +165,14 @@ def number_leaves(x: Any) -> TypeError:
         "that is being taken would miss it: use NumPy's functions, np.tanh in "
         "place of math.tanh, or x.detach().item() if no derivative is wanted"
         + see("a-number-leaves-the-graph")
+    )
+
+
+def number_into_an_array(x: Any) -> TypeError:
+    return TypeError(
+        f"{described(x)} would leave the graph as a number in an array, and no gradient would come "
+        "back to it: collect Tensors in a list and join them by np.stack(list), or write "
+        "array[i] = x.item() if the number alone is meant" + see("assignment")
     )
 
 
@@ -196,6 +219,22 @@ def tensor_of_tensor(x: Any) -> TypeError:
     )
 
 
+def data_is_no_array(x: Any, data: Any) -> TypeError:
+    return TypeError(
+        f"the data of {described(x)} is an array, and {data!r:.60} came: write np.array(5.0, "
+        "p.dtype) in place of 5.0, and p.data = t.data for the numbers of a Tensor t"
+    )
+
+
+def no_leaf(x: Any) -> AttributeError:
+    return AttributeError(
+        f"{described(x)} was computed, by {x.operation.name}, and backward() keeps the gradients "
+        "of leaves alone: loss.gradient(x) gives that of any x. A parameter that is replaced by "
+        "its own step, p = p - rate * p.grad, is a leaf no more: write p.data -= rate * p.grad"
+        + see("not-a-leaf")
+    )
+
+
 def not_real_numbers(data: Any, dtype: Any, name: str = "") -> TypeError:
     what = f"{name} gave" if name else f"{str(data)[:60]!r} has"
     return TypeError(
@@ -209,6 +248,20 @@ def integer_gradient(name: str | None, dtype: Any) -> TypeError:
     return TypeError(
         f"only floating-point Tensors have gradients, and {name or 'this one'} "
         f"has dtype {dtype}: write 2.0 in place of 2, or array.astype(float)" + see("integers")
+    )
+
+
+def masked_elements(x: Any) -> TypeError:
+    return TypeError(
+        f"{described(x)} has masked elements, and a Tensor holds numbers only: write "
+        "x.filled(0.0), and np.where(x.mask, …) for what is masked; or give where=~x.mask"
+    )
+
+
+def matrix_class(x: Any) -> TypeError:
+    return TypeError(
+        f"{described(x)}: with np.matrix * is the product of matrices, with Tensors it is taken "
+        "number by number: write np.asarray(x), and @ for the product"
     )
 
 

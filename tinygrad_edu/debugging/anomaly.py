@@ -8,6 +8,7 @@ that check what they return.
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.engine import Operation, Partial, Tensor, Values, plain
 from tinygrad_edu.core.errors import described, see
-from tinygrad_edu.core.switches import RECORDING, WATCHER
+from tinygrad_edu.core.switches import LEAVING, RECORDING, WATCHER
 from tinygrad_edu.debugging.caller import line_of_the_user, source
 
 
@@ -26,16 +27,21 @@ def detect_anomaly() -> Iterator[None]:
     """Raise FloatingPointError at the first NaN or infinity, forward or backward.
 
     Raise RuntimeError if an array is changed in place before the backward pass has used it. Both
-    errors name the operation and your line. Calls recorded within the block are watched, wherever
-    backward() is called; calls within no_grad are not. Also a decorator. A step takes four to five
-    times as long.
+    errors name the operation and your line. Warn of a number that leaves the graph, x.item(), and
+    of a second backward pass through the calls of an earlier step. Calls recorded within the block
+    are watched, wherever backward() is called; calls within no_grad are not. Also a decorator.
 
     >>> with detect_anomaly(): np.log(Tensor([1.0, 0.0], name="x"))
     Traceback (most recent call last):
     FloatingPointError: forward pass: the result of log(x (2,)) is -inf at element (1,); ...
     """
-    with watching(check_and_watch):
-        yield
+    passes = Passes()
+    token = LEAVING.set(functools.partial(passes.number_leaves, LEAVING.get()))
+    try:
+        with watching(functools.partial(check_and_watch, passes=passes)):
+            yield
+    finally:
+        LEAVING.reset(token)
 
 
 @contextmanager
@@ -49,8 +55,43 @@ def watching(watcher: Callable[..., None]) -> Iterator[None]:
         WATCHER.reset(token)
 
 
+class Passes:
+    """The backward passes through the calls of a block, and what was warned of."""
+
+    def __init__(self) -> None:
+        self.last = self.root = 0  # within a pass, the orders of the calls descend from its root's
+        self.warned: set[Any] = set()
+
+    def number_leaves(self, before: Callable[[Tensor], None] | None, x: Tensor) -> None:
+        """Warn that a number leaves the graph; what was done about it before is done first."""
+        if before:
+            before(x)
+        if RECORDING.get():
+            line = line_of_the_user()
+            self.warn_once(line, number_left(x), line)
+
+    def note(self, call: WatchedOperation) -> None:
+        """A pass goes through a call: warn if one from an older root went through it before."""
+        if call.order > self.last:
+            self.root = call.order
+        self.last = call.order
+        if 0 < call.root < self.root:
+            self.warn_once("passed again", passed_again(call), call.line)
+        call.root = max(call.root, self.root)
+
+    def warn_once(self, what: Any, message: str, line: tuple[str, int, str]) -> None:
+        if what not in self.warned:
+            self.warned.add(what)
+            warnings.warn_explicit(message, RuntimeWarning, *line[:2])
+
+
 def check_and_watch(
-    z: Tensor, run: Operation, args: Values, arrays: Values, within: WatchedOperation | None = None
+    z: Tensor,
+    run: Operation,
+    args: Values,
+    arrays: Values,
+    passes: Passes,
+    within: WatchedOperation | None = None,
 ) -> None:
     """Check the result of an operation, and watch the operation if it was recorded.
 
@@ -62,12 +103,15 @@ def check_and_watch(
         raise not_finite_error(call, "forward pass: the result of", z.data, arrays)
     if z.requires_grad:
         z.operation = WatchedOperation(run, args, z.values, within)
+        z.operation.passes, z.operation.order = passes, z.order
 
 
 class WatchedOperation(Operation):
     """One call of an operation: it knows its line, copies its arrays, and checks its partials."""
 
     line: tuple[str, int, str]  # the user's line: file, number, layer of nn
+    passes: Passes
+    order = root = 0  # of its result; of the youngest result from which a pass came
 
     def __init__(
         self,
@@ -81,6 +125,8 @@ class WatchedOperation(Operation):
         self.line = within.line if within else line_of_the_user()
         self.within = f" within the derivative of {within}" if within else ""
         self.copies = [(number, x, x.copy()) for number, x in arrays_in(values)]
+        if run.each:
+            self.each = functools.partial(self.checked_each, run.each)
 
     def partial(self, number: int) -> Partial:
         """The partial with its checks, or without them where nothing is recorded."""
@@ -89,17 +135,37 @@ class WatchedOperation(Operation):
 
     def checked(self, known: Partial, number: int, g: Any, *values: Any, **options: Any) -> Any:
         """Run the partial; raise if its arrays were changed, or if the gradient is not finite."""
-        arrays = tuple([plain(x) for x in values])
-        used = {id(x) for _, x in arrays_in(arrays)}  # an array that was replaced since may change
-        for place, x, copy in self.copies:
+        self.check_arrays(g, values)
+        return self.finite_share(lambda _: known(g, *values, **options), g, values, number)
+
+    def checked_each(self, each: Partial, g: Any, *values: Any, **options: Any) -> Any:
+        """The same for a partial that serves all arguments."""
+        share_of = each(g, *values, **options)
+        if not RECORDING.get():
+            return share_of
+        self.check_arrays(g, values)
+        return functools.partial(self.finite_share, share_of, g, values)
+
+    def check_arrays(self, g: Any, values: Values) -> None:
+        """Raise if an array was changed; note that a backward pass comes by."""
+        used = {id(x) for _, x in arrays_in(tuple(map(plain, values)))}
+        for place, x, copy in self.copies:  # an array that was replaced since may change
             if id(x) in used and changes(x, copy).any():
                 raise changed_in_place(self, place, x, copy)
-        with watching(functools.partial(check_and_watch, within=self)):
-            gradient = known(g, *values, **options)
+        if not isinstance(g, Tensor):
+            self.passes.note(self)
+
+    def finite_share(
+        self, share_of: Callable[[int], Any], g: Any, values: Values, number: int
+    ) -> Any:
+        """The gradient for an argument; raise if it is not finite."""
+        with watching(functools.partial(check_and_watch, passes=self.passes, within=self)):
+            gradient = share_of(number)
         if is_finite(plain(gradient)):
             return gradient
         what = f"backward pass: the gradient for {self.argument(number)}, of"
-        raise not_finite_error(self, what, plain(gradient), arrays[1:], plain(g))
+        arrays = tuple([plain(x) for x in values[1:]])
+        raise not_finite_error(self, what, plain(gradient), arrays, plain(g))
 
     def argument(self, number: int) -> str:
         return f"argument {number}, {argument_text(self.args[number])}"
@@ -129,6 +195,21 @@ def not_finite_error(
             why = f"It came in: {name}, is {bad_in(x)}"
             break
     return FloatingPointError(f"{what} {call} is {bad_in(result)}\n  {source(*call.line)}\n  {why}")
+
+
+def number_left(x: Tensor) -> str:
+    return (
+        f"{described(x)} leaves the graph as a number, a constant from here on: right for a print; "
+        "what is computed from it sends no gradient back" + see("a-number-leaves-the-graph")
+    )
+
+
+def passed_again(call: WatchedOperation) -> str:
+    return (
+        f"a backward pass goes through {call} again, which an earlier one went through: a state "
+        "that is carried from step to step keeps the graph of all steps, unless it is "
+        "cut off between them, state = state.detach()" + see("a-state-that-is-carried-on")
+    )
 
 
 def changed_in_place(call: WatchedOperation, place: int, x: Any, copy: Any) -> RuntimeError:

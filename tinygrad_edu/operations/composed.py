@@ -12,29 +12,22 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from tinygrad_edu.core.arraylike import REGISTRY
+from tinygrad_edu.core.arraylike import REGISTRY, operand
 from tinygrad_edu.core.derivatives import (
     axes_of,
     axis_slice,
     clip,
     concatenate,
-    norm,
-    pad,
+    piecewise_constant,
+    register_rearrangement,
     stack,
-    wide,
+    where,
 )
-from tinygrad_edu.core.engine import Tensor, plain
+from tinygrad_edu.core.engine import Tensor, derivative, plain
 from tinygrad_edu.core.errors import unknown_options
 from tinygrad_edu.operations import errors
-
-PAD_MODES = (
-    "constant",
-    "edge",
-    "reflect",
-    "symmetric",
-    "wrap",
-)  # they move elements or fill in a constant
 
 
 def composed(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -44,7 +37,7 @@ def composed(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], C
         @functools.wraps(composition)
         def run(*args: Any, **options: Any) -> Any:
             known = inspect.signature(composition).parameters if options else {}
-            if not options.keys() <= known.keys():
+            if not options.keys() <= known.keys() and "options" not in known:
                 raise unknown_options(run.__name__, options, known)
             return composition(*args, **options)
 
@@ -57,17 +50,42 @@ def composed(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], C
 
 
 def as_arrays(*xs):
-    """Make arrays of lists and numbers, and leave Tensors as they are."""
-    return [x if isinstance(x, Tensor) else np.asarray(x) for x in xs]
+    """Make arrays of lists and numbers, Tensors of lists of Tensors; leave Tensors as they are."""
+    return [x if isinstance(x, Tensor) else np.asarray(x) for x in map(operand, xs)]
+
+
+def cast(x, dtype, casting="unsafe"):
+    """x in another type, if NumPy's rule of casting allows it; x itself if dtype is None."""
+    if dtype is None or x.dtype == dtype:
+        return x
+    check_cast(x.dtype, dtype, casting)
+    return x.astype(dtype)
+
+
+def check_cast(old, new, casting):
+    """Let NumPy refuse what its rule of casting does not allow."""
+    np.empty(0, old).astype(new, casting=casting)
 
 
 # Elementwise
+
+# fmt: off
+derivative(np.ldexp, lambda g, z, x, y: np.ldexp(g, y), None)  # x 2ʸ, with whole y
+derivative(np.conjugate, lambda g, z, x: g)                    # of a real number it is itself
+# fmt: on
+piecewise_constant(np.imag, np.angle, np.isreal, np.iscomplex)
 
 
 @composed(np.clip)
 def clip_between(x, a_min=None, a_max=None, *, min=None, max=None):
     """min(max(x, low), high); a bound may be left out."""
     return clip(x, a_min if min is None else min, a_max if max is None else max)
+
+
+@composed(np.where)
+def choose(condition, *cases):
+    """x where the condition holds, else y; of a condition alone the indices where it does."""
+    return where(condition, *cases) if cases else np.nonzero(condition)
 
 
 @composed(np.sinc)
@@ -81,6 +99,38 @@ def sinc(x):
     return np.where(near, series, np.sin(away) / away)
 
 
+@composed(np.real)
+def real(x):
+    """x: a Tensor's numbers are real."""
+    return x
+
+
+@composed(np.linspace)
+def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+    """`num` numbers in equal steps from start to stop, which is left out if endpoint is False."""
+    type_ = np.result_type(plain(start), plain(stop), 0.0)
+    start, stop = [x.astype(type_) for x in as_arrays(start, stop)]
+    shares = np.linspace(0.0, 1.0, num, endpoint)
+    shares = shares.reshape(-1, *(1,) * max(start.ndim, stop.ndim))
+    step = (stop - start) / ((num - 1 if endpoint else num) or math.nan)
+    z = np.moveaxis(((1 - shares) * start + shares * stop).astype(type_), 0, axis)
+    if dtype is not None:
+        z = (np.floor(z) if np.issubdtype(dtype, np.integer) else z).astype(dtype)
+    return (z, step) if retstep else z
+
+
+@composed(np.vander)
+def vander(x, N=None, increasing=False):
+    """The powers of x in columns: xᴺ⁻¹ … x 1, or if increasing is True 1 x … xᴺ⁻¹."""
+    (x,) = as_arrays(x)
+    if x.ndim != 1:
+        raise errors.not_a_vector("vander", x)
+    powers = np.arange(len(x) if N is None else N)
+    return x.astype(np.promote_types(x.dtype, int))[:, None] ** (
+        powers if increasing else powers[::-1]
+    )
+
+
 @composed(np.full_like)
 def full_like(a, fill_value, dtype=None, *, shape=None):
     """An array of a's shape and dtype, full of `fill_value`, which receives the gradient."""
@@ -90,128 +140,7 @@ def full_like(a, fill_value, dtype=None, *, shape=None):
     return np.broadcast_to(fill_value, like.shape).astype(like.dtype)
 
 
-# Reductions
-
-
-def summand_count(x, axis):
-    """How many elements are added for each result."""
-    return math.prod(x.shape[a] for a in axes_of(axis, x.ndim))
-
-
-def summed_wide(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Sums as NumPy's mean takes them: of float16 in float32, of integers and bools in float64.
-
-    The result of float16 is float16 again. NumPy itself lets the squares of float16 overflow.
-    """
-
-    @functools.wraps(function)
-    def run(x: Any, *args: Any, **options: Any) -> Any:
-        z = function(wide(x), *args, **options)
-        return z.astype(x.dtype) if x.dtype == np.float16 else z
-
-    return run
-
-
-@composed(np.mean)
-@summed_wide
-def mean(x, axis=None, *, keepdims=False):
-    """The sum, divided by the number of summands."""
-    return np.sum(x, axis=axis, keepdims=keepdims) / summand_count(x, axis)
-
-
-@composed(np.average)
-def average(x, axis=None, weights=None, returned=False, *, keepdims=False):
-    """Σ w x / Σ w; the weights w have x's shape, or the shape of the averaged axes."""
-    (x,) = as_arrays(x)
-    if weights is None:
-        value = mean(x, axis, keepdims=keepdims)
-        total = np.full_like(value, summand_count(x, axis))
-    else:
-        w = weights_like(x, axis, weights)
-        total = np.sum(w, axis=axis, keepdims=keepdims)
-        if np.any(total == 0):
-            raise errors.no_weight(w)
-        value = np.sum(x * w, axis=axis, keepdims=keepdims) / total
-    return (value, total) if returned else value
-
-
-def weights_like(x, axis, weights):
-    """Weights in x's shape, in a type in which products with x don't overflow."""
-    axes, (w,) = axes_of(axis, x.ndim), as_arrays(weights)
-    if w.shape != x.shape:
-        if axis is None or w.shape != tuple(x.shape[a] for a in axes):
-            raise errors.weights_do_not_fit(x, w, axis)
-        sizes = [size if a in axes else 1 for a, size in enumerate(x.shape)]
-        w = np.broadcast_to(np.transpose(w, np.argsort(axes)).reshape(sizes), x.shape)
-    return w.astype(
-        np.result_type(x.dtype, w.dtype, np.float64 if x.dtype.kind != "f" else w.dtype)
-    )
-
-
-def degrees_of_freedom(x, axis, ddof, correction):
-    """n − ddof, or n − correction, which is another name for it; not below 0."""
-    if ddof and correction is not None:
-        raise errors.two_corrections(ddof, correction)
-    return max(summand_count(x, axis) - (ddof if correction is None else correction), 0)
-
-
-@composed(np.var)
-@summed_wide
-def var(x, axis=None, *, ddof=0, correction=None, keepdims=False):
-    """Σ (x − mean)² / (n − ddof): the variance, unbiased with ddof=1, or correction=1."""
-    squares = np.square(x - np.mean(x, axis=axis, keepdims=True))
-    freedom = degrees_of_freedom(x, axis, ddof, correction)
-    return np.sum(squares, axis=axis, keepdims=keepdims) / freedom
-
-
-@composed(np.std)
-@summed_wide
-def std(x, axis=None, *, ddof=0, correction=None, keepdims=False):
-    """√var, by the norm of x − mean, so that the gradient is 0 where all elements are equal."""
-    deviation = norm(x - np.mean(x, axis=axis, keepdims=True), axis=axis, keepdims=keepdims)
-    return deviation / math.sqrt(degrees_of_freedom(x, axis, ddof, correction))
-
-
-@composed(np.nansum)
-def nansum(x, axis=None, *, keepdims=False):
-    """The sum of what is not NaN."""
-    if x.dtype.kind != "f":
-        return np.sum(x, axis=axis, keepdims=keepdims)
-    return np.sum(np.where(np.isnan(x), 0.0, x), axis=axis, keepdims=keepdims)
-
-
-@composed(np.nanmean)
-@summed_wide
-def nanmean(x, axis=None, *, keepdims=False):
-    """The mean of the elements that are not NaN."""
-    summands = np.sum((~np.isnan(x)).astype(x.dtype), axis=axis, keepdims=keepdims)
-    return nansum(x, axis, keepdims=keepdims) / summands
-
-
-@composed(np.ptp)
-def ptp(x, axis=None, *, keepdims=False):
-    """Peak to peak: the greatest minus the least."""
-    return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
-
-
-@composed(np.median)
-@summed_wide
-def median(x, axis=None, *, keepdims=False):
-    """The middle of the sorted elements, or the mean of the middle two; NaN if there is a NaN."""
-    axes = axes_of(axis, x.ndim)
-    kept = [a for a in range(x.ndim) if a not in axes]
-    kept_first = np.transpose(x, [*kept, *axes]) if kept else x
-    rows = np.sort(kept_first.reshape(*[x.shape[a] for a in kept], summand_count(x, axis)))
-    n = rows.shape[-1]
-    if n == 0:
-        return np.mean(x, axis=axis, keepdims=keepdims)  # NaN
-    middle = rows[..., n // 2] if n % 2 else (rows[..., n // 2 - 1] + rows[..., n // 2]) / 2
-    spoilt = np.isnan(rows[..., -1])  # NaN is sorted to the end
-    if spoilt.any():
-        middle = np.where(spoilt, math.nan, middle)
-    if keepdims:
-        return middle.reshape([1 if a in axes else size for a, size in enumerate(x.shape)])
-    return middle
+# Differences and integrals
 
 
 @composed(np.diff)
@@ -251,7 +180,9 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     return np.sum(heights * dx / 2.0, axis=axis)
 
 
-# Order
+# Order and choice
+
+piecewise_constant(np.argpartition, np.lexsort, np.digitize, np.nanargmax, np.nanargmin)
 
 
 @composed(np.sort)
@@ -262,21 +193,66 @@ def sort(x, axis=-1, *, kind=None, stable=None):
     return np.take_along_axis(x, np.argsort(x, axis=axis, kind=kind, stable=stable), axis)
 
 
-# Joining, padding and cutting
+@composed(np.partition)
+def partition(x, kth, axis=-1, kind="introselect"):
+    """The elements in NumPy's order: the kth as if all were sorted, the smaller before it."""
+    (x,) = as_arrays(x)
+    if axis is None:
+        x, axis = np.ravel(x), -1
+    ranks = np.argsort(np.argsort(np.partition(plain(x), kth, axis, kind), axis), axis)
+    return np.take_along_axis(x, np.take_along_axis(np.argsort(x, axis), ranks, axis), axis)
+
+
+@composed(np.choose)
+def chosen_by_number(a, choices, *, mode="raise"):
+    """For each place the element of the choice that a names there, by its number."""
+    choices = as_arrays(*choices)
+    numbers = np.choose(plain(a), np.arange(len(choices)), mode=mode)
+    dtype = np.result_type(*[x.dtype for x in choices])
+    z = np.zeros(np.broadcast_shapes(numbers.shape, *[x.shape for x in choices]), dtype)
+    for number, choice in enumerate(choices):
+        z = np.where(numbers == number, choice, z)
+    return z
+
+
+@composed(np.select)
+def select(condlist, choicelist, default=0):
+    """For each place the element of the first choice whose condition is True, else the default."""
+    conditions, choices, z = [plain(x) for x in condlist], list(choicelist), default
+    np.select([np.False_ & x for x in conditions], [0 for _ in choices])  # NumPy refuses
+    for condition, choice in zip(conditions[::-1], choices[::-1], strict=True):
+        z = np.where(condition, choice, z)
+    return z
+
+
+# Joining and cutting
+
+for rearrangement in (sliding_window_view, np.fft.fftshift, np.fft.ifftshift):
+    register_rearrangement(rearrangement)
 
 
 @composed(np.concatenate)
-def concatenate_list(arrays, axis=0):
+def concatenate_list(arrays, axis=0, *, dtype=None, casting="same_kind"):
     """The arrays one after the other along an axis; if axis is None, all flat."""
+    arrays = [cast(x, dtype, casting) for x in as_arrays(*arrays)]
     if axis is None:
         return concatenate(*[np.ravel(x) for x in arrays])
-    return concatenate(*as_arrays(*arrays), axis=axis)
+    return concatenate(*arrays, axis=axis)
 
 
 @composed(np.stack)
-def stack_list(arrays, axis=0):
+def stack_list(arrays, axis=0, *, dtype=None, casting="same_kind"):
     """The arrays side by side along a new axis."""
-    return stack(*as_arrays(*arrays), axis=axis)
+    return stack(*[cast(x, dtype, casting) for x in as_arrays(*arrays)], axis=axis)
+
+
+def unstack(x, *, axis=0):
+    """The arrays of which x is the stack along an axis, in a tuple."""
+    return tuple(np.moveaxis(x, axis, 0))
+
+
+if hasattr(np, "unstack"):  # since NumPy 2.1
+    composed(np.unstack)(unstack)
 
 
 @composed(np.append)
@@ -312,16 +288,16 @@ def at_least(arrays, wider_shape):
 
 
 @composed(np.vstack)
-def vstack(arrays):
+def vstack(arrays, **options):
     """The arrays one below the other."""
-    return concatenate_list([atleast_2d(x) for x in arrays], 0)
+    return concatenate_list([atleast_2d(x) for x in arrays], 0, **options)
 
 
 @composed(np.hstack)
-def hstack(arrays):
+def hstack(arrays, **options):
     """The arrays one beside the other."""
     wide = [atleast_1d(x) for x in arrays]
-    return concatenate_list(wide, 0 if wide[0].ndim == 1 else 1)
+    return concatenate_list(wide, 0 if wide[0].ndim == 1 else 1, **options)
 
 
 @composed(np.dstack)
@@ -334,17 +310,6 @@ def dstack(arrays):
 def column_stack(arrays):
     """Vectors as the columns of a matrix."""
     return concatenate_list([x if np.ndim(x) == 2 else np.reshape(x, (-1, 1)) for x in arrays], 1)
-
-
-@composed(np.pad)
-def pad_with(x, pad_width, mode="constant", *, constant_values=0):
-    """x with a constant or with elements of x around it: the modes of PAD_MODES."""
-    if mode not in PAD_MODES:
-        raise errors.unknown_mode("pad", mode, PAD_MODES)
-    z = pad(x, pad_width, mode)
-    if np.array_equal(constant_values, 0):
-        return z
-    return z + np.pad(np.zeros(x.shape, x.dtype), pad_width, constant_values=constant_values)
 
 
 def split_like(numpys_split):
@@ -372,6 +337,14 @@ def vsplit(x, indices_or_sections):
     if x.ndim < 2:
         raise errors.too_few_axes("vsplit", x, 2)
     return split(x, indices_or_sections, 0)
+
+
+@composed(np.dsplit)
+def dsplit(x, indices_or_sections):
+    """What is one behind the other, in parts."""
+    if x.ndim < 3:
+        raise errors.too_few_axes("dsplit", x, 3)
+    return split(x, indices_or_sections, 2)
 
 
 @composed(np.hsplit)

@@ -17,6 +17,20 @@ def unknown_mode(name: str, mode: Any, known: Iterable[str]) -> ValueError:
     return ValueError(f"{name} on a Tensor knows the modes {', '.join(known)}, and {mode!r} came")
 
 
+def no_identity(function: Any) -> ValueError:
+    return ValueError(
+        f"np.{function.__name__} of no elements is nothing, so where= needs a value "
+        "to begin with: give initial= too"
+    )
+
+
+def no_slope_in_q(function: Any, q: Any) -> TypeError:
+    return TypeError(
+        f"{function.__name__} has no derivative with respect to q, and {described(q)} requires "
+        "a gradient: give q.data"
+    )
+
+
 def negative_times(n: int) -> ValueError:
     return ValueError(f"diff is taken 0, 1, 2 … times, and n = {n} came")
 
@@ -52,7 +66,16 @@ def no_such_triangle(UPLO: Any) -> ValueError:
     return ValueError(f'UPLO is "L" or "U", the triangle of a symmetric matrix; found {UPLO!r}')
 
 
-def images_expected(x: Any) -> ValueError:
+AXES = {1: "length", 2: "height, width"}  # how the axes of signals and images are called
+KERNEL_AXES = {1: "kernel", 2: "rows, columns"}
+
+
+def images_expected(n: int, x: Any) -> ValueError:
+    if n == 1:
+        return ValueError(
+            f"signals of shape (batch, channels, length) were expected, and {described(x)} came: "
+            "give a single signal a batch of one, x[None], and one channel, x[:, None]"
+        )
     return ValueError(
         "images of shape (batch, channels, height, width) were "
         f"expected, and {described(x)} came: give a single image a batch "
@@ -60,28 +83,80 @@ def images_expected(x: Any) -> ValueError:
     )
 
 
-def filters_do_not_fit(x: Any, weight: Any, bias: Any, groups: int) -> ValueError:
+def filters_do_not_fit(n: int, x: Any, weight: Any, bias: Any, groups: int) -> ValueError:
     bias_shape = None if bias is None else np.shape(bias)
     return ValueError(
-        "conv2d takes x (batch, in, height, width), weight (out, in/groups, rows, columns), and "
+        f"conv{n}d takes x (batch, in, {AXES[n]}), weight (out, in/groups, {KERNEL_AXES[n]}), and "
         f"bias (out,) or None, where groups divides in and out; found x {np.shape(x)}, "
         f"weight {np.shape(weight)}, bias {bias_shape}, groups={groups}"
     )
 
 
-def kernel_too_large(x: Any, kernel: Any, reach: Any, images: Any) -> ValueError:
+def transposed_do_not_fit(x: Any, weight: Any, bias: Any, groups: int) -> ValueError:
+    bias_shape = None if bias is None else np.shape(bias)
     return ValueError(
-        f"a kernel of {kernel} reaches over {reach[0]} × {reach[1]} pixels, "
-        f"and {described(x)} has {images.shape[2]} × {images.shape[3]}, its "
+        "conv_transpose2d takes x (batch, in, rows, columns), weight (in, out/groups, kernel rows, "
+        f"columns), and bias (out,) or None, where groups divides in; found x {np.shape(x)}, "
+        f"weight {np.shape(weight)}, bias {bias_shape}, groups={groups}"
+    )
+
+
+def output_padding_too_large(output_padding: Any, stride: Any) -> ValueError:
+    return ValueError(
+        f"output_padding is less than the stride, {stride}: it says which of the sizes that a "
+        f"convolution makes the same is meant; found {output_padding}"
+    )
+
+
+def padding_too_large(padding: Any, kernel: Any) -> ValueError:
+    return ValueError(
+        f"padding is half a kernel at most, here of {kernel}, so that no window is empty; "
+        f"found {padding}"
+    )
+
+
+def same_with_stride(stride: Any) -> ValueError:
+    return ValueError(
+        f'padding="same" keeps the size, which a stride of {stride} does not: give a number'
+    )
+
+
+def kernel_too_large(x: Any, kernel: Any, reach: Any, images: Any) -> ValueError:
+    sizes = images.shape[-len(reach) :]
+    return ValueError(
+        f"a kernel of {kernel} reaches over {' × '.join(map(str, reach))} pixels, "
+        f"and {described(x)} has {' × '.join(map(str, sizes))}, its "
         "padding included: take a smaller kernel, or more padding"
     )
 
 
-def not_a_pair(what: str, value: Any, least: int) -> ValueError:
+def not_a_size(what: str, value: Any, n: int, least: int) -> ValueError:
+    pair = ", or a pair of them for rows and columns" if n == 2 else ""
+    return ValueError(f"{what} is a whole number of at least {least}{pair}; found {value!r}")
+
+
+def shapes_differ(name: str, x: Any, y: Any) -> ValueError:
     return ValueError(
-        f"{what} is a whole number of at least {least}, or a "
-        f"pair of them for rows and columns; found {value!r}"
+        f"{name} takes arrays of one shape, found {x.shape} and {y.shape}: "
+        "reshape one of them, for example x[:, 0] or y[:, None]"
     )
+
+
+def classes_do_not_fit(log_p: Any, target: Any) -> ValueError:
+    return ValueError(
+        "nll takes log-probabilities (batch, classes) and class indices (batch,), "
+        f"found {log_p.shape} and {target.shape}: write target[:, 0] for (batch, 1)"
+    )
+
+
+def not_classes(target: Any) -> TypeError:
+    return TypeError(f"class indices are integers, found dtype {target.dtype}")
+
+
+def no_class(target: Any, classes: int) -> ValueError:
+    outside = target[(target < 0) | (target >= classes)]
+    hint = ": write ignore_index=-100" if outside[0] == -100 else ""  # PyTorch's default
+    return ValueError(f"expected class indices from 0 to {classes - 1}, found {outside[0]}{hint}")
 
 
 def not_a_probability(p: Any) -> ValueError:
@@ -155,3 +230,51 @@ def full_matrices(x: Any) -> ValueError:
         "beyond the values are arbitrary up to a rotation and have "
         "no gradient. Write np.linalg.svd(x, full_matrices=False)"
     )
+
+
+def complete_columns(x: Any) -> ValueError:
+    return ValueError(
+        f'qr of {described(x)} with mode="complete": the columns beyond the matrix\'s own are '
+        "arbitrary up to a rotation and have no gradient. Write np.linalg.qr(x)"
+    )
+
+
+def complex_eigenvalues(x: Any, values: Any) -> TypeError:
+    return TypeError(
+        f"the matrix {x.shape} has complex eigenvalues, {values[values.imag != 0][:2]} …, and a "
+        "Tensor holds real numbers: np.linalg.eigh is for symmetric matrices, whose values are real"
+        + see("real-numbers")
+    )
+
+
+def not_square(name: str, x: Any) -> np.linalg.LinAlgError:
+    return np.linalg.LinAlgError(f"{name} takes square matrices, and {described(x)} came")
+
+
+def no_axes(name: str, ind: Any) -> ValueError:
+    return ValueError(f"{name} makes rows of the first ind axes, at least 1, and ind={ind} came")
+
+
+def not_matrices(name: str, x: Any) -> np.linalg.LinAlgError:
+    return np.linalg.LinAlgError(
+        f"{name} takes matrices, arrays of at least two axes, and {described(x)} came"
+    )
+
+
+def no_chain(arrays: Any) -> ValueError:
+    kind = ValueError if len(arrays) < 2 else np.linalg.LinAlgError
+    return kind(
+        f"multi_dot({', '.join(map(described, arrays))}): at least two matrices were expected, "
+        "of which the first and the last may be vectors"
+    )
+
+
+def not_sequences(name: str, xs: Any) -> ValueError:
+    return ValueError(
+        f"{name}({', '.join(map(described, xs))}): two vectors were expected, neither empty; "
+        "special.conv2d convolves images"
+    )
+
+
+def not_a_vector(name: str, x: Any) -> ValueError:
+    return ValueError(f"{name} takes a vector, and {described(x)} came")

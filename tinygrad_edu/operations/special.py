@@ -15,15 +15,28 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinygrad_edu.core.arraylike import as_array
-from tinygrad_edu.core.derivatives import inner_products, product, unreduced
+from tinygrad_edu.core.derivatives import inner_products, narrow, product, unreduced, wide
 from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.operations import errors
-from tinygrad_edu.operations.convolution import avg_pool2d, conv2d, max_pool2d
+from tinygrad_edu.operations.convolution import (
+    adaptive_avg_pool,
+    avg_pool1d,
+    avg_pool2d,
+    conv1d,
+    conv2d,
+    conv_transpose2d,
+    max_pool1d,
+    max_pool2d,
+)
 
 __all__ = [
+    "adaptive_avg_pool",
+    "avg_pool1d",
     "avg_pool2d",
+    "conv1d",
     "conv2d",
+    "conv_transpose2d",
     "dropout",
     "elu",
     "embedding",
@@ -33,6 +46,7 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "max_pool1d",
     "max_pool2d",
     "nll",
     "relu",
@@ -65,9 +79,14 @@ def linear(x, weight, bias):
 def squared_error(x, y):
     """Σ (x − y)² over all numbers of two arrays of the same shape, as one number.
 
+    ValueError for other shapes: `(n, 1)` against `(n,)` would compare all with all.
+
     >>> squared_error(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
     np.float64(4.0)
     """
+    x, y = as_array(x), as_array(y)
+    if x.shape != y.shape:
+        raise errors.shapes_differ("squared_error", x, y)
     d = (x - y).reshape(-1)
     return np.dot(d, d)
 
@@ -77,12 +96,18 @@ def nll(log_p, target):
     """−Σ log_p[i, target[i]] over the examples i, one number.
 
     log_p, log-probabilities, is `(batch, classes)`; target, class indices, is `(batch,)`. With
-    log_p = log_softmax(logits) it is the cross-entropy, in nats, summed over the batch. An index
-    that names no class raises IndexError.
+    log_p = log_softmax(logits) it is the cross-entropy, in nats, summed over the batch. ValueError
+    for other shapes and for an index that names no class, TypeError for no integers.
 
-    >>> nll(np.log([[0.5, 0.5], [0.5, 0.5]]), np.array([1, 0])) == 2 * np.log(2)
+    >>> nll(np.log([[0.5, 0.5], [0.5, 0.5]]), [1, 0]) == 2 * np.log(2)
     np.True_
     """
+    target = as_array(target)
+    if log_p.ndim != 2 or target.shape != log_p.shape[:1]:
+        raise errors.classes_do_not_fit(log_p, target)
+    if target.dtype.kind not in "iu":
+        raise errors.not_classes(target)
+    target = classes_of(target, log_p.shape[1])
     return -log_p[np.arange(len(target)), target].sum()
 
 
@@ -121,11 +146,12 @@ def logsumexp(x, axis: Axes | None = None, *, keepdims: bool = False):
     >>> logsumexp(np.array([1000.0, 1000.0])) - 1000  # ln 2
     np.float64(0.69314718055...)
     """
-    greatest = greatest_of(x, axis)
+    y = wide(x)
+    greatest = greatest_of(y, axis)
     greatest = np.where(np.isfinite(greatest), greatest, np.zeros_like(greatest))
     with np.errstate(divide="ignore"):  # ln 0 = −∞, where every x is −∞
-        z = np.log(np.sum(np.exp(x - greatest), axis=axis, keepdims=True)) + greatest
-    return z if keepdims else np.squeeze(z, axis)
+        z = np.log(np.sum(np.exp(y - greatest), axis=axis, keepdims=True)) + greatest
+    return narrow(z if keepdims else np.squeeze(z, axis), x)
 
 
 @operation
@@ -137,8 +163,8 @@ def softmax(x, axis: Axes = -1):
     >>> softmax(np.array([0.0, np.log(3.0)]))
     array([0.25, 0.75])
     """
-    e = np.exp(x - greatest_of(x, axis))
-    return e / np.sum(e, axis=axis, keepdims=True)
+    e = np.exp(wide(x) - greatest_of(x, axis))
+    return narrow(e / np.sum(e, axis=axis, keepdims=True), x)
 
 
 @operation
@@ -150,14 +176,28 @@ def log_softmax(x, axis: Axes = -1):
     >>> log_softmax(np.array([0.0, 1000.0]))
     array([-1000.,     0.])
     """
-    x = x - greatest_of(x, axis)
-    total = np.sum(np.exp(x), axis=axis, keepdims=True)
-    return x - (np.log(total) if x.size else total)
+    shifted = wide(x) - greatest_of(x, axis)
+    total = np.sum(np.exp(shifted), axis=axis, keepdims=True)
+    return narrow(shifted - (np.log(total) if x.size else total), x)
+
+
+@opaque
+def classes_of(target, classes):
+    """Return class indices; ValueError if one of them names no class."""
+    if not target.size or 0 <= target.min() <= target.max() < classes:
+        return target
+    raise errors.no_class(target, classes)
 
 
 def greatest_of(x, axis):
     """The greatest x, which is taken out before eˣ; 0 where there is nothing to take it out of."""
     return (np.max if x.size else np.sum)(x, axis=axis, keepdims=True)
+
+
+@operation
+def gated(x, gate):
+    """x times a gate from 0 to 1 that opens with x: the product of −∞ and a shut gate is 0."""
+    return np.maximum(x, np.finfo(getattr(gate, "dtype", float)).min) * gate
 
 
 @operation
@@ -201,6 +241,11 @@ def log_softmax_on_numbers(x, axis=-1):
     return x - logsumexp_on_numbers(x, axis, keepdims=True)
 
 
+def finite(x):
+    """x, but 0 for ±∞: for products with a slope that is 0 there."""
+    return np.where(np.isinf(x), 0.0, x)
+
+
 def as_rows(x):
     """x of shape (…, n) as a matrix (batch, n)."""
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
@@ -209,7 +254,9 @@ def as_rows(x):
 def logsumexp_vjp(g, z, x, axis=None, *, keepdims=False):
     """∂/∂xᵢ = eˣⁱ / Σ eˣ, the softmax; 0 where every x is −∞."""
     finite = np.where(z == -np.inf, 0.0, z)
-    return unreduced(g, axis, keepdims) * np.exp(x - unreduced(finite, axis, keepdims))
+    e = np.exp(wide(x) - unreduced(finite, axis, keepdims))
+    total = np.sum(e, axis=axis, keepdims=True)  # 1, but for the rounding of z, which may be great
+    return unreduced(g, axis, keepdims) * (e / np.where(total == 0, 1.0, total))
 
 
 # fmt: off
@@ -218,7 +265,8 @@ derivative(linear,        lambda g, z, x, weight, bias: product(g, weight),
                           lambda g, z, x, weight, bias: g,  # (batch, out), summed at the edge
            notation="{} {}ᵀ + {}", on_numbers=linear, multiply_adds=inner_products)
 derivative(nll,           lambda g, z, log_p, target:
-                          -g * (target[:, None] == np.arange(log_p.shape[1])), on_numbers=nll)
+                          -g * (as_array(target)[:, None] == np.arange(log_p.shape[1])),
+           on_numbers=nll)
 derivative(squared_error, lambda g, z, x, y: g * 2 * (x - y),
                           lambda g, z, x, y: g * 2 * (y - x), on_numbers=squared_error)
 derivative(logsumexp,     logsumexp_vjp, on_numbers=logsumexp_on_numbers)
@@ -231,8 +279,10 @@ derivative(log_softmax,   lambda g, z, x, axis=-1:                  # ∂zᵢ/�
 derivative(sigmoid,    lambda g, z, x: g * (z * (1 - z)),           # σ′ = σ (1 − σ)
            elementwise=True, notation="σ({})")
 derivative(relu,       lambda g, z, x: g * (x > 0), elementwise=True)           # 1 or 0
+derivative(gated,      lambda g, z, x, gate: g * gate,
+                       lambda g, z, x, gate: g * finite(x), elementwise=True, symbol="{} × {}")
 derivative(normal_cdf, lambda g, z, x: g * normal_pdf(x), elementwise=True)     # Φ′ = φ
-derivative(normal_pdf, lambda g, z, x: g * (z * -x), elementwise=True)          # φ′ = −x φ
+derivative(normal_pdf, lambda g, z, x: g * (z * -finite(x)), elementwise=True)          # φ′ = −x φ
 # fmt: on
 
 # Methods too: x.relu()
@@ -268,7 +318,7 @@ def silu(x: Same) -> Same:
     >>> silu(np.array([-1000.0, 0.0, 1000.0]))
     array([  -0.,    0., 1000.])
     """
-    return x * sigmoid(x)
+    return gated(x, sigmoid(x))
 
 
 def leaky_relu(x: Same, negative_slope: float = 0.01) -> Same:
@@ -277,7 +327,7 @@ def leaky_relu(x: Same, negative_slope: float = 0.01) -> Same:
     >>> leaky_relu(np.array([-100.0, 2.0]))
     array([-1.,  2.])
     """
-    return np.where(x > 0, x, x * negative_slope)
+    return np.where(x > 0, x, x * float(negative_slope))
 
 
 def elu(x: Same, alpha: float = 1.0) -> Same:
@@ -289,7 +339,7 @@ def elu(x: Same, alpha: float = 1.0) -> Same:
     array([-1.,  2.])
     """
     below = np.where(x > 0, 0.0, x)  # for x > 0 eˣ could overflow
-    return np.where(x > 0, x, alpha * np.expm1(below))  # type: ignore[return-value]
+    return np.where(x > 0, x, float(alpha) * np.expm1(below))  # type: ignore[return-value]
 
 
 def gelu(x: Same, approximate: str = "none") -> Same:
@@ -302,12 +352,12 @@ def gelu(x: Same, approximate: str = "none") -> Same:
     (array([-0.        ,  0.84134475]), np.float64(0.84119199...))
     """
     if approximate == "none":
-        return x * normal_cdf(x)
+        return gated(x, normal_cdf(x))
     if approximate != "tanh":
         raise errors.unknown_approximation(approximate)
     # beyond ±10, σ is 0 or 1 already, and x³ might overflow
     y = np.minimum(np.maximum(x, -10.0), 10.0)
-    return x * sigmoid(math.sqrt(8 / math.pi) * (y + 0.044715 * y * y * y))
+    return gated(x, sigmoid(math.sqrt(8 / math.pi) * (y + 0.044715 * y * y * y)))
 
 
 def dropout(x: Same, p: float = 0.5, *, rng: np.random.Generator) -> Same:
@@ -324,7 +374,7 @@ def dropout(x: Same, p: float = 0.5, *, rng: np.random.Generator) -> Same:
     if not isinstance(rng, np.random.Generator):
         raise errors.not_a_generator(rng)
     dropped = at_replay(lambda: rng.random(np.shape(x)) < p)
-    scale = 1 / (1 - p) if p < 1 else 1.0
+    scale = 1 / (1 - float(p)) if p < 1 else 1.0
     return np.where(dropped, 0.0, x * scale)  # type: ignore[return-value]
 
 

@@ -120,11 +120,11 @@ class Compiled:
             z = store.value
             name = self.code.use(z)
             if not store.copied:
-                if store.key == "grad" and not store.is_item:
+                if store.key == "_grad" and not store.is_item:
                     owner = self.names.of(store.container, "o", store.path.removesuffix(".grad"))
                     if isinstance(z, Array) and not z.ndim:
                         name = f"{self.names.function(np.array)}({name})"
-                    then.append(Line(f"{owner}.grad = {name}"))
+                    then.append(Line(f"{owner}._grad = {name}", f"{owner}.grad = {name}"))
                 else:
                     then.append(Line(f"{self.place(store)} = {name}", f"{store.path} = {name}"))
                 continue

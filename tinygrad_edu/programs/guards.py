@@ -54,7 +54,7 @@ class Guards:
             f"    if not ({' and '.join(conditions or ['True'])}): return MISS",
             "except MISSED: return MISS",
         ]
-        lines += [f"{name} = {name}.data" for name, x in arguments if isinstance(x, Tensor)]
+        lines += [f"{name} = {name}._data" for name, x in arguments if isinstance(x, Tensor)]
         seen, array_type = self.names.of(exposed), self.names.of(np.ndarray)
         for name, x in arguments:
             if isinstance(plain(x), np.ndarray):
@@ -82,7 +82,11 @@ class Guards:
         """The guards of one argument."""
         if isinstance(x, Tensor):
             is_tensor = f"{name}.__class__ is {self.names.of(Tensor)}"
-            return [is_tensor, f"not {name}.requires_grad", *self.argument(f"{name}.data", x.data)]
+            return [
+                is_tensor,
+                f"not {name}._requires_grad",
+                *self.argument(f"{name}._data", x.data),
+            ]
         if not isinstance(x, np.ndarray | np.generic):
             return [self.equal(name, x)]
         return [

@@ -47,7 +47,7 @@ class Place:
 
     @property
     def is_grad(self) -> bool:
-        return type(self.container) is Tensor and self.key == "grad"
+        return type(self.container) is Tensor and self.key == "_grad"
 
 
 class Raw:

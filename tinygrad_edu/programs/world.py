@@ -119,8 +119,8 @@ class World:
 
     def look_at_tensor(self, x: Tensor, path: str) -> None:
         """Add its data and gradient; and those of the graph behind it, which backward() walks."""
-        for key in ("data", "requires_grad", "grad"):
-            self.add(x, key, path if key == "data" else f"{path}.{key}")
+        for key in ("_data", "_requires_grad", "_grad"):  # what the properties give
+            self.add(x, key, path if key == "_data" else f"{path}.{key[1:]}")
         if x.operation is not None:
             self.add(x, "args", path)
             self.add(x, "values", path)
