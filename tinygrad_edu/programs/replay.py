@@ -1,9 +1,9 @@
 """Record a step, then replay it without building the graph again.
 
 A call that no program fits is recorded: the step runs on arrays that write down what NumPy is asked
-to do (record.py, recording.py), and once more as written, whose numbers must be the same. If it has
-left the state as it was, save for numbers in arrays, its calls become a program (compiled.py), which
-runs from then on, as long as all that the step can read (world.py) is as it was (guards.py).
+to do (record.py, recording.py), and once more as written, whose numbers must be the same. If it
+has left the state as it was, save for numbers in arrays, its calls become a program (compiled.py),
+which runs from then on, as long as all that the step can read (world.py) is as it was (guards.py).
 """
 
 from __future__ import annotations
