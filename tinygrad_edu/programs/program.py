@@ -202,6 +202,7 @@ class Program:
     errors: Any
     constants: dict[Array, Any] = dataclasses.field(default_factory=dict)
     reads: dict[Array, Any] = dataclasses.field(default_factory=dict)  # numbers in the state
+    lives: dict[str, Any] = dataclasses.field(default_factory=dict)  # what is read anew, by name
     shared: dict[Array, Array] = dataclasses.field(default_factory=dict)  # a copy ↦ its original
     text: str = ""  # the program as it runs
 
@@ -278,6 +279,12 @@ class Program:
             "returned": plain(data_in(self.returned)),
             "constants": constants,
         }
+
+    def javascript(self, values: bool = True) -> str:
+        """The program as a function in JavaScript: see `programs/javascript.py`."""
+        from tinygrad_edu.programs.javascript import javascript
+
+        return javascript(self, values)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Program) and self.to_json() == other.to_json()

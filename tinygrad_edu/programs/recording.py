@@ -64,6 +64,7 @@ class Recording:
             stores,
             self.trace.errors,
             reads=dict(self.world.reads.values()),
+            lives={live.name: live.value for live in self.trace.lives},
         )
         known = {id(place) for place, _ in self.kept}
         self.unsettled = (
