@@ -64,7 +64,7 @@ class Raw:
 
 
 def same_keys(container: Any, copy: Any) -> bool:
-    """Whether a dict has the copy's keys, in its order; a set its members; a list its length."""
+    """Whether a dict or set has the keys of the copy, in its order, and a list its length."""
     if type(container) is list:
         return len(container) == len(copy)
     if len(container) != len(copy):
