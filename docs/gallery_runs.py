@@ -65,7 +65,7 @@ def figures(block, script, gallery):
     name, out = Path(script["src_file"]).stem, folder(script)
     found = [out / f"{figure}.png" for figure in FIGURES.get(name, [])]
     found = found or sorted(out.glob("figure*.png"), reverse=True)
-    alt = ALT.get(name) or json.loads((out / "metrics.json").read_text())["claim"]
+    alt = ALT.get(name) or json.loads((out / "metrics.json").read_text("utf-8"))["claim"]
     text = ""
     for figure in found:
         path = Path(next(script["image_path_iterator"]))
