@@ -156,6 +156,17 @@ def test_every_folder_of_the_package_is_installed():
     assert set(settings["tool"]["setuptools"]["packages"]) == names
 
 
+def test_the_lock_names_a_version_with_hashes_for_each_requirement():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["dev"], *extras["docs"], *extras["browser"]]
+    names = {re.match(r"[\w-]+", x)[0].lower().replace("_", "-") for x in wanted}
+    lock = (ROOT / "requirements.lock").read_text("utf-8")
+    pinned = dict(re.findall(r"^([\w.-]+)==\S+.*\n((?:    --hash=.*\n)+)", lock, re.MULTILINE))
+    assert names - {"tinygrad-edu"} <= {*pinned}
+    assert not re.search(r"^(?!#|    |[\w.-]+==)\S", lock, re.MULTILINE)  # no address, no path
+
+
 def test_the_package_says_what_is_there():
     printed = run(sys.executable, "-m", "tinygrad_edu", cwd=ROOT)
     assert printed.startswith(f"tinygrad_edu {tinygrad_edu.__version__}: ")
