@@ -19,7 +19,6 @@ __all__ = [
     "GELU",
     "GLU",
     "SELU",
-    "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "LeakyReLU",
@@ -204,7 +203,8 @@ class PReLU(Module):
     def forward(self, x: Any) -> Any:
         channels = self.weight.size
         if channels == 1:
-            return np.where(x > 0, x, self.weight * x)
+            slope = self.weight if x.ndim else self.weight.reshape(())
+            return np.where(x > 0, x, slope * x)
         if x.ndim < 2 or x.shape[1] != channels:
             raise ValueError(f"PReLU({channels}) takes (batch, {channels}, …), found {x.shape}")
         return np.where(x > 0, x, self.weight.reshape(channels, *[1] * (x.ndim - 2)) * x)
@@ -275,26 +275,15 @@ class ReLU6(Hardtanh):
         super().__init__(0.0, 6.0)
 
 
-class Hardsigmoid(ReLU6):
-    """min(max(x + 3, 0), 6) / 6: a sigmoid of straight lines.
-
-    >>> Hardsigmoid()(np.array([-3.0, 0.0, 3.0]))
-    array([0. , 0.5, 1. ])
-    """
-
-    def forward(self, x: Any) -> Any:
-        return super().forward(x + 3) / 6
-
-
-class Hardswish(Hardsigmoid):
-    """x · Hardsigmoid(x): SiLU with straight lines in it. (Howard et al. 2019, section 5.2)
+class Hardswish(ReLU6):
+    """x · min(max(x + 3, 0), 6) / 6: SiLU with straight lines in it. (Howard et al. 2019, §5.2)
 
     >>> Hardswish()(np.array([-3.0, 1.5, 3.0]))
     array([-0.   ,  1.125,  3.   ])
     """
 
     def forward(self, x: Any) -> Any:
-        return x * super().forward(x)
+        return x * super().forward(x + 3) / 6
 
 
 class Softsign(Module):

@@ -71,16 +71,16 @@ class BatchNorm(Normalization):
         if x.ndim not in self.takes or x.shape[1] != channels:
             shapes = " or ".join(f"(batch, {channels}{rest})" for rest in self.takes.values())
             raise ValueError(f"{name}({channels}) takes shapes {shapes}, found {x.shape}")
-        tracks = self.running_mean is not None and self.running_var is not None
-        if (self.training or not tracks) and x.size < 2 * channels:
+        of_batch = self.training or self.running_mean is None
+        if of_batch and x.size < 2 * channels:
             raise ValueError(
                 f"{name} takes the variance of each channel, and found {x.shape}, one number for "
                 "each or none: give it a larger batch, or call eval()"
             )
         after = x.ndim - 2
-        if self.training or not tracks:
+        if of_batch:
             mean, var = moments(x if isinstance(x, Tensor) else Tensor(x), (0, *range(2, x.ndim)))
-            if tracks:
+            if self.training:
                 self.track(mean.numpy().ravel(), var.numpy().ravel(), x.size // channels)
         else:
             mean = with_axes_after(self.running_mean, after)  # type: ignore[arg-type]
@@ -92,6 +92,12 @@ class BatchNorm(Normalization):
 
         They get new arrays: a recorded graph may hold the old ones.
         """
+        if (
+            self.num_batches_tracked is None
+            or self.running_mean is None
+            or self.running_var is None
+        ):
+            return
         self.num_batches_tracked.data = np.copy(self.num_batches_tracked.data + 1)
         rate = 1 / self.num_batches_tracked.data if self.momentum is None else float(self.momentum)
         for running, now in (

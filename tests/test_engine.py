@@ -570,6 +570,7 @@ MISTAKES = [
     (out, TypeError, ["out=", "new Tensor"]),
     (lambda: np.add.reduce(x), TypeError, ["np.add.reduce", "np.sum"]),
     (lambda: np.unwrap(x), TypeError, ["unwrap", "no derivative", "derivative("]),
+    (lambda: np.ones(3).clip(0, number), TypeError, ["clip", "no derivative"]),  # a nameless ufunc
     (lambda: np.fft.fft(x), TypeError, ["fft", "complex numbers", "cos("]),
     (lambda: x[7], IndexError, ["x (2, 3)", "out of bounds"]),
     (lambda: np.where(x, x, variable(1.0)).sum().backward(), TypeError, ["where", "argument 0"]),

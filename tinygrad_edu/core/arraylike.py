@@ -120,6 +120,7 @@ class ArrayLike:
     """What a Tensor has in common with an ndarray."""
 
     __slots__ = ("_data", "_grad", "_requires_grad")
+    __pandas_priority__ = 5000  # above a DataFrame's: series + t is ours to add
     __hash__ = object.__hash__  # by identity: `==` compares the elements
     _data: Any  # what `data` gives: the engine reads and sets these three without a check
     _grad: Array | None
@@ -342,12 +343,43 @@ def start_of(instruction: dis.Instruction) -> tuple[int, int] | None:
     return found.lineno, found.col_offset
 
 
+# What an operation is called with, and does not have to look at twice
+TAKEN_AS_THEY_ARE = frozenset((np.ndarray, np.float64, int, float, bool, tuple, slice, type(None)))
+
+
+def operand(x: Any, lists: bool = True) -> Any:
+    """What is computed with: an array of a list, or of an array of another library.
+
+    Of a list that holds Tensors it is their stack, a Tensor.
+    """
+    if isinstance(x, list | tuple):
+        if not lists:
+            return x
+        return apply(np.stack, list(map(operand, x))) if holds_tensor(x) else np.asarray(x)
+    if isinstance(x, np.matrix):
+        raise errors.matrix_class(x)
+    foreign = hasattr(type(x), "__array__") and not follows_numpy(x)
+    if isinstance(x, np.ndarray) or (foreign and not isinstance(x, np.generic)):
+        return as_array(x)
+    return x
+
+
+def holds_tensor(x: Any) -> bool:
+    """Whether a list, or a list within it, holds a Tensor."""
+    return any(
+        isinstance(part, ArrayLike) or (isinstance(part, list | tuple) and holds_tensor(part))
+        for part in x
+    )
+
+
 def as_array(x: Any, dtype: Any = None) -> Any:
     """np.asarray(x), but an array of another library that follows NumPy's protocols stays itself.
 
     So a Tensor's data may be such an array.
     """
-    if isinstance(x, np.ndarray) or not follows_numpy(x):
+    if isinstance(x, np.ndarray) and type(x) is not np.ndarray and np.ma.is_masked(x):
+        raise errors.masked_elements(x)
+    if issubclass(type(x), np.ndarray) or not follows_numpy(x):
         return np.asarray(x, dtype)
     if dtype is not None and x.dtype != dtype:
         return x.astype(dtype)

@@ -32,7 +32,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core import errors
-from tinygrad_edu.core.arraylike import REGISTRY, Array, ArrayLike, as_array, real_numbers
+from tinygrad_edu.core.arraylike import (
+    REGISTRY,
+    TAKEN_AS_THEY_ARE,
+    Array,
+    ArrayLike,
+    as_array,
+    operand,
+    real_numbers,
+)
 from tinygrad_edu.core.sparse import SparseGradient, add, dense
 from tinygrad_edu.core.switches import RECORDING, WATCHER
 
@@ -161,8 +169,11 @@ class Operation:
             if isinstance(x, Tensor):
                 met_tensor, wants_gradient = True, wants_gradient or x._requires_grad
                 x = x._data
-            elif isinstance(x, list) and self.elementwise:
-                x = np.asarray(x)  # elsewhere a list may be a shape
+            elif type(x) not in TAKEN_AS_THEY_ARE:
+                x = operand(x, self.elementwise)  # elsewhere a list may be a shape
+                if isinstance(x, Tensor):  # the stack of a list of Tensors
+                    stacked = [operand(y) if isinstance(y, list) else y for y in args]
+                    return self.call(tuple(stacked), options)
             arrays.append(x)
         if options:
             self.check(options)
@@ -390,7 +401,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     array([[4., 4., 4.]])
     """
     if isinstance(g, np.ndarray) and g.ndim == 2 and g.shape[1:] == shape:
-        return ones(len(g), g.dtype).dot(g)  # the sum of the rows, in a third of the time
+        return np.dot(ones(len(g), g.dtype), g)  # the sum of the rows, in a third of the time
     added = max(g.ndim - len(shape), 0)  # axes that broadcasting put in front
     repeated = [axis for axis in range(g.ndim) if axis < added or shape[axis - added] == 1]
     g = g.sum(axis=tuple(repeated), keepdims=True)
