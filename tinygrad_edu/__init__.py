@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tinygrad_edu.debugging.diagnosis import check_gradients
     from tinygrad_edu.graph import draw, explain, latex, paths, stepper
     from tinygrad_edu.programs.replay import replay
+    from tinygrad_edu.watching import watch
 
 __version__ = "0.2.0"
 
@@ -67,6 +68,7 @@ __all__ = [
     "stepper",
     "value_and_grad",
     "vjp",
+    "watch",
 ]
 
 HERE = __path__[0]
@@ -96,6 +98,7 @@ LATER = {
     "latex": "graph",
     "paths": "graph",
     "stepper": "graph",
+    "watch": "watching",
 }
 
 if not TYPE_CHECKING:  # so a type checker reports a name that is not imported above

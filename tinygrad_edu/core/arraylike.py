@@ -379,7 +379,7 @@ def as_array(x: Any, dtype: Any = None) -> Any:
     """
     if isinstance(x, np.ndarray) and type(x) is not np.ndarray and np.ma.is_masked(x):
         raise errors.masked_elements(x)
-    if isinstance(x, np.ndarray) or not follows_numpy(x):
+    if issubclass(type(x), np.ndarray) or not follows_numpy(x):
         return np.asarray(x, dtype)
     if dtype is not None and x.dtype != dtype:
         return x.astype(dtype)

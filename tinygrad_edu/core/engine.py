@@ -401,7 +401,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     array([[4., 4., 4.]])
     """
     if isinstance(g, np.ndarray) and g.ndim == 2 and g.shape[1:] == shape:
-        return ones(len(g), g.dtype).dot(g)  # the sum of the rows, in a third of the time
+        return np.dot(ones(len(g), g.dtype), g)  # the sum of the rows, in a third of the time
     added = max(g.ndim - len(shape), 0)  # axes that broadcasting put in front
     repeated = [axis for axis in range(g.ndim) if axis < added or shape[axis - added] == 1]
     g = g.sum(axis=tuple(repeated), keepdims=True)

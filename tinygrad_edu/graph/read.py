@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -256,7 +257,16 @@ def source_of_partial(partial: Callable[..., Any]) -> tuple[str, str]:
     """
     while isinstance(partial, functools.partial):
         partial = partial.func
-    code = inspect.unwrap(partial, stop=lambda f: vars(f)["__wrapped__"] in REGISTRY).__code__
+    return source_of_code(inspect.unwrap(partial, stop=is_own_function).__code__)
+
+
+def is_own_function(f: Any) -> bool:
+    return vars(f)["__wrapped__"] in REGISTRY
+
+
+@functools.cache
+def source_of_code(code: CodeType) -> tuple[str, str]:
+    """The lines of a function, and file:line."""
     lines = [line for *_, line in code.co_lines() if line]
     text = "".join(
         linecache.getline(code.co_filename, line) for line in range(min(lines), max(lines) + 1)
