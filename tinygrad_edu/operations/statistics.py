@@ -337,5 +337,5 @@ def nan_extreme(function, neutral):
     return run
 
 
-for of_numbers, of_all, neutral in ((np.nanmax, np.max, -math.inf), (np.nanmin, np.min, math.inf)):
-    composed(of_numbers)(nan_extreme(of_all, neutral))
+for nanextreme, extreme, neutral in ((np.nanmax, np.max, -math.inf), (np.nanmin, np.min, math.inf)):
+    composed(nanextreme)(nan_extreme(extreme, neutral))
