@@ -337,5 +337,5 @@ def nan_extreme(function, neutral):
     return run
 
 
-for nanextreme, extreme, neutral in ((np.nanmax, np.max, -math.inf), (np.nanmin, np.min, math.inf)):
-    composed(nanextreme)(nan_extreme(extreme, neutral))
+composed(np.nanmax)(nan_extreme(np.max, -math.inf))
+composed(np.nanmin)(nan_extreme(np.min, math.inf))
