@@ -16,10 +16,10 @@ array([0, 1, 1, 0])
 
 Read module.py, layers.py, activations.py, losses.py, optim.py, schedules.py; then, in any order,
 group.py, convolution.py, normalization.py, recurrent.py, attention.py, margins.py, init.py,
-data.py, checkpoint.py, transforms.py and summary.py.
+data.py, checkpoint.py, transforms.py, metrics.py, progress.py and summary.py.
 """
 
-from . import data, init, optim, transforms
+from . import data, init, metrics, optim, transforms
 from .activations import (
     ELU,
     GELU,
@@ -79,6 +79,8 @@ from .margins import (
 )
 from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
+from .progress import Progress
+from .pytorch import from_torch
 from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .summary import summary
 
@@ -133,6 +135,7 @@ __all__ = [
     "MultiMargin",
     "PReLU",
     "Pad2d",
+    "Progress",
     "RMSNorm",
     "RNNCell",
     "ReLU",
@@ -151,8 +154,10 @@ __all__ = [
     "Unflatten",
     "Upsample",
     "data",
+    "from_torch",
     "init",
     "load",
+    "metrics",
     "optim",
     "random_split",
     "read_idx",

@@ -77,6 +77,8 @@ class LeakyReLU(Module):
     array([-1.,  2.])
     """
 
+    one_box = True
+
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
 
@@ -90,6 +92,8 @@ class ELU(Module):
     >>> ELU()(np.array([-1000.0, 2.0]))
     array([-1.,  2.])
     """
+
+    one_box = True
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
@@ -105,6 +109,8 @@ class SiLU(Module):
     array([  -0.,    0., 1000.])
     """
 
+    one_box = True
+
     def forward(self, x: Any) -> Any:
         return special.silu(x)
 
@@ -118,6 +124,8 @@ class GELU(Module):
     >>> GELU()(np.array([-1000.0, 1.0])), GELU("tanh")(np.array([-1000.0, 1.0]))
     (array([-0.        ,  0.84134475]), array([-0.        ,  0.84119199]))
     """
+
+    one_box = True
 
     def __init__(self, approximate: str = "none") -> None:
         self.approximate = approximate
@@ -135,6 +143,8 @@ class Softplus(Module):
     >>> Softplus()(np.array([-1000.0, 1000.0]))
     array([   0., 1000.])
     """
+
+    one_box = True
 
     def __init__(self, beta: float = 1.0) -> None:
         self.beta = beta
@@ -183,6 +193,8 @@ class PReLU(Module):
     array([-0.25,  2.  ])
     """
 
+    one_box = True
+
     def __init__(
         self, num_parameters: int = 1, init: float = 0.25, *, dtype: DTypeLike = np.float32
     ) -> None:
@@ -207,6 +219,8 @@ class SELU(Module):
     array([-1.75809934,  1.05070099])
     """
 
+    one_box = True
+
     def forward(self, x: Any) -> Any:
         return special.elu(x, 1.6732632423543772) * 1.0507009873554805
 
@@ -219,6 +233,8 @@ class GLU(Module):
     >>> GLU()(np.array([1.0, 2.0, 0.0, 1000.0]))
     array([0.5, 2. ])
     """
+
+    one_box = True
 
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
@@ -236,6 +252,8 @@ class Hardtanh(Module):
     >>> Hardtanh()(np.array([-2.0, 0.5, 2.0]))
     array([-1. ,  0.5,  1. ])
     """
+
+    one_box = True
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
         if not min_val < max_val:
@@ -275,6 +293,8 @@ class Softsign(Module):
     array([-0.5 ,  0.75])
     """
 
+    one_box = True
+
     def forward(self, x: Any) -> Any:
         return x / (abs(x) + 1)
 
@@ -286,6 +306,8 @@ class Mish(Module):
     array([   0., 1000.])
     """
 
+    one_box = True
+
     def forward(self, x: Any) -> Any:
         return x * np.tanh(special.softplus(x))
 
@@ -296,6 +318,8 @@ class LogSigmoid(Module):
     >>> LogSigmoid()(np.array([-1000.0]))
     array([-1000.])
     """
+
+    one_box = True
 
     def forward(self, x: Any) -> Any:
         return special.log_sigmoid(x)

@@ -39,6 +39,7 @@ class MultiHeadAttention(Module):
     (5, 3, 8)
     """
 
+    one_box = True
     dropout = 0.0
 
     def __init__(

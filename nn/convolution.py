@@ -1,4 +1,4 @@
-"""Layers of windows: convolutions and pools of signals and images, what pads and what enlarges them.
+"""Layers of windows: convolutions and pools of signals and images; what pads and enlarges them.
 
 One axis or two differ in the function of `special` that runs. All layers take one signal
 `(channels, length)` or image `(channels, height, width)`, too, and then give one.
@@ -41,6 +41,8 @@ PAD_MODES: dict[str, Any] = {
 
 class Windowed(Module):
     """What layers of windows share: how many axes a window has, and options."""
+
+    one_box = True
 
     axes: ClassVar[int] = 2
 
@@ -346,6 +348,8 @@ class Pad2d(Module):
     array([[[[1., 1., 2.]]]])
     """
 
+    one_box = True
+
     def __init__(self, padding: Sizes, mode: str = "constant", value: float = 0.0) -> None:
         sides = for_each_axis(padding, 4)
         if not all(isinstance(n, int | np.integer) and n >= 0 for n in sides):
@@ -373,6 +377,8 @@ class Upsample(Module):
     >>> Upsample(scale_factor=2)(np.array([[[1.0, 2.0]]]))
     array([[[1., 1., 2., 2.]]])
     """
+
+    one_box = True
 
     def __init__(self, size: Sizes | None = None, scale_factor: Sizes | None = None) -> None:
         if (size is None) is (scale_factor is None):

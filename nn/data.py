@@ -1,16 +1,19 @@
-"""Data for training: batches, random splits, one-hot labels. Files are read in idx.py."""
+"""Data for training: batches, random splits, one-hot labels. IDX files are read in idx.py."""
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .idx import check_labels, read_idx, read_mnist
+from .idx import check_labels, read_examples, read_idx, read_mnist
 from .module import Array
 
 __all__ = ["DataLoader", "one_hot", "random_split", "read_idx", "read_mnist", "train_test_split"]
@@ -19,13 +22,13 @@ __all__ = ["DataLoader", "one_hot", "random_split", "read_idx", "read_mnist", "t
 class DataLoader:
     """Batches of examples, cut from arrays along the first axis. Iterating once is one epoch.
 
-    Yields tuples, one batch for each array; the last may be smaller, unless `drop_last`. With
-    `shuffle` every epoch draws a new order from `rng`; without, batches are views. A source that is
-    no array needs `__len__` and `__getitem__`, which gives an example or a tuple of them; they are
-    stacked. Raises ValueError for different lengths, batch_size < 1, or shuffle without an rng.
+    Yields tuples, a batch for each array; the last may be smaller, unless `drop_last`. `shuffle`
+    draws a new order for every epoch from `rng`; without, batches are views. A source may also have
+    `__len__` and `__getitem__`, or be iterable; its examples are stacked. The path of a CSV gives
+    its rows, that of a folder of IDX files MNIST's training images and labels. ValueError for
+    different lengths, batch_size < 1, shuffle without an rng or of what can only be iterated.
 
-    >>> x, y = np.zeros((5, 28, 28)), np.array([7, 2, 1, 0, 4])
-    >>> [labels.tolist() for images, labels in DataLoader(x, y, batch_size=2)]
+    >>> [y.tolist() for x, y in DataLoader(np.zeros((5, 28, 28)), [7, 2, 1, 0, 4], batch_size=2)]
     [[7, 2], [1, 0], [4]]
     """
 
@@ -37,11 +40,7 @@ class DataLoader:
         rng: np.random.Generator | None = None,
         drop_last: bool = False,
     ) -> None:
-        self.arrays, self.batch_size = (
-            [as_examples(array) for array in arrays],
-            operator.index(batch_size),
-        )
-        n = common_length(self.arrays)
+        self.batch_size, self.drop_last = operator.index(batch_size), drop_last
         if self.batch_size < 1:
             raise ValueError(f"expected a batch_size of at least 1, found {batch_size}")
         if shuffle:
@@ -49,17 +48,90 @@ class DataLoader:
                 rng, "shuffle=True", "DataLoader(…, shuffle=True, rng=np.random.default_rng(0))"
             )
         self.rng = rng if shuffle else None
-        self.examples = n - n % self.batch_size if drop_last else n  # in an epoch
+        self.arrays = [part for array in arrays for part in sources(array)]
+        if any(is_stream(array) for array in self.arrays):
+            self.examples = None  # nobody knows before the end
+            check_stream(self.arrays, shuffle)
+        else:
+            n = common_length(self.arrays)
+            self.examples = n - n % self.batch_size if drop_last else n  # in an epoch
 
     def __len__(self) -> int:
+        if self.examples is None:
+            raise TypeError("how many batches an iterable has is known when it has been read")
         return math.ceil(self.examples / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Array, ...]]:
+        if self.examples is None:
+            return self.streamed(self.arrays[0])
+        return self.cut(self.examples)
+
+    def cut(self, n: int) -> Iterator[tuple[Array, ...]]:
+        """Yield the batches of n examples, in a new order if there is an rng."""
         order = self.rng.permutation(len(self.arrays[0])) if self.rng else None
-        for start in range(0, self.examples, self.batch_size):
-            batch = slice(start, min(start + self.batch_size, self.examples))
+        for start in range(0, n, self.batch_size):
+            batch = slice(start, min(start + self.batch_size, n))
             which = batch if order is None else order[batch]
             yield tuple([part for array in self.arrays for part in fetched(array, which)])
+
+    def streamed(self, source: Iterable[Any]) -> Iterator[tuple[Array, ...]]:
+        """Yield batches of the examples as they come."""
+        examples = iter(source)
+        batch = list(islice(examples, self.batch_size))
+        if not batch:
+            raise ValueError(
+                f"no example came from {source!r:.60}: a generator is empty once it has been read, "
+                "so give a list of it, or an object whose __iter__ begins anew"
+            )
+        while batch and not (self.drop_last and len(batch) < self.batch_size):
+            yield tuple(columns_of(batch))
+            batch = list(islice(examples, self.batch_size))
+
+
+def sources(source: Any) -> list[Any]:
+    """What a source of examples holds: arrays, or what gives examples one by one."""
+    if not isinstance(source, str | os.PathLike):
+        return [as_examples(source)]
+    path = Path(source)
+    return list(read_examples(path, "train", 256)) if path.is_dir() else [read_rows(path)]
+
+
+def read_rows(path: Path) -> Array:
+    """The numbers of a CSV, `(rows, columns)`; a first line that is no numbers is a header."""
+    with open(path, encoding="utf-8-sig") as file:
+        header = not all(map(is_number, file.readline().split(",")))
+    how: Any = {"delimiter": ",", "quotechar": '"', "comments": None, "encoding": "utf-8-sig"}
+    try:
+        return np.loadtxt(path, skiprows=int(header), ndmin=2, **how)
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: {error}: read texts and gaps yourself, table = np.genfromtxt(path, "
+            'delimiter=",", names=True, dtype=None, encoding="utf-8"), and give the DataLoader '
+            "arrays of numbers"
+        ) from None
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_stream(source: Any) -> bool:
+    """Whether a source can be iterated only."""
+    return not isinstance(source, Indexed)
+
+
+def check_stream(arrays: list[Any], shuffle: bool) -> None:
+    """Raise ValueError unless an iterable stands alone and is read in its own order."""
+    if len(arrays) > 1:
+        raise ValueError("an iterable gives whole examples, tuples (x, y): give it alone")
+    if shuffle:
+        raise ValueError(
+            "an iterable has no order to shuffle before it has been read: give a list of it"
+        )
 
 
 @runtime_checkable
@@ -78,11 +150,11 @@ class Convertible(Protocol):
 
 
 def as_examples(source: Any) -> Any:
-    """Make an array of a source, unless it is Indexed and no array, or a list of tuples."""
+    """Make an array of a source, unless it gives examples one by one, or is a list of tuples."""
     if isinstance(source, list | tuple):
         one_by_one = bool(source) and isinstance(source[0], tuple)
     else:
-        one_by_one = isinstance(source, Indexed) and not isinstance(source, Convertible)
+        one_by_one = isinstance(source, Iterable | Indexed) and not isinstance(source, Convertible)
     return source if one_by_one else np.asarray(source)
 
 
@@ -92,9 +164,13 @@ def fetched(source: Any, which: slice | Array) -> Iterator[Array]:
         yield source[which] if isinstance(which, slice) else source.take(which, axis=0)
     else:
         indices = range(which.start, which.stop) if isinstance(which, slice) else which.tolist()
-        examples = [source[i] for i in indices]
-        columns = zip(*examples, strict=True) if isinstance(examples[0], tuple) else [examples]
-        yield from map(stacked, columns)
+        yield from columns_of([source[i] for i in indices])
+
+
+def columns_of(examples: list[Any]) -> Iterator[Array]:
+    """Yield the examples stacked; if they are tuples, a batch for each place in them."""
+    columns = zip(*examples, strict=True) if isinstance(examples[0], tuple) else [examples]
+    yield from map(stacked, columns)
 
 
 def stacked(examples: Sequence[Any]) -> Array:

@@ -183,7 +183,8 @@ class BCEWithLogits(Elementwise):
 
     def each(self, x: Any, y: Any) -> Any:
         yes, no = special.softplus(-x), special.softplus(x)  # −ln σ(x), −ln σ(−x)
-        return times_weight(y * times_weight(yes, self.pos_weight) + (1 - y) * no, self.weight)
+        yes = times(y, times_weight(yes, self.pos_weight))
+        return times_weight(yes + times(1 - y, no), self.weight)
 
 
 class BCE(Elementwise):
@@ -228,15 +229,15 @@ class KLDiv(Elementwise):
 
     def each(self, x: Any, y: Any) -> Any:
         if self.log_target:
-            return np.exp(y) * (y - x)
-        return y * (np.log(np.where(y == 0, 1.0, y)) - x)
+            return times(np.exp(y), y - x)
+        return times(y, np.log(np.where(y == 0, 1.0, y)) - x)
 
 
 class GaussianNLL(Elementwise):
     """½ (ln v + (x − y)²/v), averaged over all numbers: y is drawn from N(x, v).
 
-    `loss(x, y, v)`; the variance v has the shape of x, without its last axis, or with sizes of 1. It
-    is eps at least. full=True adds ½ ln 2π. ValueError for other shapes and negative variances.
+    `loss(x, y, v)`; the variance v has the shape of x, without its last axis, or with sizes of 1.
+    It is eps at least. full=True adds ½ ln 2π. ValueError for other shapes and negative variances.
     (Nix & Weigend 1994)
 
     >>> GaussianNLL()(np.zeros((1, 2)), [[2.0, 0.0]], np.ones((1, 1)))  # ½ · ½ (2² + 0²)
@@ -314,7 +315,7 @@ class ClassLoss(Loss):
         weights = kept
         if self.weight is not None:
             weights = kept * self.weight.numpy()[labels].astype(rows.dtype)
-        losses = -rows[np.arange(rows.shape[0]), labels] * weights
+        losses = -times(weights, rows[np.arange(rows.shape[0]), labels])
         if smoothing:
             losses = self.smoothed(losses, rows, smoothing, kept)
         if self.reduction == "mean" and (self.weight is not None or self.ignore_index is not None):
@@ -326,11 +327,13 @@ class ClassLoss(Loss):
     def of_probabilities(self, log_p: Any, p: Any, smoothing: float) -> Any:
         """−Σ w p ln p̂ of each example, reduced; "mean" divides by the number of examples."""
         rows, shape = by_class(log_p), without_axis(log_p.shape, min(log_p.ndim - 1, 1))
-        losses = -times_weight(by_class(as_floats(p, log_p)) * rows, self.weight).sum(axis=1)
+        losses = -times_weight(times(by_class(as_floats(p, log_p)), rows), self.weight).sum(axis=1)
         return self.reduce(self.smoothed(losses, rows, smoothing, 1.0).reshape(shape))
 
     def smoothed(self, losses: Any, rows: Any, smoothing: float, kept: Any) -> Any:
         """(1 − ε) loss − ε times the mean of w ln p over the classes."""
+        if not smoothing:
+            return losses
         every = times_weight(rows, self.weight).mean(axis=1) * kept
         return (1 - smoothing) * losses - smoothing * every
 
@@ -375,7 +378,7 @@ class CrossEntropy(ClassLoss):
 class NLL(ClassLoss):
     """−log_p[i, target[i]] per example, in nats, averaged over the batch.
 
-    log_p are log-probabilities `(batch, classes, …)`, as LogSoftmax gives them; the target, `weight`
+    log_p are log-probabilities `(batch, classes, …)`, as LogSoftmax gives them; target, `weight`
     and `ignore_index` are those of CrossEntropy. Raises ValueError for other shapes and indices,
     TypeError for indices that are not integers.
 
@@ -396,7 +399,7 @@ def without_axis(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 
 def by_class(x: Any) -> Any:
-    """Scores as a matrix, an example a row: `(batch, classes, …)` becomes `(batch · …, classes)`."""
+    """Scores with an example a row: `(batch, classes, …)` becomes `(batch · …, classes)`."""
     if x.ndim > 2:
         x = np.moveaxis(x, 1, -1)
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
@@ -440,6 +443,11 @@ def buffer(array: ArrayLike | None) -> Tensor | None:
 
 def times_weight(losses: Any, weight: Tensor | None) -> Any:
     return losses if weight is None else losses * weight.numpy().astype(losses.dtype)
+
+
+def times(p: Any, losses: Any) -> Any:
+    """p times the losses, and 0 where p is 0 and a loss is ±∞: what never happens costs nothing."""
+    return p * np.where((p == 0) & np.isinf(losses), 0.0, losses)
 
 
 def clamped_log(x: Any) -> Any:

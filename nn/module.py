@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
@@ -14,14 +15,15 @@ Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 CONTAINERS = (list, tuple, dict)
 MAY_BE_MISSING = {"num_batches_tracked"}  # in a state that is loaded
+READY = {Tensor, np.ndarray, type(None), tuple, dict}  # arguments that forward gets as they are
 Member = TypeVar("Member", "Module", Tensor)
 
 
 class Module:
     """A function with parameters: write `forward`, call the Module.
 
-    Layers, losses and whole models are Modules. Its attributes are its state: Tensors, Modules, and
-    lists, tuples and dicts of them, named like `blocks.0.weight`.
+    Layers, losses, models are Modules. Attributes are its state: Tensors, Modules, lists and dicts
+    of them, named like `blocks.0.weight`. Lists of numbers and DataFrames reach it as arrays.
 
     >>> class Scale(Module):
     ...     def __init__(self): self.factor = Tensor([2.0, 3.0], requires_grad=True)
@@ -31,6 +33,7 @@ class Module:
     """
 
     training = True
+    one_box = False  # whether a picture shows it as one operation, with its parameters beside
 
     def forward(self, *args: Any, **options: Any) -> Any:
         """Compute the Module's result; calling the Module calls this."""
@@ -39,7 +42,16 @@ class Module:
         )
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        result, call = self.forward(*args, **options), (self, args, options)
+        try:
+            for x in args:
+                if type(x) not in READY:
+                    args = tuple([as_input(x) for x in args])
+                    break
+            result = self.forward(*args, **options)
+        except Exception as error:
+            note_path(error, self, args)
+            raise
+        call = (self, args, options)
         for x in args:
             if x is result or isinstance(x, CONTAINERS):
                 break
@@ -154,9 +166,74 @@ class Module:
         return "\n".join([f"{first} parameters" if rows[0][2] else first, *others])
 
 
+def as_input(x: Any) -> Any:
+    """Make an array of a list of numbers, and of what NumPy converts; the rest stays as it is.
+
+    A DataFrame, a Series or a tensor of PyTorch's has `__array__`, but would compute in its own way
+    what is asked of it. TypeError if it holds no numbers.
+    """
+    first = x
+    while isinstance(first, list) and first:
+        first = first[0]
+    if first is not x:
+        return np.asarray(x) if isinstance(first, int | float) else x
+    if not hasattr(x, "__array__") or hasattr(x, "__array_function__") or np.isscalar(x):
+        return x
+    array = np.asarray(x)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"expected numbers, found a {type(x).__name__} {array.shape} of dtype {array.dtype}: "
+            "write x.astype(np.float32) if they are numbers; np.unique(texts, return_inverse=True) "
+            "numbers texts"
+        )
+    return array
+
+
+class PathNote(str):
+    """What is noted on an error: in which Module it was raised."""
+
+    __slots__ = ("module",)
+    module: Module
+
+
+def note_path(error: Exception, module: Module, args: tuple[Any, ...]) -> None:
+    """Note on an error on its way up the path of the innermost Module: in model.2 (Linear …).
+
+    Each Module on the way writes the note anew, as it knows more of the path. The first name is
+    that of the variable that holds the outermost.
+    """
+    notes = getattr(error, "__notes__", [])
+    noted = next((note for note in notes if isinstance(note, PathNote)), None)
+    failed = noted.module if noted else module
+    path = next((path for path, x in module.named_modules() if x is failed), None)
+    if path is None:
+        return  # it is none of its own
+    frame = sys._getframe(2)
+    variables = {**frame.f_globals, **frame.f_locals}.items()
+    name = next((name for name, x in variables if x is module), type(module).__name__)
+    if noted:
+        said = noted.partition(" (")[2]
+        notes.remove(noted)
+    else:
+        about = f"{module_title('', module)} {shapes(module)}".strip()
+        said = f"{about}), called with {', '.join(map(called_with, args))}"
+    note = PathNote(f"in {'.'.join(filter(None, (name, path)))} ({said}")
+    note.module = failed
+    error.add_note(note)
+
+
+def called_with(x: Any) -> str:
+    """An argument in a note: its type, shape and dtype, or its repr."""
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
+        return f"{type(x).__name__} {tuple(x.shape)} of {x.dtype}"
+    if isinstance(x, int | float):
+        return f"{x!r}, which is no array: write np.array([{x!r}])"
+    return f"{x!r:.40}"
+
+
 def array_or_tensor(x: Any) -> Tensor | Array:
-    """Make an array of a number, a list or another sequence; anything else stays as it is."""
-    return np.asarray(x) if isinstance(x, Sequence | int | float | complex) else x
+    """Make an array of a number, a sequence, or what as_input converts; the rest stays as it is."""
+    return np.asarray(x) if isinstance(x, Sequence | int | float | complex) else as_input(x)
 
 
 def plain_array(x: Any) -> Any:

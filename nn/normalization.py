@@ -22,6 +22,8 @@ __all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm", "RMSNorm"]
 class Normalization(Module):
     """What they share: weight and bias, which start as 1 and 0, or None."""
 
+    one_box = True
+
     def __init__(self, shape: Shape, weight: bool, bias: bool, dtype: DTypeLike) -> None:
         if min(shape, default=0) < 1:
             raise ValueError(

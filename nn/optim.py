@@ -68,8 +68,8 @@ class Optimizer:
     """What optimizers share. It takes a list of parameters, or of groups with their own options.
 
     The first step moves a small model's numbers into one vector: each `p.data` is a view from then
-    on. ValueError for no parameters, one that comes twice, and options that are negative or
-    unknown; TypeError for what is no parameter. To write one, give its update:
+    on, and an array that `p.numpy()` gave before stays behind. ValueError for no parameters, one
+    that comes twice, negative or unknown options; TypeError for no parameter. Your own's update:
 
     >>> class Sign(Optimizer):  # self.kept gives arrays that last from step to step
     ...     def update(self, p, g, lr): p.data -= lr * np.sign(g)

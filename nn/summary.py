@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_edu import Tensor
 
-from .module import Module, count_of_parameters, depth, held, module_title
+from .module import Module, count_of_parameters, depth, held, module_title, plain_array
 
 __all__ = ["summary"]
 
@@ -40,10 +40,10 @@ class WatchedForward:
         return result
 
 
-def summary(model: Module, input_shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> str:
+def summary(model: Module, *inputs: Any, dtype: DTypeLike = np.float32) -> str:
     """Write a table of layers: output shape, parameters, recorded operations, multiply-adds.
 
-    A copy runs once on zeros of `input_shape`, batch included. Use dtype=int for an Embedding.
+    A copy runs once on the inputs: examples, or their shapes, batch included, for zeros of `dtype`.
 
     >>> from tinygrad_edu import nn
     >>> summary(nn.Sequential(nn.Linear(784, 16), nn.Tanh()), (32, 784))
@@ -56,9 +56,8 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: DTypeLike = np.f
     watched = {path: WatchedForward(module) for path, module in modules.items()}
     for path, module in modules.items():
         vars(module)["forward"] = watched[path]  # found before the class's own
-    x = Tensor(np.zeros(input_shape, dtype), requires_grad=np.dtype(dtype).kind == "f")
     with np.errstate(all="ignore"):
-        modules[""](x)  # may divide by these zeros
+        modules[""](*[as_example(x, dtype) for x in inputs])  # may divide by zeros
     rows = [
         (
             "  " * depth(path, modules) + module_title(path, module),
@@ -74,6 +73,14 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: DTypeLike = np.f
             text_columns([("layer", "output", "parameters", "operations", "multiply-adds"), *rows])
         )
     )
+
+
+def as_example(x: Any, dtype: DTypeLike) -> Any:
+    """A shape as zeros, anything else as an array; floats as a Tensor, so that all is recorded."""
+    is_shape = isinstance(x, tuple) and all(isinstance(n, int | np.integer) for n in x)
+    array = np.zeros(x, dtype) if is_shape else plain_array(x)
+    floats = isinstance(array, np.ndarray) and array.dtype.kind == "f"
+    return Tensor(array, requires_grad=True) if floats else array
 
 
 def younger(outputs: list[Tensor], start: Tensor) -> set[Tensor]:

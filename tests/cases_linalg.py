@@ -1,11 +1,13 @@
 """A case for every function of linalg.py: how to draw (arguments, options) for it."""
 
+import itertools
+
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from strategies import FULL, array, with_shape
+from strategies import FULL, MATRICES, array, with_shape
 
-from tinygrad_edu.operations import linalg
+from tinygrad_edu.operations import linalg, solving
 
 SIDES = st.integers(1, 3)
 SPACED = np.array([1.0, 2.2, 3.6])
@@ -133,6 +135,68 @@ def norms(draw):
     return [x], {"ord": ord, "axis": axis, "keepdims": draw(st.booleans())}
 
 
+@st.composite
+def vector_norms(draw):
+    (x,), _ = draw(norms())
+    options = {"axis": draw(st.sampled_from([None, 0, -1, (1, 0)]))}
+    options["ord"] = draw(st.sampled_from([1, 2, 3, 2.5, -1, np.inf, -np.inf]))
+    return [x], options | {"keepdims": draw(st.booleans())}
+
+
+@st.composite
+def matrix_norms(draw):
+    (x,), _ = draw(norms())
+    return [x], {
+        "keepdims": draw(st.booleans()),
+        "ord": draw(st.sampled_from([*linalg.MATRIX_NORMS])),
+    }
+
+
+def with_eigenvalues(values):
+    """A matrix with these eigenvalues, not symmetric."""
+    n = len(values)
+    columns = np.eye(n) + np.random.default_rng(23).uniform(-0.4, 0.4, (n, n))
+    return columns * values @ np.linalg.inv(columns)
+
+
+REAL_VALUES = near(lambda n: with_eigenvalues(SPACED[:n]))
+TALL = ANY.filter(lambda x: x.shape[-2] >= x.shape[-1])
+
+
+@st.composite
+def overdetermined(draw):
+    """A matrix and a vector, or some columns, of which none is met exactly."""
+    a = draw(
+        near(lambda m, n: with_values(SPACED[: min(m, n)], m, n), 2).filter(lambda x: x.ndim == 2)
+    )
+    return [a, draw(array(draw(st.sampled_from([a.shape[:1], (len(a), 2)]))))], {}
+
+
+@st.composite
+def chained(draw):
+    """Matrices that multiply, the first and the last perhaps a vector."""
+    sizes = draw(st.lists(st.integers(1, 2), min_size=3, max_size=5))
+    arrays = [draw(array(pair)) for pair in itertools.pairwise(sizes)]
+    first, last = draw(st.booleans()), draw(st.booleans())
+    arrays[0] = arrays[0][0] if first else arrays[0]
+    arrays[-1] = arrays[-1][:, 0] if last else arrays[-1]
+    return arrays, {}
+
+
+@st.composite
+def equations_of_tensors(draw, inverse=False):
+    """A matrix of which rows and columns are several axes, and what it is to give."""
+    a = with_values(np.array([1.0, 1.7, 2.2, 3.6]), 4, 4) + draw(array((4, 4))) / 32
+    if inverse:
+        return draw(
+            st.sampled_from([([a.reshape(4, 2, 2)], {"ind": 1}), ([a.reshape(2, 2, 4)], {})])
+        )
+    b = draw(array((4,)))
+    ways = [([a.reshape(4, 2, 2), b], {}), ([a.reshape(2, 2, 4), b.reshape(2, 2)], {})]
+    ways.append(([np.moveaxis(a.reshape(4, 2, 2), 1, 0), b], {"axes": (0, 2)}))
+    return draw(st.sampled_from(ways))
+
+
 CASES = {
     np.einsum: einsums().filter(few_numbers),
     np.tensordot: multiplied(
@@ -181,12 +245,30 @@ CASES = {
     np.linalg.det: alone(SQUARE),
     linalg.slogdet: alone(SQUARE),
     np.linalg.slogdet: alone(SQUARE),
+    linalg.cholesky: alone(SYMMETRIC) | alone(SYMMETRIC, upper=True),
     np.linalg.cholesky: alone(SYMMETRIC) | alone(SYMMETRIC, upper=True),
     linalg.eigh: alone(SYMMETRIC),
-    np.linalg.eigh: alone(SYMMETRIC),
-    np.linalg.eigvalsh: alone(SYMMETRIC),
+    np.linalg.eigh: alone(SYMMETRIC) | alone(SYMMETRIC, UPLO="U"),
+    np.linalg.eigvalsh: alone(SYMMETRIC) | alone(SYMMETRIC, UPLO="U"),
     linalg.svd: alone(ANY),
-    np.linalg.svd: alone(ANY, full_matrices=False) | alone(SQUARE),
+    np.linalg.svd: alone(ANY, full_matrices=False)
+    | alone(SQUARE)
+    | alone(SYMMETRIC, hermitian=True),
     np.linalg.svdvals: alone(ANY),
+    solving.qr: alone(TALL),
+    np.linalg.qr: alone(ANY) | alone(SQUARE, mode="complete") | alone(ANY, mode="r"),
+    solving.eig: alone(REAL_VALUES),
+    np.linalg.eig: alone(REAL_VALUES),
+    np.linalg.eigvals: alone(REAL_VALUES),
+    np.linalg.pinv: alone(ANY) | alone(ANY, rcond=1e-3) | alone(SYMMETRIC, hermitian=True),
+    np.linalg.lstsq: overdetermined(),
+    np.linalg.matrix_power: with_shape(SQUARE, lambda x: st.sampled_from([-2, -1, 1, 2, 3, 5])),
+    np.linalg.multi_dot: chained(),
+    np.linalg.tensorsolve: equations_of_tensors(),
+    np.linalg.tensorinv: equations_of_tensors(inverse=True),
+    np.linalg.trace: with_shape(array(MATRICES)),
+    np.linalg.diagonal: with_shape(array(MATRICES)),
+    np.linalg.vector_norm: vector_norms(),
+    np.linalg.matrix_norm: matrix_norms(),
     linalg.vectors: alone(SYMMETRIC.map(linalg.eigh) | ANY.map(linalg.svd)),
 }

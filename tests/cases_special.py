@@ -159,6 +159,7 @@ CASES = {
     special.softplus: elementwise(1),
     special.log_sigmoid: elementwise(1),
     special.silu: elementwise(1),
+    special.gated: elementwise(2),
     special.leaky_relu: with_options(
         elementwise(1, prepare=without_zero), negative_slope=st.sampled_from([0.01, 0.5, 2.0])
     ),

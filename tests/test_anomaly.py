@@ -4,7 +4,10 @@ Each error shows the user's line.
 """
 
 import gc
+import linecache
+import math
 import threading
+import warnings
 import weakref
 
 import numpy as np
@@ -19,6 +22,7 @@ from tinygrad_edu import (
     detect_anomaly,
     draw,
     grad,
+    hessian,
     nn,
     no_grad,
     operation,
@@ -488,3 +492,63 @@ def test_functions_of_functions_are_watched():
     assert "backward pass: the gradient for argument 0, Tensor (), of sqrt" in complaint(
         lambda: grad(np.sqrt)(0.0)
     )
+
+
+# 6. A number that leaves the graph, a state that is carried on
+
+
+def warnings_of(f):
+    """The warnings of f within detect_anomaly, each with the text of the line that it names."""
+    with warnings.catch_warnings(record=True) as caught, detect_anomaly():
+        warnings.simplefilter("always")
+        f()
+    return [(str(w.message), linecache.getline(w.filename, w.lineno)) for w in caught]
+
+
+@pytest.mark.parametrize("leave", [float, Tensor.item, math.tanh, np.float64])
+def test_the_line_where_a_number_leaves_the_graph_is_named(leave):
+    ((message, line),) = warnings_of(lambda: w[0] * leave(w[0]))
+    assert "Tensor () leaves the graph as a number" in message
+    assert "w[0] * leave(w[0])" in line
+
+
+def test_a_number_may_leave_where_nothing_is_recorded_and_for_decisions_and_texts():
+    def decide():
+        with no_grad():
+            float(w[0])
+        return w[0] > 0 and f"{w[0]:.2f}" and float(w[0].detach())
+
+    assert not warnings_of(decide)
+
+
+def test_a_transform_within_refuses_a_number_that_leaves():
+    with pytest.raises(TypeError, match="would leave the graph as a number"):
+        warnings_of(lambda: grad(lambda x: x * math.tanh(x))(0.5))
+
+
+def unroll(cut):
+    """Three steps that carry a state on."""
+    state = Tensor(np.zeros(2))
+    for _ in range(3):
+        state = np.tanh(w * 0.1 + state)
+        state.sum().backward()
+        state = cut(state)
+
+
+def test_a_state_that_is_not_detached_between_steps_is_named_once():
+    ((message, line),) = set(warnings_of(lambda: unroll(lambda state: state)))
+    assert "state.detach()" in message
+    assert "state = np.tanh(w * 0.1 + state)" in line
+    assert not warnings_of(lambda: unroll(Tensor.detach))
+
+
+def test_two_passes_from_one_root_and_derivatives_of_derivatives_are_no_state():
+    def twice():
+        loss = np.sin(w).sum()
+        loss.backward()
+        loss.backward()
+        slope = np.exp(w).sum().gradient(w, create_graph=True)
+        (slope * slope).sum().backward()
+
+    assert not warnings_of(twice)
+    assert not warnings_of(lambda: hessian(lambda x: (x**3).sum())(np.ones(3)))

@@ -393,6 +393,64 @@ def test_an_epoch_has_every_example_once(
             np.testing.assert_array_equal(second, first[:, None] * [1, 10])
 
 
+class Stream:
+    """What can be iterated again and again, and nothing else."""
+
+    def __init__(self, examples: list[Any]) -> None:
+        self.examples = examples
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.examples)
+
+
+@given(st.integers(1, 20), st.integers(1, 9), flags)
+def test_an_iterable_gives_the_batches_of_its_list(n: int, size: int, drop_last: bool) -> None:
+    pairs = [(np.full(3, i), i) for i in range(n)]
+    ways = [DataLoader(x, batch_size=size, drop_last=drop_last) for x in (Stream(pairs), pairs)]
+    for _ in range(2):
+        for one, other in zip(*ways, strict=True):
+            assert all(map(np.array_equal, one, other))
+
+
+def test_a_generator_is_read_once_and_says_so_the_second_time() -> None:
+    loader = DataLoader((i for i in range(3)), batch_size=2)
+    assert [x.tolist() for (x,) in loader] == [[0, 1], [2]]
+    with pytest.raises(ValueError, match="a generator is empty once it has been read"):
+        list(loader)
+
+
+def test_an_iterable_has_no_length_no_order_and_no_neighbour() -> None:
+    with pytest.raises(TypeError, match="known when it has been read"):
+        len(DataLoader(iter([1])))
+    with pytest.raises(ValueError, match="give a list of it"):
+        DataLoader(iter([1]), shuffle=True, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="give it alone"):
+        DataLoader(iter([1]), [2])
+
+
+@pytest.mark.parametrize("header", ["", "width,height,price\n", "\ufeffwidth,height,price\n"])
+def test_a_csv_is_its_rows(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "houses.csv"
+    path.write_text(header + '1,2.5,3e2\n"4",-5,#\n'.replace("#", "6"), "utf-8")
+    ((rows,),) = DataLoader(path, batch_size=9)
+    assert rows.tolist() == [[1, 2.5, 300], [4, -5, 6]]
+
+
+@pytest.mark.parametrize("cell", ["red", "", "#"])
+def test_a_csv_that_is_not_all_numbers_is_named_with_what_to_write(
+    tmp_path: Path, cell: str
+) -> None:
+    path = tmp_path / "houses.csv"
+    path.write_text(f"width,colour\n1,{cell}\n")
+    with pytest.raises(ValueError, match=r"houses.csv: could not convert.*genfromtxt"):
+        DataLoader(path)
+
+
+def test_a_folder_of_idx_files_is_its_training_images_and_labels(tmp_path: Path) -> None:
+    ((images, labels),) = DataLoader(str(write(tmp_path, SMALL)), batch_size=4)
+    assert np.array_equal(images, IMAGES) and np.array_equal(labels, LABELS)
+
+
 def epochs(seed: int) -> list[list[int]]:
     loader = DataLoader(np.arange(60), batch_size=7, shuffle=True, rng=np.random.default_rng(seed))
     return [[int(i) for (batch,) in loader for i in batch] for _ in range(2)]

@@ -21,10 +21,10 @@ PACKAGE = Path(tinygrad_edu.__path__[0])
 FOUND = pkgutil.walk_packages(tinygrad_edu.__path__, "tinygrad_edu.")
 MODULES = ["tinygrad_edu", *[module.name for module in FOUND]]
 MODULES += [f"tinygrad_edu.nn.{module.name}" for module in pkgutil.iter_modules(nn.__path__)]
-PACKAGES = [tinygrad_edu, tinygrad_edu.operations.special, nn]
-PACKAGES += [nn.data, nn.init, nn.optim, nn.transforms]
+PACKAGES = [tinygrad_edu, tinygrad_edu.errors, tinygrad_edu.operations.special, nn]
+PACKAGES += [nn.data, nn.init, nn.metrics, nn.optim, nn.transforms]
 PUBLIC = [(package.__name__, name) for package in PACKAGES for name in package.__all__]
-ARE_MODULES = {"special", "nn", "optim", "init", "data", "transforms"}
+ARE_MODULES = {"special", "nn", "optim", "init", "data", "metrics", "transforms"}
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +37,8 @@ def whole_messages(monkeypatch):
 @pytest.mark.parametrize("module", sorted(set(MODULES)))
 def test_the_examples_in_docstrings_run(module, monkeypatch):
     monkeypatch.chdir(__file__.rpartition("/tests/")[0])
+    if module == "tinygrad_edu.nn.torch_trace":
+        pytest.importorskip("torch")
     found = importlib.import_module(module)
     failed, _ = doctest.testmod(found, extraglobs={"np": np}, optionflags=doctest.ELLIPSIS)
     assert not failed
@@ -51,7 +53,13 @@ def test_every_public_name_has_a_docstring_of_ten_lines_at_most_with_an_example(
 
 
 DOCS = Path(__file__).parents[1] / "docs"
-TEXTS = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("*/*.md"))]
+ERRORS = PACKAGE / "errors.md"  # of which docs/errors.md is made
+TEXTS = [
+    DOCS.parent / "README.md",
+    ERRORS,
+    *sorted(DOCS.glob("*.md")),
+    *sorted(DOCS.glob("*/*.md")),
+]
 PAGES = [page for page in TEXTS if ">>> " in page.read_text("utf-8")]
 
 
@@ -101,12 +109,31 @@ def test_pages_show_the_pictures_that_their_code_draws(tmp_path):
 def test_each_section_about_errors_is_named_by_an_error_and_the_other_way_round():
     source = "".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
     named = re.findall(r"see\(['\"]([a-z-]+)['\"]\)", source)
-    titles = re.findall(r"^## (.+)$", (DOCS / "errors.md").read_text("utf-8"), re.MULTILINE)
+    titles = re.findall(r"^## (.+)$", ERRORS.read_text("utf-8"), re.MULTILINE)
     assert {*named} == {title.lower().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("section", ["shape-mismatch", "not-a-number"])
+def test_an_installed_package_explains_its_errors(section):
+    explained = repr(tinygrad_edu.errors.explain(section))
+    assert explained.startswith("## ")
+    assert " ".join(explained.split()) in " ".join(ERRORS.read_text("utf-8").split())
+
+
+def test_an_unknown_section_lists_the_known_ones():
+    with pytest.raises(ValueError, match=r"did you mean 'shape-mismatch'\? There are .*replay"):
+        tinygrad_edu.errors.explain("shapes-mismatch")
 
 
 @pytest.mark.parametrize("module", [nn, nn.optim])
 def test_the_table_beside_pytorch_has_every_class_of_nn(module):
     classes = {name for name in module.__all__ if inspect.isclass(getattr(module, name))}
     rows = re.findall(r"^\| `nn\.(?:optim\.)?(\w+)`", (DOCS / "nn.md").read_text(), re.MULTILINE)
-    assert classes - set(rows) <= {"Module", "Sequential", "DataLoader", "Optimizer", "Schedule"}
+    assert classes - set(rows) <= {
+        "Module",
+        "Sequential",
+        "DataLoader",
+        "Progress",
+        "Optimizer",
+        "Schedule",
+    }

@@ -29,14 +29,14 @@ from tinygrad_edu.graph.data import as_json
 from tinygrad_edu.graph.read import Edge, Graph
 from tinygrad_edu.graph.steps import Backward, Forward, steps
 from tinygrad_edu.graph.text.calculus import (
-    contribution_formula,
     derivative_formula,
     name_formulas,
+    share_formula,
     upstream_formula,
 )
 from tinygrad_edu.graph.text.formula import TRUTHS, Formula, operation_template
 from tinygrad_edu.graph.text.signs import PLAIN_SIGNS
-from tinygrad_edu.graph.text.typeset import DERIVATIVE, TRANSPOSED, latex_name
+from tinygrad_edu.graph.text.typeset import DERIVATIVE, SUMMED, TRANSPOSED, latex_name
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 GRAPHS = [
@@ -96,14 +96,14 @@ def scalar_graphs(draw: Any) -> tuple[Any, list[Any]]:
 
 
 @pytest.mark.parametrize("made", GRAPHS)
-def test_contributions_are_the_engine_s_and_add_up_to_the_gradient(made: Callable[[], Any]) -> None:
+def test_shares_are_the_engine_s_and_add_up_to_the_gradient(made: Callable[[], Any]) -> None:
     walk = [step for step in steps(read(made())) if isinstance(step, Backward)]
     for step in walk:
         np.testing.assert_allclose(
-            step.after, step.contribution + (0 if step.before is None else step.before)
+            step.after, step.share + (0 if step.before is None else step.before)
         )
         if step.edge.local is not None:
-            assert step.contribution == pytest.approx(step.upstream * step.edge.local)
+            assert step.share == pytest.approx(step.upstream * step.edge.local)
         if step.complete:
             np.testing.assert_allclose(step.after, step.source.gradient, rtol=1e-6)  # type: ignore[arg-type]
     assert {step.source.id for step in walk if step.complete} == {step.source.id for step in walk}
@@ -143,7 +143,7 @@ def test_the_table_has_both_passes_and_what_was_added() -> None:
         "upstream",
         "local",
         "derivative",
-        "contribution",
+        "share",
         "total",
     ]
     assert re.split("  +", lines[17].strip()) == [
@@ -404,7 +404,7 @@ def test_a_formula_read_as_tree_as_latex_and_as_mathml_gives_the_engine_s_deriva
                 next(node.gradient for node in graph.nodes if node.id == edge.target),
             )
             assert whole is not None and evaluated(whole, ids | {"g": g}) == pytest.approx(
-                edge.contribution, rel=1e-9
+                edge.share, rel=1e-9
             )
             roughly = pytest.approx(
                 edge.local, rel=5e-3, abs=5e-3
@@ -416,7 +416,7 @@ def test_a_formula_read_as_tree_as_latex_and_as_mathml_gives_the_engine_s_deriva
 
 
 def passed(graph: Graph, edge: Edge) -> Formula | None:
-    return contribution_formula(
+    return share_formula(
         graph, edge, upstream_formula(graph, next(n for n in graph.nodes if n.id == edge.target))
     )
 
@@ -451,17 +451,18 @@ def test_a_formula_of_arrays_gives_what_the_engine_passes_back(function: Any) ->
         nodes = {node.id: node for node in graph.nodes}
         values = {node.id: node.value for node in graph.nodes}
         for edge in graph.edges:
-            if nodes[edge.target].kind != function.__name__ or edge.contribution is None:
+            if nodes[edge.target].kind != function.__name__ or edge.share is None:
                 continue
             f = passed(graph, edge)
             assert f is not None
             found = evaluated(
-                f.parts[0] if edge.before else f, values | {"g": nodes[edge.target].gradient}
+                f.parts[0] if f.kind == SUMMED and edge.before else f,
+                values | {"g": nodes[edge.target].gradient},
             )
-            shape = edge.before or edge.contribution.shape
+            shape = edge.before or edge.share.shape
             np.testing.assert_allclose(
-                unbroadcast(np.broadcast_to(found, shape), edge.contribution.shape),
-                edge.contribution,
+                unbroadcast(np.broadcast_to(found, shape), edge.share.shape),
+                edge.share,
             )
 
     check()
@@ -504,7 +505,7 @@ def test_where_elements_take_different_cases_there_is_no_formula_even_if_no_grad
     None
 ):
     graph = read((special.leaky_relu(parameter([-1.0, 1.0])) * 0.0).sum())
-    edges = [edge for edge in graph.edges if edge.target == "n3" and edge.contribution is not None]
+    edges = [edge for edge in graph.edges if edge.target == "n3" and edge.share is not None]
     assert [passed(graph, edge) for edge in edges] == [None, None]
 
 
@@ -759,7 +760,7 @@ def test_the_data_has_every_edge_and_module() -> None:
     data = as_json(graph)
     assert [edge["id"] for edge in data["edges"]] == [edge.id for edge in graph.edges]
     assert [module["kind"] for module in data["modules"]] == ["Linear", "Sequential"]
-    assert data["edges"][0]["contribution"] is None and name_formulas(graph).keys() == {
+    assert data["edges"][0]["share"] is None and name_formulas(graph).keys() == {
         node["id"] for node in data["nodes"]
     }
 
@@ -789,7 +790,7 @@ def test_a_terminal_that_lacks_a_sign_gets_a_plain_one(encoding: str) -> None:
 
 def test_signs_have_plain_ones() -> None:
     text = "∂y/∂x = −1 × 2·3 → 4 ← α₁ x² ⁻¹ … ≤ é 中 \ud800"
-    plain = "dy/dx = -1 x 2*3 -> 4 <- alpha1 x^2 ^-1 ... <= e ? ?"
+    plain = "dy/dx = -1 * 2*3 -> 4 <- alpha1 x^2 ^-1 ... <= e ? ?"
     assert text.encode("ascii", PLAIN_SIGNS) == plain.encode()
     assert "− × ½".encode("cp1252", PLAIN_SIGNS) == "- × ½".encode("cp1252")
 
@@ -799,3 +800,36 @@ def test_what_a_terminal_can_print_stays_as_it_is(monkeypatch: Any) -> None:
     assert str(table) == repr(table) == "".join(table) and "→" in str(table)
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
     assert str(table).isascii() and "->" in repr(table) and "→" in "".join(table)
+
+
+RANKS = [
+    ((3,), (3,), r"p \cdot q", "g q", "g p"),
+    ((2, 3), (3,), r"p\,q", r"G\,q^{T}", r"p^{T}\,G"),
+    ((3,), (3, 2), r"p\,q", r"G\,q^{T}", r"p\,G^{T}"),
+    ((2, 3), (3, 4), r"p\,q", r"G\,q^{T}", r"p^{T}\,G"),
+    ((5, 2, 3), (3, 4), r"p\,q", r"G\,q^{T}", r"\sum p^{T}\,G"),
+    ((5, 2, 3), (5, 3, 4), r"p\,q", r"G\,q^{T}", r"p^{T}\,G"),
+    ((5, 2, 3), (3,), r"p\,q", r"G\,q^{T}", r"\sum p^{T}\,G"),
+    ((3,), (5, 3, 4), r"p\,q", r"\sum G\,q^{T}", r"p\,G^{T}"),
+]
+
+
+@pytest.mark.parametrize(("left", "right", "product", "to_left", "to_right"), RANKS)
+def test_a_product_is_written_by_the_rank_of_its_factors(
+    left: Any, right: Any, product: str, to_left: str, to_right: str
+) -> None:
+    rng = np.random.default_rng(0)
+    p, q = parameter(rng.normal(size=left), "p"), parameter(rng.normal(size=right), "q")
+    z = p @ q
+    z.name = "z"
+    loss = (z * 2).sum()
+    loss.name = "L"
+    text = latex(loss).latex.replace(r"\mathsf{T}", "T").replace(r" \\[4pt]", "")
+    for g in (r"\left(\frac{\partial L}{\partial z}\right)", r"\frac{\partial L}{\partial z}"):
+        text = text.replace(g, "G")
+    rows = dict(line.strip().split(" &= ") for line in text.splitlines()[1:-1])
+    assert rows["z"] == product
+    if len(left) == len(right) == 1:
+        to_left, to_right = r"G \cdot q", r"G \cdot p"
+    assert rows[r"\frac{\partial L}{\partial p}"] == to_left
+    assert rows[r"\frac{\partial L}{\partial q}"] == to_right

@@ -127,9 +127,7 @@ def test_what_arrives_along_the_edges_adds_up_to_the_gradient(made: Callable[[],
     graph = read(made())
     for node in graph.nodes[:-1]:
         passed = [
-            edge.contribution
-            for edge in graph.edges
-            if edge.source == node.id and edge.contribution is not None
+            edge.share for edge in graph.edges if edge.source == node.id and edge.share is not None
         ]
         if node.gradient is not None:
             np.testing.assert_allclose(sum(passed), node.gradient, rtol=1e-12)
@@ -138,6 +136,15 @@ def test_what_arrives_along_the_edges_adds_up_to_the_gradient(made: Callable[[],
 def test_the_source_of_a_partial_that_moves_elements_is_ours_not_numpys() -> None:
     edge = read(np.flip(Tensor([1.0, 2.0], requires_grad=True))).edges[0]
     assert edge.place.startswith("derivatives.py") and "rearrangement_vjp" in edge.partial_text
+
+
+@pytest.mark.parametrize("f", [special.linear, np.multiply, np.log, np.matmul, special.relu])
+def test_the_quoted_partial_closes_the_brackets_that_it_opens(f: Any) -> None:
+    arguments = [parameter(np.ones(shape)) for shape in ((2, 2), (2, 2), (2,))]
+    counts = {special.linear: 3, np.multiply: 2, np.matmul: 2}
+    for edge in read(f(*arguments[: counts.get(f, 1)])).edges:
+        text = str(edge.partial_text)
+        assert all(text.count(a) == text.count(b) for a, b in ("()", "[]", "{}")), text
 
 
 def test_an_edge_shows_the_source_of_its_partial_and_what_was_summed() -> None:
@@ -212,7 +219,7 @@ def test_every_value_knows_the_module_that_computed_it_and_the_path_to_it() -> N
         "model.1.1.bias": "model.1.1",
         "z3": "model.1.1",
         "z4": "model.1",
-        "x1": "",
+        "y1": "",
         "z5": "MSE",
         "z6": "MSE",
     }
@@ -386,7 +393,7 @@ def test_the_picture_holds_every_number() -> None:
 
 def test_arrays_have_shapes_and_ranges() -> None:
     shown = texts(draw(network()))
-    assert {"(4, 3)", "(3, 2)", "(2,)", "(4, 3) @ (3, 2)", "±1.0", "±0.20"} <= set(shown)
+    assert {"(4, 3)", "(3, 2)", "(2,)", "(4, 3) @ (3, 2)", "±1.0", "0.10", "0.20"} <= set(shown)
     assert shown.count("(4, 3)") == 2  # in the box and on the edge
     assert (
         texts(draw(parameter(np.zeros((0, 3))) * 2)).count("empty") == 3

@@ -5,7 +5,7 @@ And what holds where matrices are singular or values equal.
 
 import numpy as np
 import pytest
-from cases import OPERATIONS, together
+from cases import OPERATIONS, TAKE_A_LIST, together
 from cases_linalg import CASES, SYMMETRIC
 from hypothesis import HealthCheck, given, settings
 
@@ -33,6 +33,10 @@ def numpys(function):
     return OPERATIONS[function].forward if function in OPERATIONS else function
 
 
+def listed(function, arguments):
+    return [arguments] if function in TAKE_A_LIST else arguments
+
+
 # Every function
 
 
@@ -43,8 +47,8 @@ def test_results_have_numpys_values_shape_and_type(function):
     def agree(case):
         arguments, options = case
         expected, z = (
-            numpys(function)(*arguments, **options),
-            apply(function, *variables(arguments), **options),
+            numpys(function)(*listed(function, arguments), **options),
+            apply(function, *listed(function, variables(arguments)), **options),
         )
         assert type(z) is (type(expected) if isinstance(expected, tuple) else Tensor)
         np.testing.assert_allclose(
@@ -60,7 +64,9 @@ def test_float32_stays_float32_in_results_and_within_partials(function):
     @given(CASES[function])
     def stays(case):
         arguments, options = case
-        z = together(apply(function, *variables(arguments, np.float32), **options))
+        z = together(
+            apply(function, *listed(function, variables(arguments, np.float32)), **options)
+        )
         assert z.dtype == np.float32
         if function not in OPERATIONS:
             return
@@ -156,6 +162,7 @@ def test_einsum_says_what_came_and_what_numpy_says(form, words):
 # Arguments
 
 T = Tensor(X[0], requires_grad=True, name="t")
+ROTATION = Tensor([[0.0, -1.0], [1.0, 0.0]])
 LISTS = [
     (np.dot, [1.0, 2.0, 3.0], T),
     (np.dot, T, [1.0, 2.0, 3.0]),
@@ -214,12 +221,23 @@ def test_a_batch_is_its_matrices_one_by_one(f):
     np.testing.assert_allclose(gradient, [g for _, g in one_by_one], atol=1e-12)
 
 
+OF_A_TRIANGLE = [
+    (np.linalg.cholesky, np.tril),
+    (lambda x: np.linalg.cholesky(x, upper=True), np.triu),
+    (np.linalg.eigvalsh, np.tril),
+    (lambda x: np.linalg.eigvalsh(x, "U"), np.triu),
+    (lambda x: np.linalg.eigh(x, UPLO="l").eigenvectors, np.tril),
+    (lambda x: np.linalg.eigh(x, "U").eigenvectors, np.triu),
+]
+
+
+@pytest.mark.parametrize(("f", "triangle"), OF_A_TRIANGLE)
 @given(SYMMETRIC)
-def test_decompositions_of_a_matrix_are_those_of_its_symmetric_part(x):
-    for f in (np.linalg.cholesky, np.linalg.eigvalsh, lambda x: np.linalg.eigh(x, UPLO="U")[1]):
-        np.testing.assert_allclose(f(Tensor(x)).data, f((x + x.mT) / 2), atol=1e-12)
-        gradient = grad(lambda x, f=f: np.sin(f(x)).sum())(x)
-        np.testing.assert_array_equal(gradient, gradient.mT)
+def test_decompositions_of_symmetric_matrices_read_one_triangle_as_numpy_does(f, triangle, x):
+    z, gradient = f(Tensor(x)).data, grad(lambda x: np.sin(f(x)).sum())(x)
+    np.testing.assert_allclose(z, f(x), atol=1e-12)
+    np.testing.assert_array_equal(z, f(Tensor(triangle(x))).data)
+    np.testing.assert_array_equal(gradient, triangle(gradient))
 
 
 def test_the_sign_of_a_determinant_is_a_plain_array():
@@ -430,7 +448,7 @@ MISTAKES = [
     ),
     (lambda: np.tensordot(T, X[0], 2), IndexError, r"tensordot\(t \(3,\)"),
     (
-        lambda: np.cross(T[:2], X[:, 0]),
+        lambda: np.linalg.cross(T[:2], X[:, 0]),
         ValueError,
         r"cross\(Tensor \(2,\), array \(2,\)\): vectors of three .*In the plane",
     ),
@@ -475,9 +493,41 @@ MISTAKES = [
         np.linalg.LinAlgError,
         "Singular matrix",
     ),
-    (lambda: np.einsum("i->i", T, dtype=float), TypeError, "einsum on a Tensor takes no dtype="),
-    (lambda: np.linalg.qr(Tensor(X)), TypeError, "qr has no derivative here"),
+    (lambda: np.einsum("i->i", T, dtype="i4"), TypeError, "according to the rule 'safe'"),
+    (lambda: np.linalg.eig(ROTATION), TypeError, r"the matrix \(2, 2\) has complex eigenvalues"),
+    (lambda: np.linalg.eigvals(ROTATION), TypeError, "np.linalg.eigh is for symmetric"),
+    (lambda: np.linalg.qr(Tensor(X), "raw"), ValueError, "the modes reduced, complete, r"),
+    (
+        lambda: np.linalg.qr(Tensor(np.ones((3, 2)), requires_grad=True), "complete"),
+        ValueError,
+        "the columns beyond the matrix's own",
+    ),
+    (lambda: np.linalg.matrix_power(T, 2), np.linalg.LinAlgError, "takes square matrices"),
+    (lambda: np.linalg.matrix_power(ROTATION, 0.5), TypeError, "integer"),
+    (lambda: np.linalg.multi_dot([T, T[None, None]]), np.linalg.LinAlgError, "may be vectors"),
+    (lambda: np.linalg.tensorsolve(Tensor(X), T), np.linalg.LinAlgError, "tensorsolve"),
+    (lambda: np.linalg.tensorinv(Tensor(X), 0), ValueError, "at least 1, and ind=0"),
+    (lambda: np.fft.rfft(T), TypeError, "gives complex numbers"),
 ]
+
+
+def test_what_has_no_gradient_still_has_numpys_value():
+    x = np.array([[1.0, 2.0], [3.0, 5.0], [4.0, 1.0]])
+    for found, expected in zip(
+        np.linalg.qr(Tensor(x), "complete"), np.linalg.qr(x, "complete"), strict=True
+    ):
+        np.testing.assert_array_equal(found.data, expected)
+    np.testing.assert_array_equal(np.linalg.matrix_power(Tensor(x[:2]), 0).data, np.eye(2))
+
+
+def test_the_least_squares_say_distances_and_rank_as_numpy_does():
+    x = np.array([[1.0, 2.0], [2.0, 4.0], [4.0, 1.0]])
+    for a in (x, x[:2], x[:, :1], x[:2, ::-1]):
+        b = np.arange(len(a) * 1.0)
+        for found, expected in zip(
+            np.linalg.lstsq(Tensor(a), b), np.linalg.lstsq(a, b), strict=True
+        ):
+            np.testing.assert_allclose(plain(found), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ loss = model(np.ones((3, 2), np.float32)).sum()
 loss.backward()
 assert draw(loss).svg().startswith("<?xml") or "<svg" in draw(loss).svg()
 assert "<svg" in stepper(loss).html
+assert tinygrad_edu.errors.explain("shape-mismatch").startswith("## Shape")
 print(tinygrad_edu.__file__)
 """
 
@@ -234,6 +235,7 @@ SLOW = {
     "tinygrad_edu.core.gradcheck",
     "tinygrad_edu.graph",
     "tinygrad_edu.nn",
+    "tinygrad_edu.watching",
 }
 
 
@@ -304,6 +306,7 @@ BELOW = {
     "graph": {"core"},
     "programs": {"core", "debugging"},
     "nn": {PUBLIC_NAMES},
+    "watching": {PUBLIC_NAMES, "nn", "core", "graph", "debugging"},
     "exercises": {PUBLIC_NAMES, "nn", "core", "graph", "debugging"},  # they teach with all of it
 }  # what each room may import, itself aside
 ROOMS = [path for path in SOURCES if path.parent != ROOT / "tinygrad_edu"]
@@ -350,6 +353,14 @@ def test_a_file_stays_below_its_ceiling(path):
     assert code_characters(path) <= CEILINGS.get(file_name(path), 13_000)
 
 
+SCRIPTS = sorted(ROOT.glob("tinygrad_edu/**/*.js"))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=file_name)
+def test_a_script_has_six_hundred_lines_at_most(path):
+    assert len(path.read_text("utf-8").splitlines()) <= 600
+
+
 def test_the_four_files_stay_below_their_ceiling():
     assert sum(code_characters(ROOT / file) for file in FOUR) <= 34_000
 
@@ -359,7 +370,10 @@ def test_a_function_has_forty_lines_at_most(path):
     assert not {name: lines for name, lines in function_lengths(path) if lines > 40}
 
 
-SAME_NAME = {"__getattr__": "a module's own protocol"}  # what two modules may define, and why
+SAME_NAME = {  # what two modules may define, and why
+    "__getattr__": "a module's own protocol",
+    "explain": "both say more: of a Tensor how it was computed, in errors what a message means",
+}
 
 
 def homes():

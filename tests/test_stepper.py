@@ -132,11 +132,11 @@ def test_every_value_and_gradient_is_the_engine_s() -> None:
     assert last == {key: values["L"].gradient(x).item() for key, x in nodes.items()}
 
 
-def test_upstream_times_local_is_the_contribution_and_contributions_add_up() -> None:
+def test_upstream_times_local_is_the_share_and_shares_add_up() -> None:
     for step in steps(neuron()[0], "backward")[1:]:
         n = step["numbers"]
-        assert n["upstream"] * n["local"] == n["contribution"]
-        assert n.get("before", 0.0) + n["contribution"] == n["after"]
+        assert n["upstream"] * n["local"] == n["share"]
+        assert n.get("before", 0.0) + n["share"] == n["after"]
 
 
 def test_the_numbers_of_arrays_are_the_engine_s() -> None:

@@ -25,10 +25,15 @@ from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.core.switches import no_grad
 from tinygrad_edu.operations import composed as composed
 from tinygrad_edu.operations import linalg as linalg
+from tinygrad_edu.operations import options as options
+from tinygrad_edu.operations import padding as padding
 from tinygrad_edu.operations import scans as scans
+from tinygrad_edu.operations import solving as solving
 from tinygrad_edu.operations import special as special
+from tinygrad_edu.operations import statistics as statistics
 
 if TYPE_CHECKING:
+    from tinygrad_edu import errors as errors
     from tinygrad_edu import nn
     from tinygrad_edu.debugging.anomaly import detect_anomaly
     from tinygrad_edu.debugging.diagnosis import check_gradients
@@ -95,8 +100,8 @@ LATER = {
 if not TYPE_CHECKING:  # so a type checker reports a name that is not imported above
 
     def __getattr__(name: str) -> Any:
-        """Import a name of LATER, or nn or graph, when it is first used."""
-        if name in ("nn", "graph"):
+        """Import a name of LATER, or nn, graph or errors, when it is first used."""
+        if name in ("nn", "graph", "errors"):
             return importlib.import_module(f"tinygrad_edu.{name}")
         if name not in LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

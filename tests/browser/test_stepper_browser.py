@@ -124,7 +124,7 @@ def test_the_panel_of_a_step_has_its_numbers(show: Show) -> None:
     page = show(twice()["L"])
     for _ in range(9):
         page.keyboard.press("ArrowRight")
-    assert visible(page).locator("figcaption").all_inner_texts()[2] == "contribution"
+    assert visible(page).locator("figcaption").all_inner_texts()[2] == "share"
     assert visible(page).locator(".number").all_inner_texts() == ["0.7000", "0.6347", "0.4443"]
     assert "Added to what was there: 0.6044 + 0.4443 = 1.049" in visible(page).inner_text()
     assert "0.6044 + 0.4443 = 1.049" in page.locator("#spoken").inner_text()
@@ -136,7 +136,7 @@ def test_only_edges_that_were_passed_show_what_they_passed(show: Show) -> None:
     page = show(neuron()[0])
     assert page.locator(".edge text:visible").count() == 0
     page.keyboard.press("End")
-    # × local and = contribution on seven edges: x1 and x2 require no gradient
+    # × local and = share on seven edges: x1 and x2 require no gradient
     assert page.locator(".edge text:visible").count() == 2 * 7
     assert page.locator(".edge.way").count() > 1  # the paths to the last leaf
 

@@ -6,19 +6,29 @@ derivatives.py and the files of operations/ fill.
 
 from __future__ import annotations
 
+import dis
+import functools
+import inspect
 import operator
+import sys
+import warnings
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core import errors
-from tinygrad_edu.core.switches import TRANSFORMING
+from tinygrad_edu.core.switches import LEAVING
 
 Array = np.ndarray[Any, Any]
 Method = Callable[..., Any]
 
+WRITERS = {"fill", "fromiter", "astype", "setitem", "__setitem__"}
 REGISTRY: dict[Callable[..., Any], Any] = {}  # NumPy's function ↦ what runs when it meets a Tensor
+# NumPy's function, or np.ufunc for all of these ↦ what runs if there are options: it is given the
+# function, what REGISTRY holds for it, and the call
+WITH_OPTIONS: dict[Any, Callable[..., Any]] = {}
 
 
 def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -26,7 +36,19 @@ def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     run = REGISTRY.get(function)
     if run is None:
         raise errors.no_derivative(function)
+    if options and (kind := {function, type(function)} & WITH_OPTIONS.keys()):
+        return WITH_OPTIONS[kind.pop()](function, run, *args, **options)
     return run(*args, **options)
+
+
+@functools.cache
+def defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """The options of NumPy's function with their defaults: who gives a default asks for nothing."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # some of NumPy's functions in C say nothing
+        return {"out": None}
+    return {x.name: x.default for x in parameters if x.default is not inspect.Parameter.empty}
 
 
 def method(function: Callable[..., Any]) -> Method:
@@ -61,16 +83,48 @@ def in_place(function: Callable[..., Any]) -> Method:
 class ArrayLike:
     """What a Tensor has in common with an ndarray."""
 
-    __slots__ = ()
+    __slots__ = ("_data", "_grad", "_requires_grad")
     __hash__ = object.__hash__  # by identity: `==` compares the elements
-    data: Any  # an array, or one of NumPy's numbers
+    _data: Any  # what `data` gives: the engine reads and sets these three without a check
+    _grad: Array | None
+    _requires_grad: bool
     name: str | None
     operation: Any
-    requires_grad: bool
     relu: Method  # set by operations/special.py, as are the three below
     sigmoid: Method
     softmax: Method
     log_softmax: Method
+
+    @property
+    def data(self) -> Any:
+        """An array, or one of NumPy's numbers; another may be put in its place, p.data = array."""
+        return self._data
+
+    @data.setter
+    def data(self, array: Any) -> None:
+        check_data(self, array, self._requires_grad)
+        self._data = array
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether calls on this Tensor are recorded."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        check_data(self, self._data, wanted)
+        self._requires_grad = wanted
+
+    @property
+    def grad(self) -> Array | None:
+        """Of a leaf: ∂L/∂self, where backward() was called on L."""
+        if self.operation is not None:
+            raise errors.no_leaf(self)
+        return self._grad
+
+    @grad.setter
+    def grad(self, gradient: Array | None) -> None:
+        self._grad = gradient
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -126,9 +180,9 @@ class ArrayLike:
     astype, flatten = method(np.ndarray.astype), method(np.ndarray.flatten)
     # fmt: on
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any, **options: Any) -> Any:
         """Write reshape(2, 3) or reshape((2, 3)); one size may be -1."""
-        return apply(np.reshape, self, shape[0] if len(shape) == 1 else shape)
+        return apply(np.reshape, self, shape[0] if len(shape) == 1 else shape, **options)
 
     def transpose(self, *axes: Any) -> Any:
         """Write transpose(), transpose(1, 0) or transpose((1, 0))."""
@@ -165,8 +219,8 @@ class ArrayLike:
 
     def item(self) -> float:
         """Return the one number that the Tensor holds; while a derivative is taken, refuse."""
-        if self.requires_grad and TRANSFORMING.get():
-            raise errors.number_leaves(self)
+        if self.requires_grad and (leaving := LEAVING.get()):
+            leaving(self)
         return self.only()
 
     def only(self) -> float:
@@ -180,6 +234,11 @@ class ArrayLike:
         return bool(self.only())
 
     def __float__(self) -> float:
+        if self.requires_grad and writes_into_an_array(caller := sys._getframe(1)):
+            error = errors.number_into_an_array(self)
+            if "flat" in caller.f_code.co_names:  # array.flat[0] = t replaces our error by its own
+                warnings.warn(str(error), RuntimeWarning, stacklevel=2)
+            raise error
         return float(self.item())
 
     def __int__(self) -> int:
@@ -209,14 +268,42 @@ class ArrayLike:
         return np.array(self.data, dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
-        if method != "__call__" or "out" in options:
+        if method != "__call__" or ("out" in options and "where" not in options):
             raise errors.out_or_reduce(ufunc, method, self)
         return apply(ufunc, *args, **options)
 
     def __array_function__(
         self, function: Method, types: Any, args: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
+        if options:
+            usual = defaults(function)
+            options = {key: x for key, x in options.items() if x is not usual.get(key, usual)}
         return apply(function, *args, **options)
+
+
+def writes_into_an_array(frame: FrameType) -> bool:
+    """Whether a caller who asks for a number puts it into an array: r[0] = t, r.fill(t) ….
+
+    NumPy asks as float(t) does. But the caller stands at an instruction: at one that stores an
+    item, or at a call of what has one of the names of WRITERS.
+    """
+    code, at = frame.f_code, frame.f_lasti
+    if dis.opname[code.co_code[at]] == "STORE_SUBSCR":
+        return True
+    if WRITERS.isdisjoint(code.co_names):
+        return False
+    instructions = list(dis.get_instructions(code))
+    called = next(start_of(i) for i in instructions if i.offset == at)
+    names = [i for i in instructions if i.offset < at and i.argval in WRITERS]
+    return called is not None and called in map(start_of, names)
+
+
+def start_of(instruction: dis.Instruction) -> tuple[int, int] | None:
+    """The line and column where its expression begins: a call begins where its function does."""
+    found = instruction.positions
+    if found is None or found.lineno is None or found.col_offset is None:
+        return None
+    return found.lineno, found.col_offset
 
 
 def as_array(x: Any, dtype: Any = None) -> Any:
@@ -229,6 +316,16 @@ def as_array(x: Any, dtype: Any = None) -> Any:
     if dtype is not None and x.dtype != dtype:
         return x.astype(dtype)
     return x if x.ndim else np.copy(x)
+
+
+def check_data(x: ArrayLike, data: Any, requires_grad: bool) -> None:
+    """Refuse what cannot be the data of x: no array, no real numbers, no floating point."""
+    if isinstance(data, ArrayLike) or not hasattr(data, "dtype"):
+        raise errors.data_is_no_array(x, data)
+    if data.dtype.kind not in "biuf":
+        raise errors.not_real_numbers(data, data.dtype)
+    if requires_grad and data.dtype.kind != "f":
+        raise errors.integer_gradient(x.name, data.dtype)
 
 
 def follows_numpy(x: Any) -> bool:

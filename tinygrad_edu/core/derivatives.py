@@ -21,7 +21,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.engine import derivative, operation, plain
+from tinygrad_edu.core.engine import Tensor, chain_rule, derivative, operation, plain
 from tinygrad_edu.core.sparse import SparseGradient
 
 inf = np.inf
@@ -43,8 +43,8 @@ derivative(np.divide,   lambda g, z, x, y: g / y,       # ∂(x/y)/∂x = 1/y
            forward=operator.truediv, symbol="{} / {}", poles=(1,))
 for power, run in ((np.power, operator.pow), (np.float_power, np.float_power)):
     derivative(power, lambda g, z, x, y: g * y * x ** exponent_minus_one(x, y),  # ∂xʸ/∂x = y xʸ⁻¹
-                      lambda g, z, x, y: g * z * np.log(np.where(x == 0, 1.0, x)),
-               domain=(POSITIVE, REAL), forward=run, symbol="{} ** {}")  # ∂xʸ/∂y = xʸ ln x; x = 0: 0
+                      lambda g, z, x, y: g * z * np.log(np.where((x == 0) & (y >= 0), 1.0, x)),
+               domain=(POSITIVE, REAL), forward=run, symbol="{} ** {}")  # ∂xʸ/∂y = xʸ ln x, 0 at 0
 derivative(np.remainder, lambda g, z, x, y: g,                        # x mod y = x − y ⌊x/y⌋
                          lambda g, z, x, y: -g * np.floor_divide(x, y))
 derivative(np.fmod,      lambda g, z, x, y: g,                        # the same, rounded towards 0
@@ -57,8 +57,8 @@ derivative(np.sqrt, lambda g, z, x: g / (2 * z),                          # (√
 derivative(np.cbrt, lambda g, z, x: g / (3 * z * z), notation="∛{}")      # (∛x)′ = 1/(3 ∛x²)
 derivative(np.reciprocal, lambda g, z, x: -g * z * z,                     # (1/x)′ = −1/x²
            poles=(0,), notation="1 / {}")
-derivative(np.hypot, lambda g, z, x, y: g * x * inverse(z),  # ∂√(x² + y²)/∂x = x/z, and 0 at 0
-                     lambda g, z, x, y: g * y * inverse(z))
+derivative(np.hypot, lambda g, z, x, y: per_length(g, z) * x,  # ∂√(x² + y²)/∂x = x/z, and 0 at 0
+                     lambda g, z, x, y: per_length(g, z) * y)
 # fmt: on
 
 
@@ -75,27 +75,64 @@ def inverse(x, bound=0.0):
     return np.where(none, 0.0, 1 / np.where(none, 1.0, x))
 
 
+def per_length(g, z):
+    """g/z for a length z; where z is 0, dg/dz if g is 0 too, else 0.
+
+    So a length has gradient 0 at 0, and what is smooth although it is made of one length, as z²,
+    has the right second derivative there: that is how g = 2z changes with z.
+    """
+    ratio = g * inverse(z)
+    return np.where(both_zero(g, z), change(g, z), ratio) if both_zero(g, z).any() else ratio
+
+
+def absolute_vjp(g, z, x):
+    """|x|′ = ±1, and 0 at 0"""
+    return per_length(g, z) * x if both_zero(g, z).any() else g * np.sign(x)
+
+
+def both_zero(g, z):
+    """Where z and g are 0, if it matters: if g is recorded."""
+    recorded = isinstance(g, Tensor) and g.requires_grad
+    return (plain(z) == 0) & (plain(g) == 0) if recorded else np.False_
+
+
+def change(g, z):
+    """∂ Σg/∂z."""
+    for x, slope in chain_rule(g.sum(), create_graph=True):
+        if x is z:
+            return slope
+        if x.order < z.order:
+            break
+    return 0.0
+
+
 # Exponentials and logarithms
 
 
 def below(z, x, y):
-    """x − z for z = ln(eˣ + eʸ), but 0 where x alone is ∞, and z is too."""
-    alone = (x > y) & np.isinf(z)
-    return np.where(alone, 0.0, x) - np.where(alone, 0.0, z)
+    """x − z for z = ln(eˣ + eʸ), but 0 where both are infinite, and y is not greater."""
+    same = (x >= y) & np.isinf(z)
+    return np.where(same, 0.0, x) - np.where(same, 0.0, z)
+
+
+def power_share(power, z, x, y):
+    """eˣ / (eˣ + eʸ), each divided by eᶻ: eˣ⁻ᶻ alone has the rounding of z, which may be great."""
+    mine, other = power(below(z, x, y)), power(below(z, y, x))
+    return mine / (mine + other)
 
 
 # fmt: off
 derivative(np.exp, lambda g, z, x: g * z, notation="e^{}")                      # (eˣ)′ = eˣ
 derivative(np.exp2, lambda g, z, x: g * z * LN2, notation="2^{}")               # (2ˣ)′ = 2ˣ ln 2
-derivative(np.expm1, lambda g, z, x: g * (z + 1))                               # (eˣ − 1)′ = eˣ
+derivative(np.expm1, lambda g, z, x: g * np.exp(x))                             # (eˣ − 1)′ = eˣ
 derivative(np.log, lambda g, z, x: g / x, domain=(POSITIVE,), notation="ln({})")  # (ln x)′ = 1/x
 derivative(np.log2, lambda g, z, x: g / (x * LN2), domain=(POSITIVE,))
 derivative(np.log10, lambda g, z, x: g / (x * LN10), domain=(POSITIVE,))
 derivative(np.log1p, lambda g, z, x: g / (x + 1), domain=((-1.0, inf),))  # (ln(1 + x))′ = 1/(1 + x)
-derivative(np.logaddexp, lambda g, z, x, y: g * np.exp(below(z, x, y)),  # eˣ/eᶻ
-                         lambda g, z, x, y: g * np.exp(below(z, y, x)))
-derivative(np.logaddexp2, lambda g, z, x, y: g * np.exp2(below(z, x, y)),
-                          lambda g, z, x, y: g * np.exp2(below(z, y, x)))
+derivative(np.logaddexp, lambda g, z, x, y: g * power_share(np.exp, z, x, y),
+                         lambda g, z, x, y: g * power_share(np.exp, z, y, x))
+derivative(np.logaddexp2, lambda g, z, x, y: g * power_share(np.exp2, z, x, y),
+                          lambda g, z, x, y: g * power_share(np.exp2, z, y, x))
 
 # Trigonometric and hyperbolic functions
 
@@ -105,29 +142,41 @@ derivative(np.tan, lambda g, z, x: g * (1 + z * z))  # (tan x)′ = 1 + tan² x
 derivative(np.arcsin, lambda g, z, x: g / np.sqrt(1 - x * x), domain=(UNIT,))   # 1/√(1 − x²)
 derivative(np.arccos, lambda g, z, x: -g / np.sqrt(1 - x * x), domain=(UNIT,))  # −1/√(1 − x²)
 derivative(np.arctan, lambda g, z, x: g / (1 + x * x))  # (arctan x)′ = 1/(1 + x²)
-derivative(np.arctan2, lambda g, z, y, x: g * x / (x * x + y * y),  # the angle of the point (x, y)
-                       lambda g, z, y, x: -g * y / (x * x + y * y))
+derivative(np.arctan2, lambda g, z, y, x: over_squares(g * x, x, y),  # of the point (x, y)
+                       lambda g, z, y, x: over_squares(-g * y, x, y))
 derivative(np.sinh, lambda g, z, x: g * np.cosh(x))                             # (sinh x)′ = cosh x
 derivative(np.cosh, lambda g, z, x: g * np.sinh(x))                             # (cosh x)′ = sinh x
 derivative(np.tanh, lambda g, z, x: g * (1 - z * z))  # (tanh x)′ = 1 − tanh² x
 derivative(np.arcsinh, lambda g, z, x: g / np.hypot(x, 1.0))  # (arsinh x)′ = 1/√(x² + 1)
-derivative(np.arccosh, lambda g, z, x: g / np.sqrt((x - 1) * (x + 1)), domain=((1.0, inf),))
+derivative(np.arccosh, lambda g, z, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)),
+           domain=((1.0, inf),))
 derivative(np.arctanh, lambda g, z, x: g / (1 - x * x), domain=(UNIT,))  # (artanh x)′ = 1/(1 − x²)
 for to_radians in (np.deg2rad, np.radians): derivative(to_radians, lambda g, z, x: g * DEGREE)
 for to_degrees in (np.rad2deg, np.degrees): derivative(to_degrees, lambda g, z, x: g / DEGREE)
+# fmt: on
 
+
+def over_squares(a, x, y):
+    """a / (x² + y²), 0 at the origin; the squares themselves might overflow, or vanish."""
+    inverse_length = inverse(np.hypot(x, y))
+    return a * inverse_length * inverse_length
+
+
+# fmt: off
 # Kinks: arguments that tie share the gradient equally; at its bounds clip passes it on
 
 for absolute in (np.absolute, np.fabs):
-    derivative(absolute, lambda g, z, x: g * np.sign(x), symbol="|{}|")  # |x|′ = ±1, and 0 at 0
-derivative(np.maximum, lambda g, z, x, y: g * winner_share(x > y, x == y),
-                       lambda g, z, x, y: g * winner_share(y > x, x == y), notation="max({}, {})")
-derivative(np.minimum, lambda g, z, x, y: g * winner_share(x < y, x == y),
-                       lambda g, z, x, y: g * winner_share(y < x, x == y), notation="min({}, {})")
-derivative(np.fmax, lambda g, z, x, y: g * winner_share((x > y) | np.isnan(y), x == y),
-                    lambda g, z, x, y: g * winner_share((y > x) | np.isnan(x), x == y))
-derivative(np.fmin, lambda g, z, x, y: g * winner_share((x < y) | np.isnan(y), x == y),
-                    lambda g, z, x, y: g * winner_share((y < x) | np.isnan(x), x == y))
+    derivative(absolute, absolute_vjp, symbol="|{}|")
+derivative(np.maximum, lambda g, z, x, y: g * winner_share(z, x > y, x == y),
+                       lambda g, z, x, y: g * winner_share(z, y > x, x == y),
+           notation="max({}, {})")
+derivative(np.minimum, lambda g, z, x, y: g * winner_share(z, x < y, x == y),
+                       lambda g, z, x, y: g * winner_share(z, y < x, x == y),
+           notation="min({}, {})")
+derivative(np.fmax, lambda g, z, x, y: g * winner_share(z, (x > y) | np.isnan(y), x == y),
+                    lambda g, z, x, y: g * winner_share(z, (y > x) | np.isnan(x), x == y))
+derivative(np.fmin, lambda g, z, x, y: g * winner_share(z, (x < y) | np.isnan(y), x == y),
+                    lambda g, z, x, y: g * winner_share(z, (y < x) | np.isnan(x), x == y))
 derivative(np.where, None, lambda g, z, chosen, x, y: np.where(chosen, g, 0.0),  # 0 where not taken
                            lambda g, z, chosen, x, y: np.where(chosen, 0.0, g), elementwise=True)
 derivative(np.nan_to_num, lambda g, z, x, *, nan=0.0, posinf=None, neginf=None:
@@ -135,9 +184,9 @@ derivative(np.nan_to_num, lambda g, z, x, *, nan=0.0, posinf=None, neginf=None:
 # fmt: on
 
 
-def winner_share(ahead, tie):
-    """1 where ahead, ½ at a tie, 0 elsewhere."""
-    return np.where(tie, 0.5, ahead)
+def winner_share(z, ahead, tie):
+    """1 where ahead, ½ at a tie, 0 elsewhere; 1 for both where z is NaN, so that NaN is seen."""
+    return np.where(np.isnan(z), 1.0, np.where(tie, 0.5, ahead))
 
 
 @operation
@@ -184,9 +233,9 @@ def sum_vjp(g, z, x, axis=None, *, keepdims=False):
 
 
 def extreme_vjp(g, z, x, axis=None, *, keepdims=False):
-    """The chosen element receives the gradient; elements that tie share it equally."""
-    chosen = x == unreduced(z, axis, keepdims)
-    ties = chosen.sum(axis=axis, keepdims=True, dtype=g.dtype)
+    """The chosen element receives the gradient; elements that tie, or are NaN, share it equally."""
+    chosen = (x == unreduced(z, axis, keepdims)) | np.isnan(x)
+    ties = chosen.sum(axis=axis, keepdims=True, dtype=np.result_type(g.dtype, np.float32))
     return chosen * (unreduced(g, axis, keepdims) / ties)
 
 
@@ -207,16 +256,20 @@ def wide(x):
     return x if x.dtype.kind == "f" else x.astype(np.float64)
 
 
+def narrow(z, x):
+    """What was computed from wide(x), in x's own type if that is float16."""
+    return z.astype(x.dtype) if x.dtype == np.float16 else z
+
+
 @operation
 def norm(x, axis=None, *, keepdims=False):
     """√Σx² over the axis or axes: an operation of its own, so that its derivatives at 0 are 0."""
-    z = np.sqrt(np.sum(np.square(wide(x)), axis=axis, keepdims=keepdims))
-    return z.astype(x.dtype) if x.dtype == np.float16 else z
+    return narrow(np.sqrt(np.sum(np.square(wide(x)), axis=axis, keepdims=keepdims)), x)
 
 
 # fmt: off
 derivative(norm, lambda g, z, x, axis=None, *, keepdims=False:                  # ∂|x|/∂x = x/|x|
-           unreduced(g * inverse(z), axis, keepdims) * x)
+           unreduced(per_length(g, z), axis, keepdims) * x)
 # fmt: on
 
 # Shape and order: the gradient goes the way back

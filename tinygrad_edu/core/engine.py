@@ -56,9 +56,9 @@ NOTHING: dict[str, Any] = {}
 class Tensor(ArrayLike):
     """A number or array that remembers how it was computed.
 
-    `data` is a number, an array or lists of numbers; floating point if `requires_grad`. NumPy's
-    functions and operators work on it: `np.exp(t)`, `t @ u`, `t[0]`, `t.sum()`. `backward()` adds
-    ∂self/∂leaf to the `grad` of every leaf, an array of the leaf's shape and dtype.
+    `data` is a number, an array or lists; floating point if `requires_grad`. NumPy's functions and
+    operators work on it. `backward()` adds ∂self/∂leaf to every leaf's `grad`, of its shape and
+    dtype. Tensors of one array share its memory, as `numpy()` does; copies, pickles are leaves.
 
     >>> w = Tensor([1.0, 2.0], requires_grad=True, name="w")
     >>> (w * w).sum().backward()
@@ -67,11 +67,8 @@ class Tensor(ArrayLike):
     """
 
     # fmt: off
-    __slots__ = ("__weakref__", "args", "data", "grad", "name", "notes", "operation", "options",
-                 "order", "requires_grad", "values")
+    __slots__ = ("__weakref__", "args", "name", "notes", "operation", "options", "order", "values")
     # fmt: on
-    data: Any  # an array, or one of NumPy's numbers
-    grad: Array | None  # of a leaf: ∂L/∂self, where backward() was called on L
     operation: Operation | None  # None for a leaf
     args: Values  # (x, y, …), what the operation was called with; each Tensor is an edge
     values: Values  # (z, x, y, …), the arrays when the operation ran
@@ -81,10 +78,9 @@ class Tensor(ArrayLike):
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor):
             raise errors.tensor_of_tensor(data)
-        self.data, self.requires_grad, self.name = real_numbers(data), requires_grad, name
-        if requires_grad and self.dtype.kind != "f":
-            raise errors.integer_gradient(name, self.dtype)
-        self.grad, self.operation, self.order = None, None, next(ORDER)
+        self._data, self.name = real_numbers(data), name
+        self.requires_grad = requires_grad
+        self._grad, self.operation, self.order = None, None, next(ORDER)
         self.args, self.values, self.options, self.notes = (), (), NOTHING, ()
 
     @property
@@ -129,9 +125,9 @@ class Tensor(ArrayLike):
         """Return a Tensor with the same data, outside the graph."""
         return new_tensor(self.data)
 
-    def __deepcopy__(self, memo: Any) -> Tensor:
-        """Return a leaf with a copy of the numbers."""
-        return Tensor(self.data.copy(), self.requires_grad, self.name)
+    def __reduce__(self) -> Any:
+        """How copy, deepcopy and pickle make another: a leaf, without the graph and the grad."""
+        return Tensor, (self.data, self.requires_grad, self.name)
 
 
 # 2. How it comes to be remembered
@@ -163,8 +159,8 @@ class Operation:
         arrays, met_tensor, wants_gradient = [], False, False
         for x in args:
             if isinstance(x, Tensor):
-                met_tensor, wants_gradient = True, wants_gradient or x.requires_grad
-                x = x.data
+                met_tensor, wants_gradient = True, wants_gradient or x._requires_grad
+                x = x._data
             elif isinstance(x, list) and self.elementwise:
                 x = np.asarray(x)  # elsewhere a list may be a shape
             arrays.append(x)
@@ -186,7 +182,7 @@ class Operation:
         z = new_tensor(data)
         if RECORDING.get():
             if wants_gradient and kind == "f":
-                z.requires_grad, z.operation, z.args = True, self, args
+                z._requires_grad, z.operation, z.args = True, self, args
                 z.values, z.options = (data, *arrays), options
             if watcher := WATCHER.get():
                 watcher(z, self, args, arrays)
@@ -194,11 +190,12 @@ class Operation:
 
     def partial(self, number: int) -> Partial:
         """The partial (g, z, x, y, …) ↦ ∂L/∂argument, for the argument of this number."""
-        if number in self.partials:
+        try:
             return self.partials[number]
-        if self.each:
-            return functools.partial(self.each, number)
-        raise errors.no_partial(self.name, number)
+        except KeyError:
+            if self.each:
+                return functools.partial(self.each, number)
+            raise errors.no_partial(self.name, number) from None
 
     def every(self) -> list[Partial]:
         """All partials of the operation, `each` among them."""
@@ -291,13 +288,21 @@ def chain_rule(
         if isinstance(g, SparseGradient):
             g = dense(g)
         yield z, g
-        values = values_as_tensors(z) if create_graph else z.values
-        for number, x in enumerate(z.args):
-            if not isinstance(x, Tensor) or not x.requires_grad:
+        if z.operation is None:
+            continue  # a leaf
+        values, options = values_as_tensors(z) if create_graph else z.values, z.options
+        number = -1
+        for x in z.args:
+            number += 1
+            if not isinstance(x, Tensor) or not x._requires_grad:
                 continue
-            partial = z.operation.partial(number)  # type: ignore[union-attr]
-            given = partial(g, *values, **z.options) if z.options else partial(g, *values)
-            share = fitted(given, z.values[number + 1], z, number)
+            partial = z.operation.partial(number)
+            given = partial(g, *values, **options) if options else partial(g, *values)
+            then = z.values[number + 1]
+            if getattr(given, "shape", None) == then.shape and given.dtype is then.dtype:
+                share = given
+            else:
+                share = fitted(given, then, z, number)
             if passing:
                 passing(z, number, given, share)
             if x in gradients:
@@ -340,7 +345,7 @@ def values_as_tensors(z: Tensor) -> Values:
 
 def as_it_was(x: Tensor, value: Any) -> Tensor:
     """x, or if its data was replaced since, a Tensor with the old value whose graph leads to x."""
-    if x.data is value:
+    if x._data is value:
         return x
     then: Tensor = +x
     then.data, then.values = value, (value, value)  # what +x gave, and what it was given
@@ -393,8 +398,8 @@ def ones(n: int, dtype: Any) -> Array:
 def new_tensor(data: Any) -> Tensor:
     """Tensor(data) without the checks, in a third of the time."""
     z = object.__new__(Tensor)
-    z.data, z.requires_grad, z.order = data, False, next(ORDER)
-    z.name = z.grad = z.operation = None
+    z._data, z._requires_grad, z.order = data, False, next(ORDER)
+    z.name = z._grad = z.operation = None
     z.args = z.values = z.notes = ()
     z.options = NOTHING
     return z
@@ -402,7 +407,7 @@ def new_tensor(data: Any) -> Tensor:
 
 def plain(x: Any) -> Any:
     """The data of x if it is a Tensor, else x itself."""
-    return x.data if isinstance(x, Tensor) else x
+    return x._data if isinstance(x, Tensor) else x
 
 
 def as_tensor(x: Any) -> Tensor:

@@ -1,8 +1,8 @@
 """What the core says when it cannot go on: what came, what was expected, what to write instead.
 
 Each function makes one error, and the core raises it, so that the other files are about what works.
-The longer errors name a section of docs/errors.md, which shows code that fails, why it fails, and
-code that works.
+The longer errors name a section of errors.md, which shows code that fails, why it fails, and code
+that works.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HINTS = {  # words of NumPy's own message ↦ what to do about it
 
 def see(section: str) -> str:
     """The end of a message: where the error is explained."""
-    return f". See docs/errors.md#{section}"
+    return f'. See tinygrad_edu.errors.explain("{section}")'
 
 
 def described(x: Any) -> str:
@@ -44,7 +44,7 @@ def function_failed(operation: Any, error: Exception, args: tuple[Any, ...]) -> 
     """The note that is added to the error of a function: the call, and what to do about it."""
     hint = next((hint for words, hint in HINTS.items() if words in str(error)), "")
     said = f"{operation.name}({', '.join(map(described, args))})"
-    return f"in {said}: {hint}{see('shapes')}" if hint else f"in {said}"
+    return f"in {said}: {hint}{see('shape-mismatch')}" if hint else f"in {said}"
 
 
 def not_an_array(data: Any, what: str) -> TypeError:
@@ -80,6 +80,12 @@ def tensor_by_name(name: str, key: str) -> TypeError:
 
 def no_derivative(function: Callable[..., Any]) -> TypeError:
     name = getattr(function, "__name__", str(function))
+    if function.__module__ == np.fft.__name__:
+        return TypeError(
+            f"{name} gives complex numbers, and a Tensor holds real ones: a transform of n numbers "
+            "is also the product with the real matrices cos(2π j k / n) and −sin(2π j k / n)"
+            + see("real-numbers")
+        )
     return TypeError(
         f"{name} has no derivative here. If none is needed, give it the array: "
         f"{name}(tensor.data). If you know it, register it: derivative({name}, lambda g, z, x: …)"
@@ -107,7 +113,8 @@ def nothing_to_differentiate(root: Any) -> ValueError:
     return ValueError(
         f"{described(root)} does not depend on a Tensor with requires_grad=True, "
         "so there is nothing to differentiate: create the parameters with "
-        "Tensor(…, requires_grad=True), and compute outside no_grad"
+        "Tensor(…, requires_grad=True), compute outside no_grad, and "
+        "change a parameter by p.data -= step: p = p - step replaces it"
         + see("nothing-to-differentiate")
     )
 
@@ -153,6 +160,14 @@ def number_leaves(x: Any) -> TypeError:
     )
 
 
+def number_into_an_array(x: Any) -> TypeError:
+    return TypeError(
+        f"{described(x)} would leave the graph as a number in an array, and no gradient would come "
+        "back to it: collect Tensors in a list and join them by np.stack(list), or write "
+        "array[i] = x.item() if the number alone is meant" + see("assignment")
+    )
+
+
 def nothing_to_check(inputs: Any) -> ValueError:
     return ValueError(
         "check_gradients differentiates floating-point inputs, and there "
@@ -193,6 +208,22 @@ def not_one_number(x: Any) -> ValueError:
 def tensor_of_tensor(x: Any) -> TypeError:
     return TypeError(
         f"{described(x)} is a Tensor already: use it as it is, or detach() it from its graph"
+    )
+
+
+def data_is_no_array(x: Any, data: Any) -> TypeError:
+    return TypeError(
+        f"the data of {described(x)} is an array, and {data!r:.60} came: write np.array(5.0, "
+        "p.dtype) in place of 5.0, and p.data = t.data for the numbers of a Tensor t"
+    )
+
+
+def no_leaf(x: Any) -> AttributeError:
+    return AttributeError(
+        f"{described(x)} was computed, by {x.operation.name}, and backward() keeps the gradients "
+        "of leaves alone: loss.gradient(x) gives that of any x. A parameter that is replaced by "
+        "its own step, p = p - rate * p.grad, is a leaf no more: write p.data -= rate * p.grad"
+        + see("not-a-leaf")
     )
 
 

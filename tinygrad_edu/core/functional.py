@@ -21,7 +21,7 @@ import numpy as np
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.core.engine import Tensor, as_tensor, chain_rule, own
-from tinygrad_edu.core.switches import RECORDING, TRANSFORMING
+from tinygrad_edu.core.switches import LEAVING, RECORDING
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
@@ -37,32 +37,38 @@ def vjp(f: Function, *inputs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]
     (array([  1., -10.]),)
     """
     z, variables, recorded = applied(f, inputs)
-    recorded = recorded or reaches_outside(z, variables)
 
     def pullback(v: Any) -> tuple[Any, ...]:
-        return pulled_back(z, variables, v, recorded or isinstance(v, Tensor))[0]
+        return pulled_back(z, variables, v, recorded or isinstance(v, Tensor))
 
     return (z if recorded else z.numpy()), pullback
 
 
 def applied(f: Function, inputs: Iterable[Any]) -> tuple[Tensor, tuple[Tensor, ...], bool]:
-    """Return f of the inputs, the variables put in for them, and whether an input was a Tensor.
+    """Return f of the inputs, the variables put in for them, and whether to record derivatives.
 
-    If f returns an array or a NumPy number, that is a constant.
+    They are recorded if an input is a Tensor, and if f used one from outside that requires a
+    gradient. If f returns an array or a NumPy number, that is a constant.
     """
     if not RECORDING.get():
         raise errors.within_no_grad()
     variables = tuple([variable(x) for x in inputs])
-    token = TRANSFORMING.set(True)
+    token = LEAVING.set(refuse_number)
     try:
         z = f(*variables)
     finally:
-        TRANSFORMING.reset(token)
+        LEAVING.reset(token)
     if isinstance(z, np.ndarray | np.generic):
         z = Tensor(z)
     if not isinstance(z, Tensor):
         raise errors.not_a_tensor(z)
-    return z, variables, any(isinstance(x, Tensor) for x in inputs)
+    met_tensor = any(isinstance(x, Tensor) for x in inputs)
+    return z, variables, met_tensor or reaches_outside(z, variables)
+
+
+def refuse_number(x: Tensor) -> None:
+    """A number leaves the graph, and the derivative that is being taken would miss it."""
+    raise errors.number_leaves(x)
 
 
 def variable(x: Any) -> Tensor:
@@ -77,11 +83,8 @@ def variable(x: Any) -> Tensor:
 
 def pulled_back(
     z: Tensor, variables: tuple[Tensor, ...], v: Any, recorded: bool
-) -> tuple[tuple[Any, ...], bool]:
-    """vᵀ ∂z/∂x for each variable x, and whether these are recorded: then they are Tensors.
-
-    They are recorded on request, and if z also depends on Tensors older than the variables.
-    """
+) -> tuple[Any, ...]:
+    """vᵀ ∂z/∂x for each variable x, as a tuple: of Tensors if they are recorded, else of arrays."""
     if v is not None and np.shape(v) != z.shape:
         raise errors.gradient_does_not_fit(z, v)
     if v is None and z.size != 1:
@@ -89,30 +92,29 @@ def pulled_back(
     found = dict.fromkeys(variables)
     oldest = min([x.order for x in variables], default=0)
     for x, g in chain_rule(z, v, recorded) if z.requires_grad else ():
-        if x.order < oldest and not recorded:
-            return pulled_back(z, variables, v, True)
         if x.order < oldest:
             break  # all that is left is older still
         if x in found:
             found[x] = g
     gradients = [np.zeros(x.shape, x.dtype) if g is None else g for x, g in found.items()]
     if recorded:
-        return tuple(map(as_tensor, gradients)), True
+        return tuple(map(as_tensor, gradients))
     taken: set[int] = set()
-    return tuple([own(g, taken) for g in gradients]), False
+    return tuple([own(g, taken) for g in gradients])
 
 
 def reaches_outside(z: Tensor, variables: Iterable[Tensor]) -> bool:
     """Whether z depends on a Tensor that requires a gradient and is older than all variables."""
     oldest = min([x.order for x in variables], default=0)
-    seen, pending = {z}, [z] if z.requires_grad else []
-    while pending:
-        x = pending.pop()
+    met = [z] if z.requires_grad else []
+    seen = {*met}
+    for x in met:  # which grows meanwhile
         if x.order < oldest:
             return True
-        new = {y for y in x.args if isinstance(y, Tensor) and y.requires_grad} - seen
-        seen |= new
-        pending.extend(new)
+        for y in x.args:
+            if isinstance(y, Tensor) and y.requires_grad and y not in seen:
+                seen.add(y)
+                met.append(y)
     return False
 
 
@@ -129,12 +131,17 @@ def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
     def with_gradient(*args: Any, **options: Any) -> tuple[Any, Any]:
         numbers = chosen(argnums, args)
         of_these = of_chosen(f, numbers, args, **options)
-        z, variables, recorded = applied(of_these, [args[number] for number in numbers])
-        gradients, recorded = pulled_back(z, variables, None, recorded)
-        value = z if recorded else z.numpy()
+        value, gradients = with_gradients(of_these, [args[number] for number in numbers])
         return value, gradients[0] if isinstance(argnums, int) else gradients
 
     return with_gradient
+
+
+def with_gradients(f: Function, inputs: Iterable[Any]) -> tuple[Any, tuple[Any, ...]]:
+    """f(x, y, …), one number, and its gradients (∂f/∂x, ∂f/∂y, …)."""
+    z, variables, recorded = applied(f, inputs)
+    gradients = pulled_back(z, variables, None, recorded)
+    return (z if recorded else z.numpy()), gradients
 
 
 def chosen(argnums: Argnums, args: tuple[Any, ...]) -> tuple[int, ...]:
@@ -187,10 +194,9 @@ def jvp(f: Function, inputs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tupl
     z, variables, recorded = applied(f, inputs)
     u = Tensor(np.zeros(z.shape, np.result_type(z.dtype, np.float16)), requires_grad=True)
     # u ↦ uᵀJ t has the gradient J t
-    paired = inner(pulled_back(z, variables, u, True)[0], tangents)
+    paired = inner(pulled_back(z, variables, u, True), tangents)
     recorded = recorded or reaches_outside(paired, {u, *variables})
-    gradients, _ = pulled_back(paired, (u, *variables), None, recorded)
-    along = gradients[0]
+    along = pulled_back(paired, (u, *variables), None, recorded)[0]
     return (z, along) if recorded else (z.numpy(), along)
 
 
@@ -261,6 +267,6 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
     """
     inputs, directions = (x, v) if isinstance(x, tuple) else ((x,), (v,))
     check_directions(inputs, directions)
-    every = tuple(range(len(inputs)))
-    along = grad(lambda *y: inner(grad(f, every)(*y), directions), every)(*inputs)
+    slope = lambda *y: inner(with_gradients(f, y)[1], directions)  # noqa: E731  (along v)
+    _, along = with_gradients(slope, inputs)
     return along if isinstance(x, tuple) else along[0]

@@ -171,8 +171,9 @@ class Comparison:
         a, n = self.analytic[self.place] + 0.0, self.numeric[self.place]
         return (
             f"{ORDINALS.get(self.order, f'{self.order}th')} order: "
-            f"{self.check.names[self.number]}, element {self.place}: the derivative is {a:.9g} by the partials and {n:.9g} by "
-            f"{self.by}; {self.wrong.sum()} of {self.wrong.size} elements differ"
+            f"{self.check.names[self.number]}, element {self.place}: the derivative is {a:.9g} "
+            f"by the partials and {n:.9g} by {self.by}; "
+            f"{self.wrong.sum()} of {self.wrong.size} elements differ"
         )
 
     @cached_property

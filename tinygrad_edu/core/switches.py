@@ -15,8 +15,8 @@ RECORDING: ContextVar[bool | Off] = ContextVar("RECORDING", default=True)
 # The function that is told of every recorded call, (result, operation, arguments, arrays), if any
 WATCHER: ContextVar[Callable[..., None] | None] = ContextVar("WATCHER", default=None)
 
-# Whether a derivative is being taken: it would miss a number that leaves the graph by item()
-TRANSFORMING: ContextVar[bool] = ContextVar("TRANSFORMING", default=False)
+# What is done about a number that leaves the graph by item(): the derivative being taken misses it
+LEAVING: ContextVar[Callable[[Any], None] | None] = ContextVar("LEAVING", default=None)
 
 
 class no_grad:

@@ -8,6 +8,7 @@ that check what they return.
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.engine import Operation, Partial, Tensor, Values, plain
 from tinygrad_edu.core.errors import described, see
-from tinygrad_edu.core.switches import RECORDING, WATCHER
+from tinygrad_edu.core.switches import LEAVING, RECORDING, WATCHER
 from tinygrad_edu.debugging.caller import line_of_the_user, source
 
 
@@ -26,16 +27,21 @@ def detect_anomaly() -> Iterator[None]:
     """Raise FloatingPointError at the first NaN or infinity, forward or backward.
 
     Raise RuntimeError if an array is changed in place before the backward pass has used it. Both
-    errors name the operation and your line. Calls recorded within the block are watched, wherever
-    backward() is called; calls within no_grad are not. Also a decorator. A step takes four to five
-    times as long.
+    errors name the operation and your line. Warn of a number that leaves the graph, x.item(), and
+    of a second backward pass through the calls of an earlier step. Calls recorded within the block
+    are watched, wherever backward() is called; calls within no_grad are not. Also a decorator.
 
     >>> with detect_anomaly(): np.log(Tensor([1.0, 0.0], name="x"))
     Traceback (most recent call last):
     FloatingPointError: forward pass: the result of log(x (2,)) is -inf at element (1,); ...
     """
-    with watching(check_and_watch):
-        yield
+    passes = Passes()
+    token = LEAVING.set(functools.partial(passes.number_leaves, LEAVING.get()))
+    try:
+        with watching(functools.partial(check_and_watch, passes=passes)):
+            yield
+    finally:
+        LEAVING.reset(token)
 
 
 @contextmanager
@@ -49,8 +55,43 @@ def watching(watcher: Callable[..., None]) -> Iterator[None]:
         WATCHER.reset(token)
 
 
+class Passes:
+    """The backward passes through the calls of a block, and what was warned of."""
+
+    def __init__(self) -> None:
+        self.last = self.root = 0  # within a pass, the orders of the calls descend from its root's
+        self.warned: set[Any] = set()
+
+    def number_leaves(self, before: Callable[[Tensor], None] | None, x: Tensor) -> None:
+        """Warn that a number leaves the graph; what was done about it before is done first."""
+        if before:
+            before(x)
+        if RECORDING.get():
+            line = line_of_the_user()
+            self.warn_once(line, number_left(x), line)
+
+    def note(self, call: WatchedOperation) -> None:
+        """A pass goes through a call: warn if one from an older root went through it before."""
+        if call.order > self.last:
+            self.root = call.order
+        self.last = call.order
+        if 0 < call.root < self.root:
+            self.warn_once("passed again", passed_again(call), call.line)
+        call.root = max(call.root, self.root)
+
+    def warn_once(self, what: Any, message: str, line: tuple[str, int, str]) -> None:
+        if what not in self.warned:
+            self.warned.add(what)
+            warnings.warn_explicit(message, RuntimeWarning, *line[:2])
+
+
 def check_and_watch(
-    z: Tensor, run: Operation, args: Values, arrays: Values, within: WatchedOperation | None = None
+    z: Tensor,
+    run: Operation,
+    args: Values,
+    arrays: Values,
+    passes: Passes,
+    within: WatchedOperation | None = None,
 ) -> None:
     """Check the result of an operation, and watch the operation if it was recorded.
 
@@ -62,12 +103,15 @@ def check_and_watch(
         raise not_finite_error(call, "forward pass: the result of", z.data, arrays)
     if z.requires_grad:
         z.operation = WatchedOperation(run, args, z.values, within)
+        z.operation.passes, z.operation.order = passes, z.order
 
 
 class WatchedOperation(Operation):
     """One call of an operation: it knows its line, copies its arrays, and checks its partials."""
 
     line: tuple[str, int, str]  # the user's line: file, number, layer of nn
+    passes: Passes
+    order = root = 0  # of its result; of the youngest result from which a pass came
 
     def __init__(
         self,
@@ -94,7 +138,9 @@ class WatchedOperation(Operation):
         for place, x, copy in self.copies:
             if id(x) in used and changes(x, copy).any():
                 raise changed_in_place(self, place, x, copy)
-        with watching(functools.partial(check_and_watch, within=self)):
+        if not isinstance(g, Tensor):
+            self.passes.note(self)
+        with watching(functools.partial(check_and_watch, passes=self.passes, within=self)):
             gradient = known(g, *values, **options)
         if is_finite(plain(gradient)):
             return gradient
@@ -129,6 +175,21 @@ def not_finite_error(
             why = f"It came in: {name}, is {bad_in(x)}"
             break
     return FloatingPointError(f"{what} {call} is {bad_in(result)}\n  {source(*call.line)}\n  {why}")
+
+
+def number_left(x: Tensor) -> str:
+    return (
+        f"{described(x)} leaves the graph as a number, a constant from here on: right for a print; "
+        "what is computed from it sends no gradient back" + see("a-number-leaves-the-graph")
+    )
+
+
+def passed_again(call: WatchedOperation) -> str:
+    return (
+        f"a backward pass goes through {call} again, which an earlier one went through: a state "
+        "that is carried from step to step keeps the graph of all steps, unless it is "
+        "cut off between them, state = state.detach()" + see("a-state-that-is-carried-on")
+    )
 
 
 def changed_in_place(call: WatchedOperation, place: int, x: Any, copy: Any) -> RuntimeError:

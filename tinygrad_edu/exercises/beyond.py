@@ -61,14 +61,15 @@ def kernel_by_differences(g: np.ndarray, x: np.ndarray) -> Any:
         (some_numbers(5), some_numbers(7) + 1),
     ],
     hints=[
-        "kⱼ was used at every place i, and met xᵢ₊ⱼ there. It gets one contribution for each use.",
+        "kⱼ was used at every place i, and met xᵢ₊ⱼ there. It gets one share for each use.",
         "Σᵢ gᵢ xᵢ₊ⱼ for each j: what slides over x now? And k has len(x) − len(g) + 1 numbers.",
     ],
     typical={
         "Backwards it lies the same way round: kⱼ met xᵢ₊ⱼ, so it gets Σᵢ gᵢ xᵢ₊ⱼ. (np.convolve "
         "flips.)": lambda g, x: np.convolve(x, g, "valid"),
-        "These are the contributions of the first place only: "
-        "kⱼ was used at all of them.": lambda g, x: g[0] * x[: len(x) - len(g) + 1],
+        "These are the shares of the first place only: kⱼ was used at all of them.": lambda g, x: (
+            g[0] * x[: len(x) - len(g) + 1]
+        ),
         "Each use replaced the one before, and the last is left: add them up.": lambda g, x: (
             g[-1] * x[len(g) - 1 :]
         ),

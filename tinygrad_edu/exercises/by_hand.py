@@ -197,8 +197,7 @@ def forwards(graph: Any) -> Any:
         "Each value adds (its own gradient · slope) to the gradient of every input.",
     ],
     typical={
-        "The last of several contributions replaced the others: "
-        "where paths meet, add.": only_the_last,
+        "The last of several shares replaced the others: where paths meet, add.": only_the_last,
         "A value passed on its gradient before all of it had arrived, and then again: take each "
         "once, youngest first.": depth_first,
         "Only the last value passed anything on: the others came before it, or not at all. From "

@@ -51,10 +51,11 @@ def edge_json(edge: Edge) -> dict[str, Any]:
         "target": edge.target,
         "argument": edge.argument,
         "local": value_json(edge.local),
-        "contribution": array_json(edge.contribution),
+        "share": array_json(edge.share),
         "before": value_json(edge.before),
         "partial": edge.partial_text,
         "place": edge.place,
+        "recorded": edge.recorded,
     }
 
 

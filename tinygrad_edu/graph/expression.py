@@ -16,6 +16,7 @@ T = TypeVar("T")
 PLUS, TIMES, TO_THE_POWER = "{} + {}", "{} × {}", "{} ** {}"
 IN_BRACKETS = "[{}]"  # within a symbol: what stands here is an index
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+MOST_NUMBERS_WRITTEN = 8  # of an array; of a larger one the scale is written
 LONGEST_NAME, LONGEST_INDEX, LONGEST_CALL = 32, 24, 60  # characters
 MINUS = re.compile(r"(?<![^\s(±])-(?=[\di])|(?<=\de)-(?=\d)")  # a number's sign, or its exponent's
 
@@ -146,6 +147,17 @@ def scale_text(x: Array) -> str:
     return scale + (", NaN" if np.isnan(x).any() else "")
 
 
+def numbers_or_scale(x: Array) -> str:
+    """Write up to eight numbers themselves, of a larger array the scale.
+
+    >>> numbers_or_scale(np.array([-3.0, 1.0])), numbers_or_scale(np.linspace(-2, 1, 9))
+    ('-3.0, 1.0', '±2.0')
+    """
+    if 0 < x.size <= MOST_NUMBERS_WRITTEN and x.dtype.kind in "fiub":
+        return ", ".join(brief_number(number) for number in x.ravel())
+    return scale_text(x)
+
+
 def brief_number(x: Any) -> str:
     """Write a number with two significant digits; from 10 to 9,999 as a whole number."""
     return f"{x:.0f}" if 10 <= abs(x) < 10_000 else number_text(x, 2)
@@ -186,9 +198,19 @@ def short_count(n: int) -> str:
 
 
 def name_text(name: str) -> str:
-    """Make a name fit to be shown: printable, on one line, at most 32 characters."""
+    """Make a name fit to be shown: printable, on one line, at most 32 characters.
+
+    Of a long path the end is kept.
+
+    >>> name_text("encoder.layers.11.self_attention.output.weight")
+    '….self_attention.output.weight'
+    """
     printable = "".join(c if c.isprintable() else " " for c in name[:1000])
-    return shorten(" ".join(printable.split()), LONGEST_NAME) or "?"
+    text = " ".join(printable.split())
+    if len(text) <= LONGEST_NAME or "." not in text[-LONGEST_NAME + 1 :]:
+        return shorten(text, LONGEST_NAME) or "?"
+    end = text[-LONGEST_NAME + 1 :]
+    return "…" + end[end.index(".") :]
 
 
 def shorten(text: str, longest: int) -> str:

@@ -1,7 +1,7 @@
 """A large graph made small: blocks that repeat are drawn once, Modules are folded to a node each.
 
 Both steps take a Graph and return a Graph, so whatever reads a graph reads a folded one too. The
-gradients stay the engine's: the contributions along a folded graph's edges still add up to them.
+gradients stay the engine's: the shares along a folded graph's edges still add up to them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def fold(graph: Graph, depth: int) -> Graph:
     >>> model = nn.Sequential(nn.Linear(3, 2), nn.Tanh())
     >>> nodes = fold(graph.read(model(np.ones((4, 3)))), 2).nodes
     >>> [(node.name, node.kind) for node in nodes]
-    [('x1', None), ('0', 'Linear'), ('1', 'Tanh')]
+    [('x1', None), ('Sequential.0', 'Linear'), ('Sequential.1', 'Tanh')]
     """
     if depth < 1:
         raise ValueError(
@@ -91,16 +91,21 @@ def enclosing(module: str | None, modules: Mapping[str, ModuleCall]) -> Iterator
 
 
 def acyclic_owners(
-    graph: Graph, folded: set[str], modules: Mapping[str, ModuleCall]
+    graph: Graph,
+    folded: set[str],
+    modules: Mapping[str, ModuleCall],
+    without: Sequence[str] = (),
 ) -> tuple[Owners, list[str]]:
     """Find which folded call each node is in, and the groups in topological order.
+
+    Nodes of the roles in `without` stay outside.
 
     What a Module computed may come back to it through nodes outside: folded, the Module would be
     its own input. Such a Module is not folded.
     """
     owner = {}
     for node in graph.nodes:
-        around = enclosing(node.module, modules)
+        around = () if node.role in without else enclosing(node.module, modules)
         owner[node.id] = next((call for call in around if call in folded), node.id)
     while True:
         try:
@@ -174,13 +179,21 @@ def group_edges(
             edges.append(replace(from_shown[0], source=source))
             continue
         number = next(free[target]) if argument is None else argument
-        edges.append(Edge(source, target, number, None, joint_contribution(from_shown)))
+        edges.append(joint_edge(source, target, number, parallel, from_shown))
     return sorted(edges, key=edge_order(order))
 
 
-def joint_contribution(edges: Iterable[Edge]) -> Array | None:
+def joint_edge(
+    source: str, target: str, number: int, parallel: Sequence[Edge], passing: Sequence[Edge]
+) -> Edge:
+    """One edge for several parallel ones, of which `passing` start at the value that is shown."""
+    recorded = any(edge.recorded for edge in parallel)
+    return Edge(source, target, number, None, joint_share(passing), recorded=recorded)
+
+
+def joint_share(edges: Iterable[Edge]) -> Array | None:
     """What the source receives along several edges together; None if it receives nothing."""
-    passed = [edge.contribution for edge in edges if edge.contribution is not None]
+    passed = [edge.share for edge in edges if edge.share is not None]
     return np.asarray(sum(passed)) if passed else None
 
 
@@ -217,9 +230,15 @@ class Block:
         }
 
     def leads_to(self, other: Block) -> bool:
-        """Whether all that leaves this block enters `other`, which takes no other new values."""
+        """Whether all that leaves this block enters `other`, which takes no other new values.
+
+        A value may also go where the corresponding one of `other` goes: the outputs of all steps
+        are stacked.
+        """
         ours, theirs = {node.id for node in self.nodes}, {node.id for node in other.nodes}
-        all_goes_on = all(target in theirs for _, target in self.leaves)
+        all_goes_on = all(
+            leaving[1] in theirs or leaving in other.leaves for leaving in self.leaves
+        )
         return all_goes_on and all(
             entry[0] in ours or entry in self.enters for entry in other.enters
         )
@@ -254,6 +273,9 @@ def continues_run(run: list[Block], block: Block) -> bool:
     """Whether a block is built like those of a run, and takes values where they take them."""
     last = run[-1]
     if last.structure != block.structure or not last.leads_to(block):
+        return False
+    inside = {node.id for node in block.nodes}
+    if any(target in inside for earlier in run[:-1] for _, target in earlier.leaves):
         return False
     return len(run) == 1 or run[-2].links_to(last) == last.links_to(block)
 
@@ -338,7 +360,7 @@ def edges_through(graph: Graph, run: Sequence[Block], order: EdgeKey) -> list[Ed
     edges = [
         parallel[0]
         if len(parallel) == 1 and parallel[0].target == target
-        else Edge(source, target, argument, None, joint_contribution(parallel))
+        else joint_edge(source, target, argument, parallel, parallel)
         for (source, target, argument), parallel in found.items()
     ]
     return sorted(edges, key=order)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from tinygrad_edu.core.engine import Tensor
 
 
@@ -21,6 +23,7 @@ class ModuleCall:
     parent: str | None  # the id of the call that called it
     level: int  # 1 for the outermost
     times: int = 1  # how many blocks in a row it stands for (see fold.py)
+    one_box: bool = False  # whether a picture shows it as one operation (see layers.py)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,8 @@ class Region:
 
 
 Arguments = Callable[[Any], list[tuple[int, Any]]]  # a value ↦ (number, argument) of each edge
+# a leaf's id ↦ (number, value) of what it was computed from while nothing was recorded
+Links = dict[int, list[tuple[int, Any]]]
 
 
 def module_regions(values: Sequence[Any], arguments: Arguments) -> list[Region]:
@@ -62,6 +67,56 @@ def interior(outputs: Sequence[Any], arguments: Arguments, given: set[int]) -> f
     return frozenset(inside)
 
 
+def module_state(found: Sequence[Region]) -> set[int]:
+    """The ids of the parameters and buffers that the Modules hold."""
+    modules = {id(region.module): region.module for region in found}.values()
+    tensors = [x for module in modules for _, x in module.named_state()]
+    return {id(x) for x in tensors} | {id(x.data) for x in tensors}
+
+
+def unrecorded_links(values: Sequence[Any], arguments: Arguments) -> Links:
+    """Find leaves within Modules that were computed from what the Modules were called with.
+
+    Where nothing requires a gradient nothing is recorded: the patches that a convolution takes from
+    an image stand in the graph, and the image does not. If nothing in a call uses an argument, the
+    leaves within the call that have no other origin were computed from it.
+    """
+    found = module_regions(values, arguments)
+    known, at = module_state(found), {id(x): number for number, x in enumerate(values)}
+    links: Links = {}
+    for region in found:  # inner ones first
+        inside = [values[number] for number in sorted(at[i] for i in region.interior)]
+        used = {id(x) for z in inside for _, x in (*arguments(z), *links.get(id(z), ()))}
+        given = {id(x): x for x in nested_values(region.arguments) if holds_elements(x)}
+        idle = [x for i, x in given.items() if i not in used and i not in known]
+        for leaf in inside:
+            is_leaf = not arguments(leaf) and not getattr(leaf, "requires_grad", False)
+            if is_leaf and id(leaf) not in known | links.keys() | given.keys():
+                links |= {id(leaf): list(enumerate(idle))} if idle else {}
+    return links
+
+
+def holds_elements(x: Any) -> bool:
+    """Whether x is a Tensor, or an array with at least one axis."""
+    return isinstance(x, Tensor) or (isinstance(x, np.ndarray) and x.ndim > 0)
+
+
+def loss_targets(found: Sequence[Region], values: Sequence[Any]) -> set[int]:
+    """The ids of what losses compare with.
+
+    A loss is a Module without parameters that makes one number of several arguments: its targets
+    are all but the first.
+    """
+    numbers = {id(x) for x in values if isinstance(x, Tensor) and not x.shape}
+    targets: set[int] = set()
+    for region in found:
+        given = [x for x in nested_values(region.arguments) if holds_elements(x)]
+        results = region.interior & numbers
+        if len(given) > 1 and results and not list(region.module.parameters()):
+            targets |= {id(x) for x in given[1:]}
+    return targets
+
+
 def nested_values(value: Any) -> Iterator[Any]:
     """Yield the values in tuples, lists and dicts, however deep."""
     if isinstance(value, dict):
@@ -80,16 +135,19 @@ def caller_of(i: int, found: Sequence[Region]) -> int | None:
 
 
 def module_paths(found: Sequence[Region], names: Mapping[int, str]) -> dict[int, str]:
-    """The path of each Module and parameter from the outermost Module on, by its id.
+    """The path of each Module, parameter and buffer from the outermost Module on, by its id.
 
     `names` are the variables that hold the Modules, by their ids.
     """
     roots = [region.module for i, region in enumerate(found) if caller_of(i, found) is None]
     paths: dict[int, str] = {}
     for root in roots:
-        for path, x in chain(root.named_modules(), root.named_parameters()):
-            parts = [part for part in (names.get(id(root)), path) if part]
-            paths.setdefault(id(x), ".".join(parts) or type(root).__name__)
+        state = [(path, y) for path, x in root.named_state() for y in (x, x.data)]
+        for path, x in chain(root.named_modules(), root.named_parameters(), state):
+            # without a variable, "0.weight" is Sequential.0.weight and "" is Sequential
+            unnamed = "" if path[:1].isalpha() else type(root).__name__
+            name = names.get(id(root), unnamed)
+            paths.setdefault(id(x), ".".join(filter(None, (name, path))))
     return paths
 
 
@@ -106,6 +164,7 @@ def module_tree(found: Sequence[Region], paths: Mapping[int, str]) -> list[Modul
             sum(p.size for p in module.parameters()),
             above.id if above else None,
             above.level + 1 if above else 1,
+            one_box=module.one_box,
         )
     return [calls[i] for i in range(len(found))]
 

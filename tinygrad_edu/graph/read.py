@@ -11,6 +11,7 @@ import functools
 import inspect
 import itertools
 import linecache
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,14 +26,21 @@ from tinygrad_edu.core.engine import Operation, Tensor, chain_rule
 from tinygrad_edu.core.sparse import dense
 from tinygrad_edu.core.switches import no_grad
 from tinygrad_edu.graph.modules import (
+    Arguments,
+    Links,
     ModuleCall,
     Region,
     innermost_region,
+    loss_targets,
     module_paths,
     module_regions,
+    module_state,
     module_tree,
     nested_values,
+    unrecorded_links,
 )
+
+LETTERS = {"constant": "c", "target": "y"}  # of free names; z for what was computed, else x
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +49,8 @@ class Node:
 
     id: str
     name: str
-    role: str  # input, parameter, constant (a plain array), operation, module (folded) or output
+    # input, target, parameter, buffer, constant (a plain array), operation, module (folded), output
+    role: str
     value: Array
     gradient: Array | None  # ∂output/∂value; None where none is required
     module: str | None  # the id of the innermost Module call that it is part of
@@ -79,10 +88,11 @@ class Edge:
     # ∂target/∂source along this edge; None unless both are numbers and a gradient is required
     local: float | None
     # what the source receives along this edge: all that it receives adds up to its gradient
-    contribution: Array | None = None
-    # the contribution's shape before broadcast axes were summed, if they were
+    share: Array | None = None
+    # the share's shape before broadcast axes were summed, if they were
     before: tuple[int, ...] | None = None
-    partial: Callable[..., Any] | None = None  # what computed the contribution
+    partial: Callable[..., Any] | None = None  # what computed the share
+    recorded: bool = True  # False: computed from the source while no gradient was needed
 
     @property
     def id(self) -> str:
@@ -90,7 +100,7 @@ class Edge:
 
     @property
     def partial_text(self) -> str | None:
-        """The lines of source that computed the contribution."""
+        """The lines of source that computed the share."""
         return source_of_partial(self.partial)[0] if self.partial else None
 
     @property
@@ -123,7 +133,11 @@ def read(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
     >>> [(node.name, node.gradient.item()) for node in read(x * x).nodes]
     [('x', 6.0), ('z1', 1.0)]
     """
-    values = values_behind(output)
+    values, links = values_and_links(output)
+
+    def arguments(x: Any) -> list[tuple[int, Any]]:
+        return links.get(id(x)) or edge_arguments(x)
+
     ids = {id(x): f"n{number}" for number, x in enumerate(values)}
     # a picture of an infinite gradient is wanted, not a warning or an error
     with np.errstate(all="ignore"), no_grad():
@@ -133,21 +147,43 @@ def read(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
             for number, x in edge_arguments(z):
                 local, share = local_derivative(z, number, x), passed.get((id(z), number), ())
                 edges.append(Edge(ids[id(x)], ids[id(z)], number, local, *share))
-    found, held = module_regions(values, edge_arguments), variable_names(variables or {})
+            for number, x in links.get(id(z), ()):
+                edges.append(Edge(ids[id(x)], ids[id(z)], number, None, recorded=False))
+    found, held = module_regions(values, arguments), variable_names(variables or {})
     paths = module_paths(found, held)
-    given = {id(x) for region in found for x in nested_values(region.arguments)}
-    names, data = choose_names(values, paths, held, given), first_values(values)
-    homes = modules_of_values(values, found)
+    roles = roles_of_values(values, found, output, links)
+    names, data = choose_names(values, paths, held, roles), first_values(values)
+    homes = modules_of_values(values, found, arguments)
     nodes = []
     for x in values:
-        i, role = id(x), role_of(x, output, given)
-        node = Node(ids[i], names[i], role, data[i], gradients.get(i), homes[i], *operation_of(x))
+        i = id(x)
+        node = Node(
+            ids[i], names[i], roles[i], data[i], gradients.get(i), homes[i], *operation_of(x)
+        )
         nodes.append(node)
     return Graph(tuple(nodes), tuple(edges), tuple(module_tree(found, paths)))
 
 
 def values_behind(output: Tensor) -> list[Any]:
-    """The Tensors that output was computed from, oldest first, each array before its first use."""
+    """The Tensors that output was computed from, oldest first, each array before its first use.
+
+    What a Module was called with is among them, even if nothing of it was recorded.
+    """
+    return values_and_links(output)[0]
+
+
+def values_and_links(output: Tensor) -> tuple[list[Any], Links]:
+    """The values behind the output, and those that were computed without being recorded."""
+    values = recorded_values(output)
+    links = unrecorded_links(values, edge_arguments)
+    if not links:
+        return values, links
+    ordered = [x for z in values for x in (*[a for _, a in links.get(id(z), ())], z)]
+    return list({id(x): x for x in ordered}.values()), links
+
+
+def recorded_values(output: Tensor) -> list[Any]:
+    """The Tensors that can be reached from the output, and the arrays that they were given."""
     found, pending = {output}, [output]
     while pending:
         new = {x for _, x in pending.pop().inputs} - found
@@ -180,7 +216,7 @@ def gradients_along_edges(
     """Walk back once: the gradient of each Tensor, and what passed along each edge.
 
     The first dict has the gradients, by the Tensor's id. The second has, by the id of z and the
-    argument's number: the contribution, its shape before broadcast axes were summed (None if none
+    argument's number: the share, its shape before broadcast axes were summed (None if none
     were), and the partial.
     """
     if not output.requires_grad:
@@ -220,7 +256,28 @@ def source_of_partial(partial: Callable[..., Any]) -> tuple[str, str]:
     text = "".join(
         linecache.getline(code.co_filename, line) for line in range(min(lines), max(lines) + 1)
     )
-    return textwrap.dedent(text).strip().rstrip(","), f"{Path(code.co_filename).name}:{min(lines)}"
+    written = without_stray_brackets(textwrap.dedent(text).strip())
+    return written, f"{Path(code.co_filename).name}:{min(lines)}"
+
+
+def without_stray_brackets(text: str) -> str:
+    """Leave out what belongs to the call of `derivative` around a partial.
+
+    >>> without_stray_brackets("lambda g, z, x: (g * x))  # f′(x) = x")
+    'lambda g, z, x: (g * x)  # f′(x) = x'
+    >>> without_stray_brackets("derivative(f, lambda g, z, x: 2 * g,   # f′(x) = 2")
+    'lambda g, z, x: 2 * g   # f′(x) = 2'
+    """
+    kept, depth, comment = [], 0, False
+    for sign in text:
+        comment = sign != "\n" and (comment or sign == "#")
+        change = 0 if comment else (sign in "([{") - (sign in ")]}")
+        if depth + change >= 0:
+            depth += change
+            kept.append(sign)
+    if depth and "lambda" in text:
+        return without_stray_brackets(text[text.index("lambda") :])
+    return re.sub(r",(?=\s*(#.*)?$)", "", "".join(kept))
 
 
 # What a node says
@@ -237,15 +294,34 @@ def first_values(values: list[Any]) -> dict[int, Array]:
     return {key: np.asarray(value) for key, value in found.items()}
 
 
-def role_of(x: Any, output: Tensor, given: set[int]) -> str:
-    """The role of a value. A plain array is an input if a Module was called with it."""
-    if not isinstance(x, Tensor):
-        return "input" if id(x) in given else "constant"
-    if x is output:
-        return "output"
-    if x.operation:
-        return "operation"
-    return "parameter" if x.requires_grad else "input"
+def roles_of_values(
+    values: list[Any], found: Sequence[Region], output: Tensor, links: Links
+) -> dict[int, str]:
+    """The role of each value, by the value's id.
+
+    What a Module holds is a parameter or a buffer, what it is called with an input, or the target
+    of a loss. Elsewhere a leaf that requires a gradient is a parameter, a plain array a constant.
+    """
+    held = module_state(found)
+    given = {id(x) for region in found for x in nested_values(region.arguments)} - held
+    targets, roles = loss_targets(found, values), {}
+    for x in values:
+        i, is_tensor = id(x), isinstance(x, Tensor)
+        if x is output:
+            roles[i] = "output"
+        elif is_tensor and x.operation:
+            roles[i] = "operation"
+        elif i in links:
+            roles[i] = "constant"
+        elif i in given:
+            roles[i] = "target" if i in targets else "input"
+        elif is_tensor and x.requires_grad:
+            roles[i] = "parameter"
+        elif i in held:
+            roles[i] = "buffer"
+        else:
+            roles[i] = "input" if is_tensor else "constant"
+    return roles
 
 
 def operation_of(z: Any) -> tuple[Any, ...]:
@@ -261,11 +337,13 @@ def operation_of(z: Any) -> tuple[Any, ...]:
     return z.operation.name, z.operation, tuple(constants), tuple(options)
 
 
-def modules_of_values(values: list[Any], found: Sequence[Region]) -> dict[int, str | None]:
+def modules_of_values(
+    values: list[Any], found: Sequence[Region], arguments: Arguments
+) -> dict[int, str | None]:
     """The Module call that each value is part of, by the value's id."""
     takers: dict[int, set[int]] = {id(x): set() for x in values}
     for z in values:
-        for _, x in edge_arguments(z):
+        for _, x in arguments(z):
             takers[id(x)].add(id(z))
     return {
         id(x): innermost_region(id(x), set() if edge_arguments(x) else takers[id(x)], found)
@@ -287,12 +365,15 @@ def variable_names(variables: Mapping[str, Any]) -> dict[int, str]:
 
 
 def choose_names(
-    values: list[Any], paths: Mapping[int, str], held: Mapping[int, str], given: set[int]
+    values: list[Any],
+    paths: Mapping[int, str],
+    held: Mapping[int, str],
+    roles: Mapping[int, str],
 ) -> dict[int, str]:
     """The name of each value: its own, its path in a Module, its variable's, or z1, z2 …
 
     A name that several values share gives way to the path. An input without a name is x1, a
-    constant c1.
+    target y1, a constant c1.
     """
     own = Counter(filter(None, map(own_name, values)))
     names = {}
@@ -303,23 +384,16 @@ def choose_names(
         if name := name or paths.get(id(x)) or held.get(id(x)):
             names[id(x)] = str(name)
     taken = set(names.values())
-    free = {letter: free_names(letter, taken) for letter in "zcx"}
+    free = {letter: free_names(letter, taken) for letter in "zcxy"}
     for x in values:
         if id(x) not in names:
-            names[id(x)] = next(free[letter_of(x, given)])
+            names[id(x)] = next(free[LETTERS.get(roles[id(x)], "z" if edge_arguments(x) else "x")])
     return names
 
 
 def own_name(x: Any) -> str | None:
     """The name that a Tensor was given; a plain array has none."""
     return x.name if isinstance(x, Tensor) else None
-
-
-def letter_of(x: Any, given: set[int]) -> str:
-    """The letter of a free name: z for what was computed, x for an input, c for a constant."""
-    if isinstance(x, Tensor):
-        return "z" if x.operation else "x"
-    return "x" if id(x) in given else "c"
 
 
 def free_names(letter: str, taken: set[str]) -> Iterator[str]:

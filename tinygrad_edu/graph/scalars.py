@@ -45,6 +45,11 @@ def open_arrays(graph: Graph) -> Graph:
         for index, x in np.ndenumerate(arrays[node.id]):
             claim(x, index, node, owners)
     results = arrays[graph.output.id].ravel()
+    if not any(isinstance(x, Tensor) for x in results):
+        raise ValueError(
+            f"scalars draws the numbers of arrays, and {graph.output.name!r:.60} has none that was "
+            f"computed: its shape is {graph.output.shape}. Draw it without scalars=True"
+        )
     # many numbers were seeded with ones: as if their sum had been taken
     output = results[0] if results.size == 1 else results.sum()
     found = values_behind(output)

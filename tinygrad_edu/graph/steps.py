@@ -1,7 +1,7 @@
 """The two passes, one step after the other: what a table tells and a stepper shows.
 
 Forward, every value is given or computed, each after those that it needs. Backward follows the
-engine's chain_rule: the youngest value, whose gradient is complete, passes a contribution along
+engine's chain_rule: the youngest value, whose gradient is complete, passes a share along
 each of its edges.
 """
 
@@ -26,7 +26,7 @@ class Forward:
 
 @dataclass(frozen=True, eq=False)
 class Backward:
-    """A value passes a contribution, upstream × local, along one edge back to an input.
+    """A value passes a share, upstream × local, along one edge back to an input.
 
     There it is added to what the input has received before.
     """
@@ -35,9 +35,9 @@ class Backward:
     target: Node  # what passes it on: its gradient is complete
     source: Node  # what receives it
     upstream: Array  # ∂output/∂target
-    contribution: Array
+    share: Array
     before: Array | None  # what the source had received before; None if this is the first
-    after: Array  # before + contribution; the source's gradient if `complete`
+    after: Array  # before + share; the source's gradient if `complete`
     complete: bool  # whether it is the last that the source receives
 
 
@@ -49,7 +49,7 @@ def steps(graph: Graph) -> list[Forward | Backward]:
     >>> from tinygrad_edu import Tensor
     >>> from tinygrad_edu.graph import read
     >>> x = Tensor(3.0, requires_grad=True, name="x")
-    >>> [(step.source.name, step.contribution.item(), step.after.item())
+    >>> [(step.source.name, step.share.item(), step.after.item())
     ...  for step in steps(read(x * x + x)) if isinstance(step, Backward)]
     [('z1', 1.0, 1.0), ('x', 1.0, 1.0), ('x', 3.0, 4.0), ('x', 3.0, 7.0)]
     """
@@ -71,26 +71,26 @@ def incoming(graph: Graph) -> dict[str, list[Edge]]:
 
 def backward_steps(nodes: dict[str, Node], edges: list[Edge]) -> Iterator[Backward]:
     """Yield a step for each edge that passes a gradient; what a source receives is added up."""
-    passing = [(edge, edge.contribution) for edge in edges if edge.contribution is not None]
+    passing = [(edge, edge.share) for edge in edges if edge.share is not None]
     last = {edge.source: edge for edge, _ in passing}
     received: dict[str, Array] = {}
-    for edge, contribution in passing:
+    for edge, share in passing:
         upstream, before = nodes[edge.target].gradient, received.get(edge.source)
         assert upstream is not None  # whoever passes a gradient on has one
-        received[edge.source] = contribution if before is None else quiet_sum(before, contribution)
+        received[edge.source] = share if before is None else quiet_sum(before, share)
         yield Backward(
             edge,
             nodes[edge.target],
             nodes[edge.source],
             upstream,
-            contribution,
+            share,
             before,
             received[edge.source],
             last[edge.source] is edge,
         )
 
 
-def quiet_sum(before: Array, contribution: Array) -> Array:
-    """before + contribution, without a warning where opposite infinities make NaN."""
+def quiet_sum(before: Array, share: Array) -> Array:
+    """before + share, without a warning where opposite infinities make NaN."""
     with np.errstate(all="ignore"):
-        return np.asarray(before + contribution)
+        return np.asarray(before + share)

@@ -19,22 +19,11 @@ from tinygrad_edu.core.derivatives import (
     axis_slice,
     clip,
     concatenate,
-    norm,
-    pad,
     stack,
-    wide,
 )
 from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.core.errors import unknown_options
 from tinygrad_edu.operations import errors
-
-PAD_MODES = (
-    "constant",
-    "edge",
-    "reflect",
-    "symmetric",
-    "wrap",
-)  # they move elements or fill in a constant
 
 
 def composed(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -44,7 +33,7 @@ def composed(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], C
         @functools.wraps(composition)
         def run(*args: Any, **options: Any) -> Any:
             known = inspect.signature(composition).parameters if options else {}
-            if not options.keys() <= known.keys():
+            if not options.keys() <= known.keys() and "options" not in known:
                 raise unknown_options(run.__name__, options, known)
             return composition(*args, **options)
 
@@ -59,6 +48,19 @@ def composed(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], C
 def as_arrays(*xs):
     """Make arrays of lists and numbers, and leave Tensors as they are."""
     return [x if isinstance(x, Tensor) else np.asarray(x) for x in xs]
+
+
+def cast(x, dtype, casting="unsafe"):
+    """x in another type, if NumPy's rule of casting allows it; x itself if dtype is None."""
+    if dtype is None or x.dtype == dtype:
+        return x
+    check_cast(x.dtype, dtype, casting)
+    return x.astype(dtype)
+
+
+def check_cast(old, new, casting):
+    """Let NumPy refuse what its rule of casting does not allow."""
+    np.empty(0, old).astype(new, casting=casting)
 
 
 # Elementwise
@@ -90,128 +92,7 @@ def full_like(a, fill_value, dtype=None, *, shape=None):
     return np.broadcast_to(fill_value, like.shape).astype(like.dtype)
 
 
-# Reductions
-
-
-def summand_count(x, axis):
-    """How many elements are added for each result."""
-    return math.prod(x.shape[a] for a in axes_of(axis, x.ndim))
-
-
-def summed_wide(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Sums as NumPy's mean takes them: of float16 in float32, of integers and bools in float64.
-
-    The result of float16 is float16 again. NumPy itself lets the squares of float16 overflow.
-    """
-
-    @functools.wraps(function)
-    def run(x: Any, *args: Any, **options: Any) -> Any:
-        z = function(wide(x), *args, **options)
-        return z.astype(x.dtype) if x.dtype == np.float16 else z
-
-    return run
-
-
-@composed(np.mean)
-@summed_wide
-def mean(x, axis=None, *, keepdims=False):
-    """The sum, divided by the number of summands."""
-    return np.sum(x, axis=axis, keepdims=keepdims) / summand_count(x, axis)
-
-
-@composed(np.average)
-def average(x, axis=None, weights=None, returned=False, *, keepdims=False):
-    """Σ w x / Σ w; the weights w have x's shape, or the shape of the averaged axes."""
-    (x,) = as_arrays(x)
-    if weights is None:
-        value = mean(x, axis, keepdims=keepdims)
-        total = np.full_like(value, summand_count(x, axis))
-    else:
-        w = weights_like(x, axis, weights)
-        total = np.sum(w, axis=axis, keepdims=keepdims)
-        if np.any(total == 0):
-            raise errors.no_weight(w)
-        value = np.sum(x * w, axis=axis, keepdims=keepdims) / total
-    return (value, total) if returned else value
-
-
-def weights_like(x, axis, weights):
-    """Weights in x's shape, in a type in which products with x don't overflow."""
-    axes, (w,) = axes_of(axis, x.ndim), as_arrays(weights)
-    if w.shape != x.shape:
-        if axis is None or w.shape != tuple(x.shape[a] for a in axes):
-            raise errors.weights_do_not_fit(x, w, axis)
-        sizes = [size if a in axes else 1 for a, size in enumerate(x.shape)]
-        w = np.broadcast_to(np.transpose(w, np.argsort(axes)).reshape(sizes), x.shape)
-    return w.astype(
-        np.result_type(x.dtype, w.dtype, np.float64 if x.dtype.kind != "f" else w.dtype)
-    )
-
-
-def degrees_of_freedom(x, axis, ddof, correction):
-    """n − ddof, or n − correction, which is another name for it; not below 0."""
-    if ddof and correction is not None:
-        raise errors.two_corrections(ddof, correction)
-    return max(summand_count(x, axis) - (ddof if correction is None else correction), 0)
-
-
-@composed(np.var)
-@summed_wide
-def var(x, axis=None, *, ddof=0, correction=None, keepdims=False):
-    """Σ (x − mean)² / (n − ddof): the variance, unbiased with ddof=1, or correction=1."""
-    squares = np.square(x - np.mean(x, axis=axis, keepdims=True))
-    freedom = degrees_of_freedom(x, axis, ddof, correction)
-    return np.sum(squares, axis=axis, keepdims=keepdims) / freedom
-
-
-@composed(np.std)
-@summed_wide
-def std(x, axis=None, *, ddof=0, correction=None, keepdims=False):
-    """√var, by the norm of x − mean, so that the gradient is 0 where all elements are equal."""
-    deviation = norm(x - np.mean(x, axis=axis, keepdims=True), axis=axis, keepdims=keepdims)
-    return deviation / math.sqrt(degrees_of_freedom(x, axis, ddof, correction))
-
-
-@composed(np.nansum)
-def nansum(x, axis=None, *, keepdims=False):
-    """The sum of what is not NaN."""
-    if x.dtype.kind != "f":
-        return np.sum(x, axis=axis, keepdims=keepdims)
-    return np.sum(np.where(np.isnan(x), 0.0, x), axis=axis, keepdims=keepdims)
-
-
-@composed(np.nanmean)
-@summed_wide
-def nanmean(x, axis=None, *, keepdims=False):
-    """The mean of the elements that are not NaN."""
-    summands = np.sum((~np.isnan(x)).astype(x.dtype), axis=axis, keepdims=keepdims)
-    return nansum(x, axis, keepdims=keepdims) / summands
-
-
-@composed(np.ptp)
-def ptp(x, axis=None, *, keepdims=False):
-    """Peak to peak: the greatest minus the least."""
-    return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
-
-
-@composed(np.median)
-@summed_wide
-def median(x, axis=None, *, keepdims=False):
-    """The middle of the sorted elements, or the mean of the middle two; NaN if there is a NaN."""
-    axes = axes_of(axis, x.ndim)
-    kept = [a for a in range(x.ndim) if a not in axes]
-    kept_first = np.transpose(x, [*kept, *axes]) if kept else x
-    rows = np.sort(kept_first.reshape(*[x.shape[a] for a in kept], summand_count(x, axis)))
-    n = rows.shape[-1]
-    if n == 0:
-        return np.mean(x, axis=axis, keepdims=keepdims)  # NaN
-    middle = rows[..., n // 2] if n % 2 else (rows[..., n // 2 - 1] + rows[..., n // 2]) / 2
-    spoilt = np.isnan(rows[..., -1])  # NaN is sorted to the end
-    if spoilt.any():
-        middle = np.where(spoilt, math.nan, middle)
-    if keepdims:
-        return middle.reshape([1 if a in axes else size for a, size in enumerate(x.shape)])
-    return middle
+# Differences and integrals
 
 
 @composed(np.diff)
@@ -334,17 +215,6 @@ def dstack(arrays):
 def column_stack(arrays):
     """Vectors as the columns of a matrix."""
     return concatenate_list([x if np.ndim(x) == 2 else np.reshape(x, (-1, 1)) for x in arrays], 1)
-
-
-@composed(np.pad)
-def pad_with(x, pad_width, mode="constant", *, constant_values=0):
-    """x with a constant or with elements of x around it: the modes of PAD_MODES."""
-    if mode not in PAD_MODES:
-        raise errors.unknown_mode("pad", mode, PAD_MODES)
-    z = pad(x, pad_width, mode)
-    if np.array_equal(constant_values, 0):
-        return z
-    return z + np.pad(np.zeros(x.shape, x.dtype), pad_width, constant_values=constant_values)
 
 
 def split_like(numpys_split):

@@ -17,6 +17,20 @@ def unknown_mode(name: str, mode: Any, known: Iterable[str]) -> ValueError:
     return ValueError(f"{name} on a Tensor knows the modes {', '.join(known)}, and {mode!r} came")
 
 
+def no_identity(function: Any) -> ValueError:
+    return ValueError(
+        f"np.{function.__name__} of no elements is nothing, so where= needs a value "
+        "to begin with: give initial= too"
+    )
+
+
+def no_slope_in_q(function: Any, q: Any) -> TypeError:
+    return TypeError(
+        f"{function.__name__} has no derivative with respect to q, and {described(q)} requires "
+        "a gradient: give q.data"
+    )
+
+
 def negative_times(n: int) -> ValueError:
     return ValueError(f"diff is taken 0, 1, 2 … times, and n = {n} came")
 
@@ -215,4 +229,41 @@ def full_matrices(x: Any) -> ValueError:
         f"svd of {described(x)} with full_matrices=True: the vectors "
         "beyond the values are arbitrary up to a rotation and have "
         "no gradient. Write np.linalg.svd(x, full_matrices=False)"
+    )
+
+
+def complete_columns(x: Any) -> ValueError:
+    return ValueError(
+        f'qr of {described(x)} with mode="complete": the columns beyond the matrix\'s own are '
+        "arbitrary up to a rotation and have no gradient. Write np.linalg.qr(x)"
+    )
+
+
+def complex_eigenvalues(x: Any, values: Any) -> TypeError:
+    return TypeError(
+        f"the matrix {x.shape} has complex eigenvalues, {values[values.imag != 0][:2]} …, and a "
+        "Tensor holds real numbers: np.linalg.eigh is for symmetric matrices, whose values are real"
+        + see("real-numbers")
+    )
+
+
+def not_square(name: str, x: Any) -> np.linalg.LinAlgError:
+    return np.linalg.LinAlgError(f"{name} takes square matrices, and {described(x)} came")
+
+
+def no_axes(name: str, ind: Any) -> ValueError:
+    return ValueError(f"{name} makes rows of the first ind axes, at least 1, and ind={ind} came")
+
+
+def not_matrices(name: str, x: Any) -> np.linalg.LinAlgError:
+    return np.linalg.LinAlgError(
+        f"{name} takes matrices, arrays of at least two axes, and {described(x)} came"
+    )
+
+
+def no_chain(arrays: Any) -> ValueError:
+    kind = ValueError if len(arrays) < 2 else np.linalg.LinAlgError
+    return kind(
+        f"multi_dot({', '.join(map(described, arrays))}): at least two matrices were expected, "
+        "of which the first and the last may be vectors"
     )

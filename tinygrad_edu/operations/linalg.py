@@ -1,8 +1,8 @@
 """Linear algebra through NumPy's names: products, einsum, norms, solving, decompositions.
 
 Matrices are the last two axes; all axes before them are a batch. cholesky, eigh and eigvalsh are
-for symmetric matrices. NumPy reads one triangle; we take (X + Xᵀ)/2, so that gradients are
-symmetric and agree with differences.
+for symmetric matrices, of which they read one triangle, as NumPy does: it receives all of the
+gradient, which so agrees with differences.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.derivatives import axes_of, inverse, norm, scatter
 from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.switches import RECORDING
 from tinygrad_edu.operations import errors
-from tinygrad_edu.operations.composed import as_arrays, composed, summed_wide
+from tinygrad_edu.operations.composed import as_arrays, composed
+from tinygrad_edu.operations.statistics import rows_of, summed_wide
 
 # einsum's letters for axes, in the order of an implied result
 LETTERS = ascii_uppercase + ascii_lowercase
@@ -28,6 +30,11 @@ LETTERS = ascii_uppercase + ascii_lowercase
 def move_axes(x, source, destination):
     """np.moveaxis, but x itself if nothing moves, so that the graph has no idle step."""
     return x if source == destination else np.moveaxis(x, source, destination)
+
+
+def from_end(axis, x):
+    """The axis counted from the end, −1 for the last. NumPy raises AxisError."""
+    return normalize_axis_index(axis, x.ndim) - x.ndim
 
 
 @functools.cache
@@ -42,6 +49,18 @@ def named_results(function):
 def symmetric_part(x):
     """(X + Xᵀ)/2. What is not square stays as it is: NumPy refuses it."""
     return x / 2 + x.mT / 2 if x.shape[-1:] == x.shape[-2:-1] != () else x
+
+
+def mirrored(x, triangle):
+    """The symmetric matrix with the lower triangle of x, "L", or with the upper one, "U"."""
+    if str(triangle).upper() not in ("L", "U"):
+        raise errors.no_such_triangle(triangle)
+    (x,) = as_arrays(x)
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        return x  # which NumPy refuses
+    if str(triangle).upper() == "L":
+        return np.tril(x) + np.tril(x, -1).mT
+    return np.triu(x) + np.triu(x, 1).mT
 
 
 # einsum: the gradient is an einsum too, in which g and the operand have changed places
@@ -184,10 +203,23 @@ def vdot(a, b):
 
 
 @composed(np.vecdot)
-def vecdot(a, b, axis=-1):
-    """Σ aᵢ bᵢ along an axis, for each pair of vectors: (1, n) @ (n, 1)."""
-    a, b = [move_axes(x, axis, -1) for x in as_arrays(a, b)]
-    return (a[..., None, :] @ b[..., None])[..., 0, 0]
+def vecdot(a, b, axis=-1, *, axes=None, keepdims=False):
+    """Σ aᵢ bᵢ along an axis, for each pair of vectors: (1, n) @ (n, 1).
+
+    `axes` names the axis of a, that of b, and that of the result, of size 1, if keepdims is True.
+    """
+    of_a, of_b, *of_z = axes_of_each(axis if axes is None else axes)
+    a, b = as_arrays(a, b)
+    a, b = move_axes(a, from_end(of_a, a), -1), move_axes(b, from_end(of_b, b), -1)
+    z = (a[..., None, :] @ b[..., None])[..., 0]
+    return move_axes(z, -1, *of_z or (-1,)) if keepdims else z[..., 0]
+
+
+def axes_of_each(axes):
+    """The axis of each argument, and of the result if it is named: 1, or [0, 1], or [0, (1,), 2]."""
+    if isinstance(axes, int):
+        return axes, axes, axes
+    return [axis[0] if isinstance(axis, tuple) else axis for axis in axes if axis != ()]
 
 
 @composed(np.outer)
@@ -232,15 +264,36 @@ derivative(cross, lambda g, z, x, y: np.cross(y, g),  # g · (dx × y) = dx · (
 def cross_along(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
     """The cross product of vectors of three numbers, along any axes.
 
-    Vectors of two numbers are deprecated in NumPy 2, and refused here.
+    A vector of two numbers has 0 as its third; of two such vectors, only the third number of the
+    product is returned. NumPy 2 warns of these.
     """
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = as_arrays(a, b)
-    x, y = move_axes(a, axisa, -1), move_axes(b, axisb, -1)
-    if not x.shape[-1:] == y.shape[-1:] == (3,):
+    x, y = move_axes(a, from_end(axisa, a), -1), move_axes(b, from_end(axisb, b), -1)
+    lengths = {x.shape[-1], y.shape[-1]}
+    if not lengths <= {2, 3}:
         raise errors.not_three_numbers(x, y)
-    return move_axes(cross(x, y), -1, axisc)
+    if lengths != {3}:
+        np.cross(np.zeros(x.shape[-1]), np.zeros(y.shape[-1]))  # NumPy warns, or refuses
+    z = cross(three_numbers(x), three_numbers(y))
+    return z[..., 2] if lengths == {2} else move_axes(z, -1, axisc)
+
+
+def three_numbers(x):
+    """Vectors of two numbers with a 0 behind them; those of three as they are."""
+    if x.shape[-1] == 3:
+        return x
+    return np.concatenate([x, np.zeros((*x.shape[:-1], 1), x.dtype)], axis=-1)
+
+
+@composed(np.linalg.cross)
+def cross_of_three(x1, x2, *, axis=-1):
+    """The cross product of vectors of three numbers, and of nothing else."""
+    x1, x2 = as_arrays(x1, x2)
+    if not x1.shape[from_end(axis, x1)] == x2.shape[from_end(axis, x2)] == 3:
+        raise errors.not_three_numbers(x1, x2)
+    return cross_along(x1, x2, axis=axis)
 
 
 def trace_vjp(g, z, x, offset=0, axis1=0, axis2=1):
@@ -253,22 +306,29 @@ derivative(np.trace, trace_vjp, on_numbers=np.trace)
 
 # fmt: off
 for numpys, new in ((np.tensordot, np.linalg.tensordot), (np.vecdot, np.linalg.vecdot),
-                    (np.cross, np.linalg.cross), (np.matmul, np.linalg.matmul),
+                    (np.matmul, np.linalg.matmul),
                     (np.matrix_transpose, np.linalg.matrix_transpose)):
     REGISTRY[new] = REGISTRY[numpys]  # NumPy 2's new names for the same functions
 # fmt: on
 
 # Norms
 
+
+def greatest(x, axis, *, keepdims=False):
+    """The greatest of positive numbers, 0 of none."""
+    extreme = np.max if x.shape[axis] else np.sum
+    return extreme(x, axis=axis, keepdims=keepdims)
+
+
 # fmt: off
 MATRIX_NORMS: dict[Any, Callable[[Any], Any]] = {  # of the last two axes
     "fro":   lambda x: norm(x, axis=(-2, -1)),
     "nuc":   lambda x: np.linalg.svdvals(x).sum(axis=-1),
-    2:       lambda x: np.linalg.svdvals(x).max(axis=-1),
+    2:       lambda x: greatest(np.linalg.svdvals(x), -1),
     -2:      lambda x: np.linalg.svdvals(x).min(axis=-1),
-    1:       lambda x: np.abs(x).sum(axis=-2).max(axis=-1),     # of the sums of columns
+    1:       lambda x: greatest(np.abs(x).sum(axis=-2), -1),  # of the sums of columns
     -1:      lambda x: np.abs(x).sum(axis=-2).min(axis=-1),
-    np.inf:  lambda x: np.abs(x).sum(axis=-1).max(axis=-1),     # of the sums of rows
+    np.inf:  lambda x: greatest(np.abs(x).sum(axis=-1), -1),  # of the sums of rows
     -np.inf: lambda x: np.abs(x).sum(axis=-1).min(axis=-1),
 }
 # fmt: on
@@ -296,20 +356,34 @@ def vector_norm(x, p, axis, keepdims):
     element that is 0 receives 0, as in PyTorch; for p < 0 the norm of nothing is ∞, as in NumPy.
     """
     options = {"axis": axis, "keepdims": keepdims}
+    one = x.dtype.type(1)  # one / p has the digits of x, 1 / p those of float64
     if p == 2:
         return norm(x, **options)
     if p == 0:
         return (x != 0).astype(x.dtype).sum(**options)
     if np.isinf(p):
-        extreme = np.min if p < 0 else np.max if x.shape[axis] else np.sum  # of nothing 0
-        return extreme(np.abs(x), **options)
+        return (greatest if p > 0 else np.min)(np.abs(x), **options)
     if p >= 1:
         total = np.sum(np.abs(x) ** p, **options)
-        return np.where(total == 0, 0.0, np.where(total == 0, 1.0, total) ** (1 / p))
+        return np.where(total == 0, 0.0, np.where(total == 0, 1.0, total) ** (one / p))
     zero, at_zero, at_infinity = x == 0, *((0.0, np.inf) if p > 0 else (np.inf, 0.0))
     total = np.sum(np.where(zero, at_zero, np.abs(np.where(zero, 1.0, x)) ** p), **options)
-    inside = np.where((total == 0) | (total == np.inf), 1.0, total) ** (1 / p)
+    inside = np.where((total == 0) | (total == np.inf), 1.0, total) ** (one / p)
     return np.where(total == 0, at_zero, np.where(total == np.inf, at_infinity, inside))
+
+
+@composed(np.linalg.vector_norm)
+@summed_wide
+def norm_of_vectors(x, *, axis=None, keepdims=False, ord=2):
+    """(Σ|x|ᵖ)^(1/p) of all elements, or along the axis or axes."""
+    z = vector_norm(rows_of(x, axis), ord, -1, False)
+    return np.expand_dims(z, axes_of(axis, x.ndim)) if keepdims else z
+
+
+@composed(np.linalg.matrix_norm)
+def norm_of_matrices(x, *, keepdims=False, ord="fro"):
+    """A norm of each matrix, of those that np.linalg.norm has."""
+    return np.linalg.norm(x, ord, (-2, -1), keepdims)
 
 
 # Solving, inverses and determinants
@@ -378,7 +452,8 @@ derivative(slogdet, lambda g, z, x:                             # ∂ ln |det X|
 # Decompositions: an operation has one result, with the values in its first row and vectors below
 
 
-def cholesky_forward(x, *, upper=False):
+@operation
+def cholesky(x, *, upper=False):
     """np.linalg.cholesky of the symmetric part."""
     return np.linalg.cholesky(symmetric_part(x), upper=upper)
 
@@ -394,7 +469,13 @@ def cholesky_vjp(g, z, x, *, upper=False):
     return symmetric_part(np.linalg.solve(z.mT, np.linalg.solve(z.mT, z.mT @ g * half).mT))
 
 
-derivative(np.linalg.cholesky, cholesky_vjp, forward=cholesky_forward)
+derivative(cholesky, cholesky_vjp)
+
+
+@composed(np.linalg.cholesky)
+def cholesky_of_triangle(a, upper=False):
+    """X = L Lᵀ, or Uᵀ U if upper, where X is symmetric and one triangle of a."""
+    return cholesky(mirrored(a, "U" if upper else "L"), upper=upper)
 
 
 def rounding_error(w):
@@ -475,29 +556,34 @@ derivative(eigh, eigh_vjp)
 derivative(svd, svd_vjp)
 
 
-def check_triangle(UPLO):
-    """NumPy's "L" or "U", in either case."""
-    if str(UPLO).upper() not in ("L", "U"):
-        raise errors.no_such_triangle(UPLO)
-
-
 @composed(np.linalg.eigh)
 def named_eigh(a, UPLO="L"):
-    """λ, ascending, and V, of the symmetric part, whichever triangle UPLO names.
+    """λ, ascending, and V, of the symmetric matrix whose triangle UPLO names.
 
     λ always has a gradient. V, and the second derivative of λ, have one if no two values are equal.
     """
-    check_triangle(UPLO)
-    z = eigh(a)
+    z = eigh(mirrored(a, UPLO))
     return named_results(np.linalg.eigh)(z[..., 0, :], vectors(z))
 
 
 @composed(np.linalg.svd)
-def named_svd(a, full_matrices=True, compute_uv=True):
+def named_svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     """U, the values s, descending, and Vᵀ; they have gradients where those of eigh do.
 
-    A matrix that is not square needs full_matrices=False to have gradients.
+    A matrix that is not square needs full_matrices=False to have gradients. One that is hermitian
+    has s = |λ| and Vᵀ = sign(λ) Uᵀ.
     """
+    if hermitian:
+        w, u = np.linalg.eigh(a)
+        order = np.flip(np.argsort(np.abs(w)), -1)
+        s = np.take_along_axis(np.abs(w), order, -1)
+        if not compute_uv:
+            return s
+        u, signs = (
+            np.take_along_axis(u, order[..., None, :], -1),
+            np.take_along_axis(np.sign(w), order, -1),
+        )
+        return named_results(np.linalg.svd)(u, s, (u * signs[..., None, :]).mT)
     if not compute_uv:
         return np.linalg.svdvals(a)
     if full_matrices and len(set(a.shape[-2:])) > 1:
@@ -511,9 +597,8 @@ def named_svd(a, full_matrices=True, compute_uv=True):
 
 @composed(np.linalg.eigvalsh)
 def eigvalsh(a, UPLO="L"):
-    """λ, ascending, of the symmetric part, whichever triangle UPLO names."""
-    check_triangle(UPLO)
-    return eigh(a)[..., 0, :]
+    """λ, ascending, of the symmetric matrix whose triangle UPLO names."""
+    return eigh(mirrored(a, UPLO))[..., 0, :]
 
 
 @composed(np.linalg.svdvals)

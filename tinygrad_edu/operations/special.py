@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinygrad_edu.core.arraylike import as_array
-from tinygrad_edu.core.derivatives import inner_products, product, unreduced
+from tinygrad_edu.core.derivatives import inner_products, narrow, product, unreduced, wide
 from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.operations import errors
@@ -146,11 +146,12 @@ def logsumexp(x, axis: Axes | None = None, *, keepdims: bool = False):
     >>> logsumexp(np.array([1000.0, 1000.0])) - 1000  # ln 2
     np.float64(0.69314718055...)
     """
-    greatest = greatest_of(x, axis)
+    y = wide(x)
+    greatest = greatest_of(y, axis)
     greatest = np.where(np.isfinite(greatest), greatest, np.zeros_like(greatest))
     with np.errstate(divide="ignore"):  # ln 0 = −∞, where every x is −∞
-        z = np.log(np.sum(np.exp(x - greatest), axis=axis, keepdims=True)) + greatest
-    return z if keepdims else np.squeeze(z, axis)
+        z = np.log(np.sum(np.exp(y - greatest), axis=axis, keepdims=True)) + greatest
+    return narrow(z if keepdims else np.squeeze(z, axis), x)
 
 
 @operation
@@ -162,8 +163,8 @@ def softmax(x, axis: Axes = -1):
     >>> softmax(np.array([0.0, np.log(3.0)]))
     array([0.25, 0.75])
     """
-    e = np.exp(x - greatest_of(x, axis))
-    return e / np.sum(e, axis=axis, keepdims=True)
+    e = np.exp(wide(x) - greatest_of(x, axis))
+    return narrow(e / np.sum(e, axis=axis, keepdims=True), x)
 
 
 @operation
@@ -175,9 +176,9 @@ def log_softmax(x, axis: Axes = -1):
     >>> log_softmax(np.array([0.0, 1000.0]))
     array([-1000.,     0.])
     """
-    x = x - greatest_of(x, axis)
-    total = np.sum(np.exp(x), axis=axis, keepdims=True)
-    return x - (np.log(total) if x.size else total)
+    shifted = wide(x) - greatest_of(x, axis)
+    total = np.sum(np.exp(shifted), axis=axis, keepdims=True)
+    return narrow(shifted - (np.log(total) if x.size else total), x)
 
 
 @opaque
@@ -191,6 +192,12 @@ def classes_of(target, classes):
 def greatest_of(x, axis):
     """The greatest x, which is taken out before eˣ; 0 where there is nothing to take it out of."""
     return (np.max if x.size else np.sum)(x, axis=axis, keepdims=True)
+
+
+@operation
+def gated(x, gate):
+    """x times a gate from 0 to 1 that opens with x: the product of −∞ and a shut gate is 0."""
+    return np.maximum(x, np.finfo(getattr(gate, "dtype", float)).min) * gate
 
 
 @operation
@@ -234,6 +241,11 @@ def log_softmax_on_numbers(x, axis=-1):
     return x - logsumexp_on_numbers(x, axis, keepdims=True)
 
 
+def finite(x):
+    """x, but 0 for ±∞: for products with a slope that is 0 there."""
+    return np.where(np.isinf(x), 0.0, x)
+
+
 def as_rows(x):
     """x of shape (…, n) as a matrix (batch, n)."""
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
@@ -242,7 +254,9 @@ def as_rows(x):
 def logsumexp_vjp(g, z, x, axis=None, *, keepdims=False):
     """∂/∂xᵢ = eˣⁱ / Σ eˣ, the softmax; 0 where every x is −∞."""
     finite = np.where(z == -np.inf, 0.0, z)
-    return unreduced(g, axis, keepdims) * np.exp(x - unreduced(finite, axis, keepdims))
+    e = np.exp(wide(x) - unreduced(finite, axis, keepdims))
+    total = np.sum(e, axis=axis, keepdims=True)  # 1, but for the rounding of z, which may be great
+    return unreduced(g, axis, keepdims) * (e / np.where(total == 0, 1.0, total))
 
 
 # fmt: off
@@ -265,8 +279,10 @@ derivative(log_softmax,   lambda g, z, x, axis=-1:                  # ∂zᵢ/�
 derivative(sigmoid,    lambda g, z, x: g * (z * (1 - z)),           # σ′ = σ (1 − σ)
            elementwise=True, notation="σ({})")
 derivative(relu,       lambda g, z, x: g * (x > 0), elementwise=True)           # 1 or 0
+derivative(gated,      lambda g, z, x, gate: g * gate,
+                       lambda g, z, x, gate: g * finite(x), elementwise=True, symbol="{} × {}")
 derivative(normal_cdf, lambda g, z, x: g * normal_pdf(x), elementwise=True)     # Φ′ = φ
-derivative(normal_pdf, lambda g, z, x: g * (z * -x), elementwise=True)          # φ′ = −x φ
+derivative(normal_pdf, lambda g, z, x: g * (z * -finite(x)), elementwise=True)          # φ′ = −x φ
 # fmt: on
 
 # Methods too: x.relu()
@@ -302,7 +318,7 @@ def silu(x: Same) -> Same:
     >>> silu(np.array([-1000.0, 0.0, 1000.0]))
     array([  -0.,    0., 1000.])
     """
-    return x * sigmoid(x)
+    return gated(x, sigmoid(x))
 
 
 def leaky_relu(x: Same, negative_slope: float = 0.01) -> Same:
@@ -336,12 +352,12 @@ def gelu(x: Same, approximate: str = "none") -> Same:
     (array([-0.        ,  0.84134475]), np.float64(0.84119199...))
     """
     if approximate == "none":
-        return x * normal_cdf(x)
+        return gated(x, normal_cdf(x))
     if approximate != "tanh":
         raise errors.unknown_approximation(approximate)
     # beyond ±10, σ is 0 or 1 already, and x³ might overflow
     y = np.minimum(np.maximum(x, -10.0), 10.0)
-    return x * sigmoid(math.sqrt(8 / math.pi) * (y + 0.044715 * y * y * y))
+    return gated(x, sigmoid(math.sqrt(8 / math.pi) * (y + 0.044715 * y * y * y)))
 
 
 def dropout(x: Same, p: float = 0.5, *, rng: np.random.Generator) -> Same:

@@ -1,6 +1,6 @@
 """What `replay` says of a step that it cannot hold: what it did, where, what to write instead.
 
-Each function makes one error; the code that finds the mistake raises it. docs/errors.md#replay has
+Each function makes one error; the code that finds the mistake raises it. errors.md, Replay, has
 code that is refused, and code that works.
 """
 

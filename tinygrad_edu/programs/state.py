@@ -99,7 +99,7 @@ class State:
             if x.dtype.kind in "biufc" and type(x) in (np.ndarray, np.memmap):
                 self.arrays[id(x)] = x, path
         elif isinstance(x, Tensor):
-            for key in ("data", "requires_grad", "grad"):
+            for key in ("data", "requires_grad", *(() if x.operation else ("grad",))):
                 self.add(x, key, path if key == "data" else f"{path}.{key}")
         elif isinstance(x, dict | list | collections.deque):
             self.look_into(x, path)

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.graph.expression import (
     IN_BRACKETS,
     LONGEST_INDEX,
+    MOST_NUMBERS_WRITTEN,
+    brief_number,
     fill_blanks,
+    greatest_magnitude,
     has_blanks,
     in_order_of_arguments,
     index_text,
     number_text,
-    scale_text,
+    numbers_or_scale,
     setting_text,
     shape_text,
     shorten,
 )
 from tinygrad_edu.graph.pictures.boxes import frame_rows, header_row
-from tinygrad_edu.graph.pictures.heat import Thumbnail, image_stack, make_thumbnail, square_images
+from tinygrad_edu.graph.pictures.heat import (
+    Thumbnail,
+    image_stack,
+    make_thumbnail,
+    number_colour,
+    square_images,
+)
 from tinygrad_edu.graph.pictures.markup import (
     bare_table,
     font_markup,
@@ -27,16 +37,18 @@ from tinygrad_edu.graph.pictures.markup import (
     td,
     tr,
 )
-from tinygrad_edu.graph.pictures.sheet import Sheet
+from tinygrad_edu.graph.pictures.sheet import DATA_ROLES, Sheet
 from tinygrad_edu.graph.read import Node
 
+PALE, DARK = "#fffffe", "#1b2733"  # a number on a strong colour, and on a weak one
 MOST_FILTER_ROWS = 16  # a kernel of so many rows or columns is no tile
 
 
 def array_box(node: Node, sheet: Sheet) -> str:
     """A parameter or an input: name and shape, then heat maps of value and gradient."""
     theme = sheet.theme
-    rows = [header_row(sheet.name(node), "", shape_text(node.shape), node, theme, 9)]
+    word = f"{node.role}   " if node.role in ("target", "buffer") else ""
+    rows = [header_row(sheet.name(node), "", word + shape_text(node.shape), node, theme, 9)]
     fill = f'COLSPAN="2" BGCOLOR="{theme.roles[node.role][1]}"'
     if not node.value.size:
         rows.append(tr(td(font_markup("empty", 9, theme.muted), f'{fill} SIDES="LBR"')))
@@ -48,6 +60,8 @@ def array_box(node: Node, sheet: Sheet) -> str:
 
 def heat_maps(node: Node, sheet: Sheet) -> str:
     """Heat maps side by side, a caption below each, and below all how they were reduced."""
+    if node.value.size <= MOST_NUMBERS_WRITTEN and node.value.dtype.kind in "fiub":
+        return written_numbers(node, sheet)
     maps: dict[str, Thumbnail] = {}
     if sheet.values and (value := node_thumbnail(node, sheet)):
         maps["value"] = value
@@ -66,6 +80,37 @@ def heat_maps(node: Node, sheet: Sheet) -> str:
     return bare_table("".join(rows), 0, 4)
 
 
+def written_numbers(node: Node, sheet: Sheet) -> str:
+    """A few numbers themselves, each on its colour; of a matrix value and gradient side by side."""
+    shown = {"value": node.value} if sheet.values else {}
+    if sheet.gradients and node.gradient is not None:
+        shown["grad"] = node.gradient
+    tables = {word: number_table(x) for word, x in shown.items() if x.size}
+    if not tables:
+        return ""
+    muted = {word: td(font_markup(word, 8, sheet.theme.muted), "") for word in tables}
+    if node.value.ndim < 2 or node.value.size == node.value.shape[-1]:
+        lines = [tr(muted[word], td(table, "")) for word, table in tables.items()]
+    else:
+        lines = [tr(*[td(table, "") for table in tables.values()]), tr(*muted.values())]
+    return bare_table("".join(lines), 1, 3)
+
+
+def number_table(x: Array) -> str:
+    """The numbers of a small array in rows and columns, on the colours of a heat map."""
+    greatest = greatest_magnitude(x[np.isfinite(x)])
+    rows = []
+    for row in x.reshape(-1, x.shape[-1]):
+        cells = []
+        for number in row:
+            strong = abs(number) > 0.6 * greatest > 0
+            text = font_markup(brief_number(number), 9, PALE if strong else DARK)
+            fill = number_colour(float(number), greatest)
+            cells.append(td(text, f'BGCOLOR="{fill}" WIDTH="36" CELLPADDING="2"'))
+        rows.append(tr(*cells))
+    return bare_table("".join(rows), 2, 1)
+
+
 def map_caption(word: str, picture: Thumbnail, sheet: Sheet) -> str:
     """The caption of a heat map: value ±0.12."""
     colour = sheet.theme.backward if word == "grad" else sheet.theme.ink
@@ -81,7 +126,7 @@ def node_thumbnail(node: Node, sheet: Sheet, gradient: bool = False) -> Thumbnai
     x = node.gradient if gradient else node.value
     if x is None or not x.size:
         return None
-    is_data = node.role in ("input", "constant") and not gradient
+    is_data = node.role in DATA_ROLES and not gradient
     stack = image_stack(node.value) if is_data else None
     if x.ndim == 4 and stack is None and max(x.shape[2:]) < MOST_FILTER_ROWS:
         stack = x.reshape(-1, *x.shape[2:])
@@ -106,7 +151,7 @@ def operation_box(node: Node, sheet: Sheet) -> str:
         ranges.append(("grad", node.gradient, theme.backward))
     lines = []
     for word, x, colour in ranges:
-        scale = td(font_markup(scale_text(x), 8, colour), 'ALIGN="RIGHT"')
+        scale = td(font_markup(numbers_or_scale(x), 8, colour), 'ALIGN="RIGHT"')
         lines.append(tr(td(font_markup(f"{word}   ", 8, theme.muted)), scale))
     if lines:
         cells.append(td(bare_table("".join(lines), 0, 1), 'CELLPADDING="2"'))

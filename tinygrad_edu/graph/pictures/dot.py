@@ -154,6 +154,8 @@ def connect_nodes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
         "penwidth": edge_width(source),
         "fontcolor": theme.muted if edge.local is None else theme.backward,
     }
+    if not edge.recorded:
+        look |= {"style": "dashed", "color": theme.muted}
     row = sheet.beside.get(target.id, [])
     if source.id in row:
         if source.role == "parameter":

@@ -127,6 +127,12 @@ def mosaic(colours: Array) -> Array:
     return framed.reshape(-1, across, height, width).swapaxes(1, 2).reshape(-1, across * width)
 
 
+def number_colour(x: float, greatest: float) -> str:
+    """The colour of one number on the scale from −greatest to +greatest, as #rrggbb."""
+    place = int(diverging_colours(np.array(x), greatest))
+    return "#" + palette(DIVERGING)[3 * place : 3 * place + 3].hex()
+
+
 def palette(stops: Sequence[str]) -> bytes:
     """256 colours: those between the stops, and at the end the two special ones."""
     known = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops])

@@ -51,7 +51,7 @@ def number_entries(sheet: Sheet) -> str:
 
 
 def map_entries(sheet: Sheet) -> str:
-    """The scale of the heat maps, if there are any, and what a thick edge means."""
+    """The scale of the heat maps, if there are any, and what thick and dashed edges mean."""
     notes = ""
     if sheet.thumbnails:
         notes += legend_entry("heat map: −max", sheet) + sheet.reserve(scale_thumbnail())
@@ -59,7 +59,9 @@ def map_entries(sheet: Sheet) -> str:
         if sheet.values and sheet.gradients:
             notes += legend_entry("left: value, right: gradient   ", sheet)
     if sheet.arrays and not sheet.folded:
-        notes += legend_entry("thicker edge: larger array", sheet)
+        notes += legend_entry("thicker edge: larger array   ", sheet)
+    if not all(edge.recorded for edge in sheet.graph.edges):
+        notes += legend_entry("dashed edge: not recorded, nothing there needs a gradient", sheet)
     return notes
 
 

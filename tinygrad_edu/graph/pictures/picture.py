@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.graph.fold import collapse_repeats, deepest_level, fitting_depth, fold
+from tinygrad_edu.graph.layers import fold_recurrences, layers_as_boxes
 from tinygrad_edu.graph.pictures.heat import Thumbnail
 from tinygrad_edu.graph.pictures.themes import THEMES
 from tinygrad_edu.graph.read import Graph, read, values_behind
@@ -67,8 +71,8 @@ class Picture:
 
 
 def draw(
-    output: Tensor,
-    *,
+    output: Any,
+    *inputs: Any,
     theme: str = "light",
     depth: int | None = None,
     values: bool = True,
@@ -78,16 +82,22 @@ def draw(
 ) -> Picture:
     """Draw all that a Tensor was computed from: each value with its gradient ∂output/∂value.
 
-    Names are read off the caller's variables; no `grad` is touched. `theme` is light or dark,
-    `direction` LR or TB. `depth` folds Modules at that level to a box each and draws repeated
-    blocks once, as happens anyway beyond 60 nodes; `scalars` draws small arrays number by number.
+    `draw(model, x)` draws what a copy of the model computes. Names are the caller's variables'; no
+    `grad` is touched. `theme` is light or dark, `direction` LR or TB. `depth` folds Modules at that
+    level to a box each and draws repeated blocks once, as happens beyond 60 nodes; `scalars` draws
+    small arrays number by number.
 
     >>> x = Tensor(3.0, requires_grad=True)
     >>> draw(x * x + x)  # a notebook shows the picture; .save("graph.svg") keeps it
     <Computation graph of z2 = z1 + x: 3 values, 4 edges>
     """
+    names, given = dict(sys._getframe(1).f_locals), set[str]()
+    if callable(output) and not isinstance(output, Tensor):
+        output, names, given = result_of_copy(output, inputs, names)
+    elif inputs or not isinstance(output, Tensor):
+        raise not_to_draw(output)
     if not isinstance(output, Tensor):
-        raise TypeError(f"draw takes a Tensor that was computed, and got {output!r:.60}")
+        raise not_to_draw(output)
     if theme not in THEMES:
         raise ValueError(f"theme is one of {', '.join(THEMES)}, and not {theme!r}")
     if direction not in (None, "LR", "TB"):
@@ -97,9 +107,50 @@ def draw(
     found = values_behind(output)
     if len(found) > MOST_NODES and not any(isinstance(x, Tensor) and x.notes for x in found):
         raise too_many_nodes(len(found))
-    graph = read(output, sys._getframe(1).f_locals)
+    graph = with_inputs(read(output, names), given)
     shown, note = (open_arrays(graph), "") if scalars else fold_if_large(graph, depth)
     return make_picture(shown, theme, direction, values, gradients, note)
+
+
+def result_of_copy(
+    model: Callable[..., Any], inputs: tuple[Any, ...], names: dict[str, Any]
+) -> tuple[Any, dict[str, Any], set[str]]:
+    """What a copy of the model computes, the variables with the copy in it, the inputs' names.
+
+    The model's own running statistics and random generators stay as they are. Inputs that can have
+    a gradient get one, so that all that is computed of them is recorded.
+    """
+    copied, named = copy.deepcopy(model), {id(x): name for name, x in names.items()}
+    given = [as_recorded(x, named.get(id(x), f"x{i}")) for i, x in enumerate(inputs, 1)]
+    shown = {x.name for x in given if isinstance(x, Tensor) and x.name}
+    kept = {name: x for name, x in names.items() if name not in shown}
+    return copied(*given), {n: copied if x is model else x for n, x in kept.items()}, shown
+
+
+def as_recorded(x: Any, name: str) -> Any:
+    """An input as a leaf with a name, if it holds floats; a Tensor and anything else as it is."""
+    if isinstance(x, Tensor) or np.asarray(x).dtype.kind != "f":
+        return x
+    return Tensor(x, requires_grad=True, name=name)
+
+
+def with_inputs(graph: Graph, names: set[str]) -> Graph:
+    """The graph in which the leaves of these names are inputs, though they have gradients."""
+    nodes = [
+        replace(node, role="input") if node.name in names and node.role == "parameter" else node
+        for node in graph.nodes
+    ]
+    return replace(graph, nodes=tuple(nodes))
+
+
+def not_to_draw(output: Any) -> TypeError:
+    """The error for what is no Tensor."""
+    several = isinstance(output, tuple | list) and any(isinstance(x, Tensor) for x in output)
+    way = ": choose one of them, draw(model(x)[0])" if several else ""
+    return TypeError(
+        "draw takes a Tensor that was computed, or a model and an example, draw(model, x), and "
+        f"got {output!r:.60}{way}"
+    )
 
 
 def make_picture(
@@ -121,8 +172,11 @@ def make_picture(
 
 def fold_if_large(graph: Graph, depth: int | None) -> tuple[Graph, str]:
     """Fold a graph if that is asked for or needed; also return a note that says so."""
-    if depth is None and (len(graph.nodes) <= NODES_TO_FOLD or not graph.modules):
-        return graph, ""
+    if depth is None:
+        is_large = len(graph.nodes) > NODES_TO_FOLD or any(node.shape for node in graph.nodes)
+        boxes = layers_as_boxes(fold_recurrences(graph)) if is_large else graph
+        if len(boxes.nodes) <= NODES_TO_FOLD or not graph.modules:
+            return boxes, opened_by(graph) if boxes is not graph else ""
     distinct = collapse_repeats(graph)
     level = fitting_depth(distinct, BOXES_AIMED_AT) if depth is None else depth
     shown = fold(distinct, level)
@@ -137,6 +191,11 @@ def fold_if_large(graph: Graph, depth: int | None) -> tuple[Graph, str]:
     if depth is None and level <= deepest_level(graph):
         notes.append(f"depth={level + 1} shows more")
     return shown, ", ".join(notes) if len(notes) > 1 else ""
+
+
+def opened_by(graph: Graph) -> str:
+    """Say how layers that are one box each are opened."""
+    return f"layers are one box each, depth={deepest_level(graph) + 1} opens them"
 
 
 def too_many_nodes(count: int, depth: int | None = None) -> ValueError:

@@ -33,7 +33,11 @@ RESERVED_COLOUR = re.compile("#ac([0-9a-f]{4})")  # sheet.py's
 POINTS = re.compile(r'(?:width|height)="([\d.]+)pt"')
 PIXELS = 40e6  # of a PNG, at most
 RESERVED_CELL = re.compile(f' BGCOLOR="{RESERVED_COLOUR.pattern}">')  # the cell
+BAR_HEIGHT = 4  # points; boxes.py draws it
 NUMBER_SIZE = "12.00"  # numbers, and nothing else, have this size and are right-aligned
+# how far a number moves to the left when it gets wider, by its size: those of 9 points are centred
+NUMBER_SIZES = {NUMBER_SIZE: 1.0, "8.00": 1.0, "9.00": 0.5}
+NUMBERS_ONLY = re.compile(r"[−\d.,e ]+")
 WIDER = {"−": 0.251, "…": 0.166}  # than layout took them to be, in units of the font's size
 
 INSTALL = (
@@ -133,8 +137,10 @@ def finished_svg(source: str, graph: Graph, thumbnails: Sequence[Thumbnail] = ()
         finish_text(text)
     spoken = spoken_descriptions(graph)
     for group in root.iter(f"{{{SVG}}}g"):
-        for cell in group.findall(f"{{{SVG}}}polygon"):
+        cells = group.findall(f"{{{SVG}}}polygon")
+        for cell in cells:
             place_thumbnail(cell, group, thumbnails)
+        stretch_bar(cells)
         title = group.find(f"{{{SVG}}}title")
         if title is None:
             continue
@@ -165,6 +171,27 @@ def svg_element(tag: str, text: str | None = None, **attributes: str) -> ET.Elem
     made = ET.Element(f"{{{SVG}}}{tag}", attributes)
     made.text, made.tail = text, "\n"
     return made
+
+
+def stretch_bar(cells: Sequence[ET.Element]) -> None:
+    """Stretch the bar of a gradient over its box, which may be wider than the layout's bar."""
+    parts = [cell for cell in cells if cell.tag.endswith("polygon") and is_bar(cell)]
+    if not parts:
+        return
+    box, bar = corners(cells[0])[0], [x for part in parts for x in corners(part)[0]]
+    start = min(bar)
+    wide = max(box) - min(box) - 2 * (start - min(box))
+    factor = wide / (max(bar) - start)
+    for part in parts:
+        xs, ys = corners(part)
+        points = [(start + (x - start) * factor, y) for x, y in zip(xs, ys, strict=True)]
+        part.set("points", " ".join(f"{round(x, 2):g},{y:g}" for x, y in points))
+
+
+def is_bar(cell: ET.Element) -> bool:
+    """Whether a cell is a bar: nothing else is as low."""
+    ys = corners(cell)[1]
+    return bool(ys) and abs(max(ys) - min(ys) - BAR_HEIGHT) < 0.01
 
 
 def place_thumbnail(cell: ET.Element, group: ET.Element, thumbnails: Sequence[Thumbnail]) -> None:
@@ -198,13 +225,20 @@ def corners(polygon: ET.Element | None) -> tuple[list[float], list[float]]:
 
 
 def lift_titles(root: ET.Element) -> None:
-    """Put the titles of frames above all edges, each with a halo in its frame's colour."""
+    """Put the titles of frames above all edges, each with a halo in its frame's colour.
+
+    A title moves to the right of an edge that would run through it, if there is room.
+    """
     drawing = root.find(f"{{{SVG}}}g")
     if drawing is None:
         return
+    ways = edge_points(drawing)
     for frame in [group for group in drawing if "cluster" in group.get("class", "").split()]:
         path = frame.find(f"{{{SVG}}}path")
-        for text in frame.findall(f"{{{SVG}}}text"):
+        titles = frame.findall(f"{{{SVG}}}text")
+        if path is not None and titles:
+            move_title(titles, frame.findall(f"{{{SVG}}}polygon"), path, ways)
+        for text in titles:
             frame.remove(text)
             text.attrib |= {
                 "paint-order": "stroke",
@@ -215,14 +249,70 @@ def lift_titles(root: ET.Element) -> None:
             drawing.append(text)
 
 
+def edge_points(drawing: ET.Element) -> list[tuple[float, float]]:
+    """Points on all edges, close to each other."""
+    found = []
+    for group in drawing:
+        path = group.find(f"{{{SVG}}}path") if group.get("class", "").startswith("edge") else None
+        numbers = (
+            [] if path is None else list(map(float, re.findall(r"-?[\d.]+", path.get("d", ""))))
+        )
+        points = list(zip(numbers[::2], numbers[1::2], strict=False))
+        for i in range(0, len(points) - 3, 3):
+            found += [bezier(points[i : i + 4], step / 24) for step in range(25)]
+    return found
+
+
+def bezier(points: Sequence[tuple[float, float]], t: float) -> tuple[float, float]:
+    """The point at t, from 0 to 1, of a cubic Bézier curve."""
+    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
+    weighted = [(w * x, w * y) for w, (x, y) in zip(weights, points, strict=True)]
+    return sum(x for x, _ in weighted), sum(y for _, y in weighted)
+
+
+def move_title(
+    titles: Sequence[ET.Element],
+    bars: Sequence[ET.Element],
+    path: ET.Element,
+    ways: Sequence[tuple[float, float]],
+) -> None:
+    """Move a title's texts and bars to the first place within their frame that no edge crosses."""
+    sizes = [float(text.get("font-size", 10)) for text in titles]
+    starts = [float(text.get("x", 0)) for text in titles]
+    lines = [float(text.get("y", 0)) for text in titles]
+    ends = [x + 0.56 * n * len(t.text or "") for x, n, t in zip(starts, sizes, titles, strict=True)]
+    drawn = [corners(bar) for bar in bars]
+    ends += [max(xs) for xs, _ in drawn]
+    top = min(lines) - max(sizes) - 2
+    bottom = max([y + 4 for y in lines] + [max(ys) for _, ys in drawn])
+    crossing = sorted(x for x, y in ways if top <= y <= bottom)
+    frame = list(map(float, re.findall(r"-?[\d.]+", path.get("d", ""))[::2]))
+    left, wide, last = min(starts), max(ends) - min(starts), max(frame) - 8
+    places = [left, *[x + 7 for x in crossing], last - wide]
+    fits = [
+        x
+        for x in places
+        if left <= x <= last - wide and not any(x - 5 < way < x + wide + 3 for way in crossing)
+    ]
+    move = fits[0] - left if fits else 0.0
+    for text, x in zip(titles, starts, strict=True):
+        text.set("x", f"{x + move:.2f}")
+    for bar, (xs, ys) in zip(bars, drawn, strict=True):
+        bar.set("points", " ".join(f"{x + move:g},{y:g}" for x, y in zip(xs, ys, strict=True)))
+
+
 def finish_text(text: ET.Element) -> None:
     """Give a text the fonts of a browser and true minus signs; numbers stay flush right."""
     text.set("font-family", FONTS)
     text.text = true_minus(text.text or "")
-    if text.get("font-size") == NUMBER_SIZE:
+    size = text.get("font-size", "")
+    share = NUMBER_SIZES.get(size, 0.0)
+    if size != NUMBER_SIZE and not NUMBERS_ONLY.fullmatch(text.text):
+        return
+    if share:
         text.text = text.text.replace("...", "…")
         excess = sum(wider * text.text.count(character) for character, wider in WIDER.items())
-        text.set("x", f"{float(text.get('x', 0)) - excess * float(NUMBER_SIZE):.2f}")
+        text.set("x", f"{float(text.get('x', 0)) - share * excess * float(size):.2f}")
 
 
 def picture_summary(graph: Graph) -> str:

@@ -16,7 +16,8 @@ from tinygrad_edu.graph.pictures.themes import Theme
 from tinygrad_edu.graph.read import Edge, Graph, Node
 from tinygrad_edu.graph.steps import incoming
 
-LEAF_ROLES = ("parameter", "input", "constant")
+LEAF_ROLES = ("parameter", "buffer", "input", "target", "constant")
+DATA_ROLES = ("input", "target", "constant")
 # the colour of the cell that layout reserves for a thumbnail, by the thumbnail's number
 RESERVED_CELLS = "#ac{:04x}"
 
@@ -92,7 +93,7 @@ class Sheet:
         leaves = [
             node.value
             for node in self.graph.nodes
-            if node.role in ("input", "constant") and node.value.ndim == 2
+            if node.role in DATA_ROLES and node.value.ndim == 2
         ]
         return frozenset(x.shape[1] for x in leaves if image_stack(x) is not None)
 

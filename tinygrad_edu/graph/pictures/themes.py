@@ -34,11 +34,13 @@ THEMES = {
     "light": Theme(
         {
             "input": ("#0072b2", "#e4f1fa"),
+            "target": ("#0072b2", "#e4f1fa"),
             "parameter": ("#b35f00", "#fdf0dc"),
             "operation": ("#44546a", "#eef1f5"),
             "module": ("#44546a", "#eef1f5"),
             "output": ("#8a3d6e", "#f9e8f2"),
             "constant": ("#6b7280", "#f3f4f6"),
+            "buffer": ("#6b7280", "#f3f4f6"),
         },
         positive="#0b6fae",
         negative="#c8500a",
@@ -57,11 +59,13 @@ THEMES = {
     "dark": Theme(
         {
             "input": ("#1c72b0", "#16303f"),
+            "target": ("#1c72b0", "#16303f"),
             "parameter": ("#ad5e00", "#38290f"),
             "operation": ("#566a81", "#232d38"),
             "module": ("#566a81", "#232d38"),
             "output": ("#a34c84", "#381f30"),
             "constant": ("#7b8794", "#262e37"),
+            "buffer": ("#7b8794", "#262e37"),
         },
         positive="#56b4e9",
         negative="#ff9a52",

@@ -14,8 +14,8 @@ from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.graph.expression import (
     equations,
     number_text,
+    numbers_or_scale,
     range_text,
-    scale_text,
     shape_text,
     true_minus,
 )
@@ -95,8 +95,8 @@ def stepper_look(node: Node, sheet: Sheet) -> dict[str, str]:
 
 
 def value_or_scale(x: Array) -> str:
-    """Write a number with 4 digits, an array as the scale of its heat map."""
-    return scale_text(x) if x.ndim else range_text(x)
+    """Write a number with 4 digits, an array as its numbers or as the scale of its heat map."""
+    return numbers_or_scale(x) if x.ndim else range_text(x)
 
 
 def connect_boxes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
@@ -116,10 +116,10 @@ def connect_boxes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
 
 
 def stepper_caption(edge: Edge, sheet: Sheet) -> str:
-    """The caption of an edge: between numbers × local, and = contribution below it."""
-    if edge.local is None or edge.contribution is None:
+    """The caption of an edge: between numbers × local, and = share below it."""
+    if edge.local is None or edge.share is None:
         return edge_caption(edge, sheet)
-    return f" × {number_text(edge.local)} \n = {range_text(edge.contribution)} "
+    return f" × {number_text(edge.local)} \n = {range_text(edge.share)} "
 
 
 # After layout

@@ -50,10 +50,10 @@ from tinygrad_edu.graph.stepping.words import (
 )
 from tinygrad_edu.graph.steps import Backward, Forward, steps
 from tinygrad_edu.graph.text.calculus import (
-    contribution_formula,
     derivative_formula,
     name_formulas,
     right_side,
+    share_formula,
     upstream_formula,
 )
 from tinygrad_edu.graph.text.formula import Formula
@@ -183,7 +183,7 @@ class Panels:
         return found, step_article("backward", title, body)
 
     def backward(self, step: Backward) -> PanelStep:
-        """The step at which an edge passes upstream × local = contribution to its source."""
+        """The step at which an edge passes upstream × local = share to its source."""
         source, target = name_text(step.source.name), name_text(step.target.name)
         title = f"{target} passes its gradient to {source}"
         reason = why_summed(step)
@@ -198,7 +198,7 @@ class Panels:
         numbers = {
             "upstream": step.upstream,
             "local": step.edge.local,
-            "contribution": step.contribution,
+            "share": step.share,
             "before": step.before,
             "after": step.after,
         }
@@ -219,12 +219,12 @@ class Panels:
         return ruled_box(math_block(f"{self.slope(step.source)}<mo>{plus}</mo>{sides}"))
 
     def product(self, step: Backward) -> str:
-        """Show upstream × local = contribution, as numbers or as heat maps.
+        """Show upstream × local = share, as numbers or as heat maps.
 
         A product of matrices has no local derivative: the other factor is shown in its place.
         """
         upstream = self.tile("upstream", self.slope(step.target), step.target, step.upstream)
-        result = self.tile("contribution", "", step.source, step.contribution)
+        result = self.tile("share", "", step.source, step.share)
         local = self.local(step)
         if local is None:
             factors = [self.tile("", self.symbol(x), x) for x in self.factors(step)]
@@ -242,10 +242,10 @@ class Panels:
             return f"<p>{title} {true_minus(sum_words(step))}</p>"
         source = step.source
         before = self.tile("was there", "", source, step.before)
-        contribution = self.tile("contribution", "", source, step.contribution)
+        share = self.tile("share", "", source, step.share)
         total = self.tile("total", self.slope(source), source, step.after)
         return f"<p>{title}</p>" + tile_row(
-            [before, sign_and_tile("+", contribution), sign_and_tile("=", total)]
+            [before, sign_and_tile("+", share), sign_and_tile("=", total)]
         )
 
     def local(self, step: Backward) -> Array | None:
@@ -259,12 +259,12 @@ class Panels:
         return each.flat[:1].reshape(()) if each.size and (each == each.flat[0]).all() else each
 
     def passed(self, step: Backward) -> Formula | None:
-        """The contribution as a formula."""
+        """The share as a formula."""
         g = upstream_formula(self.graph, step.target)
-        return contribution_formula(self.graph, step.edge, g, self.symbols)
+        return share_formula(self.graph, step.edge, g, self.symbols)
 
     def factors(self, step: Backward) -> list[Node]:
-        """The arrays beside upstream in the formula of a contribution."""
+        """The arrays beside upstream in the formula of a share."""
         passed = self.passed(step)
         values = [] if passed is None else [name.value for name in names_in_formula(passed)]
         arrays = [node for node in self.graph.nodes if node.shape]
@@ -300,7 +300,7 @@ class Panels:
     def partial(self, step: Backward) -> str:
         """The derivative ∂t/∂s of a step as MathML."""
         ends = self.symbols[step.target.id], self.symbols[step.source.id]
-        return Formula(DERIVATIVE, ends, step.contribution).mathml
+        return Formula(DERIVATIVE, ends, step.share).mathml
 
     def tile(self, word: str, symbol: str, node: Node, gradient: Array | None = None) -> str:
         """A node's value, or a gradient of its shape: a number, or the heat map of an array."""
@@ -328,7 +328,7 @@ class Panels:
 
 
 def origin_note(step: Backward) -> str:
-    """The line of source that computed a contribution."""
+    """The line of source that computed a share."""
     text, inside = step.edge.partial_text, step.target.members
     if text is not None:
         return note_line("computed by", str(step.edge.place)) + code_listing(text.splitlines())

@@ -50,8 +50,8 @@ function write(place, number = "") {
   if (!place) return;
   place.textContent = number;
   place.classList.toggle("zero", number === "0");
-  place.classList.toggle("positive", /^[1-9]|^0\./.test(number));
-  place.classList.toggle("negative", number.startsWith("−"));
+  place.classList.toggle("positive", /^[1-9]|^0\./.test(number) && !number.includes(","));
+  place.classList.toggle("negative", number.startsWith("−") && !number.includes(","));
 }
 
 // Scroll the graph, if what the step is about is not in sight

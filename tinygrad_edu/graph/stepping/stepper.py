@@ -74,7 +74,7 @@ class Stepper:
 def stepper(output: Tensor) -> Stepper:
     """Make a page that goes through both passes: forward value by value, backward edge by edge.
 
-    Each step shows upstream × local = contribution, and the line of source that computed it. Names
+    Each step shows upstream × local = share, and the line of source that computed it. Names
     are read off the caller's variables; no `grad` is touched. Above 40 values, Modules are folded.
 
     >>> x = Tensor(3.0, requires_grad=True)

@@ -47,17 +47,17 @@ def number_json(x: Array) -> Any:
 def step_words(step: Backward) -> str:
     """Write 0.3122 × 0.6347 = 0.1981, added to what was there: 0.2698 + 0.1981 = 0.4680."""
     if step.edge.local is None:
-        return f"{shape_text(step.upstream.shape)} → {shape_text(step.contribution.shape)}"
+        return f"{shape_text(step.upstream.shape)} → {shape_text(step.share.shape)}"
     local = bracket_negative(np.asarray(step.edge.local))
-    words = f"{range_text(step.upstream)} × {local} = {range_text(step.contribution)}"
+    words = f"{range_text(step.upstream)} × {local} = {range_text(step.share)}"
     return words if step.before is None else f"{words}, added to what was there: {sum_words(step)}"
 
 
 def sum_words(step: Backward) -> str:
     """Write the sum that a source holds after a step: 0.2698 + 0.1981 = 0.4680."""
     assert step.before is not None  # nothing is added to nothing
-    contribution = bracket_negative(step.contribution)
-    return f"{range_text(step.before)} + {contribution} = {range_text(step.after)}"
+    share = bracket_negative(step.share)
+    return f"{range_text(step.before)} + {share} = {range_text(step.after)}"
 
 
 def bracket_negative(x: Array) -> str:
@@ -66,7 +66,7 @@ def bracket_negative(x: Array) -> str:
 
 
 def why_summed(step: Backward) -> str:
-    """Say why axes of a contribution were summed: the value had been repeated along them."""
+    """Say why axes of a share were summed: the value had been repeated along them."""
     before, shape = step.edge.before, step.source.shape
     axes = repeated_axes(before, shape) if before else []
     if not before or not axes:

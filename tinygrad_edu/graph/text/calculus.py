@@ -7,6 +7,7 @@ of your own has a formula too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -97,7 +98,7 @@ def derivative_formula(graph: Graph, edge: Edge, symbols: Symbols | None = None)
     """
     symbols, target = symbols or name_formulas(graph), node_by_id(graph, edge.target)
     g = upstream_formula(graph, target)
-    passed = contribution_formula(graph, edge, g, symbols)
+    passed = share_formula(graph, edge, g, symbols)
     if passed is None:
         return None
     if passed.kind == SUMMED and edge.before is not None:
@@ -108,7 +109,7 @@ def derivative_formula(graph: Graph, edge: Edge, symbols: Symbols | None = None)
     return apply_partial(graph, edge, one, symbols)
 
 
-def contribution_formula(
+def share_formula(
     graph: Graph, edge: Edge, g: Formula, symbols: Symbols | None = None
 ) -> Formula | None:
     """Write what an edge passes back when g arrives: g · (1 − t²); for Z = X Y, g Yᵀ.
@@ -116,18 +117,19 @@ def contribution_formula(
     None if the partial has no formula, or if its value is not what the engine computed.
     """
     passed = apply_partial(graph, edge, g, symbols or name_formulas(graph))
-    if passed is None or edge.contribution is None:
+    if passed is None or edge.share is None:
         return None
-    if not comes_to(passed.value, edge.contribution):
+    if not comes_to(passed.value, edge.share):
         return None
-    return passed if edge.before is None else Formula(SUMMED, (passed,), edge.contribution)
+    is_summed = edge.before is not None and math.prod(edge.before) > edge.share.size
+    return Formula(SUMMED, (passed,), edge.share) if is_summed else passed
 
 
-def comes_to(found: Array, contribution: Array) -> bool:
-    """Whether a formula's value is the contribution, once broadcasting is undone."""
+def comes_to(found: Array, share: Array) -> bool:
+    """Whether a formula's value is the share, once broadcasting is undone."""
     with np.errstate(all="ignore"):
         try:
-            return np.allclose(unbroadcast(found, contribution.shape), contribution, equal_nan=True)
+            return np.allclose(unbroadcast(found, share.shape), share, equal_nan=True)
         except ValueError:
             return False
 

@@ -20,7 +20,7 @@ from tinygrad_edu.graph.steps import Backward, Forward, steps
 from tinygrad_edu.graph.text.table import TextTable, table_lines
 
 FORWARD_HEAD = ("step", "forward", "inputs", "value")
-BACKWARD_HEAD = ("step", "backward", "upstream", "local derivative", "contribution", "total")
+BACKWARD_HEAD = ("step", "backward", "upstream", "local derivative", "share", "total")
 
 
 class Explanation(TextTable):
@@ -47,7 +47,7 @@ class Explanation(TextTable):
 def explain(output: Tensor) -> Explanation:
     """Show both passes as a table, step by step; `.sentences()` says them in words.
 
-    Backward, upstream × local derivative = contribution. An array is shown by its shape and range,
+    Backward, upstream × local derivative = share. An array is shown by its shape and range,
     its local derivative by the line that computed it. Names are read off the caller's variables.
 
     >>> x = Tensor(3.0, requires_grad=True)
@@ -91,7 +91,7 @@ def backward_row(step: Backward) -> tuple[str, str, str, str, str]:
         f"{name_text(step.target.name)} → {name_text(step.source.name)}",
         value_text(step.upstream),
         local_text(step) or str(step.edge.place),
-        summed_text(step) + value_text(step.contribution),
+        summed_text(step) + value_text(step.share),
         total_text(step),
     )
 
@@ -110,7 +110,7 @@ def total_text(step: Backward) -> str:
     total = value_text(step.after)
     if step.before is None or step.after.shape:
         return total
-    return f"{value_text(step.before)} + {value_text(step.contribution)} = {total}"
+    return f"{value_text(step.before)} + {value_text(step.share)} = {total}"
 
 
 def value_text(x: Array) -> str:
@@ -130,7 +130,7 @@ def sentence(step: Forward | Backward, written: Mapping[str, str]) -> str:
     product = f"{value_text(step.upstream)} × {local} = " if local else summed_text(step)
     total = "" if step.before is None else f", added to what was there: {spoken_total(step)}"
     return (
-        f"{name_text(step.target.name)} passes {product}{spoken_value(step.contribution)} back to "
+        f"{name_text(step.target.name)} passes {product}{spoken_value(step.share)} back to "
         f"{name_text(step.source.name)}{total}."
     )
 

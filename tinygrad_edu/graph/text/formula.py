@@ -9,7 +9,7 @@ that were recorded, and the formula is that of the case that was taken.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ class Formula(NDArrayOperatorsMixin):
     kind: str  # name, number, text, or how it is written, with a blank for each part: {} + {}
     parts: tuple[Any, ...]  # of a name, the name and the id of its node
     value: Array
+    stands_as: str = ""  # a number, or a vector as a row or a column, that was given more axes
 
     @property
     def latex(self) -> str:
@@ -68,6 +69,9 @@ class Formula(NDArrayOperatorsMixin):
 
     @property
     def mT(self) -> Formula:
+        if self.stands_as:
+            turned = {"row": "column", "column": "row"}.get(self.stands_as, self.stands_as)
+            return replace(self, value=self.value.mT, stands_as=turned)
         return Formula(TRANSPOSED, (self,), self.value.mT)
 
     @property
@@ -78,13 +82,20 @@ class Formula(NDArrayOperatorsMixin):
         return with_value(self, self.value.astype(dtype))
 
     def reshape(self, *shape: Any) -> Formula:
-        return with_value(self, self.value.reshape(*shape))
+        found = with_value(self, self.value.reshape(*shape))
+        is_row = self.ndim == 1 and found.shape == (1, *self.shape)
+        return replace(found, stands_as="row") if is_row else found
 
     def __getitem__(self, index: Any) -> Formula:
         items = index if isinstance(index, tuple) else (index,)
+        if items == (Ellipsis, 0) and self.stands_as in ("number", "column"):
+            return with_value(self, self.value[index])  # the vector itself again
         if any(i not in (None, Ellipsis, slice(None)) for i in items):
             raise TypeError("only new axes have a formula")
-        return with_value(self, self.value[index])
+        stands_as = "column" if items[-1] is None else "row" if None in items else ""
+        if not self.ndim or self.stands_as == "number":
+            stands_as = "number"
+        return replace(self, value=self.value[index], stands_as=stands_as)
 
     def sum(self, axis: Any = None, keepdims: Any = False) -> Formula:
         return Formula(SUMMED, (self,), np.asarray(self.value.sum(axis=axis, keepdims=keepdims)))
@@ -100,6 +111,8 @@ class Formula(NDArrayOperatorsMixin):
             value = np.asarray(ufunc(*[part.value for part in parts]))
         if value.dtype.kind == "b" and ufunc not in TRUTHS:
             return truth_formula(value)
+        if ufunc is np.matmul:
+            return matrix_product(*parts, value)
         return simplify(Formula(ufunc_template(ufunc, len(parts)), parts, value))
 
     def __array_function__(
@@ -192,6 +205,20 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.broadcast_to: lambda x, shape: with_value(x, np.broadcast_to(x.value, shape)),
     np.expand_dims: lambda x, axis: with_value(x, np.expand_dims(x.value, axis)),
 }
+
+
+def matrix_product(x: Formula, y: Formula, value: Array) -> Formula:
+    """Write a product as textbooks do by rank: number · vector, u vᵀ, A v, A B."""
+    if "number" in (x.stands_as, y.stands_as):
+        number, other = (x, y) if x.stands_as == "number" else (y, x)
+        found = simplify(Formula(TIMES, (with_value(number, number.value), other), value))
+        return replace(found, value=value, stands_as=other.stands_as)
+    if (x.stands_as, y.stands_as) == ("column", "row"):
+        turned = Formula(TRANSPOSED, (y,), y.value)
+        return simplify(Formula(MATRIX_PRODUCT, (x, turned), value))
+    stands_as = y.stands_as if y.stands_as == "column" else x.stands_as
+    found = simplify(Formula(MATRIX_PRODUCT, (x, y), value))
+    return replace(found, stands_as=stands_as if stands_as in ("row", "column") else "")
 
 
 # What is written shorter: 1 x as x, x x as x²

@@ -16,10 +16,10 @@ import numpy as np
 from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.graph.read import Edge, Graph, Node, own_name, read, values_behind
 from tinygrad_edu.graph.text.calculus import (
-    contribution_formula,
     derivative_formula,
     name_formulas,
     right_side,
+    share_formula,
     upstream_formula,
 )
 from tinygrad_edu.graph.text.formula import (
@@ -129,7 +129,7 @@ class Equations:
 
     def __init__(self, graph: Graph, unnamed: Collection[str] = ()) -> None:
         self.graph = graph
-        self.edges = [edge for edge in graph.edges if edge.contribution is not None]
+        self.edges = [edge for edge in graph.edges if edge.share is not None]
         self.slopes = {node.id: upstream_formula(graph, node) for node in graph.nodes}  # ∂C/∂node
         self.symbols = name_formulas(graph)
         without = [edge for edge in self.edges if self.passed(edge, self.slopes) is None]
@@ -198,7 +198,7 @@ class Equations:
         return to_formula(arriving[edge.target] * self.local(edge.source, edge.target))
 
     def passed(self, edge: Edge, arriving: Mapping[str, Formula]) -> Formula | None:
-        return contribution_formula(self.graph, edge, arriving[edge.target], self.symbols)
+        return share_formula(self.graph, edge, arriving[edge.target], self.symbols)
 
     def local(self, start: str, end: str) -> Formula:
         return Formula(DERIVATIVE, (self.symbols[end], self.symbols[start]), np.ones(()))

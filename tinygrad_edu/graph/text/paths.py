@@ -119,7 +119,7 @@ def paths_to(graph: Graph, leaf: Node) -> Paths:
         )
     ways = {leaf.id: 1}  # how many paths lead from each node to the leaf
     for edge in graph.edges:  # in topological order
-        if edge.source not in ways or edge.contribution is None:
+        if edge.source not in ways or edge.share is None:
             continue
         if edge.local is None:
             raise array_on_edge(edge, graph)

@@ -178,13 +178,15 @@ def write_formula(f: Formula, language: Language) -> str:
 
 
 def formula_sign(f: Formula) -> Sign:
-    """The sign of a formula: in 2 x there is none, between two arrays it is ⊙."""
+    """The sign of a formula: in 2 x there is none, between two arrays it is ⊙, in u · v a dot."""
+    if f.kind == MATRIX_PRODUCT and f.parts[0].ndim == f.parts[1].ndim == 1:
+        return SIGNS[TIMES]
     if f.kind != TIMES:
         return sign_of(f.kind)
     x, y = f.parts
     if x.kind == "number" and not begins_with_a_number(y):
         return SIGNS[SCALED]
-    is_elementwise = x.ndim and y.ndim and y.kind != "number"
+    is_elementwise = x.ndim and y.ndim and y.kind != "number" and x.value.size > 1 < y.value.size
     return SIGNS[ELEMENTWISE_PRODUCT if is_elementwise else TIMES]
 
 

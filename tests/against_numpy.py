@@ -1,0 +1,167 @@
+"""NumPy's own tests with Tensors: every call that they make of a function of the registry is made
+with a Tensor in place of each array, and compared with what NumPy gave.
+
+    python tests/against_numpy.py                              # the files of FILES, several minutes
+    python tests/against_numpy.py _core/tests/test_einsum.py   # one file
+
+Compared are value, shape, dtype and the kind of an error; for arrays of floats the call is made
+once more with `requires_grad=True`, and then `backward()` must not fail. What we refuse is counted
+by function: calls with `out=` among them, since a Tensor's result is always a new one. Arrays of
+other types than real numbers, and subclasses, are left out. A wrong value ends in exit status 1."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy._core._rational_tests
+import numpy.ma  # this and the line above read NumPy's functions as they are, before they change
+import pytest
+
+from tinygrad_edu import Tensor
+from tinygrad_edu.core.arraylike import REGISTRY
+
+HOME = Path(np.__file__).parent
+LIB, CORE = "lib/tests/test_", "_core/tests/test_"
+FILES = [
+    *[LIB + name for name in ("function_base", "nanfunctions", "arraypad", "shape_base")],
+    *[LIB + name for name in ("twodim_base", "index_tricks", "type_check", "ufunclike")],
+    *[CORE + name for name in ("numeric", "umath", "ufunc", "einsum", "multiarray", "indexing")],
+    *[CORE + name for name in ("shape_base", "regression", "function_base", "nep50_promotions")],
+    "linalg/tests/test_linalg",
+]
+
+
+class OutOfScope(Exception):
+    """A call without real numbers in arrays of NumPy's own class."""
+
+
+def with_tensors(x: Any, gradients: bool) -> Any:
+    """x with copies of its arrays, as Tensors; those of floats require a gradient if asked."""
+    if isinstance(x, np.ndarray):
+        if type(x) is not np.ndarray or x.dtype.kind not in "biuf" or not x.dtype.isnative:
+            raise OutOfScope
+        return Tensor(x.copy("K"), requires_grad=gradients and x.dtype.kind == "f")
+    if type(x) in (list, tuple):
+        return type(x)(with_tensors(y, gradients) for y in x)
+    return x
+
+
+def copied(x: Any) -> Any:
+    if isinstance(x, np.ndarray):
+        return x.copy("K")
+    return type(x)(copied(y) for y in x) if type(x) in (list, tuple) else x
+
+
+def holds_floats(x: Any) -> bool:
+    if isinstance(x, list | tuple):
+        return any(map(holds_floats, x))
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
+
+
+def leaves(x: Any) -> list[Any]:
+    """A result, or what a result of several parts consists of."""
+    return [y for part in x for y in leaves(part)] if isinstance(x, list | tuple) else [x]
+
+
+def difference(ours: Any, numpys: Any) -> str | None:
+    """How our results differ from NumPy's: in number, shape, dtype or value."""
+    ours, numpys = leaves(ours), leaves(numpys)
+    if len(ours) != len(numpys):
+        return f"{len(ours)} results, not {len(numpys)}"
+    for x, y in zip(ours, numpys, strict=True):
+        a, b = np.asarray(x.data if isinstance(x, Tensor) else x), np.asarray(y)
+        if (a.shape, a.dtype) != (b.shape, b.dtype):
+            return f"{a.dtype}{a.shape}, not {b.dtype}{b.shape}"
+        digits = {"rtol": 256 * np.finfo(b.dtype).eps} if b.dtype.kind == "f" else {"rtol": 0}
+        scale = np.abs(b[np.isfinite(b)]).max(initial=0) if b.dtype.kind == "f" else 0
+        if not np.allclose(a, b, **digits, atol=scale * digits["rtol"], equal_nan=True):
+            return f"{a.ravel()[:4]}, not {b.ravel()[:4]}"
+    return None
+
+
+def outcome(function: Any, args: Any, options: Any) -> Any:
+    """What a call gives, or the error that it raises."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return function(*args, **options)
+        except Exception as error:
+            return error
+
+
+def judged(function: Any, args: Any, options: Any, gradients: bool) -> tuple[str, str]:
+    """One word for how our call compares with NumPy's, and the details."""
+    numpys = outcome(function, copied(args), {k: copied(x) for k, x in options.items()})
+    if not isinstance(numpys, Exception):
+        kinds = {np.asarray(x).dtype.kind for x in leaves(numpys)}
+        if not kinds <= set("biuf"):
+            raise OutOfScope
+    named = {k: with_tensors(x, gradients) for k, x in options.items()}
+    ours = outcome(function, with_tensors(args, gradients), named)
+    if isinstance(ours, Exception) or isinstance(numpys, Exception):
+        details = f"{type(ours).__name__}: {ours}, NumPy {type(numpys).__name__}: {numpys}"
+        if not isinstance(numpys, Exception):
+            return "refused", details
+        return ("equal" if isinstance(ours, type(numpys)) else "error"), details
+    if found := difference(ours, numpys):
+        return "wrong", found
+    for z in leaves(ours):
+        if isinstance(z, Tensor) and z.requires_grad:
+            failed = outcome(z.backward, (np.ones(z.shape, z.dtype),), {})
+            if isinstance(failed, Exception):
+                return "late", f"backward: {type(failed).__name__}: {failed}"
+    return "equal", ""
+
+
+COUNTS: Counter[str] = Counter()
+REFUSED: Counter[str] = Counter()  # by function
+FOUND: dict[tuple[str, str], str] = {}  # (kind, function) ↦ the first one's details
+
+
+class Door:
+    """Stands in for a function of NumPy's: a call from a test of NumPy's is judged first."""
+
+    def __init__(self, function: Any, name: str) -> None:
+        self.function, self.name = function, name
+
+    def __getattr__(self, key: str) -> Any:
+        return getattr(self.function, key)
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        floats = holds_floats([args, list(options.values())])
+        if floats and "/tests/" in sys._getframe(1).f_code.co_filename:
+            for gradients in (False, True):
+                try:
+                    kind, details = judged(self.function, args, options, gradients)
+                except OutOfScope:
+                    kind, details = "left out", ""
+                COUNTS[kind] += 1
+                REFUSED[self.name] += kind == "refused"
+                FOUND.setdefault((kind, self.name), details[:200])
+        return self.function(*args, **options)
+
+
+def main() -> None:
+    for module, prefix in ((np, "np."), (np.linalg, "np.linalg.")):
+        for function in set(REGISTRY):
+            name = getattr(function, "__name__", "")
+            if getattr(module, name, None) is function and function is not np.empty_like:
+                setattr(module, name, Door(function, prefix + name))
+    chosen = sys.argv[1:] or [f"{file}.py" for file in FILES]
+    options = ["-c", os.devnull, "-p", "no:cacheprovider", "-W", "ignore", "-m", "not slow"]
+    pytest.main(["-q", "--tb=no", *options, *[str(HOME / file) for file in chosen]])
+    print("calls:", dict(COUNTS), "\nrefused:", dict(+REFUSED))
+    for (kind, name), details in FOUND.items():
+        if kind in ("wrong", "late", "error"):
+            print(f"{kind}: {name}: {details}")
+    sys.exit(int(COUNTS["wrong"] + COUNTS["late"] > 0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Cases for statistics, sequences and selections, and the options that NumPy's functions share."""
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from strategies import FULL, array, reduction
+
+from tinygrad_edu.core import derivatives
+
+METHODS = ["linear", "lower", "higher", "nearest", "midpoint", "hazen", "weibull"]
+METHODS += ["inverted_cdf", "averaged_inverted_cdf", "closest_observation"]
+METHODS += ["interpolated_inverted_cdf", "median_unbiased", "normal_unbiased"]
+
+
+@st.composite
+def quantiles(draw, whole, most_axes=2):
+    """An array and one or more shares of its elements, up to `whole`."""
+    (x,), options = draw(reduction(unique=True))
+    q = draw(st.sampled_from([0.3, 0, [0.25, 0.6], [[0.1], [1.0]]][: most_axes + 2]))
+    method = draw(st.sampled_from(METHODS))
+    return [x], {"q": np.multiply(q, whole).tolist(), "method": method} | options
+
+
+@st.composite
+def observations(draw, **more):
+    """Variables in rows or in columns, none constant, and perhaps further variables."""
+    n, rowvar = draw(st.integers(3, 4)), draw(st.booleans())
+    spread = np.arange(n) ** 2.0 % 3
+    rows = [draw(array((draw(st.integers(1, 2)), n))) / 8 + spread for _ in range(2)]
+    xs = [x if rowvar else x.T for x in rows[: draw(st.integers(1, 2))]]
+    one = [x[0] for x in rows[:1]]
+    args = draw(st.sampled_from([xs, one]))
+    options = {"rowvar": rowvar} | {key: draw(value(n)) for key, value in more.items()}
+    return args, options
+
+
+def counts(n):
+    return st.none() | hnp.arrays(int, n, elements=st.integers(1, 3))
+
+
+def weights(n):
+    return st.none() | hnp.arrays(float, n, elements=st.sampled_from([0.5, 1.0, 2.0]))
+
+
+@st.composite
+def padding(draw, modes):
+    """An array, widths in all of NumPy's forms, and a mode."""
+    x = draw(array(FULL, unique=True).filter(lambda x: x.size <= 8))
+    pairs = st.tuples(st.integers(0, 2), st.integers(0, 2))
+    forms = [st.integers(0, 2), pairs, st.lists(pairs, min_size=x.ndim, max_size=x.ndim)]
+    return [x, draw(st.one_of(forms)), draw(st.sampled_from(modes))], {}
+
+
+ENDS = st.sampled_from([1.5, (0.5, -1.0)])
+KINDS = st.sampled_from(["even", "odd"])
+LENGTHS = st.sampled_from([None, 1, (2, 3)])
+PAD_OPTIONS = {
+    "constant": {"constant_values": ENDS},
+    "linear_ramp": {"end_values": ENDS},
+    "reflect": {"reflect_type": KINDS},
+    "symmetric": {"reflect_type": KINDS},
+    "maximum": {"stat_length": LENGTHS},
+    "minimum": {"stat_length": LENGTHS},
+    "mean": {"stat_length": LENGTHS},
+    "median": {"stat_length": LENGTHS},
+}
+
+
+@st.composite
+def padding_of_all_modes(draw):
+    arguments, _ = draw(padding(["constant", "edge", "wrap", "empty", *PAD_OPTIONS]))
+    mode = arguments[-1] if arguments[-1] != "empty" else "constant"
+    chosen = PAD_OPTIONS.get(mode, {}) if draw(st.booleans()) else {}
+    return [*arguments[:-1], mode], {key: draw(value) for key, value in chosen.items()}
+
+
+CASES = {
+    derivatives.pad: padding(["constant", "edge", "reflect", "symmetric", "wrap"]),
+    np.pad: padding_of_all_modes(),
+    np.nanprod: reduction(),
+    np.nanvar: reduction(shapes=FULL),
+    np.nanstd: reduction(
+        unique=True, shapes=hnp.array_shapes(min_dims=1, max_dims=2, min_side=2, max_side=3)
+    ),
+    np.nanmax: reduction(unique=True),
+    np.nanmin: reduction(unique=True),
+    np.nanmedian: reduction(unique=True),
+    np.quantile: quantiles(1),
+    np.nanquantile: quantiles(1, 1),
+    np.percentile: quantiles(100),
+    np.nanpercentile: quantiles(100, 1),
+    np.cov: observations(
+        bias=lambda n: st.booleans(),
+        ddof=lambda n: st.sampled_from([None, 0, 1]),
+        fweights=counts,
+        aweights=weights,
+    ),
+    np.corrcoef: observations(),
+}
+
+# Options that many functions share
+
+
+def mask(x):
+    """Where to compute: a mask that broadcasts to x."""
+    return hnp.arrays(bool, st.sampled_from([x.shape, x.shape[-1:], (1,) * x.ndim]))
+
+
+FLOATS = st.sampled_from([np.float32, np.float64])
+STARTS = st.sampled_from([0.55, -3, 3])
+SUMS = [np.sum, np.prod]
+EXTREMES = [np.max, np.amax, np.min, np.amin, np.nanmax, np.nanmin]
+MEANS = [np.mean, np.nanmean, np.var, np.std, np.nanvar, np.nanstd]
+
+
+@st.composite
+def shared_options(draw, function, arguments):
+    """Some of the options that NumPy gives to all ufuncs, sums, extremes and means."""
+    x = arguments[0]
+    chosen = {}
+    if isinstance(function, np.ufunc) and not function.signature:
+        shape = np.broadcast_shapes(*map(np.shape, arguments))
+        chosen = {"where": mask(np.empty(shape)), "dtype": FLOATS}
+    elif function in EXTREMES:
+        chosen = {"where": mask(x), "initial": STARTS}
+    elif function in (np.nansum, np.nanprod, *SUMS):
+        chosen = {"where": mask(x), "initial": STARTS, "dtype": FLOATS}
+    elif function in MEANS:
+        chosen = {"where": mask(x), "dtype": FLOATS}
+    elif function is np.einsum:
+        chosen = {"order": st.sampled_from("CFAK")}
+        if sum(isinstance(x, np.ndarray) for x in arguments) > 1:  # of one NumPy may give a view
+            chosen["dtype"] = st.just(np.float64)
+    elif function in (np.reshape, np.ravel):
+        chosen = {"order": st.sampled_from(["C", "F", "A"])}
+    names = [name for name in chosen if draw(st.booleans())]
+    options = {name: draw(chosen[name]) for name in names}
+    if "where" in options and isinstance(function, np.ufunc):
+        options["out"] = np.full(shape, 0.375)
+    return options

@@ -1,0 +1,156 @@
+"""NumPy's options on Tensors: where=, out=, initial=, dtype=, mean=, order=, casting=."""
+
+import numpy as np
+import pytest
+from cases import ENTRIES, call, case
+from cases_numpy import EXTREMES, MEANS, SUMS, shared_options
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from tinygrad_edu import Tensor, check_gradients, grad
+from tinygrad_edu.core.engine import Operation
+
+UFUNCS = [f for f, run in ENTRIES.items() if isinstance(f, np.ufunc) and isinstance(run, Operation)]
+REDUCTIONS = [*SUMS, *EXTREMES, *MEANS, np.nansum, np.nanprod]
+WITH_SHARED = [*UFUNCS, *REDUCTIONS, np.einsum, np.reshape, np.ravel]
+LEAN = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.mark.parametrize("function", WITH_SHARED, ids=lambda f: f.__name__)
+def test_with_options_too_every_derivative_agrees_with_differences_to_second_order(function):
+    @LEAN
+    @given(case(function), st.data())
+    def agree(drawn, data):
+        arguments, options = drawn
+        more = data.draw(shared_options(function, arguments))
+        more = more | ({"dtype": np.float64} if "dtype" in more else {})  # differences need it
+        assume(function not in EXTREMES or "initial" in more or "where" not in more)
+        if function in MEANS and "where" in more:
+            chosen = np.broadcast_to(more["where"], arguments[0].shape)
+            assume((chosen.sum(axis=options["axis"]) > 1).all())
+        f = lambda *args: np.sin(function(*args, **options, **more))  # noqa: E731
+        check_gradients(f, *arguments)
+
+    agree()
+
+
+X = np.array([[1.0, 0.0, 3.0], [-4.0, 5.0, 0.25]])
+
+
+def test_where_false_nothing_is_computed_and_no_gradient_comes():
+    f = lambda x: np.log(x, where=x > 0, out=np.full((2, 3), 7.0)).sum()  # noqa: E731
+    np.testing.assert_allclose(f(X), np.log(15 / 4) + 14)
+    np.testing.assert_array_equal(grad(f)(X), [[1, 0, 1 / 3], [0, 0.2, 4]])
+
+
+def test_what_out_holds_where_nothing_is_computed_has_a_gradient():
+    f = lambda x: np.log(x, where=X > 0, out=x * x).sum()  # noqa: E731
+    np.testing.assert_array_equal(grad(f)(X), [[1, 0, 1 / 3], [-8, 0.2, 4]])
+
+
+def test_out_is_not_written_to_and_alone_is_refused():
+    out = np.ones(3)
+    np.exp(Tensor(np.ones(3)), where=[True, False, True], out=out)
+    assert (out == 1).all()
+    with pytest.raises(TypeError, match="always a new Tensor"):
+        np.exp(Tensor(np.ones(3)), out=out)
+
+
+def test_without_out_the_rest_is_zero():
+    assert np.divide(1.0, Tensor(X), where=X != 0).tolist()[0] == [1, 0, 1 / 3]
+
+
+def test_a_default_that_is_written_out_asks_for_nothing():
+    t = Tensor(X, requires_grad=True)
+    assert np.sum(t, axis=0, dtype=None, out=None).operation.name == "sum"
+    np.testing.assert_array_equal(np.median(t, out=None, overwrite_input=False).data, np.median(X))
+
+
+def test_a_mean_that_is_given_is_a_variable():
+    x, m = np.array([1.0, 2.0, 4.0]), np.array([2.0])
+    for f in (np.var, np.std):
+        check_gradients(lambda x, m, f=f: f(x, mean=m), x, m)
+        np.testing.assert_allclose(f(Tensor(x), mean=m).data, f(x, mean=m))
+
+
+def test_an_initial_value_that_is_a_tensor_has_a_gradient():
+    for f in (np.sum, np.prod, np.max, np.min):
+        check_gradients(lambda x, y, f=f: f(x, initial=y), np.array([1.0, 2.0, 4.0]), 1.5)
+
+
+REFUSED = [
+    (lambda x: np.max(x, where=X > 0), ValueError, "initial="),
+    (lambda x: np.exp(x, dtype=int), TypeError, "ufunc exp"),
+    (lambda x: np.add(x, 1.0, dtype=np.float32, casting="no"), TypeError, "rule 'no'"),
+    (lambda x: np.sum(x, where=np.ones(4, bool)), ValueError, "broadcast"),
+    (lambda x: x.astype(np.float32, casting="safe"), TypeError, "rule 'safe'"),
+    (lambda x: x.T.reshape(6, copy=False), ValueError, "[Uu]nable to avoid"),
+    (lambda x: np.matmul(x, x.T, axes=[(0, 1)] * 3), TypeError, "no axes="),
+]
+
+
+@pytest.mark.parametrize(("f", "kind", "message"), REFUSED)
+def test_an_option_that_cannot_be_is_refused(f, kind, message):
+    with pytest.raises(kind, match=message):
+        f(Tensor(X))
+
+
+@pytest.mark.parametrize("order", ["F", "A", "K"])
+@pytest.mark.parametrize("layout", [np.array, np.asfortranarray, lambda x: x[::-1, ::2]])
+def test_elements_are_read_in_the_order_that_is_asked_for(order, layout):
+    x = layout(X)
+    np.testing.assert_array_equal(np.ravel(Tensor(x), order=order).data, np.ravel(x, order=order))
+    flat = Tensor(x).flatten(order=order)
+    np.testing.assert_array_equal(flat.data, x.flatten(order))
+
+
+def test_a_tensor_is_cast_as_numpy_casts():
+    x = Tensor(X, requires_grad=True)
+    z = np.einsum("ij->j", x, dtype=np.float32, casting="same_kind")
+    assert z.dtype == np.float32
+    z.sum().backward()
+    assert (x.grad == 1).all()
+
+
+def test_the_gradient_of_a_quantile_goes_to_its_neighbours():
+    x = np.array([5.0, 1.0, np.nan, 3.0])
+    np.testing.assert_allclose(grad(lambda x: np.quantile(x, 0.25))(x[:2]), [0.25, 0.75])
+    np.testing.assert_allclose(grad(lambda x: np.nanquantile(x, 0.25))(x), [0, 0.5, 0, 0.5])
+    for f in (np.nanmedian, np.nanmax, np.nanmin, np.nanvar, np.nanstd, np.nanprod, np.nanmean):
+        g = grad(f)(x)
+        np.testing.assert_allclose(g[[0, 1, 3]], grad(f)(x[[0, 1, 3]]))
+        assert g[2] == 0
+    with pytest.raises(TypeError, match="no derivative with respect to q"):
+        np.quantile(x, Tensor(0.5, requires_grad=True))
+
+
+def test_nothing_but_nan_is_nan():
+    x = np.array([[np.nan, np.nan], [1.0, np.nan]])
+    for f in (np.nanmax, np.nanmin):
+        np.testing.assert_array_equal(f(Tensor(x), axis=1).data, [np.nan, 1])
+
+
+def test_the_cross_product_in_the_plane_is_numpys():
+    x, y, z = np.array([1.0, 2.0]), np.array([3.0, 5.0]), np.array([[1.0, 2.0, 3.0]])
+    with pytest.warns(DeprecationWarning):
+        for a, b in ((x, y), (x, z), (z, y)):
+            np.testing.assert_array_equal(np.cross(Tensor(a), b).data, np.cross(a, b))
+        np.testing.assert_array_equal(grad(lambda x: np.cross(x, y))(x), [5.0, -3.0])
+    with pytest.raises(ValueError, match="three numbers"):
+        np.linalg.cross(Tensor(x), y)
+
+
+def test_a_product_of_vectors_takes_numpys_axes():
+    x, y = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 2, 2)
+    for options in (
+        {"axes": [(1,), (0,), ()]},
+        {"axes": [1, 0, 1], "keepdims": True},
+        {"keepdims": True, "axis": -1},
+    ):
+        b = y if "axes" in options else x
+        z = np.vecdot(Tensor(x), b, **options)
+        np.testing.assert_array_equal(z.data, np.vecdot(x, b, **options))
+
+
+def test_options_of_an_operation_without_a_call_are_numpys():
+    assert call(np.sum, Tensor(X), axis=0, keepdims=True).shape == (1, 3)

@@ -1,0 +1,241 @@
+"""The graph of a probe as a table: a row for each Module, in the order in which they run.
+
+The graph is read once, folded to its innermost Modules. A row remembers where its value stands
+among all that the loss was computed from, so that each frame finds it without reading again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu import special
+from tinygrad_edu.core.arraylike import REGISTRY, Array
+from tinygrad_edu.core.engine import Operation, Tensor
+from tinygrad_edu.graph.fold import collapse_repeats, deepest_level, enclosing, fold
+from tinygrad_edu.graph.modules import nested_values
+from tinygrad_edu.graph.pictures.heat import image_stack
+from tinygrad_edu.graph.read import Graph, Node, read
+
+WITH_UNITS = (special.relu, special.sigmoid, np.tanh)  # each of whose outputs is a unit
+MOST_ROWS = 60  # with more, blocks that repeat become one row
+SHOWN_EXAMPLES = 8  # with their answers, over the run
+
+
+@dataclass
+class Row:
+    """A Module, an operation outside of Modules, an input, or the loss."""
+
+    id: str
+    name: str
+    kind: str
+    role: str
+    place: int | None  # of its value among all values; None for what is not computed
+    operation: Operation | None
+    shape: tuple[int, ...]
+    parameters: list[str]
+    count: int = 0  # how many numbers its parameters hold
+    times: int = 1  # how many blocks it stands for
+
+    @property
+    def is_line(self) -> bool:
+        """Whether it is an operation of which nothing is shown but its name: an addition."""
+        has_units = self.operation in (REGISTRY[f] for f in WITH_UNITS)
+        return self.role == "operation" and not self.parameters and not has_units
+
+
+@dataclass
+class Flow:
+    """The rows, the edges between them, and what is known of the examples."""
+
+    rows: list[Row]
+    edges: list[tuple[str, str]] = field(default_factory=list)
+    shapes: tuple[Any, ...] = ()  # of all values: another graph has others
+    answer: int | None = None  # the place of the model's result, if it is a matrix
+    is_softmax: bool = False  # whether the loss takes the answers' softmax
+    labels: list[int] | None = None
+    images: Array | None = None  # the first examples, if they are images
+    classes: int = 0
+
+    @property
+    def guess(self) -> float | None:
+        """What guessing costs, ln C, for a cross-entropy."""
+        return float(np.log(self.classes)) if self.is_softmax and self.classes > 1 else None
+
+    @property
+    def examples(self) -> int:
+        given = [row for row in self.rows if row.role == "input" and row.shape]
+        return given[0].shape[0] if given else 0
+
+
+def flow_of(model: Any, loss: Tensor, values: Sequence[Any], variables: Mapping[str, Any]) -> Flow:
+    """Read the graph of a loss; `values` are all that it was computed from."""
+    graph = read(loss, {"model": model, **variables})
+    folded = folded_to_rows(graph)
+    rows = make_rows(graph, folded, parameter_names(model, values))
+    shown = {row.id for row in rows}
+    edges = [(e.source, e.target) for e in folded.edges if {e.source, e.target} <= shown]
+    flow = Flow(rows, list(dict.fromkeys(edges)), value_shapes(values))
+    flow.answer = place_of_answer(model, values)
+    softmax = (REGISTRY[special.log_softmax], REGISTRY[special.softmax])
+    flow.is_softmax = any(getattr(x, "operation", None) in softmax for x in values)
+    note_examples(flow, model, values)
+    name_inputs(flow)
+    return flow
+
+
+def value_shapes(values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple([x.shape for x in values])
+
+
+def folded_to_rows(graph: Graph) -> Graph:
+    """The graph with its innermost Modules as one node each."""
+    depth = deepest_level(graph)
+    folded = fold(graph, depth) if depth else graph
+    if depth and len([node for node in folded.nodes if node.kind]) > MOST_ROWS:
+        folded = fold(collapse_repeats(graph), depth)
+    return folded
+
+
+def parameter_names(model: Any, values: Sequence[Any]) -> dict[int, str]:
+    """The name of each parameter of the model, by its place among the values."""
+    named = {id(p): name for name, p in model.named_parameters()}
+    return {i: named[id(x)] for i, x in enumerate(values) if id(x) in named}
+
+
+def make_rows(graph: Graph, folded: Graph, named: Mapping[int, str]) -> list[Row]:
+    """A row for each node but parameters and constants; a parameter is named where it is used."""
+    place = {node.id: i for i, node in enumerate(graph.nodes)}
+    owners = parameters_of_boxes(graph, folded, named)
+    times = {module.id: module.times for module in folded.modules}
+    rows = []
+    for node in folded.nodes:
+        if node.role in ("parameter", "constant"):
+            continue
+        at = place[node.id] if node.id in place else shown_member(node, graph, place)
+        name = node.name.removeprefix("model.") or node.kind or ""
+        operation = graph.nodes[at].operation
+        row = Row(node.id, name, node.kind or "input", node.role, at, operation, node.shape, [])
+        row.parameters = owners.get(node.id, [])
+        row.count, row.times = node.parameters, times.get(node.id, 1)
+        rows.append(row)
+    return rows
+
+
+def shown_member(node: Node, graph: Graph, place: Mapping[str, int]) -> int:
+    """The place of the value that a folded Module shows: the last that leaves it."""
+    found = [place[member] for member in node.members if member in place]
+    return next(i for i in reversed(found) if graph.nodes[i].value is node.value)
+
+
+def parameters_of_boxes(
+    graph: Graph, folded: Graph, named: Mapping[int, str]
+) -> dict[str, list[str]]:
+    """The parameters of each box: of a folded Module, or of the operation that takes them."""
+    modules, boxes = {m.id: m for m in graph.modules}, {node.id for node in folded.nodes}
+    homes = {
+        node.id: next((m for m in enclosing(node.module, modules) if m in boxes), node.id)
+        for node in graph.nodes
+    }
+    takers = {edge.source: homes[edge.target] for edge in reversed(graph.edges)}
+    found: dict[str, list[str]] = {}
+    for i, name in named.items():
+        node = graph.nodes[i]
+        home = homes[node.id] if homes[node.id] != node.id else takers.get(node.id, "")
+        if name not in found.setdefault(home, []):
+            found[home].append(name)
+    return found
+
+
+# What is known of the examples
+
+
+def calls_of(values: Sequence[Any]) -> list[tuple[Any, Any, Any]]:
+    """The calls of Modules, (module, arguments, options), that the values remember."""
+    return [call for z in values if isinstance(z, Tensor) for call in z.notes]
+
+
+def place_of_answer(model: Any, values: Sequence[Any]) -> int | None:
+    """The place of the last matrix that the model itself returned."""
+    found = [
+        i
+        for i, z in enumerate(values)
+        if isinstance(z, Tensor) and z.ndim == 2 and any(c[0] is model for c in z.notes)
+    ]
+    return found[-1] if found else None
+
+
+def note_examples(flow: Flow, model: Any, values: Sequence[Any]) -> None:
+    """Find the inputs' images and the right answers among what the Modules were called with."""
+    calls = calls_of(values)
+    mine = [x for m, args, _ in calls if m is model for x in nested_values(args)]
+    inputs = [np.asarray(getattr(x, "data", x)) for x in mine if hasattr(x, "shape")]
+    if inputs:
+        flow.images = images_in(inputs[0])
+        show_input(flow, inputs[0])
+    if flow.answer is None:
+        return
+    n, flow.classes = values[flow.answer].shape
+    given = [x for _, *both in calls for x in nested_values(tuple(both))]
+    arrays = [x for x in (*given, *values) if isinstance(x, np.ndarray)]
+    labels = (labels_in(x, n, flow.classes) for x in arrays)
+    flow.labels = next((found for found in labels if found), None)
+
+
+def images_in(x: Array) -> Array | None:
+    """The first examples as images, `(n, h, w)` of bytes; None if they are none."""
+    stack = image_stack(x)
+    if stack is None:
+        return None
+    stack = stack[:SHOWN_EXAMPLES].astype(np.float64)
+    low, high = stack.min(), stack.max()
+    shades: Array = np.rint(255 * (stack - low) / ((high - low) or 1.0)).astype(np.uint8)
+    return shades
+
+
+def labels_in(x: Array, n: int, classes: int) -> list[int] | None:
+    """The right answers, if an array has them: as numbers, or as rows with a single 1."""
+    if x.shape == (n,) and x.dtype.kind in "iu" and n:
+        found = x if x.min() >= 0 and x.max() < classes else None
+    elif x.shape == (n, classes) and classes > 1 and n:
+        one_hot = ((x == 0) | (x == 1)).all() and (x.sum(axis=1) == 1).all()
+        found = x.argmax(axis=1) if one_hot else None
+    else:
+        found = None
+    return None if found is None else [int(label) for label in found[:SHOWN_EXAMPLES]]
+
+
+def show_input(flow: Flow, x: Array) -> None:
+    """Add the model's input where an operation takes it apart before it is recorded."""
+    fed = {source for source, _ in flow.edges}
+    known = [row for row in flow.rows if row.role == "input" and row.id in fed]
+    if not any(row.shape == x.shape for row in known):
+        first = next(row for row in flow.rows if row.role != "input")
+        flow.rows.insert(0, Row("given", "x", "input", "input", None, None, x.shape, []))
+        flow.edges.insert(0, ("given", first.id))
+
+
+def name_inputs(flow: Flow) -> None:
+    """Call what no variable names x and y: what the model is given, and the right answers."""
+    output = flow.rows[-1].id
+    targets = {s for s, t in flow.edges if t == output} - {s for s, t in flow.edges if t != output}
+    unnamed = [row for row in flow.rows if row.role == "input" and row.name in ("x1", "x2")]
+    for row in unnamed:
+        row.name = "y" if row.id in targets else "x"
+
+
+def parameters_only(model: Any) -> Flow:
+    """Without a probe: the Modules that hold parameters. What flows between them is not known."""
+    named = dict(model.named_parameters())
+    rows: list[Row] = []
+    for path, module in model.named_modules():
+        own = [name for name in named if name.rpartition(".")[0] == path]
+        if own:
+            kind = type(module).__name__
+            row = Row(f"p{len(rows)}", path or "model", kind, "module", None, None, (), own)
+            row.count = sum(named[name].size for name in own)
+            rows.append(row)
+    return Flow(rows)
