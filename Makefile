@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-browser lint types table golden examples learning pictures mnist mnist-seeds mnist-plain bench bench-peers peers docs docs-test clean
+.PHONY: help test quick test-torch test-browser lint types table golden examples learning pictures mnist mnist-seeds mnist-plain bench bench-watching bench-peers peers docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,16 @@ quick: $(VENV)/installed ## while you work on one file: make quick FILE=nn/losse
 	$(BIN)/ruff check --quiet $(FILE)
 	$(BIN)/ruff format --check --quiet $(FILE)
 	$(BIN)/python -m pytest --exitfirst $(wildcard tests/test_$(NAME).py) tests/test_docstrings.py -k "$(NAME)"
+
+test-torch: build/torch/installed ## take over models of PyTorch's and compare, in an environment with PyTorch
+	build/torch/bin/python -m pytest tests/test_from_torch.py
+	build/torch/bin/python -m pytest tests/test_docstrings.py -k "pytorch or torch_trace"
+
+# the version that the table in docs/nn.md was taken with
+build/torch/installed: pyproject.toml
+	$(PYTHON) -m venv build/torch
+	build/torch/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[torch]' torch==2.13.0 pytest hypothesis
+	@touch $@
 
 test-browser: docs ## look at the docs and step through steppers in Chromium; screenshots are kept in build/browser/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
@@ -75,6 +85,9 @@ mnist-plain: $(VENV)/installed ## what the classifier reaches without the decayi
 bench: $(VENV)/installed ## time ours against NumPy by hand, in under 3 minutes: a table and a figure in build/bench/
 	$(BIN)/python -m tests.benchmarks $(FLAGS)
 
+bench-watching: $(VENV)/installed ## time a watched step against one that is not, by turns (a minute)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.watching
+
 bench-peers: build/peers/installed ## the same against PyTorch, JAX, HIPS autograd and MyGrad too, with one thread and with two
 	build/peers/bin/python -m tests.benchmarks --threads 1 2 $(FLAGS)
 
@@ -100,4 +113,4 @@ docs-test: $(VENV)/installed ## run every block of code of the README, the docs 
 	$(BIN)/python -m pytest tests/test_docstrings.py
 
 clean: ## remove what was built, and the virtual environment
-	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* docs/_static/watched.html $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -147,7 +147,7 @@ class Softplus(Module):
     one_box = True
 
     def __init__(self, beta: float = 1.0) -> None:
-        self.beta = beta
+        self.beta = float(beta)
 
     def forward(self, x: Any) -> Any:
         return special.softplus(x * self.beta) / self.beta
@@ -258,7 +258,7 @@ class Hardtanh(Module):
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
         if not min_val < max_val:
             raise ValueError(f"expected min_val < max_val, found {min_val} and {max_val}")
-        self.min_val, self.max_val = min_val, max_val
+        self.min_val, self.max_val = float(min_val), float(max_val)
 
     def forward(self, x: Any) -> Any:
         return np.where(x > self.min_val, np.where(x < self.max_val, x, self.max_val), self.min_val)

@@ -246,7 +246,7 @@ class GaussianNLL(Elementwise):
 
     def __init__(self, reduction: str = "mean", *, full: bool = False, eps: float = 1e-6) -> None:
         super().__init__(reduction)
-        self.full, self.eps = full, eps
+        self.full, self.eps = full, float(eps)
 
     def forward(self, prediction: Any, target: Any, variance: Any) -> Any:  # type: ignore[override]
         target, variance = self.target_like(prediction, target), array_or_tensor(variance)

@@ -57,7 +57,7 @@ class BatchNorm(Normalization):
         dtype: DTypeLike = np.float32,
     ) -> None:
         super().__init__((num_features,), affine, affine and bias, dtype)
-        self.shape, self.eps, self.momentum = (num_features,), eps, momentum
+        self.shape, self.eps, self.momentum = (num_features,), float(eps), momentum
         self.running_mean: Tensor | None = None
         self.running_var: Tensor | None = None
         self.num_batches_tracked: Tensor | None = None
@@ -154,7 +154,7 @@ class LayerNorm(Normalization):
         *,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self.normalized_shape, self.eps = as_shape(normalized_shape), eps
+        self.normalized_shape, self.eps = as_shape(normalized_shape), float(eps)
         super().__init__(
             self.normalized_shape, elementwise_affine, elementwise_affine and bias, dtype
         )
@@ -191,7 +191,7 @@ class GroupNorm(Normalization):
                 f"GroupNorm({num_groups}, {num_channels})"
             )
         super().__init__((num_channels,), affine, affine and bias, dtype)
-        self.num_groups, self.shape, self.eps = num_groups, (num_channels,), eps
+        self.num_groups, self.shape, self.eps = num_groups, (num_channels,), float(eps)
 
     def forward(self, x: Tensor | Array) -> Any:
         if x.ndim < 2 or x.shape[1:2] != self.shape:
@@ -224,7 +224,8 @@ class RMSNorm(Normalization):
         *,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self.normalized_shape, self.eps = as_shape(normalized_shape), eps
+        self.normalized_shape = as_shape(normalized_shape)
+        self.eps = None if eps is None else float(eps)
         super().__init__(self.normalized_shape, elementwise_affine, False, dtype)
 
     def forward(self, x: Tensor | Array) -> Any:

@@ -169,16 +169,16 @@ class Port:
         return self.model(theirs, path)
 
     def new_model(self, theirs: Any, path: str) -> Module:
-        builtin = type(theirs).__module__.startswith("torch.nn.modules")
-        if builtin and type(theirs).__name__ in ("Sequential", "Identity"):
-            layers = Sequential()
-            for name, child in theirs.named_children():
-                setattr(layers, name, self.model(child, join(path, name)))
-            if all(name.isdigit() for name, _ in theirs.named_children()):
-                return layers
-        elif builtin:
+        kind, within = type(theirs), children(theirs)
+        builtin = kind.__module__.startswith("torch.nn.modules")
+        if not builtin or (kind.__name__ == "Sequential" and not all(map(str.isdigit, within))):
+            return self.ported(theirs, path)
+        if kind.__name__ not in ("Sequential", "Identity"):
             return self.layer(theirs, path)
-        return self.ported(theirs, path)
+        layers = Sequential()
+        for name, child in within.items():
+            setattr(layers, name, self.model(child, join(path, name)))
+        return layers
 
     def layer(self, theirs: Any, path: str) -> Module:
         """The twin of a layer, with copies of its weights."""
@@ -218,16 +218,13 @@ class Port:
         kind = type(type(theirs).__name__, (Ported,), {"__module__": __name__})
         fixed = {name: x for name, x in given.items() if not self.holds_tensor(x)}
         ours: Ported = kind([*inspect.signature(theirs.forward).parameters], fixed)
-        lasting = dict(theirs.state_dict())
-        for name, x in (
-            *theirs.named_parameters(recurse=False),
-            *theirs.named_buffers(recurse=False),
-        ):
+        lasting = theirs.state_dict()
+        for name, x in (theirs._parameters | theirs._buffers).items():
             if name in lasting:
                 setattr(ours, name, self.tensor(x, name))
-            else:
+            elif x is not None:
                 ours.constants.arrays[name] = array_of(x)
-        for name, child in theirs.named_children():
+        for name, child in children(theirs).items():
             setattr(ours, name, self.model(child, join(path, name)))
         for training in (False, True):
             try:
@@ -252,7 +249,7 @@ class Port:
             elif node.op == "call_module":
                 child, changed = theirs.get_submodule(node.target), None
                 if getattr(child, "inplace", False):
-                    changed = node.args[0].name
+                    changed = args[0].name
                 call, more = call_of(child)
                 steps.append(
                     PortedCall(node.name, call, node.target, args, options | more, changed)
@@ -270,6 +267,8 @@ class Port:
         line = self.torch.user_line(node)
         name = node.target if node.op == "call_method" else node.target.__name__
         call, changed = FUNCTIONS.get(name), None
+        if getattr(node.target, "__module__", "") == "math":
+            call = node.target  # of sizes, which are Python's numbers
         if not call and name.endswith("_"):
             call, changed = FUNCTIONS.get(name[:-1]), args[0].name  # x.add_(y) changes x
         if options.pop("inplace", False):
@@ -298,14 +297,19 @@ def call_of(theirs: Any) -> tuple[Callable[..., Any] | None, dict[str, Any]]:
 
 def at(model: Any, path: str) -> Any:
     """What is at a path of a model: blocks.0.weight."""
-    if isinstance(model, Ported) and path in model.constants.arrays:
-        return model.constants.arrays[path]
     for name in path.split(".") if path else ():
+        if isinstance(model, Ported) and name in model.constants.arrays:
+            return model.constants.arrays[name]
         if isinstance(model, list):
             model = model[int(name)]
         else:
             model = model[name] if isinstance(model, dict) else getattr(model, name)
     return model
+
+
+def children(theirs: Any) -> dict[str, Any]:
+    """The Modules directly in one of PyTorch's; a shared one under each of its names."""
+    return {name: child for name, child in theirs._modules.items() if child is not None}
 
 
 def join(path: str, name: str) -> str:
@@ -335,7 +339,7 @@ def converted(value: Any) -> Any:
     import torch
 
     if isinstance(value, torch.fx.Node):
-        return Ref(value.name)
+        return Ref(value.target if value.op == "placeholder" else value.name)
     if isinstance(value, torch.dtype):
         return array_of(torch.empty(0, dtype=value)).dtype
     if isinstance(value, torch.Tensor):
@@ -351,7 +355,10 @@ def converted(value: Any) -> Any:
 
 def array_of(x: Any) -> Array:
     """A copy of a tensor's numbers."""
-    return np.array(x.detach().cpu().numpy())
+    try:
+        return np.array(x.detach().cpu().numpy())
+    except TypeError:
+        raise TypeError(f"NumPy has no {x.dtype}: take over model.float()") from None
 
 
 def check_results(model: Module, example: tuple[Any, ...], expected: Any) -> None:
@@ -361,13 +368,13 @@ def check_results(model: Module, example: tuple[Any, ...], expected: Any) -> Non
     copied = copy.deepcopy(model).eval()
     inputs = [array_of(x) if hasattr(x, "detach") else x for x in example]
     with no_grad():
-        found = list(torch_trace.flat(copied(*inputs)))
+        results = torch_trace.flat(copied(*inputs))
+    found = [x.numpy() if isinstance(x, Tensor) else x for x in results]
     wanted = [array_of(x) for x in torch_trace.flat(expected) if hasattr(x, "detach")]
-    found = [np.asarray(x.numpy() if isinstance(x, Tensor) else x) for x in found if x is not None]
-    for x, y in zip(found, wanted, strict=True):
-        most = TOLERANCE.get(str(y.dtype), 0) * max(
-            1.0, float(np.abs(y, dtype=float).max(initial=0))
-        )
+    pairs = zip([x for x in found if isinstance(x, np.ndarray | np.generic)], wanted, strict=True)
+    for x, y in pairs:
+        finite = np.abs(np.where(np.isfinite(y), y, 0.0)).max(initial=1.0)
+        most = TOLERANCE.get(str(y.dtype), 0) * finite
         if x.shape != y.shape or not np.allclose(x, y, rtol=0, atol=most, equal_nan=True):
             raise ValueError(
                 f"the results differ for the example, {x.shape} and {y.shape}"

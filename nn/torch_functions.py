@@ -184,6 +184,13 @@ def like(make):
     return function
 
 
+def new(make):
+    def function(input, *sizes, dtype=None, **elsewhere):
+        return make(joined(sizes), dtype or input.dtype)
+
+    return function
+
+
 def clamp(input, min=None, max=None):
     return np.clip(input, min, max)
 
@@ -401,11 +408,13 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "full":          full,
     "ones_like":     like(np.ones),
     "zeros_like":    like(np.zeros),
+    "new_ones":      new(np.ones),
+    "new_zeros":     new(np.zeros),
     # layers as functions
     **{name: by_layer(layer) for name, layer in BY_LAYER.items() if hasattr(nn, layer)},
     "linear":        lambda input, weight, bias=None:
                      input @ weight.T if bias is None else special.linear(input, weight, bias),
-    "conv2d":        lambda input, *args, **options: special.conv2d(input, *args, **options),
+    **{name: getattr(special, name) for name in ("conv1d", "conv2d") if hasattr(special, name)},
     "embedding":     lambda input, weight, padding_idx=None: special.embedding(input, weight),
     "layer_norm":    layer_norm,
     "dropout":       drop,

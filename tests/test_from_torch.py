@@ -3,6 +3,7 @@ in the way."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,15 @@ def test_results_and_all_gradients_are_pytorch_s(name: str, training: bool) -> N
     state = theirs.state_dict()
     assert [*ours.state_dict()] == [*state]
     assert all(close(a, b) for a, b in zip(ours.state_dict().values(), state.values(), strict=True))
+
+
+@pytest.mark.parametrize("name", sorted(MODELS.keys() - LACKING))
+def test_float32_stays_float32(name: str) -> None:
+    torch.set_default_dtype(torch.float32)
+    make, example = MODELS[name]
+    theirs, inputs = make(), example(3)
+    ours = nn.from_torch(theirs, *inputs)
+    assert {x.dtype for x in arrays(ours(*inputs))} == {np.dtype(np.float32)}
 
 
 def written(forward: Any, **parts: Any) -> Any:
@@ -205,3 +215,40 @@ def test_an_mlp_is_drawn_with_pytorch_s_names() -> None:
     model, x = nn.from_torch(theirs, torch.randn(2, 3, 4)), np.ones((2, 3, 4))
     names = {node.name for node in draw(model, x).graph.nodes}
     assert {f"model.{n}" for n, _ in theirs.named_parameters()} <= names
+
+
+def test_a_module_under_two_names_keeps_both() -> None:
+    shared = torch.nn.Linear(4, 4)
+    theirs = written(lambda self, x: self.second(self.first(x)), first=shared, second=shared)
+    ours = nn.from_torch(theirs, X)
+    assert ours.first is ours.second
+    assert [*ours.state_dict()] == [*theirs.state_dict()]
+    assert close(ours(X).numpy(), theirs(X).detach())
+
+
+def test_named_layers_and_arguments_by_name() -> None:
+    inner = written(
+        lambda self, x, scale=1.0, shift=None: x * scale + (0 if shift is None else shift)
+    )
+    layers = {"first": torch.nn.Linear(4, 4), "second": torch.nn.Tanh()}
+    named = torch.nn.Sequential(OrderedDict(layers))
+    theirs = written(
+        lambda self, x: self.inner(x=self.named(x), shift=x, scale=2.0), inner=inner, named=named
+    )
+    ours = nn.from_torch(theirs, X)
+    assert close(ours(X).numpy(), theirs(X).detach())
+    assert [*ours.state_dict()] == ["named.first.weight", "named.first.bias"]
+
+
+def test_a_buffer_that_is_not_saved_is_found_from_outside_too() -> None:
+    inner = written(lambda self, x: x + self.offset)
+    inner.register_buffer("offset", torch.ones(4), persistent=False)
+    theirs = written(lambda self, x: self.inner(x) * self.inner.offset, inner=inner)
+    ours = nn.from_torch(theirs, X)
+    assert close(ours(X), X + 1) and not ours.state_dict()
+
+
+def test_what_numpy_lacks_is_explained() -> None:
+    theirs = torch.nn.Linear(4, 4).bfloat16()
+    with pytest.raises(TypeError, match=r"NumPy has no torch.bfloat16: take over model.float\(\)"):
+        nn.from_torch(theirs, X.bfloat16())
