@@ -55,7 +55,7 @@ def getitem(x, index):
     return x[numbers(index) if isinstance(index, Tensor) else index]
 
 
-def cast(x, *args, dtype=None, **options):
+def to_dtype(x, *args, dtype=None, **options):
     """x.to(…): of all that it takes, only the dtype means something here."""
     for arg in (*args, dtype):
         if isinstance(arg, np.dtype):
@@ -393,8 +393,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     # types and places
     **dict.fromkeys(("contiguous", "clone", "cpu", "cuda", "requires_grad_"), same),
     "detach":        lambda input: numbers(input),
-    "to":            cast,
-    "type_as":       cast,
+    "to":            to_dtype,
+    "type_as":       to_dtype,
     "float":         lambda input: input.astype(np.float32),
     "double":        lambda input: input.astype(np.float64),
     "long":          lambda input: numbers(input).astype(np.int64),
