@@ -214,7 +214,7 @@ MODELS: dict[str, tuple[Any, Any]] = {
     "LSTM alone":           (lambda: nn.LSTM(4, 3), lambda n: (images(5, n, 4),)),
     "GRU alone":            (lambda: nn.GRU(4, 3, batch_first=True), lambda n: (images(n, 5, 4),)),
     "encoder":              (encoder, lambda n: (images(n, 4, 8),)),
-    "traced layers":        (lambda: nn.Sequential(nn.ZeroPad2d(1), nn.Conv2d(2, 2, 3), nn.Softmax2d()),
+    "traced layers":        (lambda: nn.Sequential(nn.Linear(3, 3), nn.ZeroPad2d(1)),
                              lambda n: (images(n, 2, 3, 3),)),
     "attention":            (Transformer, lambda n: (images(n, 4, 8),)),
     "attention, time first": (lambda: Transformer(False), lambda n: (images(n, 4, 8),)),
