@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-torch test-browser lint types table golden examples learning pictures mnist mnist-seeds mnist-plain bench bench-peers peers docs docs-test clean
+.PHONY: help test quick test-torch test-browser lint types table golden examples learning pictures mnist mnist-seeds mnist-plain bench bench-watching bench-peers peers docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ mnist-plain: $(VENV)/installed ## what the classifier reaches without the decayi
 bench: $(VENV)/installed ## time ours against NumPy by hand, in under 3 minutes: a table and a figure in build/bench/
 	$(BIN)/python -m tests.benchmarks $(FLAGS)
 
+bench-watching: $(VENV)/installed ## time a watched step against one that is not, by turns (a minute)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.watching
+
 bench-peers: build/peers/installed ## the same against PyTorch, JAX, HIPS autograd and MyGrad too, with one thread and with two
 	build/peers/bin/python -m tests.benchmarks --threads 1 2 $(FLAGS)
 
@@ -110,4 +113,4 @@ docs-test: $(VENV)/installed ## run every block of code of the README, the docs 
 	$(BIN)/python -m pytest tests/test_docstrings.py
 
 clean: ## remove what was built, and the virtual environment
-	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* docs/_static/watched.html $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -37,6 +37,9 @@ FILES = [
     "derivatives.py",
     "scans.py",
     "linalg.py",
+    "solving.py",
+    "composed.py",
+    "sequences.py",
     "special.py",
     "convolution.py",
 ]  # the order of the page

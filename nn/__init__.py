@@ -15,8 +15,8 @@
 array([0, 1, 1, 0])
 
 Read module.py, layers.py, activations.py, losses.py, optim.py, schedules.py; then, in any order,
-group.py, normalization.py, recurrent.py, attention.py, init.py, data.py, checkpoint.py,
-transforms.py, metrics.py, progress.py and summary.py.
+group.py, convolution.py, normalization.py, recurrent.py, attention.py, margins.py, init.py,
+data.py, checkpoint.py, transforms.py, metrics.py, progress.py and summary.py.
 """
 
 from . import data, init, metrics, optim, transforms
@@ -25,7 +25,6 @@ from .activations import (
     GELU,
     GLU,
     SELU,
-    Hardsigmoid,
     Hardswish,
     Hardtanh,
     LeakyReLU,
@@ -116,7 +115,6 @@ __all__ = [
     "GRUCell",
     "GaussianNLL",
     "GroupNorm",
-    "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "HingeEmbedding",

@@ -43,7 +43,10 @@ class Gated(Module):
         """Make the weights and biases whose names have this end, uniform between ±1/√hidden."""
         hidden = self.sizes[1]
         rows, bound = self.gates * hidden, 1 / math.sqrt(hidden)
-        shapes = {"weight_ih": (rows, inputs), "weight_hh": (rows, hidden)}
+        shapes: dict[str, tuple[int, ...]] = {
+            "weight_ih": (rows, inputs),
+            "weight_hh": (rows, hidden),
+        }
         shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {}
         for name, shape in shapes.items():
             array = init.uniform(shape, rng, dtype, low=-bound, high=bound)
@@ -226,12 +229,11 @@ class Recurrent(Gated):
 class RNN(ElmanGates, Recurrent):
     """h ← tanh(W_ih x + b_ih + W_hh h + b_hh), or relu. (Elman 1990)
 
-    `(batch, time, in)` ↦ outputs `(batch, time, hidden)`, last h. The state h is
-    `(layers, batch, hidden)`, 0 if left out; cut its graph off, h.detach(), before the next
-    training step goes on from it. Each of `num_layers` takes the outputs of the one
-    below, with `dropout` between them; `bidirectional` ones also run backwards, and double outputs
-    and layers. Parameters start uniform between ±1/√hidden. One sequence may come without a batch.
-    ValueError if x or h does not fit, or for another nonlinearity.
+    `(batch, time, in)` ↦ outputs `(batch, time, hidden)`, last h, `(layers, batch, hidden)`; h is 0
+    if left out; cut its graph off, h.detach(), before the next training step goes on from it. Each
+    of `num_layers` takes the outputs of the one below, through `dropout`; if
+    `bidirectional`, it runs backwards too, and doubles outputs and layers. One sequence may come
+    without a batch. ValueError if x or h does not fit.
 
     >>> outputs, h = RNN(3, 4)(np.ones((2, 5, 3), np.float32))
     >>> outputs.shape, h.shape

@@ -260,6 +260,7 @@ CASES = {
     solving.eig: alone(REAL_VALUES),
     np.linalg.eig: alone(REAL_VALUES),
     np.linalg.eigvals: alone(REAL_VALUES),
+    solving.pinv: alone(ANY),
     np.linalg.pinv: alone(ANY) | alone(ANY, rcond=1e-3) | alone(SYMMETRIC, hermitian=True),
     np.linalg.lstsq: overdetermined(),
     np.linalg.matrix_power: with_shape(SQUARE, lambda x: st.sampled_from([-2, -1, 1, 2, 3, 5])),

@@ -515,7 +515,7 @@ def test_a_picture_is_saved_as_its_suffix_says(tmp_path: Path, suffix: str, star
 
 
 def test_another_suffix_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"\.svg, \.dot, \.png, \.pdf, and not as \.gif"):
+    with pytest.raises(ValueError, match=r"\.svg, \.dot, \.html, \.png, \.pdf, and not as \.gif"):
         draw(Tensor(1.0)).save(tmp_path / "graph.gif")
 
 

@@ -5,7 +5,7 @@ And what holds where matrices are singular or values equal.
 
 import numpy as np
 import pytest
-from cases import OPERATIONS, TAKE_A_LIST, together
+from cases import OPERATIONS, as_called, together
 from cases_linalg import CASES, SYMMETRIC
 from hypothesis import HealthCheck, given, settings
 
@@ -33,10 +33,6 @@ def numpys(function):
     return OPERATIONS[function].forward if function in OPERATIONS else function
 
 
-def listed(function, arguments):
-    return [arguments] if function in TAKE_A_LIST else arguments
-
-
 # Every function
 
 
@@ -47,8 +43,8 @@ def test_results_have_numpys_values_shape_and_type(function):
     def agree(case):
         arguments, options = case
         expected, z = (
-            numpys(function)(*listed(function, arguments), **options),
-            apply(function, *listed(function, variables(arguments)), **options),
+            numpys(function)(*as_called(function, arguments), **options),
+            apply(function, *as_called(function, variables(arguments)), **options),
         )
         assert type(z) is (type(expected) if isinstance(expected, tuple) else Tensor)
         np.testing.assert_allclose(
@@ -65,7 +61,7 @@ def test_float32_stays_float32_in_results_and_within_partials(function):
     def stays(case):
         arguments, options = case
         z = together(
-            apply(function, *listed(function, variables(arguments, np.float32)), **options)
+            apply(function, *as_called(function, variables(arguments, np.float32)), **options)
         )
         assert z.dtype == np.float32
         if function not in OPERATIONS:

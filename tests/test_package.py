@@ -325,7 +325,7 @@ READERS = sorted((ROOT / "tinygrad_edu" / "graph").rglob("*.py"))
 @pytest.mark.parametrize("path", READERS, ids=file_name)
 def test_readers_of_a_graph_know_the_graph_and_it_knows_none_of_them(path):
     folder, folders = path.parent.name, {"pictures", "text", "stepping"}
-    allowed = {"graph": set(), "stepping": folders}.get(folder, {folder})
+    allowed = {"graph": set(), "stepping": folders, "page": folders}.get(folder, {folder})
     if path.name != "__init__.py":
         known = [name for name in imported(path) if name.startswith("tinygrad_edu.graph.")]
         assert {name.split(".")[2] for name in known} & folders <= allowed

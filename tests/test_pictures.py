@@ -743,7 +743,7 @@ def bars(picture: Picture) -> dict[str, tuple[float, float]]:
     """How much of its box each bar's track fills, and how much of the track the bar, by id."""
     found = {}
     for group in ET.fromstring(picture.svg()).iter(f"{SVG}g"):
-        cells = [cell for cell in group.findall(f"{SVG}polygon")]
+        cells = group.findall(f"{SVG}polygon")
         parts = [render.corners(cell)[0] for cell in cells if render.is_bar(cell)]
         if "node" in group.get("class", "") and parts:
             box = render.corners(cells[0])[0]

@@ -16,7 +16,7 @@ from tinygrad_edu.watching import server
 @pytest.fixture
 def run(monkeypatch):
     """A run whose page is open."""
-    monkeypatch.setattr("webbrowser.open", lambda url: True)
+    monkeypatch.setattr("webbrowser.open_new_tab", lambda url: True)
     found = watched(9, every=0.0, share=1.0)
     found.open()
     yield found

@@ -18,6 +18,7 @@ GROUPS = {
     "core.gradcheck": "Ask why",
     "debugging": "Ask why",
     "graph": "See it",
+    "watching": "See it learn",
     "programs": "Run it again",
     "core.marks": "Run it again",
     "module": "Build with it",

@@ -71,6 +71,14 @@ def unknown_options(name: str, options: Iterable[str], known: Iterable[str]) -> 
     )
 
 
+def too_many_arguments(function: Any, args: Any, most: int) -> TypeError:
+    return TypeError(f"{function.__name__} takes {most} arguments, and {len(args)} came")
+
+
+def option_twice(function: Any, name: str) -> TypeError:
+    return TypeError(f"{function.__name__} was given {name}= twice: in its place, and by its name")
+
+
 def tensor_by_name(name: str, key: str) -> TypeError:
     return TypeError(
         f"{name} was given a Tensor by name, {key}=: give what "
@@ -80,7 +88,7 @@ def tensor_by_name(name: str, key: str) -> TypeError:
 
 def no_derivative(function: Callable[..., Any]) -> TypeError:
     name = getattr(function, "__name__", str(function))
-    if function.__module__ == np.fft.__name__:
+    if getattr(function, "__module__", "") == np.fft.__name__:  # some ufuncs have none
         return TypeError(
             f"{name} gives complex numbers, and a Tensor holds real ones: a transform of n numbers "
             "is also the product with the real matrices cos(2π j k / n) and −sin(2π j k / n)"
@@ -240,6 +248,20 @@ def integer_gradient(name: str | None, dtype: Any) -> TypeError:
     return TypeError(
         f"only floating-point Tensors have gradients, and {name or 'this one'} "
         f"has dtype {dtype}: write 2.0 in place of 2, or array.astype(float)" + see("integers")
+    )
+
+
+def masked_elements(x: Any) -> TypeError:
+    return TypeError(
+        f"{described(x)} has masked elements, and a Tensor holds numbers only: write "
+        "x.filled(0.0), and np.where(x.mask, …) for what is masked; or give where=~x.mask"
+    )
+
+
+def matrix_class(x: Any) -> TypeError:
+    return TypeError(
+        f"{described(x)}: with np.matrix * is the product of matrices, with Tensors it is taken "
+        "number by number: write np.asarray(x), and @ for the product"
     )
 
 

@@ -2,7 +2,7 @@
 
 Reading order: modules.py → read.py → expression.py → steps.py. fold.py makes a smaller graph of a
 graph, scalars.py a larger one, data.py JSON. Then pictures/ draws the graph, text/ explains it and
-writes its formulas, stepping/ goes through it step by step.
+writes its formulas, stepping/ goes through it step by step, page/ lets it be walked through.
 """
 
 from tinygrad_edu.graph.data import as_json

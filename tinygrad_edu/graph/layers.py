@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from tinygrad_edu.graph.fold import (
+    Owners,
     acyclic_owners,
     collapse_repeats,
     enclosing,
@@ -64,7 +65,7 @@ def layers_as_boxes(graph: Graph) -> Graph:
     return Graph(tuple(nodes), tuple(edges), tuple(m for m in graph.modules if m.id not in inside))
 
 
-def operations_of_groups(graph: Graph, owner: dict[str, str]) -> dict[str, int]:
+def operations_of_groups(graph: Graph, owner: Owners) -> dict[str, int]:
     """How many values each group has that an operation computed."""
     counts = dict.fromkeys(owner.values(), 0)
     for node in graph.nodes:

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,11 @@ from tinygrad_edu.graph.modules import (
     module_state,
     module_tree,
     nested_values,
+    too_large,
     unrecorded_links,
 )
+
+MOST_VALUES = 20_000  # of a graph that is read: more would take minutes
 
 LETTERS = {"constant": "c", "target": "y"}  # of free names; z for what was computed, else x
 
@@ -175,6 +179,8 @@ def values_behind(output: Tensor) -> list[Any]:
 def values_and_links(output: Tensor) -> tuple[list[Any], Links]:
     """The values behind the output, and those that were computed without being recorded."""
     values = recorded_values(output)
+    if len(values) > MOST_VALUES:
+        raise too_large(f"{len(values):,} values", MOST_VALUES)
     links = unrecorded_links(values, edge_arguments)
     if not links:
         return values, links
@@ -251,7 +257,16 @@ def source_of_partial(partial: Callable[..., Any]) -> tuple[str, str]:
     """
     while isinstance(partial, functools.partial):
         partial = partial.func
-    code = inspect.unwrap(partial, stop=lambda f: vars(f)["__wrapped__"] in REGISTRY).__code__
+    return source_of_code(inspect.unwrap(partial, stop=is_own_function).__code__)
+
+
+def is_own_function(f: Any) -> bool:
+    return vars(f)["__wrapped__"] in REGISTRY
+
+
+@functools.cache
+def source_of_code(code: CodeType) -> tuple[str, str]:
+    """The lines of a function, and file:line."""
     lines = [line for *_, line in code.co_lines() if line]
     text = "".join(
         linecache.getline(code.co_filename, line) for line in range(min(lines), max(lines) + 1)

@@ -103,19 +103,24 @@ def einsum_terms(args):
     return terms, result.replace("...", dots), operands
 
 
-def einsum_vjp(number, g, z, *args, optimize=False):
+def einsum_vjp(g, z, *args, optimize=False):
     """After ij,jk->ik the gradient of the first operand is ik,jk->ij."""
-    terms, result, operands = einsum_terms(args)
-    place = number - 1 if isinstance(args[0], str) else number // 2
-    letters, x = terms.pop(place), operands.pop(place)
-    terms, operands = [result, *terms], [g, *operands]
-    known = axis_sizes(terms, operands)
-    wanted, factors = axis_factors(letters, x.shape, "".join([letters, *terms]))
-    for term, factor in factors:
-        if (term, len(factor)) not in known:
-            terms.append(term)
-            operands.append(factor.astype(g.dtype))
-    return np.einsum(",".join(terms) + "->" + wanted, *operands, optimize=bool(optimize))
+    every_term, result, every_operand = einsum_terms(args)
+
+    def share(number):
+        place = number - 1 if isinstance(args[0], str) else number // 2
+        terms, operands = list(every_term), list(every_operand)
+        letters, x = terms.pop(place), operands.pop(place)
+        terms, operands = [result, *terms], [g, *operands]
+        known = axis_sizes(terms, operands)
+        wanted, factors = axis_factors(letters, x.shape, "".join([letters, *terms]))
+        for term, factor in factors:
+            if (term, len(factor)) not in known:
+                terms.append(term)
+                operands.append(factor.astype(g.dtype))
+        return np.einsum(",".join(terms) + "->" + wanted, *operands, optimize=bool(optimize))
+
+    return share
 
 
 def axis_sizes(terms, operands):
@@ -216,7 +221,7 @@ def vecdot(a, b, axis=-1, *, axes=None, keepdims=False):
 
 
 def axes_of_each(axes):
-    """The axis of each argument, and of the result if it is named: 1, or [0, 1], or [0, (1,), 2]."""
+    """The axis of each argument, and of the result if it is named: 1, [0, 1] or [0, (1,), 2]."""
     if isinstance(axes, int):
         return axes, axes, axes
     return [axis[0] if isinstance(axis, tuple) else axis for axis in axes if axis != ()]

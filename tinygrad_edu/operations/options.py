@@ -109,7 +109,7 @@ def with_order(function, run, x, *args, order="C", copy=None, **options):
 
 
 def astype_with_options(function, run, x, dtype, *, casting="unsafe", **memory):
-    """x in another type, if NumPy's rule of casting allows it; `order` and `copy` change no value."""
+    """x in another type, if NumPy's rule of casting allows it; `order`, `copy` change no value."""
     check_cast(x.dtype, dtype, casting)
     return run(x, dtype)
 

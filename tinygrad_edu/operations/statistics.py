@@ -125,7 +125,8 @@ def var(x, axis=None, *, ddof=0, correction=None, keepdims=False, where=True, me
 def std(x, axis=None, *, ddof=0, correction=None, keepdims=False, where=True, mean=None):
     """√var, by the norm of x − mean, so that the gradient is 0 where all elements are equal."""
     length = norm(deviation(x, axis, where, mean), axis=axis, keepdims=keepdims)
-    return length / degrees_of_freedom(x, axis, keepdims, where, ddof, correction) ** 0.5
+    freedom = degrees_of_freedom(x, axis, keepdims, where, ddof, correction)
+    return length / np.sqrt(freedom * length.dtype.type(1))  # with the digits of x
 
 
 @composed(np.cov)
@@ -295,10 +296,26 @@ for of_numbers, of_all in (
     (np.nansum, np.sum),
     (np.nanprod, np.prod),
     (np.nanmean, np.mean),
-    (np.nanvar, np.var),
-    (np.nanstd, np.std),
 ):
     REGISTRY[of_numbers] = without_nan(of_all)  # which refuses options that it does not know
+
+
+def spread_of_numbers(function):
+    """The variance or deviation of those elements that are numbers, NaN if they are too few."""
+
+    def run(x, axis=None, *, ddof=0, correction=None, keepdims=False, where=True, **options):
+        (x,) = as_arrays(x)
+        options |= {"axis": axis, "ddof": ddof, "correction": correction, "keepdims": keepdims}
+        numbers = ~np.isnan(x) & plain(where)
+        z = function(x, where=numbers, **options)
+        few = degrees_of_freedom(x, axis, keepdims, numbers, ddof, correction) == 0
+        return np.where(few, np.nan, z) if np.any(few) else z
+
+    return run
+
+
+REGISTRY[np.nanvar] = spread_of_numbers(np.var)
+REGISTRY[np.nanstd] = spread_of_numbers(np.std)
 
 
 def nan_extreme(function, neutral):

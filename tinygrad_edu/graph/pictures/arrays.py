@@ -40,7 +40,8 @@ from tinygrad_edu.graph.pictures.markup import (
 from tinygrad_edu.graph.pictures.sheet import DATA_ROLES, Sheet
 from tinygrad_edu.graph.read import Node
 
-PALE, DARK = "#fffffe", "#1b2733"  # a number on a strong colour, and on a weak one
+# a number on a strong colour, and on a weak one: no theme has these two
+PALE, DARK = "#fffffd", "#1b2734"
 MOST_FILTER_ROWS = 16  # a kernel of so many rows or columns is no tile
 
 

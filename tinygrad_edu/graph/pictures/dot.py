@@ -24,7 +24,7 @@ from tinygrad_edu.graph.read import Edge, Node
 Look = Callable[[Node, Sheet], dict[str, str]]  # makes the DOT attributes of a node
 
 
-def dot_source(sheet: Sheet, direction: str, note: str = "") -> str:
+def dot_source(sheet: Sheet, direction: str, note: str = "", legend_below: bool = True) -> str:
     """The DOT source of a picture; direction is LR or TB, the note stands below."""
     apart = "0.4" if sheet.arrays else "0.55"
     look = {
@@ -38,7 +38,8 @@ def dot_source(sheet: Sheet, direction: str, note: str = "") -> str:
     fill_frame(picture, None, sheet, node_look)
     for edge in sheet.graph.edges:
         connect_nodes(picture, edge, sheet)
-    picture.attr(labelloc="b", label=legend(sheet, direction, note))
+    if legend_below:
+        picture.attr(labelloc="b", label=legend(sheet, direction, note))
     return str(picture.source)
 
 
@@ -69,7 +70,7 @@ def fill_frame(
         with picture.subgraph(name=f"cluster_{module.id}") as inner:
             inner.attr(**frame_look(module, sheet), margin=margin)
             fill_frame(inner, module.id, sheet, look, margin)
-    inside = [node for node in sheet.graph.nodes if sheet.cluster(node) == around]
+    inside = sheet.inside.get(around, [])
     for node in inside:
         picture.node(node.id, id=node.id, **{"class": node.role}, **look(node, sheet))
     for node in inside:

@@ -31,6 +31,8 @@ class Picture:
     graph: Graph
     source: str
     thumbnails: Sequence[Thumbnail] = ()  # for the cells that the source reserves
+    whole: Graph | None = None  # the graph before it was folded
+    direction: str | None = None
 
     def svg(self) -> str:
         """The picture as SVG text, with its background; it can stand in a page as it is."""
@@ -38,13 +40,29 @@ class Picture:
 
         return render.finished_svg(self.source, self.graph, self.thumbnails)
 
+    def html(self) -> str:
+        """The picture as a page to walk through: zoom, fold, search, values and paths.
+
+        It is one file that asks for nothing. Every depth is laid out now, up to 3,000 boxes.
+        """
+        from tinygrad_edu.graph.page.page import picture_page
+
+        return picture_page(self.whole or self.graph, self.graph, self.direction)
+
+    def show(self) -> Any:
+        """Open the page in the browser; in a notebook, show it below the cell."""
+        from tinygrad_edu.graph.page.opening import show_page
+
+        return show_page(self.html())
+
     def save(self, path: str | PathLike[str]) -> None:
-        """Write a file: its suffix is .svg, .png, .dot or .pdf. A PDF needs Graphviz's own dot."""
+        """Write a file: its suffix is .svg, .png, .html, .dot or .pdf, which needs Graphviz."""
         from tinygrad_edu.graph.pictures import render
 
         formats: dict[str, Callable[[], bytes]] = {
             ".svg": lambda: self.svg().encode(),
             ".dot": self.source.encode,
+            ".html": lambda: self.html().encode(),
             ".png": lambda: render.svg_to_png(self.svg()),
             ".pdf": lambda: render.to_pdf(self.source, self.thumbnails),
         }
@@ -109,7 +127,8 @@ def draw(
         raise too_many_nodes(len(found))
     graph = with_inputs(read(output, names), given)
     shown, note = (open_arrays(graph), "") if scalars else fold_if_large(graph, depth)
-    return make_picture(shown, theme, direction, values, gradients, note)
+    picture = make_picture(shown, theme, direction, values, gradients, note)
+    return replace(picture, whole=shown if scalars else graph, direction=direction)
 
 
 def result_of_copy(

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
+from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -250,7 +251,7 @@ def lift_titles(root: ET.Element) -> None:
 
 
 def edge_points(drawing: ET.Element) -> list[tuple[float, float]]:
-    """Points on all edges, close to each other."""
+    """Points on all edges, close to each other, from left to right."""
     found = []
     for group in drawing:
         path = group.find(f"{{{SVG}}}path") if group.get("class", "").startswith("edge") else None
@@ -260,7 +261,7 @@ def edge_points(drawing: ET.Element) -> list[tuple[float, float]]:
         points = list(zip(numbers[::2], numbers[1::2], strict=False))
         for i in range(0, len(points) - 3, 3):
             found += [bezier(points[i : i + 4], step / 24) for step in range(25)]
-    return found
+    return sorted(found)
 
 
 def bezier(points: Sequence[tuple[float, float]], t: float) -> tuple[float, float]:
@@ -285,8 +286,9 @@ def move_title(
     ends += [max(xs) for xs, _ in drawn]
     top = min(lines) - max(sizes) - 2
     bottom = max([y + 4 for y in lines] + [max(ys) for _, ys in drawn])
-    crossing = sorted(x for x, y in ways if top <= y <= bottom)
     frame = list(map(float, re.findall(r"-?[\d.]+", path.get("d", ""))[::2]))
+    near = ways[bisect_left(ways, (min(frame), 0.0)) : bisect_left(ways, (max(frame), 0.0))]
+    crossing = [x for x, y in near if top <= y <= bottom]
     left, wide, last = min(starts), max(ends) - min(starts), max(frame) - 8
     places = [left, *[x + 7 for x in crossing], last - wide]
     fits = [

@@ -138,6 +138,14 @@ class Sheet:
                 inside[module].append(node)
         return {module: nodes for module, nodes in inside.items() if len(nodes) > 1}
 
+    @cached_property
+    def inside(self) -> dict[str | None, list[Node]]:
+        """The values that are directly in each Module that has a frame, or in none."""
+        found: dict[str | None, list[Node]] = {}
+        for node in self.graph.nodes:
+            found.setdefault(self.cluster(node), []).append(node)
+        return found
+
     def cluster(self, thing: Node | ModuleCall) -> str | None:
         """The innermost Module that has a frame and contains this value or Module."""
         around = enclosing(thing.module if isinstance(thing, Node) else thing.parent, self.modules)

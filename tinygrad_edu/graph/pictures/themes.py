@@ -82,3 +82,14 @@ THEMES = {
         border="#3a4a5a",
     ),
 }
+
+
+def css_variables(theme: Theme) -> dict[str, str]:
+    """The colours of a theme by the names of their CSS variables."""
+    named = {f"--{name}": colour for name, colour in vars(theme).items() if isinstance(colour, str)}
+    for role, (strong, soft) in theme.roles.items():
+        named |= {f"--{role}": strong, f"--{role}-cell": soft}
+    return named
+
+
+CSS_COLOURS = {colour: f"var({name})" for name, colour in css_variables(THEMES["light"]).items()}

@@ -24,7 +24,7 @@ from tinygrad_edu.graph.pictures.boxes import frame_rows, header_row, number_row
 from tinygrad_edu.graph.pictures.dot import edge_caption, edge_width, fill_frame, new_digraph
 from tinygrad_edu.graph.pictures.markup import font_markup
 from tinygrad_edu.graph.pictures.sheet import Sheet
-from tinygrad_edu.graph.pictures.themes import THEMES, Theme
+from tinygrad_edu.graph.pictures.themes import CSS_COLOURS, THEMES
 from tinygrad_edu.graph.read import Edge, Graph, Node
 
 NAMESPACE = f"{{{render.SVG}}}"
@@ -123,17 +123,6 @@ def stepper_caption(edge: Edge, sheet: Sheet) -> str:
 
 
 # After layout
-
-
-def css_variables(theme: Theme) -> dict[str, str]:
-    """The colours of a theme by the names of their CSS variables."""
-    named = {f"--{name}": colour for name, colour in vars(theme).items() if isinstance(colour, str)}
-    for role, (strong, soft) in theme.roles.items():
-        named |= {f"--{role}": strong, f"--{role}-cell": soft}
-    return named
-
-
-CSS_COLOURS = {colour: f"var({name})" for name, colour in css_variables(THEMES["light"]).items()}
 
 
 def finish_node(group: ET.Element, node: Node, equation: str) -> None:

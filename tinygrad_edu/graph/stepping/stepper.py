@@ -22,7 +22,7 @@ from typing import Any
 from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.graph.expression import count_text, equations
 from tinygrad_edu.graph.fold import deepest_level, fold
-from tinygrad_edu.graph.pictures.themes import THEMES
+from tinygrad_edu.graph.pictures.themes import THEMES, css_variables
 from tinygrad_edu.graph.read import Graph, read
 
 MOST_STEPPED = 40  # nodes, or boxes where Modules are folded
@@ -151,8 +151,6 @@ def image_uris(images: Mapping[bytes, str]) -> dict[str, str]:
 
 def theme_css() -> str:
     """Write the themes as CSS variables: a page is dark where the reader's system is."""
-    from tinygrad_edu.graph.stepping.layout import css_variables
-
     light, dark = (
         "".join(f"  {name}: {colour};\n" for name, colour in css_variables(THEMES[theme]).items())
         for theme in ("light", "dark")

@@ -76,6 +76,8 @@ class Formula(NDArrayOperatorsMixin):
 
     @property
     def T(self) -> Formula:
+        if self.stands_as:
+            return self.mT
         return Formula(TRANSPOSED, (self,), self.value.T)
 
     def astype(self, dtype: Any) -> Formula:
@@ -112,7 +114,7 @@ class Formula(NDArrayOperatorsMixin):
         if value.dtype.kind == "b" and ufunc not in TRUTHS:
             return truth_formula(value)
         if ufunc is np.matmul:
-            return matrix_product(*parts, value)
+            return matrix_product(parts[0], parts[1], value)
         return simplify(Formula(ufunc_template(ufunc, len(parts)), parts, value))
 
     def __array_function__(
