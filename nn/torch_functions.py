@@ -273,7 +273,7 @@ def same(input, *args, **options):
 def by_layer(name):
     """A function that is what our layer of this name computes; None if there is none."""
     layer = getattr(nn, name)
-    known = inspect.signature(layer.__init__).parameters
+    known = {*inspect.signature(layer.__init__).parameters}
 
     def function(input, *args, **options):
         inputs = (input, args[0]) if name in LOSSES else (input,)
