@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ WITH_OPTIONS[np.ufunc] = ufunc_with_options
 # Sums, products and extremes: what `where` leaves out is replaced by what changes nothing
 
 NEUTRAL = {np.sum: 0, np.prod: 1}  # of an extreme it is `initial`
-JOINS = {np.sum: np.add, np.prod: np.multiply}
+JOINS: dict[Any, Any] = {np.sum: np.add, np.prod: np.multiply}
 JOINS |= dict.fromkeys((np.max, np.amax), np.maximum) | dict.fromkeys((np.min, np.amin), np.minimum)
 
 
@@ -118,9 +119,12 @@ def einsum_with_options(function, run, *args, dtype=None, casting="safe", order=
     """einsum of the operands in another type; `order` is about memory."""
     places = range(1, len(args)) if isinstance(args[0], str) else range(0, len(args) // 2 * 2, 2)
     if dtype is not None:
-        args = [
-            cast(as_arrays(x)[0], dtype, casting) if i in places else x for i, x in enumerate(args)
-        ]
+        args = tuple(
+            [
+                cast(as_arrays(x)[0], dtype, casting) if i in places else x
+                for i, x in enumerate(args)
+            ]
+        )
     return run(*args, **options)
 
 

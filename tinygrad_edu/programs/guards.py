@@ -82,11 +82,8 @@ class Guards:
         """The guards of one argument."""
         if isinstance(x, Tensor):
             is_tensor = f"{name}.__class__ is {self.names.of(Tensor)}"
-            return [
-                is_tensor,
-                f"not {name}._requires_grad",
-                *self.argument(f"{name}._data", x.data),
-            ]
+            array = self.argument(f"{name}._data", x.data)
+            return [is_tensor, f"not {name}._requires_grad", *array]
         if not isinstance(x, np.ndarray | np.generic):
             return [self.equal(name, x)]
         return [

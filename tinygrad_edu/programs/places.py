@@ -64,7 +64,7 @@ class Raw:
 
 
 def same_keys(container: Any, copy: Any) -> bool:
-    """Whether a dict has the keys of the copy, in its order; a set its members; a list its length."""
+    """Whether a dict or set has the keys of the copy, in its order, and a list its length."""
     if type(container) is list:
         return len(container) == len(copy)
     if len(container) != len(copy):
@@ -86,7 +86,8 @@ def same_value(a: Any, b: Any) -> bool:
         return a.dtype == b.dtype and a.tobytes() == b.tobytes()
     if isinstance(a, float | complex):
         return repr(a) == repr(b)  # 0.0 is not −0.0, NaN is NaN
-    return bool(isinstance(a, ATOMS | types.MethodType) and a == b)
+    equal: bool = isinstance(a, ATOMS | types.MethodType) and bool(a == b)
+    return equal
 
 
 def text_of(x: Any) -> str:

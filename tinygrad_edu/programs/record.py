@@ -106,6 +106,7 @@ class Trace:
         self.containers = [x for x in containers if type(x) in (dict, list)]
         self.operations: dict[Any, None] = {}
         self.refusal: Exception | None = None
+        self.doubt: Exception | None = None  # a refusal, if the next run has such a cause too
         self.caught: Exception | None = None  # a refusal, if the step catches an error of a call
         every = [*global_generators(), *generators]
         self.generators = self.generators_before = [(g, generator_state(g)) for g in every]
@@ -125,7 +126,7 @@ class Trace:
         if function in METADATA:
             return function(*untraced(args), **untraced(options))
         written = None if opaque else self.checked(function, args, options)
-        if written is not None:
+        if type(written) is Traced:
             self.save(written)
         try:
             value = function(*untraced(args), **untraced(options))
@@ -134,6 +135,8 @@ class Trace:
             line = source(*line_of_the_user())
             self.caught = self.caught or refusals.error_caught(error, line)
             raise
+        if written is not None and type(written) is not Traced:
+            return value  # an array that the step has made, or that nobody sees
         call = self.call(function, args, options, opaque)
         self.calls.append(call)
         if written is None:
@@ -141,7 +144,7 @@ class Trace:
         call.written = written.of
         return written
 
-    def checked(self, function: Function, args: Any, options: dict[str, Any]) -> Traced | None:
+    def checked(self, function: Function, args: Any, options: dict[str, Any]) -> Any:
         """Refuse a call that is not in the table; return what it writes to."""
         if function in SHAPED_BY_VALUES or (function is np.where and len(args) == 1):
             self.refuse(refusals.shape_of_values(function, source(*line_of_the_user())))
@@ -160,7 +163,8 @@ class Trace:
         if isinstance(written, tuple):
             self.refuse(refusals.no_row(function, source(*line_of_the_user())))
         if written is not None and type(written) is not Traced:
-            self.refuse(refusals.writes_unseen(written, source(*line_of_the_user())))
+            line = source(*line_of_the_user())
+            self.doubt = self.doubt or refusals.writes_unseen(written, line)
         return written  # type: ignore[no-any-return]
 
     def call(self, function: Function, args: Any, options: dict[str, Any], opaque: bool) -> Call:
@@ -227,11 +231,8 @@ class Trace:
     def at_replay(self, function: Function, of: Any) -> Any:
         """Run `at_replay(function, of)` within the trace, and return what it gives."""
         self.check_generators()
-        containers: list[Any] = [
-            x for x in (of, getattr(of, "__dict__", None)) if type(x) in (dict, list)
-        ]
-        if type(of) not in (dict, list):
-            containers += self.containers
+        own = [x for x in (of, getattr(of, "__dict__", None)) if type(x) in (dict, list)]
+        containers = {id(x): x for x in [*own, *self.containers]}.values()
         before = [(x, x.copy()) for x in containers]
         live = Live(f"n{len(self.lives)}", function, None, len(self.calls))
         token = RECORDER.set(None)  # each replay calls it: its own calls are not the step's

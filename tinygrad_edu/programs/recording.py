@@ -67,7 +67,11 @@ class Recording:
             lives={live.name: live.value for live in self.trace.lives},
         )
         known = {id(place) for place, _ in self.kept}
-        self.unsettled = self.world.unsettled(moved, known, self.excluded)
+        self.unsettled = (
+            "an array that it writes to"
+            if self.trace.doubt
+            else self.world.unsettled(moved, known, self.excluded)
+        )
         # What the run on traced arrays gave, to be compared
         self.result = map_leaves(copied_value, returned)
         self.after = [np.copy(x) for x in self.world.owners()]
@@ -244,7 +248,7 @@ def recorded_behind(pending: list[Any]) -> list[Any]:
         elif isinstance(x, types.MethodType):
             pending += [x.__func__, x.__self__]
         elif isinstance(x, Tensor):
-            pending += [x.data, x.grad, *x.args, *x.values, *x.options.values()]
+            pending += [x.data, *x.args, *x.values, *x.options.values()]
         elif isinstance(x, tuple | list):
             pending += x
     return found

@@ -184,5 +184,5 @@ def no_program() -> NotReplayable:
 def audit_failed(name: str, what: str) -> str:
     return (
         f"{name} is not replayed any more: run beside it as written, {what} came out differently. "
-        "The step's own numbers stand; it reads something that replay has not seen: please report it"
+        "The step's own numbers stand; it reads what replay has not seen: please report it"
     )

@@ -2,7 +2,7 @@
 
 A call that no program fits is recorded: the step runs on arrays that write down what NumPy is asked
 to do (record.py, recording.py), and once more as written, whose numbers must be the same. If it has
-left the state as it was, save for numbers in arrays, its calls become a program (compiled.py), which
+left the state as it was, save for numbers in arrays, its calls become a program (compiled.py). It
 runs from then on, as long as all that the step can read (world.py) is as it was (guards.py).
 """
 
@@ -54,8 +54,8 @@ class Replay:
         self.is_running = self.is_given_up = False
         # Programs by (whether operations are recorded, number of arguments, names of options)
         self.found: dict[Any, list[Compiled]] = {}
-        # By signature: the recording before, and how many calls may still find another state
-        self.earlier: dict[Any, tuple[Recording, int]] = {}
+        # By signature: how many calls may still find another state afterwards
+        self.earlier: dict[Any, int] = {}
         self.stored: set[Any] = set()  # where the step has put numbers, by container and key
         self.times = Times()
 
@@ -135,20 +135,19 @@ class Replay:
         """Run the function on traced arrays, and as written; make a program if it has settled."""
         began = time.perf_counter()
         signature = (*key, *map(signature_of, (*args, *options.values())))
-        before, patience = self.earlier.pop(signature, (None, PATIENCE))
-        between = before.world.difference() if before else ""
+        patience = self.earlier.pop(signature, PATIENCE)
         now = Recording(self.function, args, options, self.stored)
         self.stored |= now.numbers
         what = now.unsettled
         if what and patience == 1:
-            raise refusals.changes_every_time(what or between)
+            raise now.trace.doubt or refusals.changes_every_time(what)
         compiled = None if what else Compiled(now)
         result = now.result_as_written()
         if compiled:
             compiled.order = self.times.recorded
             self.found[key] = [*self.found.get(key, [])[1 - PROGRAMS_KEPT :], compiled]
         else:
-            self.earlier[signature] = now, patience - 1
+            self.earlier[signature] = patience - 1
         now.forget()
         self.times.recording += time.perf_counter() - began
         self.times.recorded += 1

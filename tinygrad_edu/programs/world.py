@@ -377,16 +377,6 @@ class World:
                 return f"{place.path}: {text_of(place.value)}, then {text_of(now)}"
         return ""
 
-    def difference(self) -> str:
-        """The path of the first place that is not as it was; or ""."""
-        for container, path, copy in self.sized:
-            if not same_keys(container, copy):
-                return path
-        for place in self.places:
-            if not place.is_grad and not same_value(place.value, now := place.get()):
-                return f"{place.path}: {text_of(place.value)}, then {text_of(now)}"
-        return ""
-
     def is_excluded(self, place: Place, excluded: set[int]) -> bool:
         """Whether a place holds a number of a container that is read live."""
         return id(place.container) in excluded and isinstance(place.value, ATOMS)

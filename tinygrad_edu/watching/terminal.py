@@ -1,4 +1,4 @@
-"""What a terminal shows of a run: one line, rewritten in place; elsewhere lines, at last each 10 seconds."""
+"""What a terminal shows of a run: one line, rewritten in place; elsewhere a line now and then."""
 
 from __future__ import annotations
 
