@@ -108,7 +108,7 @@ CHECKING = {"take", "take_along_axis", "choose", "put", "put_along_axis", "inv",
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class CallRow:
     """What is known of a function: which arguments may be arrays of the step, and what it writes.
 
     It reads the first `reads` arguments and those that `names` lists; `writes` says that the first
@@ -130,10 +130,10 @@ EVERY = 1 << 30
 ALWAYS = ("out", "where", "initial")
 
 
-def row_of(text: str, name: str = "", writes: bool = False) -> Row:
+def row_of(text: str, name: str = "", writes: bool = False) -> CallRow:
     first, _, others = text.partition(" / ")
     reads = EVERY if text == "*" else len(first.split())
-    return Row(reads, (*first.split(), *others.split(), *ALWAYS), writes, name in CHECKING)
+    return CallRow(reads, (*first.split(), *others.split(), *ALWAYS), writes, name in CHECKING)
 
 
 class ArrayMethod:
@@ -153,9 +153,9 @@ class ArrayAttribute(ArrayMethod):
         return getattr(x, self.__name__)
 
 
-def table() -> dict[Any, Row]:
+def table() -> dict[Any, CallRow]:
     """The table: a row for each function; methods of arrays are looked up by name."""
-    rows: dict[Any, Row] = {}
+    rows: dict[Any, CallRow] = {}
     for module, columns in ((np, READING), (np.linalg, LINALG)):
         for text, names in columns.items():
             for name in names.split():
@@ -165,25 +165,25 @@ def table() -> dict[Any, Row]:
     for text, names in METHODS.items():
         rows.update({f".{name}": row_of(text, name) for name in names.split()})
     for function in OPERATOR_UFUNCS:
-        rows[function] = Row(2)
-    rows[operator.getitem] = Row(2, checks=True)
-    rows[operator.setitem] = Row(3, writes=True, checks=True)
-    rows[np.array] = Row(1)  # of a live number
+        rows[function] = CallRow(2)
+    rows[operator.getitem] = CallRow(2, checks=True)
+    rows[operator.setitem] = CallRow(3, writes=True, checks=True)
+    rows[np.array] = CallRow(1)  # of a live number
     return rows
 
 
 CALLS = table()
-UFUNC = Row(EVERY, ALWAYS)
+UFUNC = CallRow(EVERY, ALWAYS)
 UFUNC_METHODS = {
-    "reduce": Row(1, ("array", *ALWAYS)),
-    "accumulate": Row(1, ("array", "out")),
+    "reduce": CallRow(1, ("array", *ALWAYS)),
+    "accumulate": CallRow(1, ("array", "out")),
     "outer": UFUNC,
-    "at": Row(3, writes=True, checks=True),
+    "at": CallRow(3, writes=True, checks=True),
 }
-ATTRIBUTE = Row(1)
+ATTRIBUTE = CallRow(1)
 
 
-def row_for(function: Function) -> Row | None:
+def row_for(function: Function) -> CallRow | None:
     """The row of a function in the table, or None: then a step may not call it."""
     if isinstance(function, ArrayAttribute):
         return ATTRIBUTE
@@ -204,7 +204,7 @@ def ufunc_method(function: Function, name: str) -> np.ufunc | None:
     return ufunc if is_method else None
 
 
-def array_written_by(row: Row, args: Any, options: dict[str, Any]) -> Any:
+def array_written_by(row: CallRow, args: Any, options: dict[str, Any]) -> Any:
     """The array that a call writes to, or None; several, as a tuple, if it has several outs."""
     if row.writes:
         return args[0] if args else options.get(row.names[0])

@@ -22,7 +22,7 @@ from tinygrad_edu.programs.calls import (
     OPERATOR_SYMBOLS,
     ArrayAttribute,
     ArrayMethod,
-    Row,
+    CallRow,
     row_for,
     ufunc_method,
 )
@@ -117,7 +117,7 @@ class Call:
         return getattr(self.function, "__name__", str(self.function))
 
     @functools.cached_property
-    def row(self) -> Row | None:
+    def row(self) -> CallRow | None:
         return row_for(self.function)
 
     @property
