@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-browser lint types table golden examples learning pictures mnist mnist-seeds mnist-plain bench bench-peers peers docs docs-test clean
+.PHONY: help test quick test-torch test-browser lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain bench bench-watching bench-peers peers numpy-tests docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +13,7 @@ help: ## list the targets
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.12 …')"
 	$(PYTHON) -m venv $(VENV)
+	$(if $(LOCKED),$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
@@ -25,6 +26,16 @@ quick: $(VENV)/installed ## while you work on one file: make quick FILE=nn/losse
 	$(BIN)/ruff check --quiet $(FILE)
 	$(BIN)/ruff format --check --quiet $(FILE)
 	$(BIN)/python -m pytest --exitfirst $(wildcard tests/test_$(NAME).py) tests/test_docstrings.py -k "$(NAME)"
+
+test-torch: build/torch/installed ## take over models of PyTorch's and compare, in an environment with PyTorch
+	build/torch/bin/python -m pytest tests/test_from_torch.py
+	build/torch/bin/python -m pytest tests/test_docstrings.py -k "pytorch or torch_trace"
+
+# the version that the table in docs/nn.md was taken with
+build/torch/installed: pyproject.toml
+	$(PYTHON) -m venv build/torch
+	build/torch/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[torch]' torch==2.13.0 pytest hypothesis
+	@touch $@
 
 test-browser: docs ## look at the docs and step through steppers in Chromium; screenshots are kept in build/browser/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
@@ -63,6 +74,15 @@ pictures: learning ## draw the pictures of README and course anew, docs/pictures
 	cp build/gallery/digits_light.svg docs/pictures/network.svg
 	for name in weights noise descent shuffled_labels; do cp build/learning/$$name/figure_light.png docs/pictures/$$name.png; done
 
+lock: ## write requirements.lock: what tests, docs and pages need, each version with its hashes (for CI: make test LOCKED=1)
+	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
+	build/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links \
+		--unsafe-package tinygrad-edu --extra dev --extra docs --extra browser --output-file requirements.lock pyproject.toml
+
+audit: ## ask whether a version in requirements.lock is known to be vulnerable
+	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	build/lock/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip
+
 mnist: $(VENV)/installed ## train the digit classifier on MNIST (less than a minute); FLAGS='--help' lists its flags
 	$(BIN)/python examples/mnist.py $(FLAGS)
 
@@ -75,12 +95,18 @@ mnist-plain: $(VENV)/installed ## what the classifier reaches without the decayi
 bench: $(VENV)/installed ## time ours against NumPy by hand, in under 3 minutes: a table and a figure in build/bench/
 	$(BIN)/python -m tests.benchmarks $(FLAGS)
 
+bench-watching: $(VENV)/installed ## time a watched step against one that is not, by turns (a minute)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.watching
+
 bench-peers: build/peers/installed ## the same against PyTorch, JAX, HIPS autograd and MyGrad too, with one thread and with two
 	build/peers/bin/python -m tests.benchmarks --threads 1 2 $(FLAGS)
 
 peers: build/peers/installed ## put the same small questions to the other libraries and to ours; run the guide to PyTorch
 	build/peers/bin/python -W ignore tests/beside_peers.py
 	build/peers/bin/python -m doctest -o ELLIPSIS docs/guides/pytorch.md
+
+numpy-tests: $(VENV)/installed ## run NumPy's own tests with Tensors in place of arrays (several minutes); FLAGS=_core/tests/test_einsum.py for one file
+	$(BIN)/python tests/against_numpy.py $(FLAGS)
 
 build/peers/installed: pyproject.toml
 	$(PYTHON) -m venv build/peers
@@ -100,4 +126,4 @@ docs-test: $(VENV)/installed ## run every block of code of the README, the docs 
 	$(BIN)/python -m pytest tests/test_docstrings.py
 
 clean: ## remove what was built, and the virtual environment
-	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* docs/_static/watched.html $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

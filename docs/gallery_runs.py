@@ -63,9 +63,11 @@ def flags(gallery, script):
 def figures(block, script, gallery):
     """The figures that a script has left, as reST; of a light and a dark one, one is seen."""
     name, out = Path(script["src_file"]).stem, folder(script)
+    if name == "watching":
+        return page(out / "all.html")
     found = [out / f"{figure}.png" for figure in FIGURES.get(name, [])]
     found = found or sorted(out.glob("figure*.png"), reverse=True)
-    alt = ALT.get(name) or json.loads((out / "metrics.json").read_text())["claim"]
+    alt = ALT.get(name) or json.loads((out / "metrics.json").read_text("utf-8"))["claim"]
     text = ""
     for figure in found:
         path = Path(next(script["image_path_iterator"]))
@@ -74,3 +76,11 @@ def figures(block, script, gallery):
         kind = f"only-{theme}" if theme in ("light", "dark") else "figure"
         text += f"\n.. image:: images/{path.name}\n   :alt: {alt}\n   :class: {kind}\n"
     return text
+
+
+def page(kept):
+    """The page that an example has left, in a frame."""
+    shutil.copy(kept, ROOT / "docs" / "_static" / "watched.html")
+    title = "Four trainings at any step: their graph, weights, gradients and outputs"
+    frame = f'<iframe src="../_static/watched.html" title="{title}" class="stepper"></iframe>'
+    return f"\n.. raw:: html\n\n   {frame}\n"

@@ -9,7 +9,7 @@ descent::
 
 The cost of one image is the sum over the ten outputs of (activation − target)², the target being 1
 for its digit and 0 elsewhere; the cost of a batch is the average over its images. Writes a
-checkpoint, report.png and metrics.json.
+checkpoint, report.png, metrics.json, and run.html: the training, to be watched again.
 """
 
 from __future__ import annotations
@@ -111,6 +111,7 @@ def train(
     steps = max(args.epochs * len(loader), 1)
     constant = args.schedule == "constant"
     schedule = nn.optim.Constant(optimizer) if constant else nn.optim.Cosine(optimizer, steps)
+    run = common.watched(model, cost, optimizer, loader, args)
     step = common.step_of(model, cost, optimizer, args)
     history: list[dict[str, float]] = []
     epochs = tqdm(range(args.epochs), unit="epoch")
@@ -119,16 +120,19 @@ def train(
             total, start = 0.0, time.perf_counter()
             for x, y in loader:
                 loss = step(x, y)
+                run.log(loss=loss)
                 schedule.step()
                 total += loss.item() * len(x)
             seconds = time.perf_counter() - start
             now = {"cost": total / len(images), "seconds": seconds, **measure()}
+            run.log(accuracy=now["test_accuracy"])
             history.append(now)
             epochs.set_postfix(cost=f"{now['cost']:.4f}", accuracy=f"{now['train_accuracy']:.2%}")
     except KeyboardInterrupt:
         stopped = len(history) + 1
         epochs.write(f"stopped in epoch {stopped} of {args.epochs}; what was reached is kept")
     epochs.close()
+    run.finish()
     return history
 
 
@@ -186,5 +190,5 @@ if __name__ == "__main__":
         f"training accuracy {metrics['train_accuracy']:.2%}, "
         f"after {metrics['epochs']} epochs in {metrics['seconds']:.0f} s"
     )
-    files = "model.safetensors, report.png and metrics.json"
+    files = "run.html (watch it learn), model.safetensors, report.png and metrics.json"
     print(f"{metrics['parameters']:,} parameters; {args.out}/ holds {files}")

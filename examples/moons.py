@@ -45,6 +45,7 @@ def train(
     known: Any,
     order: np.random.Generator,
     args: argparse.Namespace,
+    name: str = "run",
 ) -> tuple[list[Any], float]:
     """Train; return the model's states, at the start and after each epoch, and the seconds."""
     states = [model.state_dict()]
@@ -54,7 +55,7 @@ def train(
     def keep() -> None:
         states.append(model.state_dict())
 
-    _, seconds = common.train(model, nn.BCEWithLogits(), optimizer, loader, args, keep)
+    _, seconds = common.train(model, nn.BCEWithLogits(), optimizer, loader, args, keep, name)
     return states, seconds
 
 
@@ -112,7 +113,7 @@ def main() -> None:
     line = nn.Sequential(nn.Linear(2, 1, rng=start))
     print(model)
     states, seconds = train(model, 0.03, known, order, args)
-    train(line, 0.3, known, order, args)  # its weights have further to go
+    train(line, 0.3, known, order, args, "line")  # its weights have further to go
 
     accuracy, straight = told_apart(model, *fresh), told_apart(line, *fresh)
     goal = 0.93 if args.quick else 0.955

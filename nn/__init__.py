@@ -15,9 +15,11 @@
 array([0, 1, 1, 0])
 
 Read module.py, layers.py, activations.py, losses.py, optim.py, schedules.py; then, in any order,
-group.py, normalization.py, recurrent.py, attention.py, init.py, data.py, checkpoint.py,
-transforms.py, metrics.py, progress.py and summary.py.
+group.py, convolution.py, normalization.py, recurrent.py, attention.py, margins.py, init.py,
+data.py, checkpoint.py, transforms.py, metrics.py, progress.py and summary.py.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from . import data, init, metrics, optim, transforms
 from .activations import (
@@ -25,7 +27,6 @@ from .activations import (
     GELU,
     GLU,
     SELU,
-    Hardsigmoid,
     Hardswish,
     Hardtanh,
     LeakyReLU,
@@ -116,7 +117,6 @@ __all__ = [
     "GRUCell",
     "GaussianNLL",
     "GroupNorm",
-    "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "HingeEmbedding",
@@ -168,3 +168,11 @@ __all__ = [
     "train_test_split",
     "transforms",
 ]
+
+if not TYPE_CHECKING:  # so a type checker reports a name that is not imported above
+
+    def __getattr__(name: str) -> Any:
+        """Say what the names of torch.nn are called here."""
+        from .elsewhere import no_such_name
+
+        raise no_such_name(name, __all__)

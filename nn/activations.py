@@ -19,7 +19,6 @@ __all__ = [
     "GELU",
     "GLU",
     "SELU",
-    "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "LeakyReLU",
@@ -148,7 +147,7 @@ class Softplus(Module):
     one_box = True
 
     def __init__(self, beta: float = 1.0) -> None:
-        self.beta = beta
+        self.beta = float(beta)
 
     def forward(self, x: Any) -> Any:
         return special.softplus(x * self.beta) / self.beta
@@ -204,7 +203,8 @@ class PReLU(Module):
     def forward(self, x: Any) -> Any:
         channels = self.weight.size
         if channels == 1:
-            return np.where(x > 0, x, self.weight * x)
+            slope = self.weight if x.ndim else self.weight.reshape(())
+            return np.where(x > 0, x, slope * x)
         if x.ndim < 2 or x.shape[1] != channels:
             raise ValueError(f"PReLU({channels}) takes (batch, {channels}, …), found {x.shape}")
         return np.where(x > 0, x, self.weight.reshape(channels, *[1] * (x.ndim - 2)) * x)
@@ -258,7 +258,7 @@ class Hardtanh(Module):
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
         if not min_val < max_val:
             raise ValueError(f"expected min_val < max_val, found {min_val} and {max_val}")
-        self.min_val, self.max_val = min_val, max_val
+        self.min_val, self.max_val = float(min_val), float(max_val)
 
     def forward(self, x: Any) -> Any:
         return np.where(x > self.min_val, np.where(x < self.max_val, x, self.max_val), self.min_val)
@@ -275,26 +275,15 @@ class ReLU6(Hardtanh):
         super().__init__(0.0, 6.0)
 
 
-class Hardsigmoid(ReLU6):
-    """min(max(x + 3, 0), 6) / 6: a sigmoid of straight lines.
-
-    >>> Hardsigmoid()(np.array([-3.0, 0.0, 3.0]))
-    array([0. , 0.5, 1. ])
-    """
-
-    def forward(self, x: Any) -> Any:
-        return super().forward(x + 3) / 6
-
-
-class Hardswish(Hardsigmoid):
-    """x · Hardsigmoid(x): SiLU with straight lines in it. (Howard et al. 2019, section 5.2)
+class Hardswish(ReLU6):
+    """x · min(max(x + 3, 0), 6) / 6: SiLU with straight lines in it. (Howard et al. 2019, §5.2)
 
     >>> Hardswish()(np.array([-3.0, 1.5, 3.0]))
     array([-0.   ,  1.125,  3.   ])
     """
 
     def forward(self, x: Any) -> Any:
-        return x * super().forward(x)
+        return x * super().forward(x + 3) / 6
 
 
 class Softsign(Module):

@@ -29,11 +29,10 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"relu": special.relu, "gelu": sp
 class MultiHeadAttention(Module):
     """softmax(Q Kᵀ / √d + mask) V in each head, then `out_proj`. (Vaswani et al. 2017, §3.2)
 
-    query is `(batch, targets, embed_dim)`, key and value `(batch, sources, embed_dim)`, or all
-    without the batch; key defaults to query, value to key. The result has query's shape; d =
-    embed_dim / num_heads. `causal` hides later positions, a bool `mask` where it is True; one of
-    floats is added, `(targets, sources)` or as `weights(…)`; `key_padding_mask` is
-    `(batch, sources)`. ValueError for other shapes, or a query with all keys hidden.
+    query is `(batch, targets, embed_dim)`, key and value `(batch, sources, embed_dim)`, or without
+    the batch; key defaults to query, value to key; d = embed_dim / num_heads. `causal` hides later
+    positions, a bool `mask`, `(targets, sources)` or as `weights(…)`, where it is True; one of
+    floats is added. `key_padding_mask` is `(batch, sources)`. ValueError for other shapes.
 
     >>> attention = MultiHeadAttention(8, num_heads=2)  # PyTorch: MultiheadAttention
     >>> attention(np.ones((5, 3, 8), np.float32), causal=True).shape

@@ -1,4 +1,4 @@
-"""Layers of windows: convolutions and pools of signals and images, what pads and what enlarges them.
+"""Layers of windows: convolutions and pools of signals and images; what pads and enlarges them.
 
 One axis or two differ in the function of `special` that runs. All layers take one signal
 `(channels, length)` or image `(channels, height, width)`, too, and then give one.
@@ -32,7 +32,11 @@ __all__ = [
 ]
 
 Sizes = int | Sequence[int]  # one for all axes, or one for each
-PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # PyTorch's, NumPy's
+PAD_MODES: dict[str, Any] = {
+    "reflect": "reflect",
+    "replicate": "edge",
+    "circular": "wrap",
+}  # PyTorch's, NumPy's
 
 
 class Windowed(Module):
@@ -109,9 +113,9 @@ class Convolution(Windowed):
         options = self.stride, padding, self.dilation, self.groups
         return type(self).runs(x, self.weight, self.bias, *options)
 
-    def frame(self) -> list[tuple[int, int]]:
+    def frame(self) -> Any:
         """What np.pad adds before and after each axis of a batch."""
-        none = [(0, 0), (0, 0)]
+        none = [(0, 0), (0, 0)]  # batch and channels
         if self.padding == "same":
             kernel, dilation = self.weight.shape[2:], for_each_axis(self.dilation, self.axes)
             totals = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
@@ -184,7 +188,7 @@ class ConvTranspose2d(Convolution):
         return (in_channels, out_channels // self.groups, *kernel)
 
     def on_batch(self, x: Any) -> Any:
-        options = self.stride, self.padding, self.output_padding, self.groups, self.dilation
+        options: Any = self.stride, self.padding, self.output_padding, self.groups, self.dilation
         return special.conv_transpose2d(x, self.weight, self.bias, *options)
 
 
@@ -258,7 +262,7 @@ class AvgPool(Windowed):
         self.keep_options(padding=padding, ceil_mode=ceil_mode, count_include_pad=count_include_pad)
 
     def forward(self, x: Tensor | Array) -> Any:
-        options = self.padding, self.ceil_mode, self.count_include_pad
+        options: Any = self.padding, self.ceil_mode, self.count_include_pad
         if self.axes == 1:
             return self.one_or_many(special.avg_pool1d, x, self.kernel_size, self.stride, *options)
         options = *options, self.divisor_override
@@ -356,9 +360,9 @@ class Pad2d(Module):
             raise ValueError(f"expected a mode among {['constant', *PAD_MODES]}, found {mode!r}")
         self.padding, self.mode, self.value = padding, mode, value
 
-    def forward(self, x: Tensor | Array) -> Any:
+    def forward(self, x: Any) -> Any:
         left, right, top, bottom = for_each_axis(self.padding, 4)
-        frame = [(0, 0)] * (x.ndim - 2) + [(top, bottom), (left, right)]
+        frame: Any = [(0, 0)] * (x.ndim - 2) + [(top, bottom), (left, right)]
         if self.mode == "constant":
             return np.pad(x, frame, constant_values=self.value)
         return np.pad(x, frame, PAD_MODES[self.mode])

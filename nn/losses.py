@@ -183,8 +183,8 @@ class BCEWithLogits(Elementwise):
 
     def each(self, x: Any, y: Any) -> Any:
         yes, no = special.softplus(-x), special.softplus(x)  # −ln σ(x), −ln σ(−x)
-        yes = times(y, weighted(yes, self.pos_weight))
-        return weighted(yes + times(1 - y, no), self.weight)
+        yes = times(y, times_weight(yes, self.pos_weight))
+        return times_weight(yes + times(1 - y, no), self.weight)
 
 
 class BCE(Elementwise):
@@ -204,7 +204,7 @@ class BCE(Elementwise):
 
     def each(self, x: Any, y: Any) -> Any:
         check_probabilities(x.numpy() if isinstance(x, Tensor) else x)
-        return weighted(-(y * clamped_log(x) + (1 - y) * clamped_log(1 - x)), self.weight)
+        return times_weight(-(y * clamped_log(x) + (1 - y) * clamped_log(1 - x)), self.weight)
 
 
 class KLDiv(Elementwise):
@@ -236,8 +236,8 @@ class KLDiv(Elementwise):
 class GaussianNLL(Elementwise):
     """½ (ln v + (x − y)²/v), averaged over all numbers: y is drawn from N(x, v).
 
-    `loss(x, y, v)`; the variance v has the shape of x, without its last axis, or with 1 there. It
-    is eps at least. full=True adds ½ ln 2π. ValueError for other shapes and negative variances.
+    `loss(x, y, v)`; the variance v has the shape of x, without its last axis, or with sizes of 1.
+    It is eps at least. full=True adds ½ ln 2π. ValueError for other shapes and negative variances.
     (Nix & Weigend 1994)
 
     >>> GaussianNLL()(np.zeros((1, 2)), [[2.0, 0.0]], np.ones((1, 1)))  # ½ · ½ (2² + 0²)
@@ -246,15 +246,17 @@ class GaussianNLL(Elementwise):
 
     def __init__(self, reduction: str = "mean", *, full: bool = False, eps: float = 1e-6) -> None:
         super().__init__(reduction)
-        self.full, self.eps = full, eps
+        self.full, self.eps = full, float(eps)
 
-    def forward(self, prediction: Any, target: Any, variance: Any) -> Any:
+    def forward(self, prediction: Any, target: Any, variance: Any) -> Any:  # type: ignore[override]
         target, variance = self.target_like(prediction, target), array_or_tensor(variance)
         if variance.shape == prediction.shape[:-1] != prediction.shape:
             variance = variance[..., None]
-        if variance.shape not in (prediction.shape, (*prediction.shape[:-1], 1)) and variance.ndim:
+        if variance.ndim not in (0, prediction.ndim) or not all(
+            n in (1, whole) for n, whole in zip(variance.shape, prediction.shape, strict=False)
+        ):
             raise ValueError(
-                f"GaussianNLL takes a variance of shape {prediction.shape} or "
+                f"GaussianNLL takes a variance of shape {prediction.shape}, any size of it 1, or "
                 f"{prediction.shape[:-1]}, found {variance.shape}"
             )
         check_variances(variance.numpy() if isinstance(variance, Tensor) else variance)
@@ -316,21 +318,23 @@ class ClassLoss(Loss):
         losses = -times(weights, rows[np.arange(rows.shape[0]), labels])
         if smoothing:
             losses = self.smoothed(losses, rows, smoothing, kept)
-        if self.reduction == "mean":
-            return losses.sum() / weights.sum()
+        if self.reduction == "mean" and (self.weight is not None or self.ignore_index is not None):
+            total = weights.sum()  # 0 if all are left out: NaN, which moves no parameter
+            mean = losses.sum() / np.where(total == 0, 1, total)
+            return np.where(total == 0, np.nan, mean)
         return self.reduce(losses.reshape(target.shape))
 
     def of_probabilities(self, log_p: Any, p: Any, smoothing: float) -> Any:
         """−Σ w p ln p̂ of each example, reduced; "mean" divides by the number of examples."""
         rows, shape = by_class(log_p), without_axis(log_p.shape, min(log_p.ndim - 1, 1))
-        losses = -weighted(times(by_class(as_floats(p, log_p)), rows), self.weight).sum(axis=1)
+        losses = -times_weight(times(by_class(as_floats(p, log_p)), rows), self.weight).sum(axis=1)
         return self.reduce(self.smoothed(losses, rows, smoothing, 1.0).reshape(shape))
 
     def smoothed(self, losses: Any, rows: Any, smoothing: float, kept: Any) -> Any:
         """(1 − ε) loss − ε times the mean of w ln p over the classes."""
         if not smoothing:
             return losses
-        every = weighted(rows, self.weight).mean(axis=1) * kept
+        every = times_weight(rows, self.weight).mean(axis=1) * kept
         return (1 - smoothing) * losses - smoothing * every
 
 
@@ -374,7 +378,7 @@ class CrossEntropy(ClassLoss):
 class NLL(ClassLoss):
     """−log_p[i, target[i]] per example, in nats, averaged over the batch.
 
-    log_p are log-probabilities `(batch, classes, …)`, as LogSoftmax gives them; the target, `weight`
+    log_p are log-probabilities `(batch, classes, …)`, as LogSoftmax gives them; target, `weight`
     and `ignore_index` are those of CrossEntropy. Raises ValueError for other shapes and indices,
     TypeError for indices that are not integers.
 
@@ -395,7 +399,7 @@ def without_axis(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 
 def by_class(x: Any) -> Any:
-    """Scores as a matrix, an example a row: `(batch, classes, …)` becomes `(batch · …, classes)`."""
+    """Scores with an example a row: `(batch, classes, …)` becomes `(batch · …, classes)`."""
     if x.ndim > 2:
         x = np.moveaxis(x, 1, -1)
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
@@ -437,7 +441,7 @@ def buffer(array: ArrayLike | None) -> Tensor | None:
     return None if array is None else Tensor(np.array(array))
 
 
-def weighted(losses: Any, weight: Tensor | None) -> Any:
+def times_weight(losses: Any, weight: Tensor | None) -> Any:
     return losses if weight is None else losses * weight.numpy().astype(losses.dtype)
 
 

@@ -57,7 +57,7 @@ class BatchNorm(Normalization):
         dtype: DTypeLike = np.float32,
     ) -> None:
         super().__init__((num_features,), affine, affine and bias, dtype)
-        self.shape, self.eps, self.momentum = (num_features,), eps, momentum
+        self.shape, self.eps, self.momentum = (num_features,), float(eps), momentum
         self.running_mean: Tensor | None = None
         self.running_var: Tensor | None = None
         self.num_batches_tracked: Tensor | None = None
@@ -71,16 +71,16 @@ class BatchNorm(Normalization):
         if x.ndim not in self.takes or x.shape[1] != channels:
             shapes = " or ".join(f"(batch, {channels}{rest})" for rest in self.takes.values())
             raise ValueError(f"{name}({channels}) takes shapes {shapes}, found {x.shape}")
-        tracks = self.running_mean is not None and self.running_var is not None
-        if (self.training or not tracks) and x.size < 2 * channels:
+        of_batch = self.training or self.running_mean is None
+        if of_batch and x.size < 2 * channels:
             raise ValueError(
                 f"{name} takes the variance of each channel, and found {x.shape}, one number for "
                 "each or none: give it a larger batch, or call eval()"
             )
         after = x.ndim - 2
-        if self.training or not tracks:
+        if of_batch:
             mean, var = moments(x if isinstance(x, Tensor) else Tensor(x), (0, *range(2, x.ndim)))
-            if tracks:
+            if self.training:
                 self.track(mean.numpy().ravel(), var.numpy().ravel(), x.size // channels)
         else:
             mean = with_axes_after(self.running_mean, after)  # type: ignore[arg-type]
@@ -92,6 +92,12 @@ class BatchNorm(Normalization):
 
         They get new arrays: a recorded graph may hold the old ones.
         """
+        if (
+            self.num_batches_tracked is None
+            or self.running_mean is None
+            or self.running_var is None
+        ):
+            return
         self.num_batches_tracked.data = np.copy(self.num_batches_tracked.data + 1)
         rate = 1 / self.num_batches_tracked.data if self.momentum is None else float(self.momentum)
         for running, now in (
@@ -148,7 +154,7 @@ class LayerNorm(Normalization):
         *,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self.normalized_shape, self.eps = as_shape(normalized_shape), eps
+        self.normalized_shape, self.eps = as_shape(normalized_shape), float(eps)
         super().__init__(
             self.normalized_shape, elementwise_affine, elementwise_affine and bias, dtype
         )
@@ -185,7 +191,7 @@ class GroupNorm(Normalization):
                 f"GroupNorm({num_groups}, {num_channels})"
             )
         super().__init__((num_channels,), affine, affine and bias, dtype)
-        self.num_groups, self.shape, self.eps = num_groups, (num_channels,), eps
+        self.num_groups, self.shape, self.eps = num_groups, (num_channels,), float(eps)
 
     def forward(self, x: Tensor | Array) -> Any:
         if x.ndim < 2 or x.shape[1:2] != self.shape:
@@ -218,7 +224,8 @@ class RMSNorm(Normalization):
         *,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self.normalized_shape, self.eps = as_shape(normalized_shape), eps
+        self.normalized_shape = as_shape(normalized_shape)
+        self.eps = None if eps is None else float(eps)
         super().__init__(self.normalized_shape, elementwise_affine, False, dtype)
 
     def forward(self, x: Tensor | Array) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 
 from tinygrad_edu import Tensor, no_grad
 
+from . import twins
 from .layers import Sequential
 from .module import Array, Module
 
@@ -52,7 +53,7 @@ class PortedCall:
         found = at(model, self.path)
         if isinstance(found, Tensor | np.ndarray):
             return found
-        return self.call(found, *args, **options) if self.call else found(*args, **options)
+        return found(*args, **options)
 
 
 class Constants:
@@ -169,21 +170,19 @@ class Port:
         return self.model(theirs, path)
 
     def new_model(self, theirs: Any, path: str) -> Module:
-        builtin = type(theirs).__module__.startswith("torch.nn.modules")
-        if builtin and type(theirs).__name__ in ("Sequential", "Identity"):
-            layers = Sequential()
-            for name, child in theirs.named_children():
-                setattr(layers, name, self.model(child, join(path, name)))
-            if all(name.isdigit() for name, _ in theirs.named_children()):
-                return layers
-        elif builtin:
-            return self.layer(theirs, path)
-        return self.ported(theirs, path)
+        kind, within = type(theirs).__name__, children(theirs)
+        if kind == "Sequential" and not all(map(str.isdigit, within)):
+            return self.ported(theirs, path)
+        if kind not in ("Sequential", "Identity"):
+            twin = is_builtin(theirs) and twins.our_class(kind)
+            return self.layer(theirs, path) if twin else self.ported(theirs, path)
+        layers = Sequential()
+        for name, child in within.items():
+            setattr(layers, name, self.model(child, join(path, name)))
+        return layers
 
     def layer(self, theirs: Any, path: str) -> Module:
         """The twin of a layer, with copies of its weights."""
-        from . import twins
-
         dtypes = [array_of(p).dtype for p in theirs.parameters() if p.is_floating_point()]
         ours, problems = twins.layer_twin(theirs, dtypes[0] if dtypes else np.float32)
         self.refused += [f"{path or 'the model'}: {problem}" for problem in problems]
@@ -209,6 +208,8 @@ class Port:
     def ported(self, theirs: Any, path: str) -> Module:
         """A Module with a forward of its own: its parts, then the calls that it makes."""
         title = path or type(theirs).__name__
+        if is_builtin(theirs):
+            title = f"{path or 'the model'}: torch.nn.{type(theirs).__name__}"
         if theirs not in self.given:
             self.refused.append(
                 f"{title}: {type(theirs).__name__}, which the example doesn't reach"
@@ -218,16 +219,13 @@ class Port:
         kind = type(type(theirs).__name__, (Ported,), {"__module__": __name__})
         fixed = {name: x for name, x in given.items() if not self.holds_tensor(x)}
         ours: Ported = kind([*inspect.signature(theirs.forward).parameters], fixed)
-        lasting = dict(theirs.state_dict())
-        for name, x in (
-            *theirs.named_parameters(recurse=False),
-            *theirs.named_buffers(recurse=False),
-        ):
+        lasting = theirs.state_dict()
+        for name, x in (theirs._parameters | theirs._buffers).items():
             if name in lasting:
                 setattr(ours, name, self.tensor(x, name))
-            else:
+            elif x is not None:
                 ours.constants.arrays[name] = array_of(x)
-        for name, child in theirs.named_children():
+        for name, child in children(theirs).items():
             setattr(ours, name, self.model(child, join(path, name)))
         for training in (False, True):
             try:
@@ -252,11 +250,8 @@ class Port:
             elif node.op == "call_module":
                 child, changed = theirs.get_submodule(node.target), None
                 if getattr(child, "inplace", False):
-                    changed = node.args[0].name
-                call, more = call_of(child)
-                steps.append(
-                    PortedCall(node.name, call, node.target, args, options | more, changed)
-                )
+                    changed = args[0].name
+                steps.append(PortedCall(node.name, None, node.target, args, options, changed))
             elif node.op == "get_attr":
                 steps.append(PortedCall(node.name, None, node.target, (), {}))
             elif node.op != "placeholder":
@@ -265,20 +260,27 @@ class Port:
 
     def function_step(self, node: Any, args: Any, options: Any, title: str) -> PortedCall:
         """A call of a function or a method as a step, or one more refusal."""
-        from .torch_functions import FUNCTIONS
+        from .torch_functions import ATTRIBUTES, FUNCTIONS, NEUTRAL
 
         line = self.torch.user_line(node)
         name = node.target if node.op == "call_method" else node.target.__name__
         call, changed = FUNCTIONS.get(name), None
+        if getattr(node.target, "__module__", "") == "math":
+            call = node.target  # of sizes, which are Python's numbers
         if not call and name.endswith("_"):
             call, changed = FUNCTIONS.get(name[:-1]), args[0].name  # x.add_(y) changes x
         if options.pop("inplace", False):
             changed = args[0].name
         problem = "" if call else name
+        if name == "getattr" and args[1] not in ATTRIBUTES:
+            problem = f"a tensor's .{args[1]}"
         if call and not isinstance(call, np.ufunc | BuiltinFunctionType):
             wanted = inspect.signature(call)
             known = {"rng": self.rng, "default": self.torch.default_dtype()}
             options |= {key: known[key] for key in known if key in wanted.parameters}
+            for key in (options.keys() - wanted.parameters.keys()) & NEUTRAL.keys():
+                if options[key] == NEUTRAL[key] and not takes_any(wanted):
+                    del options[key]
             try:
                 wanted.bind(*args, **options)
             except TypeError as error:
@@ -288,24 +290,29 @@ class Port:
         return PortedCall(node.name, call, "", args, options, changed, line)
 
 
-def call_of(theirs: Any) -> tuple[Callable[..., Any] | None, dict[str, Any]]:
-    """How a layer is called whose twin takes other arguments, and what that must know."""
-    from . import twins
-
-    call = twins.CALLS.get(type(theirs).__name__)
-    return call, {"batch_first": theirs.batch_first} if call else {}
-
-
 def at(model: Any, path: str) -> Any:
     """What is at a path of a model: blocks.0.weight."""
-    if isinstance(model, Ported) and path in model.constants.arrays:
-        return model.constants.arrays[path]
     for name in path.split(".") if path else ():
+        if isinstance(model, Ported) and name in model.constants.arrays:
+            return model.constants.arrays[name]
         if isinstance(model, list):
             model = model[int(name)]
         else:
             model = model[name] if isinstance(model, dict) else getattr(model, name)
     return model
+
+
+def is_builtin(theirs: Any) -> bool:
+    return type(theirs).__module__.startswith("torch.nn.modules")
+
+
+def takes_any(function: inspect.Signature) -> bool:
+    return any(p.kind is p.VAR_KEYWORD for p in function.parameters.values())
+
+
+def children(theirs: Any) -> dict[str, Any]:
+    """The Modules directly in one of PyTorch's; a shared one under each of its names."""
+    return {name: child for name, child in theirs._modules.items() if child is not None}
 
 
 def join(path: str, name: str) -> str:
@@ -335,7 +342,7 @@ def converted(value: Any) -> Any:
     import torch
 
     if isinstance(value, torch.fx.Node):
-        return Ref(value.name)
+        return Ref(value.target if value.op == "placeholder" else value.name)
     if isinstance(value, torch.dtype):
         return array_of(torch.empty(0, dtype=value)).dtype
     if isinstance(value, torch.Tensor):
@@ -351,7 +358,10 @@ def converted(value: Any) -> Any:
 
 def array_of(x: Any) -> Array:
     """A copy of a tensor's numbers."""
-    return np.array(x.detach().cpu().numpy())
+    try:
+        return np.array(x.detach().cpu().numpy())
+    except TypeError:
+        raise TypeError(f"NumPy has no {x.dtype}: take over model.float()") from None
 
 
 def check_results(model: Module, example: tuple[Any, ...], expected: Any) -> None:
@@ -359,15 +369,14 @@ def check_results(model: Module, example: tuple[Any, ...], expected: Any) -> Non
     from . import torch_trace
 
     copied = copy.deepcopy(model).eval()
-    inputs = [array_of(x) if hasattr(x, "detach") else x for x in example]
     with no_grad():
-        found = list(torch_trace.flat(copied(*inputs)))
+        results = torch_trace.flat(copied(*converted(example)))
+    found = [x.numpy() if isinstance(x, Tensor) else x for x in results]
     wanted = [array_of(x) for x in torch_trace.flat(expected) if hasattr(x, "detach")]
-    found = [np.asarray(x.numpy() if isinstance(x, Tensor) else x) for x in found if x is not None]
-    for x, y in zip(found, wanted, strict=True):
-        most = TOLERANCE.get(str(y.dtype), 0) * max(
-            1.0, float(np.abs(y, dtype=float).max(initial=0))
-        )
+    pairs = zip([x for x in found if isinstance(x, np.ndarray | np.generic)], wanted, strict=True)
+    for x, y in pairs:
+        finite = np.abs(np.where(np.isfinite(y), y, 0.0)).max(initial=1.0)
+        most = TOLERANCE.get(str(y.dtype), 0) * finite
         if x.shape != y.shape or not np.allclose(x, y, rtol=0, atol=most, equal_nan=True):
             raise ValueError(
                 f"the results differ for the example, {x.shape} and {y.shape}"

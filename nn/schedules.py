@@ -42,9 +42,8 @@ class Groups(Protocol):
 class Schedule:
     """lr = initial lr · factor(t), for every group, where t counts the calls of `step()` from 0.
 
-    Step it after the optimizer, per batch or per epoch. `WarmUp(Cosine(optimizer, 1000), 100)`
-    multiplies both factors; step the outer one. It starts from the group's rate, or from the
-    group's first one where an earlier schedule has ended at 0. ValueError for options ≤ 0.
+    `WarmUp(Cosine(optimizer, 1000), 100)` multiplies both factors: step the outer one. It starts
+    from the group's rate, or its first one if an earlier schedule ended at 0. ValueError if ≤ 0.
 
     >>> class Inverse(Schedule):  # to write one, give its factor
     ...     def factor(self, t): return 1 / (1 + t)  # Robbins & Monro 1951
@@ -313,11 +312,10 @@ class SequentialSchedule(Schedule):
 
 @dataclass(eq=False)
 class ReduceOnPlateau(Schedule):
-    """lr ← γ · lr, once a cost has not improved for more than `patience` steps: `step(cost)`.
+    """lr ← γ · lr, once a cost has not improved for more than `patience` calls of `step(cost)`.
 
-    To improve is to fall below (1 − threshold) times the least cost so far, or with mode="max" to
-    rise above (1 + threshold) times the greatest. For `cooldown` steps after a cut none is counted.
-    PyTorch's ReduceLROnPlateau calls γ factor, and has a min_lr and absolute thresholds.
+    To improve is to fall below (1 − threshold) times the least cost, or with mode="max" to rise
+    above (1 + threshold) times the greatest. For `cooldown` steps after a cut none is counted.
 
     >>> from tinygrad_edu import nn; optimizer = nn.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)
     >>> schedule = ReduceOnPlateau(optimizer, gamma=0.5, patience=1)

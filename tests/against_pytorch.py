@@ -6,7 +6,7 @@ greatest difference.
 
 Prints the table of docs/nn.md. Parameters move through safetensors files, to PyTorch and back, as a
 user moves them. What is compared: results, and the gradients of Σ sin(result) in every input and
-parameter; 20 steps of an optimizer; 20 rates of a schedule. Nothing else in this project needs
+parameter; 20 steps of an optimizer; 200 rates of a schedule. Nothing else in this project needs
 PyTorch."""
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ torch.manual_seed(0)
 
 T = torch.nn
 RNG = np.random.default_rng(0)
-SEQUENCE, IMAGES, ROWS = (3, 7, 6), (3, 4, 9, 8), (5, 6)
+SEQUENCE, IMAGES, ROWS, SIGNALS = (3, 7, 6), (3, 4, 9, 8), (5, 6), (3, 2, 9)
+TWO = (3, 2, 9, 8)  # images of two channels
 
 
 class SameResidual(T.Sequential):
@@ -46,30 +47,70 @@ SAME: list[tuple[str, Any, tuple[int, ...], str]] = [
         "Conv2d, options",
         T.Conv2d(4, 6, (3, 2), (2, 1), (1, 2), (2, 1), 2),
         IMAGES,
-        'no padding="same", always a batch',
+        "",
     ),
     (
         "MaxPool2d, stride",
         T.MaxPool2d((3, 2), 1),
         IMAGES,
-        "no padding or dilation; ties share the gradient",
+        "ties share the gradient; no return_indices",
     ),
-    ("AvgPool2d, stride", T.AvgPool2d(3, (1, 2)), IMAGES, "no padding"),
+    ("AvgPool2d, beyond", T.AvgPool2d(2, 3, 1, True, False), IMAGES, ""),
+    ("Conv1d", T.Conv1d(2, 3, 2, padding=1), SIGNALS, ""),
+    (
+        "ConvTranspose2d",
+        T.ConvTranspose2d(2, 6, (3, 2), (2, 1), 1, (1, 0), 2),
+        TWO,
+        "output_padding is less than the stride",
+    ),
+    ("MaxPool1d", T.MaxPool1d(2, 1), SIGNALS, "ties share the gradient; no return_indices"),
+    ("AvgPool1d", T.AvgPool1d(3, 2, 1), SIGNALS, ""),
+    ("AdaptiveAvgPool1d", T.AdaptiveAvgPool1d(3), SIGNALS, ""),
+    ("AdaptiveAvgPool2d", T.AdaptiveAvgPool2d((3, None)), IMAGES, ""),
+    (
+        "Pad2d, replicate",
+        T.ReplicationPad2d(2),
+        IMAGES,
+        "one class for ZeroPad2d, ConstantPad2d, ReflectionPad2d, ReplicationPad2d, CircularPad2d",
+    ),
+    ("Upsample", T.Upsample(scale_factor=(2, 3)), IMAGES, "nearest only; whole scale factors"),
+    ("Unflatten", T.Unflatten(1, (2, -1)), IMAGES, ""),
     ("Flatten", T.Flatten(), IMAGES, ""),
     ("Dropout, eval", T.Dropout(0.3).eval(), ROWS, "takes `rng`; compared in `eval()`"),
     ("Embedding", T.Embedding(6, 4), ROWS, "no padding_idx"),
-    ("BatchNorm1d", T.BatchNorm1d(6), ROWS, "running statistics always kept"),
-    ("BatchNorm2d", T.BatchNorm2d(4), IMAGES, "running statistics always kept"),
+    ("BatchNorm1d", T.BatchNorm1d(6), ROWS, ""),
+    ("BatchNorm2d", T.BatchNorm2d(4), IMAGES, ""),
+    ("GroupNorm", T.GroupNorm(1, 2), TWO, ""),
     ("LayerNorm", T.LayerNorm(6), SEQUENCE, ""),
     ("RMSNorm", T.RMSNorm(6), SEQUENCE, ""),
-    ("RNN", T.RNN(6, 5, batch_first=True), SEQUENCE, "one layer, one direction, batch first"),
-    ("LSTM", T.LSTM(6, 5, batch_first=True), SEQUENCE, "one layer, one direction, batch first"),
-    ("GRU", T.GRU(6, 5, batch_first=True), SEQUENCE, "one layer, one direction, batch first"),
+    ("RNN", T.RNN(6, 5, batch_first=True), SEQUENCE, "always batch first"),
+    (
+        "LSTM, layers",
+        T.LSTM(6, 5, 2, batch_first=True, bidirectional=True),
+        SEQUENCE,
+        "always batch first; no proj_size",
+    ),
+    (
+        "GRU, layers",
+        T.GRU(6, 5, 2, batch_first=True, bidirectional=True),
+        SEQUENCE,
+        "always batch first",
+    ),
+    ("RNNCell", T.RNNCell(6, 5), ROWS, ""),
+    ("LSTMCell", T.LSTMCell(6, 5), ROWS, ""),
+    ("GRUCell", T.GRUCell(6, 5, bias=False), ROWS, ""),
+    (
+        "TransformerEncoderLayer",
+        T.TransformerEncoderLayer(6, 2, 8, 0.0, batch_first=True),
+        SEQUENCE,
+        "always batch first; `mask`, `key_padding_mask`, `causal`",
+    ),
     (
         "MultiHeadAttention",
         T.MultiheadAttention(6, 2, batch_first=True),
         SEQUENCE,
-        "batch first; key and value may be left out; `causal=True`; weights by `.weights(…)`",
+        "always batch first; key and value may be left out; `mask` is attn_mask, `causal=True`; "
+        "weights by `.weights(…)`; no add_bias_kv, add_zero_attn, kdim",
     ),
     ("Sigmoid", T.Sigmoid(), ROWS, ""),
     ("Tanh", T.Tanh(), ROWS, ""),
@@ -81,6 +122,15 @@ SAME: list[tuple[str, Any, tuple[int, ...], str]] = [
     ("Softplus", T.Softplus(), ROWS, "exact: no threshold"),
     ("Softmax", T.Softmax(dim=1), ROWS, "`axis`, not `dim`"),
     ("LogSoftmax", T.LogSoftmax(dim=1), ROWS, "`axis`, not `dim`"),
+    ("PReLU, channels", T.PReLU(4), IMAGES, ""),
+    ("SELU", T.SELU(), ROWS, ""),
+    ("GLU, axis", T.GLU(1), IMAGES, "`axis`, not `dim`"),
+    ("ReLU6", T.ReLU6(), ROWS, ""),
+    ("Hardtanh", T.Hardtanh(-0.5, 0.75), ROWS, ""),
+    ("Hardswish", T.Hardswish(), ROWS, ""),
+    ("Softsign", T.Softsign(), ROWS, ""),
+    ("Mish", T.Mish(), ROWS, ""),
+    ("LogSigmoid", T.LogSigmoid(), ROWS, ""),
     (
         "Residual",
         SameResidual(T.Linear(6, 4), T.Tanh(), T.Linear(4, 6)),
@@ -93,15 +143,23 @@ LOSSES: list[tuple[Any, Any, str, str]] = [
     (nn.MSE, T.MSELoss, "numbers", ""),
     (nn.L1, T.L1Loss, "numbers", ""),
     (nn.Huber, T.HuberLoss, "numbers", ""),
+    (nn.SmoothL1, T.SmoothL1Loss, "numbers", ""),
     (
         nn.CrossEntropy,
         T.CrossEntropyLoss,
         "classes",
-        "(batch, classes) only; no class weights, no ignore_index",
+        "nothing is ignored unless ignore_index says so",
     ),
-    (nn.NLL, T.NLLLoss, "classes", "(batch, classes) only; no class weights, no ignore_index"),
-    (nn.BCEWithLogits, T.BCEWithLogitsLoss, "probabilities", "no weights"),
-    (nn.KLDiv, T.KLDivLoss, "probabilities", "no log_target"),
+    (nn.NLL, T.NLLLoss, "log-classes", "nothing is ignored unless ignore_index says so"),
+    (nn.BCEWithLogits, T.BCEWithLogitsLoss, "yes or no", ""),
+    (nn.BCE, T.BCELoss, "probabilities", "refuses what is no probability"),
+    (nn.KLDiv, T.KLDivLoss, "log-probabilities", ""),
+    (nn.GaussianNLL, T.GaussianNLLLoss, "variance", ""),
+    (nn.CosineEmbedding, T.CosineEmbeddingLoss, "pairs of rows", ""),
+    (nn.MarginRanking, T.MarginRankingLoss, "pairs", ""),
+    (nn.HingeEmbedding, T.HingeEmbeddingLoss, "signs", ""),
+    (nn.TripletMargin, T.TripletMarginLoss, "triplets", "Euclidean, no swap"),
+    (nn.MultiMargin, T.MultiMarginLoss, "classes", ""),
 ]
 
 ADAM = {"lr": 0.01, "weight_decay": 0.1}
@@ -223,24 +281,37 @@ def layer(ours: nn.Module, theirs: Any, shape: tuple[int, ...]) -> float:
     return difference([*z1, *g1, *buffers[0]], [*z2, *g2, *buffers[1]])
 
 
+def loss_inputs(kind: str) -> tuple[list[Any], list[Any]]:
+    """What a loss of this kind is differentiated by, and what else it is given."""
+    x, y, rows = RNG.normal(size=ROWS), RNG.normal(size=ROWS), ROWS[0]
+    p, q = RNG.dirichlet(np.ones(6), rows), RNG.dirichlet(np.ones(6), rows)
+    signs, classes = np.sign(y), RNG.integers(0, 6, rows)
+    return {
+        "numbers": ([x, y], []),
+        "classes": ([x], [classes]),
+        "log-classes": ([np.log(p)], [classes]),
+        "yes or no": ([x], [q]),
+        "probabilities": ([p], [q]),
+        "log-probabilities": ([np.log(p)], [q]),
+        "variance": ([x, y, p], []),
+        "pairs of rows": ([x, y], [signs[:, 0]]),
+        "pairs": ([x, y], [signs]),
+        "signs": ([x], [signs]),
+        "triplets": ([x, y, p], []),
+    }[kind]
+
+
 def loss(ours: Any, theirs: Any, kind: str) -> float:
     """Values and gradients with each reduction."""
-    x = RNG.normal(size=ROWS)
-    if kind == "numbers":
-        y: Any = RNG.normal(size=ROWS)
-    elif kind == "classes":
-        y = RNG.integers(0, 6, ROWS[:1])
-    else:
-        y = RNG.dirichlet(np.ones(6), 5)
-    if ours in (nn.NLL, nn.KLDiv):
-        x = np.log(RNG.dirichlet(np.ones(6), 5))
-    worst = 0.0
+    worst, (inputs, others) = 0.0, loss_inputs(kind)
     for reduction in ("mean", "sum", "none"):
-        x1, x2 = Tensor(x, True), torch.tensor(x, requires_grad=True)
-        z1, z2 = ours(reduction)(x1, y), theirs(reduction=reduction)(x2, torch.tensor(y))
+        x1 = [Tensor(x, True) for x in inputs]
+        x2 = [torch.tensor(x, requires_grad=True) for x in inputs]
+        z1 = ours(reduction)(*x1, *others)
+        z2 = theirs(reduction=reduction)(*x2, *map(torch.tensor, others))
         z1.sum().backward()
         z2.sum().backward()
-        worst = max(worst, difference([z1, x1.grad], [z2, x2.grad]))
+        worst = max(worst, difference([z1, *[x.grad for x in x1]], [z2, *[x.grad for x in x2]]))
     return worst
 
 
@@ -322,6 +393,13 @@ def main() -> None:
         f"\nPyTorch {torch.__version__.partition('+')[0]}; the greatest difference of all is "
         f"{worst:.1e}."
     )
+    try:
+        import pytorch_samples
+    except ImportError as error:
+        print(f"\nPyTorch's own samples need another package: {error}")
+    else:
+        print("\nThe samples with which PyTorch tests its own modules:\n")
+        worst = max(worst, pytorch_samples.table())
     if worst > 1e-12:
         sys.exit("that is more than rounding")
 

@@ -19,6 +19,7 @@ from strategies import (
     SHAPES,
     array,
     axis_of,
+    divided,
     elementwise,
     reduction,
     with_shape,
@@ -50,10 +51,20 @@ def together(results):
     return np.concatenate([np.ravel(x) for x in results if np.asarray(plain(x)).dtype.kind == "f"])
 
 
+def as_called(function, args):
+    """The arguments as the function takes them: arrays that NumPy wants in a list in a list."""
+    if function in TAKE_A_LIST:
+        return [list(args)]
+    if function is np.choose:
+        return [args[0], list(args[1:])]
+    if function is np.select:
+        return [list(args[: len(args) // 2]), list(args[len(args) // 2 :])]
+    return list(args)
+
+
 def call(function, *args, **options):
-    """function(*args), all that it returns in one array; with a list where NumPy wants one."""
-    run = REGISTRY.get(function, function)
-    return together(run(*([list(args)] if function in TAKE_A_LIST else args), **options))
+    """function(*args), all that it returns in one array."""
+    return together(REGISTRY.get(function, function)(*as_called(function, args), **options))
 
 
 @st.composite
@@ -151,18 +162,6 @@ def alike(draw, shapes=FULL, axis=None):
 
 
 @st.composite
-def divided(draw, axis=None, even=False):
-    """An array and where to cut it."""
-    x = draw(array(hnp.array_shapes(min_dims=1 if axis is None else 2, max_dims=3, max_side=4)))
-    along = draw(axis_of(x)) if axis is None else axis
-    size = x.shape[along]
-    parts = st.sampled_from([n for n in range(1, 5) if not even or size % n == 0]) | st.lists(
-        st.integers(0, size), max_size=3
-    )
-    return [x, draw(parts), *([along] if axis is None else [])], {}
-
-
-@st.composite
 def products(draw):
     """Vectors, matrices and stacks of them that multiply."""
     shapes = draw(
@@ -227,6 +226,7 @@ CASES = (
         np.sinc: elementwise(1),
         np.nan_to_num: elementwise(1),
         np.where: elementwise(3).map(lambda case: ([case[0][0] > 0, *case[0][1:]], {})),
+        derivatives.where: elementwise(3).map(lambda c: ([c[0][0] > 0, *c[0][1:]], {})),
         np.sum: reduction(),
         np.prod: reduction(),
         np.nansum: reduction(),

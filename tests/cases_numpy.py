@@ -3,9 +3,10 @@
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from strategies import FULL, array, reduction
+from strategies import FULL, array, axis_of, divided, elementwise, reduction, with_shape
 
 from tinygrad_edu.core import derivatives
+from tinygrad_edu.operations import sequences
 
 METHODS = ["linear", "lower", "higher", "nearest", "midpoint", "hazen", "weibull"]
 METHODS += ["inverted_cdf", "averaged_inverted_cdf", "closest_observation"]
@@ -74,7 +75,102 @@ def padding_of_all_modes(draw):
     return [*arguments[:-1], mode], {key: draw(value) for key, value in chosen.items()}
 
 
+@st.composite
+def interpolated(draw):
+    """Places inside and outside of some points, none at a point."""
+    n = draw(st.integers(1, 4))
+    xp = np.cumsum(draw(hnp.arrays(float, n, elements=st.sampled_from([0.5, 0.75])))) - 1.25
+    x = draw(array(hnp.array_shapes(min_dims=0, max_dims=2, max_side=3))) + 1 / 16
+    options = draw(st.sampled_from([{}, {"left": 0.5, "right": -1.5}, {"period": 3.1}]))
+    return [x, xp, draw(array((n,)))], options
+
+
+@st.composite
+def sampled(draw):
+    """A function on a grid, and steps or positions."""
+    x = draw(array(hnp.array_shapes(min_dims=1, max_dims=2, min_side=3, max_side=4)))
+    axis = draw(st.none() | st.integers(-x.ndim, x.ndim - 1))
+    along = range(x.ndim) if axis is None else [axis]
+    ways = [
+        [],
+        [np.array(0.5)],
+        [draw(array((x.shape[a],))) / 8 + 2 * np.arange(x.shape[a]) for a in along],
+    ]
+    return [x, *draw(st.sampled_from(ways))], {"axis": axis, "edge_order": draw(st.integers(1, 2))}
+
+
+@st.composite
+def convolved(draw):
+    x, y = draw(array(st.integers(1, 5))), draw(array(st.integers(1, 5)))
+    return [x, y, draw(st.sampled_from(["full", "same", "valid"]))], {}
+
+
+@st.composite
+def partitioned(draw):
+    x = draw(array(FULL, unique=True))
+    axis = draw(st.none() | st.integers(-x.ndim, x.ndim - 1))
+    size = x.size if axis is None else x.shape[axis]
+    return [x, draw(st.integers(-size, size - 1)), axis], {}
+
+
+@st.composite
+def numbered(draw, mode):
+    """Numbers of choices, and the choices."""
+    choices, _ = draw(elementwise(draw(st.integers(1, 3))))
+    shape = np.broadcast_shapes(*map(np.shape, choices))
+    reach = (0, len(choices) - 1) if mode == "raise" else (-3, 5)
+    return [draw(hnp.arrays(int, shape, elements=st.integers(*reach))), *choices], {"mode": mode}
+
+
+@st.composite
+def selected(draw):
+    choices, _ = draw(elementwise(draw(st.integers(1, 3))))
+    shape = np.broadcast_shapes(*map(np.shape, choices))
+    conditions = [draw(hnp.arrays(bool, shape)) for _ in choices]
+    return [*conditions, *choices], draw(st.sampled_from([{}, {"default": -1.5}]))
+
+
+@st.composite
+def ranges(draw):
+    (start, stop), _ = draw(elementwise(2))
+    ndim = max(np.ndim(start), np.ndim(stop))
+    return [start, stop, draw(st.integers(0, 4))], {
+        "endpoint": draw(st.booleans()),
+        "axis": draw(st.integers(-ndim - 1, ndim)),
+    }
+
+
+@st.composite
+def cut_into_windows(draw):
+    x = draw(array(FULL))
+    axis = draw(st.integers(0, x.ndim - 1))
+    window = draw(st.integers(1, x.shape[axis]))
+    ways = [
+        (tuple(min(window, n) for n in x.shape), None),
+        (window, axis),
+        ((window, 1), (axis, axis)),
+    ]
+    return [x, *draw(st.sampled_from(ways))], {}
+
+
 CASES = {
+    np.ldexp: elementwise(1).map(lambda case: ([*case[0], np.array(-1)], {})),
+    np.interp: interpolated(),
+    np.gradient: sampled(),
+    np.convolve: convolved(),
+    np.correlate: convolved(),
+    sequences.convolve: convolved().map(lambda case: (case[0][:2], {})),
+    np.partition: partitioned(),
+    np.choose: numbered("raise") | numbered("wrap") | numbered("clip"),
+    np.select: selected(),
+    np.linspace: ranges(),
+    np.real: elementwise(1),
+    np.vander: with_shape(array(st.integers(0, 3)), lambda x: st.sampled_from([None, 0, 1, 3])),
+    np.dsplit: divided(axis=2, even=True),
+    np.unstack: with_shape(array(FULL)),
+    np.fft.fftshift: with_shape(array(FULL), lambda x: st.none() | axis_of(x)),
+    np.fft.ifftshift: with_shape(array(FULL), lambda x: st.none() | axis_of(x)),
+    np.lib.stride_tricks.sliding_window_view: cut_into_windows(),
     derivatives.pad: padding(["constant", "edge", "reflect", "symmetric", "wrap"]),
     np.pad: padding_of_all_modes(),
     np.nanprod: reduction(),

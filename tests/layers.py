@@ -11,6 +11,7 @@ from tinygrad_edu import nn
 
 ROWS, LONG, SEQUENCE = (5, 6), (3, 2, 4), (3, 7, 6)  # (batch, features), with length; with time
 IMAGES = (2, 4, 5, 6)  # (batch, channels, height, width)
+SMALL = (1, 2, 3, 4)  # for layers whose second derivatives take long
 F8: Any = {"dtype": np.float64}
 
 
@@ -22,8 +23,8 @@ def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
     return nn.Linear(inputs, outputs, bias, rng=rng(), **F8)
 
 
-def conv(**options: Any) -> nn.Conv2d:
-    return nn.Conv2d(4, 6, (3, 2), rng=rng(), **F8, **options)
+def conv(channels: int = 4, **options: Any) -> nn.Conv2d:
+    return nn.Conv2d(channels, 6, (3, 2), rng=rng(), **F8, **options)
 
 
 Make = Callable[[], nn.Module]
@@ -41,12 +42,12 @@ LAYERS: dict[str, tuple[Make, tuple[int, ...]]] = {
     "MaxPool2d, stride":     (lambda: nn.MaxPool2d((3, 2), 1), IMAGES),
     "AvgPool2d":             (lambda: nn.AvgPool2d(2), IMAGES),
     "AvgPool2d, stride":     (lambda: nn.AvgPool2d(3, (1, 2)), IMAGES),
-    "Conv2d, same":          (lambda: conv(padding="same", dilation=2), IMAGES),
-    "Conv2d, reflect":       (lambda: conv(padding=(1, 2), padding_mode="reflect"), IMAGES),
-    "Conv2d, same circular": (lambda: conv(padding="same", padding_mode="circular"), IMAGES),
+    "Conv2d, same":          (lambda: conv(2, padding="same", dilation=2), SMALL),
+    "Conv2d, reflect":       (lambda: conv(2, padding=(1, 2), padding_mode="reflect"), SMALL),
+    "Conv2d, same circular": (lambda: conv(2, padding="same", padding_mode="circular"), SMALL),
     "Conv1d":                (lambda: nn.Conv1d(2, 3, 2, padding=1, rng=rng(), **F8), LONG),
-    "ConvTranspose2d":       (lambda: nn.ConvTranspose2d(4, 6, (3, 2), (2, 1), 1, (1, 0), 2,
-                                                         rng=rng(), **F8), IMAGES),
+    "ConvTranspose2d":       (lambda: nn.ConvTranspose2d(2, 6, (3, 2), (2, 1), 1, (1, 0), 2,
+                                                         rng=rng(), **F8), SMALL),
     "MaxPool2d, padding":    (lambda: nn.MaxPool2d(3, 2, 1, ceil_mode=True), IMAGES),
     "MaxPool2d, dilation":   (lambda: nn.MaxPool2d(2, 1, dilation=(2, 3)), IMAGES),
     "MaxPool1d":             (lambda: nn.MaxPool1d(2, 1), LONG),
@@ -56,10 +57,10 @@ LAYERS: dict[str, tuple[Make, tuple[int, ...]]] = {
     "AvgPool1d":             (lambda: nn.AvgPool1d(3, 2, 1), LONG),
     "AdaptiveAvgPool1d":     (lambda: nn.AdaptiveAvgPool1d(3), LONG),
     "AdaptiveAvgPool2d":     (lambda: nn.AdaptiveAvgPool2d((3, None)), IMAGES),
-    "Pad2d":                 (lambda: nn.Pad2d((1, 2, 0, 3), value=2.0), IMAGES),
-    "Pad2d, replicate":      (lambda: nn.Pad2d(2, "replicate"), IMAGES),
-    "Upsample":              (lambda: nn.Upsample(scale_factor=(2, 3)), IMAGES),
-    "Upsample, size":        (lambda: nn.Upsample((7, 9)), IMAGES),
+    "Pad2d":                 (lambda: nn.Pad2d((1, 2, 0, 3), value=2.0), SMALL),
+    "Pad2d, replicate":      (lambda: nn.Pad2d(2, "replicate"), SMALL),
+    "Upsample":              (lambda: nn.Upsample(scale_factor=(2, 3)), SMALL),
+    "Upsample, size":        (lambda: nn.Upsample((7, 9)), SMALL),
     "Flatten":               (nn.Flatten, IMAGES),
     "Unflatten":             (lambda: nn.Unflatten(1, (2, -1)), IMAGES),
     "Flatten, some":         (lambda: nn.Flatten(-3, 2), IMAGES),
@@ -75,7 +76,7 @@ LAYERS: dict[str, tuple[Make, tuple[int, ...]]] = {
     "BatchNorm1d, no bias":  (lambda: nn.BatchNorm1d(6, bias=False, **F8), ROWS),
     "BatchNorm1d, no stats": (lambda: nn.BatchNorm1d(6, track_running_stats=False, **F8).eval(),
                               ROWS),
-    "GroupNorm":             (lambda: nn.GroupNorm(2, 4, **F8), IMAGES),
+    "GroupNorm":             (lambda: nn.GroupNorm(1, 2, **F8), SMALL),
     "GroupNorm, plain":      (lambda: nn.GroupNorm(3, 6, eps=0.1, affine=False), ROWS),
     "LayerNorm":             (lambda: nn.LayerNorm(6, **F8), ROWS),
     "LayerNorm, images":     (lambda: nn.LayerNorm((5, 6), eps=0.1, **F8), IMAGES),
@@ -120,7 +121,6 @@ LAYERS: dict[str, tuple[Make, tuple[int, ...]]] = {
     "GLU, axis":             (lambda: nn.GLU(1), IMAGES),
     "ReLU6":                 (nn.ReLU6, ROWS),
     "Hardtanh":              (lambda: nn.Hardtanh(-0.5, 0.75), ROWS),
-    "Hardsigmoid":           (nn.Hardsigmoid, ROWS),
     "Hardswish":             (nn.Hardswish, ROWS),
     "Softsign":              (nn.Softsign, ROWS),
     "Mish":                  (nn.Mish, ROWS),
@@ -132,6 +132,10 @@ LAYERS: dict[str, tuple[Make, tuple[int, ...]]] = {
 def learning(name: str) -> nn.Module:
     """The layer behind one that has parameters, as it would stand in a model."""
     make, shape = LAYERS[name]
-    images = shape == IMAGES
-    first = nn.Conv2d(4, 4, 3, padding=1, rng=rng(), **F8) if images else linear(*shape[-1:] * 2)
+    images, channels = len(shape) == 4, shape[1]
+    first = (
+        nn.Conv2d(channels, channels, 3, padding=1, rng=rng(), **F8)
+        if images
+        else linear(*shape[-1:] * 2)
+    )
     return nn.Sequential(first, make())

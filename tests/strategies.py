@@ -91,3 +91,21 @@ def with_shape(strategy, *make):
 
 def axis_of(x):
     return st.integers(-x.ndim, x.ndim - 1)
+
+
+@st.composite
+def divided(draw, axis=None, even=False):
+    """An array and where to cut it."""
+    x = draw(
+        array(
+            hnp.array_shapes(
+                min_dims=1 if axis is None else max(2, axis + 1), max_dims=3, max_side=4
+            )
+        )
+    )
+    along = draw(axis_of(x)) if axis is None else axis
+    size = x.shape[along]
+    parts = st.sampled_from([n for n in range(1, 5) if not even or size % n == 0]) | st.lists(
+        st.integers(0, size), max_size=3
+    )
+    return [x, draw(parts), *([along] if axis is None else [])], {}

@@ -6,11 +6,11 @@ import operator
 
 import numpy as np
 import pytest
-from cases import ELEMENTWISE, ENTRIES, OPERATIONS, STEPS, TAKE_A_LIST, call, case, together
+from cases import ELEMENTWISE, ENTRIES, OPERATIONS, STEPS, as_called, call, case, together
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tinygrad_edu import Tensor, check_gradients, grad, hessian, jvp, operation, special, vjp
-from tinygrad_edu.core.engine import REGISTRY, Operation
+from tinygrad_edu.core.engine import REGISTRY, Operation, plain
 from tinygrad_edu.core.functional import of_chosen
 from tinygrad_edu.core.gradcheck import is_real
 from tinygrad_edu.core.sparse import dense
@@ -162,9 +162,7 @@ def numpys(function, *arguments, **options):
     """What the function gives on plain arrays."""
     if function in OPERATIONS:
         return OPERATIONS[function].forward(*arguments, **options)
-    return together(
-        function(*([list(arguments)] if function in TAKE_A_LIST else arguments), **options)
-    )
+    return together(function(*as_called(function, arguments), **options))
 
 
 # Mutants: a broken partial must be caught by the very check above. A partial that is zero
@@ -204,7 +202,34 @@ def first_order_only(partial):
     return broken
 
 
+def wrong_where(chosen, factor):
+    """The result is too large by a factor, but only where `chosen` says of its numbers."""
+
+    def locally_wrong(partial):
+        def broken(*args, **options):
+            result = dense(partial(*args, **options))
+            return result * np.where(chosen(np.abs(plain(result))), factor, 1.0)
+
+        return broken
+
+    return lambda place: locally_wrong
+
+
+def smallest(x):
+    """The one place of the smallest number that is not 0."""
+    found = np.zeros(x.shape, bool)
+    if x.any():
+        found.flat[np.where(x == 0, np.inf, x).argmin()] = True
+    return found
+
+
+def second_half(x):
+    return np.arange(x.size).reshape(x.shape) >= x.size // 2
+
+
 BREAKS = {
+    "wrong at the smallest": wrong_where(smallest, 2.0),
+    "wrong in one region": wrong_where(second_half, 1.01),
     "scaled": lambda place: scaled,
     "negated": lambda place: negated,
     "forgets g": with_ones_for_g,
@@ -223,7 +248,12 @@ def test_every_broken_partial_is_caught(entry, how, monkeypatch):
     function, number = entry
     run = OPERATIONS[function]
     each = run.each
-    broken = Operation(run.name, run.forward, each=each and BREAKS[how](1)(each), domain=run.domain)
+    worse = each and BREAKS[how](0)
+
+    def broken_each(*args, **options):
+        return lambda n: worse(lambda *a, **o: each(*a, **o)(n))(*args, **options)
+
+    broken = Operation(run.name, run.forward, each=each and broken_each, domain=run.domain)
     broken.options = run.options
     if not each:
         broken.partials.update(run.partials | {number: BREAKS[how](0)(run.partials[number])})
@@ -364,6 +394,8 @@ SECOND = {
     np.isclose: np.ones(2),
     np.array_equal: np.ones(2),
     np.searchsorted: 1.0,
+    np.argpartition: 0,
+    np.digitize: np.ones(1),
     np.full_like: 1.0,
 }
 

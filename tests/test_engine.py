@@ -2,6 +2,7 @@
 what is recorded."""
 
 import copy
+import functools
 import gc
 import itertools
 import operator
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinygrad_edu import Tensor, check_gradients, derivative, grad, jvp, no_grad, operation
+from tinygrad_edu.core import derivatives
 from tinygrad_edu.core.derivatives import scatter
 from tinygrad_edu.core.engine import REGISTRY, chain_rule, unbroadcast
 
@@ -100,6 +102,26 @@ def test_a_diamond_repeated_sixty_times_takes_sixty_steps():
         z = z + z
     assert sum(1 for _ in chain_rule(z)) == 61
     assert z.gradient(x).item() == 2.0**60
+
+
+@pytest.mark.parametrize("join", [np.stack, np.concatenate])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_the_backward_pass_of_many_arguments_asks_their_partial_once(
+    join, create_graph, monkeypatch
+):
+    run = REGISTRY[{np.stack: derivatives.stack, np.concatenate: derivatives.concatenate}[join]]
+    calls, each = [], run.each
+
+    @functools.wraps(each)
+    def counted(*args, **options):
+        calls.append(len(args))
+        return each(*args, **options)
+
+    monkeypatch.setattr(run, "each", counted)
+    xs = [variable(np.ones(1)) for _ in range(20_000)]
+    slopes = np.square(join(xs)).sum().gradient(*xs, create_graph=create_graph)
+    assert calls == [20_002]
+    assert {g.data.item() for g in slopes} == {2.0}
 
 
 def test_a_dead_graph_is_freed_without_the_garbage_collector():
@@ -555,6 +577,7 @@ MISTAKES = [
     (out, TypeError, ["out=", "new Tensor"]),
     (lambda: np.add.reduce(x), TypeError, ["np.add.reduce", "np.sum"]),
     (lambda: np.unwrap(x), TypeError, ["unwrap", "no derivative", "derivative("]),
+    (lambda: np.ones(3).clip(0, number), TypeError, ["clip", "no derivative"]),  # a nameless ufunc
     (lambda: np.fft.fft(x), TypeError, ["fft", "complex numbers", "cos("]),
     (lambda: x[7], IndexError, ["x (2, 3)", "out of bounds"]),
     (lambda: np.where(x, x, variable(1.0)).sum().backward(), TypeError, ["where", "argument 0"]),

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_edu import nn
+from tinygrad_edu import nn, watch
 
 ROOT = Path(__file__).parent.parent
 STUDIES = ["mnist_tuned", "mnist_cnn", "moons", "char_lm", "autoencoder"]
@@ -38,6 +38,8 @@ def test_three_epochs_of_the_classifier_reach_94_percent_and_leave_a_report(tmp_
     assert metrics["parameters"] == 13_002
     assert np.array(metrics["confusion"]).sum() == 10_000
     assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
+    run = watch.load(tmp_path / "run.html").runs[0]
+    assert run["steps"] == 3 * 1875 and run["curves"]["accuracy"]["mean"][-1] > 0.94
 
 
 def test_the_checkpoint_gives_back_the_network_and_its_accuracy(tmp_path):
@@ -224,6 +226,7 @@ def test_an_example_reaches_its_goal_and_leaves_a_figure(flags, quick):
     assert metrics["claim"] in done.stdout
     assert "100%" in done.stderr  # the progress bar
     assert (out / "figure.png").read_bytes().startswith(b"\x89PNG")
+    assert watch.load(out / "run.html").runs[0]["steps"] > 0
 
 
 def test_an_example_that_misses_its_goal_fails(tmp_path):
@@ -310,3 +313,17 @@ def test_surprise_is_that_of_the_next_character_and_a_model_of_pair_counts_has_t
     assert len(expected) - char_lm.TIME < len(bits) <= len(expected)
     assert np.allclose(bits, expected[: len(bits)])
     assert np.isclose(bits.mean(), char_lm.baselines(training, held_out, 5)["bigram"])
+
+
+def test_three_trainings_are_broken_and_what_is_said_of_them_is_right(tmp_path):
+    script = [sys.executable, str(ROOT / "examples" / "watching.py"), "--quick"]
+    done = subprocess.run(
+        [*script, "--out", str(tmp_path)], check=True, capture_output=True, text=True
+    )
+    learning, dead, saturated, exploding = done.stdout.split("\n\n")[:4]
+    assert learning.startswith("learning") and "▲" not in learning and "Learning" in learning
+    assert "▲ 3 ReLU: " in dead and "nothing flows back through them" in dead
+    assert saturated.count("of the outputs lie where the curve is flat") == 2
+    assert "The loss is NaN since step" in exploding and "✕ 0 Linear" in exploding
+    names = [run["name"] for run in watch.load(tmp_path / "all.html").runs]
+    assert names == ["learning", "dead", "saturated", "exploding"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import math
@@ -21,7 +22,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_graph import HOSTILE, network, neuron, parameter
 
-from tinygrad_edu import Tensor, derivative, explain, latex, nn, operation, paths, special
+from tinygrad_edu import (
+    Tensor,
+    derivative,
+    draw,
+    explain,
+    latex,
+    nn,
+    operation,
+    paths,
+    special,
+    stepper,
+)
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.engine import Operation, unbroadcast
 from tinygrad_edu.graph import read
@@ -833,3 +845,34 @@ def test_a_product_is_written_by_the_rank_of_its_factors(
         to_left, to_right = r"G \cdot q", r"G \cdot p"
     assert rows[r"\frac{\partial L}{\partial p}"] == to_left
     assert rows[r"\frac{\partial L}{\partial q}"] == to_right
+
+
+def test_the_table_of_many_inputs_grows_with_their_number_not_with_its_square():
+    lengths = [
+        len(explain(np.stack([Tensor(i, requires_grad=True) for i in np.ones(n)]).sum()))
+        for n in (100, 200)
+    ]
+    assert lengths[1] < 2.1 * lengths[0]
+
+
+@functools.cache
+def wide(n=100_000):
+    return np.stack([Tensor(i, requires_grad=True) for i in np.ones(n)]).sum()
+
+
+@functools.cache
+def handed_through(n=33_333):
+    """A value that n Modules, one within the other, have returned."""
+    z = np.sin(Tensor(1.0, requires_grad=True))
+    z.notes = tuple([(nn.Sequential(), (), {}) for _ in range(n)])
+    return z
+
+
+SHOWN = [draw, explain, latex, stepper, lambda z: paths(z, z.args[0])]
+
+
+@pytest.mark.parametrize("show", SHOWN)
+@pytest.mark.parametrize(("make", "count"), [(wide, "100,00"), (handed_through, "33,333")])
+def test_what_is_too_large_to_be_read_is_refused_at_once(show, make, count):
+    with pytest.raises(ValueError, match=rf"the graph has {count}\d* .*take a smaller case"):
+        show(make())

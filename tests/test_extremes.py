@@ -4,7 +4,7 @@ hidden. Each was wrong in this engine or in another library."""
 import numpy as np
 import pytest
 
-from tinygrad_edu import Tensor, grad, hessian, special, vjp
+from tinygrad_edu import Tensor, check_gradients, grad, hessian, special, vjp
 
 inf, nan = np.inf, np.nan
 
@@ -90,10 +90,33 @@ def test_nan_receives_the_gradient_of_an_extreme_that_is_nan(f):
     ).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*egrees of freedom", "ignore:.*divide", "ignore:invalid")
+@pytest.mark.parametrize("f", [np.nanvar, np.nanstd])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_a_variance_of_too_few_numbers_is_nan_as_in_numpy(f, keepdims):
+    x = np.array([[1.0, 2.0, nan], [1.0, nan, nan], [1.0, 2.0, 4.0]])
+    options = {"axis": 1, "ddof": 2, "keepdims": keepdims}
+    np.testing.assert_allclose(f(Tensor(x), **options).data, f(x, **options))
+
+
+@pytest.mark.parametrize(("dtype", "ulps"), [(np.float16, 0), (np.float32, 0), (np.longdouble, 1)])
+def test_a_ramp_is_rounded_once(dtype, ulps):
+    x = np.array([1.0, 5.0], dtype)
+    z, numpys = np.pad(Tensor(x), 3, "linear_ramp").data, np.pad(x, 3, "linear_ramp")
+    np.testing.assert_allclose(z, numpys, rtol=ulps * np.finfo(dtype).eps, strict=True)
+
+
 def test_statistics_of_long_doubles_keep_their_digits():
     x = np.array([1.0, 2.0, 4.0, 8.0, 9.0], np.longdouble)
     for f in (np.std, lambda x: np.linalg.norm(x, 3)):
         np.testing.assert_allclose(f(Tensor(x)).data, f(x), rtol=4 * np.finfo(x.dtype).eps)
+
+
+def test_the_pseudo_inverse_of_a_hermitian_matrix_reads_the_triangle_that_numpy_reads():
+    x = np.array([[2.0, 7.0], [1.0, 3.0]])  # for NumPy [[2, 1], [1, 3]]
+    z = np.linalg.pinv(Tensor(x), hermitian=True).data
+    np.testing.assert_allclose(z, np.linalg.pinv(x, hermitian=True))
+    check_gradients(lambda x: np.linalg.pinv(x, hermitian=True), x)
 
 
 # Many numbers of float16: how many they are is beyond its greatest number, 65,504

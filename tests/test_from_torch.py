@@ -3,6 +3,7 @@ in the way."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -24,19 +25,20 @@ def doubles() -> Any:
     torch.set_default_dtype(torch.float32)
 
 
+def leaves(value: Any) -> list[Any]:
+    """The results in tuples of tuples."""
+    nested = isinstance(value, tuple | list)
+    return [leaf for x in value for leaf in leaves(x)] if nested else [value]
+
+
 def arrays(value: Any) -> list[Any]:
     """The numbers in a result, in whatever it is."""
-    if isinstance(value, tuple | list):
-        return [array for x in value for array in arrays(x)]
-    if isinstance(value, Tensor):
-        return [value.numpy()]
-    return [] if value is None else [np.asarray(value.detach())]
+    return [np.asarray(x.detach() if torch.is_tensor(x) else x.numpy()) for x in leaves(value)]
 
 
 def cost(result: Any, sin: Any) -> Any:
     """One number in which every number of a result counts differently."""
-    results = result if isinstance(result, tuple) else (result,)
-    return sum([sin(x).sum() for x in results])
+    return sum([sin(x).sum() for x in leaves(result)])
 
 
 def close(one: Any, other: Any) -> bool:
@@ -50,10 +52,7 @@ def without_dropout(theirs: Any) -> Any:
     return theirs
 
 
-LACKING = {"ResNet"} if not hasattr(nn, "AdaptiveAvgPool2d") else set()
-
-
-@pytest.mark.parametrize("name", sorted(MODELS.keys() - LACKING))
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("training", [False, True])
 def test_results_and_all_gradients_are_pytorch_s(name: str, training: bool) -> None:
     make, example = MODELS[name]
@@ -72,6 +71,15 @@ def test_results_and_all_gradients_are_pytorch_s(name: str, training: bool) -> N
     state = theirs.state_dict()
     assert [*ours.state_dict()] == [*state]
     assert all(close(a, b) for a, b in zip(ours.state_dict().values(), state.values(), strict=True))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_float32_stays_float32(name: str) -> None:
+    torch.set_default_dtype(torch.float32)
+    make, example = MODELS[name]
+    theirs, inputs = make(), example(3)
+    ours = nn.from_torch(theirs, *inputs)
+    assert {x.dtype for x in arrays(ours(*inputs))} == {np.dtype(np.float32)}
 
 
 def written(forward: Any, **parts: Any) -> Any:
@@ -99,7 +107,7 @@ def test_all_that_has_no_twin_is_named_with_its_path_and_its_line() -> None:
         nn.from_torch(written(forward, inner=inner), X)
     title, *lines = str(caught.value).splitlines()
     assert title.startswith("these have no twin here")
-    assert lines[0] == "  inner.1: torch.nn.Softshrink"
+    assert lines[0] == "  inner.1: torch.nn.Softshrink: softshrink"
     assert "fft_fft, in test_from_torch.py:" in lines[2] and "torch.fft.fft(self.inner" in lines[2]
 
 
@@ -205,3 +213,40 @@ def test_an_mlp_is_drawn_with_pytorch_s_names() -> None:
     model, x = nn.from_torch(theirs, torch.randn(2, 3, 4)), np.ones((2, 3, 4))
     names = {node.name for node in draw(model, x).graph.nodes}
     assert {f"model.{n}" for n, _ in theirs.named_parameters()} <= names
+
+
+def test_a_module_under_two_names_keeps_both() -> None:
+    shared = torch.nn.Linear(4, 4)
+    theirs = written(lambda self, x: self.second(self.first(x)), first=shared, second=shared)
+    ours = nn.from_torch(theirs, X)
+    assert ours.first is ours.second
+    assert [*ours.state_dict()] == [*theirs.state_dict()]
+    assert close(ours(X).numpy(), theirs(X).detach())
+
+
+def test_named_layers_and_arguments_by_name() -> None:
+    inner = written(
+        lambda self, x, scale=1.0, shift=None: x * scale + (0 if shift is None else shift)
+    )
+    layers = {"first": torch.nn.Linear(4, 4), "second": torch.nn.Tanh()}
+    named = torch.nn.Sequential(OrderedDict(layers))
+    theirs = written(
+        lambda self, x: self.inner(x=self.named(x), shift=x, scale=2.0), inner=inner, named=named
+    )
+    ours = nn.from_torch(theirs, X)
+    assert close(ours(X).numpy(), theirs(X).detach())
+    assert [*ours.state_dict()] == ["named.first.weight", "named.first.bias"]
+
+
+def test_a_buffer_that_is_not_saved_is_found_from_outside_too() -> None:
+    inner = written(lambda self, x: x + self.offset)
+    inner.register_buffer("offset", torch.ones(4), persistent=False)
+    theirs = written(lambda self, x: self.inner(x) * self.inner.offset, inner=inner)
+    ours = nn.from_torch(theirs, X)
+    assert close(ours(X), X + 1) and not ours.state_dict()
+
+
+def test_what_numpy_lacks_is_explained() -> None:
+    theirs = torch.nn.Linear(4, 4).bfloat16()
+    with pytest.raises(TypeError, match=r"NumPy has no torch.bfloat16: take over model.float\(\)"):
+        nn.from_torch(theirs, X.bfloat16())

@@ -79,7 +79,7 @@ def transposed(x: Array, weight: Array, bias: Array, size: tuple[int, int]) -> A
     z = np.zeros((len(x), 6, size[0] + 2, size[1] + 2))
     for b, c, p, q in np.ndindex(x.shape):
         for o, i, j in np.ndindex(weight.shape[1:]):
-            z[b, c // 2 * 3 + o, p * 2 + i, q + j] += weight[c, o, i, j] * x[b, c, p, q]
+            z[b, c * 3 + o, p * 2 + i, q + j] += weight[c, o, i, j] * x[b, c, p, q]
     return z[:, :, 1:-1, 1:-1] + channel(bias, 2)
 
 
@@ -156,7 +156,7 @@ EQUATIONS: dict[str, Callable[..., Array]] = {  # of x and the layer's parameter
                                                          w, b),
     "Conv1d":               lambda x, w, b: convolution(x[:, :, None], w[:, :, None], b,
                                                         padding=(0, 1))[:, :, 0],
-    "ConvTranspose2d":      lambda x, w, b: transposed(x, w, b, (10, 5)),
+    "ConvTranspose2d":      lambda x, w, b: transposed(x, w, b, (6, 3)),
     "MaxPool2d, padding":   lambda x: pooled(padded(x, (1, 1), (1, 2), value=-np.inf), np.max,
                                              (3, 3), (2, 2)),
     "MaxPool2d, dilation":  lambda x: np.max([x[:, :, i:i + 3, j:j + 3]
@@ -173,7 +173,8 @@ EQUATIONS: dict[str, Callable[..., Array]] = {  # of x and the layer's parameter
     "Pad2d":                lambda x: padded(x, (0, 3), (1, 2), value=2.0),
     "Pad2d, replicate":     lambda x: padded(x, (2, 2), (2, 2), mode="edge"),
     "Upsample":             lambda x: x.repeat(2, axis=2).repeat(3, axis=3),
-    "Upsample, size":       lambda x: x[:, :, [0, 0, 1, 2, 2, 3, 4]][..., [0, 0, 1, 2, 2, 3, 4, 4, 5]],
+    "Upsample, size":       lambda x: x[:, :, [0, 0, 0, 1, 1, 2, 2]]
+                            [..., [0, 0, 0, 1, 1, 2, 2, 3, 3]],
     "Flatten":              lambda x: x.reshape(2, 120),
     "Unflatten":            lambda x: x.reshape(2, 2, 2, 5, 6),
     "Flatten, some":        lambda x: x.reshape(2, 20, 6),
@@ -188,7 +189,7 @@ EQUATIONS: dict[str, Callable[..., Array]] = {  # of x and the layer's parameter
     "BatchNorm2d, options": lambda x: standard(x, (0, 2, 3), 0.1),
     "BatchNorm1d, no bias": lambda x, w: standard(x, 0) * w,
     "BatchNorm1d, no stats": lambda x, w, b: standard(x, 0) * w + b,
-    "GroupNorm":            lambda x, w, b: standard(x.reshape(2, 2, -1), 2).reshape(x.shape)
+    "GroupNorm":            lambda x, w, b: standard(x, (1, 2, 3))
                             * channel(w, 2) + channel(b, 2),
     "GroupNorm, plain":     lambda x: standard(x.reshape(5, 3, 2), 2, 0.1).reshape(5, 6),
     "LayerNorm":            lambda x, w, b: standard(x, -1) * w + b,
@@ -222,7 +223,6 @@ EQUATIONS: dict[str, Callable[..., Array]] = {  # of x and the layer's parameter
     "GLU, axis":            lambda x: x[:, :2] * sigmoid(x[:, 2:]),
     "ReLU6":                lambda x: np.minimum(np.maximum(x, 0), 6),
     "Hardtanh":             lambda x: np.clip(x, -0.5, 0.75),
-    "Hardsigmoid":          lambda x: np.clip(x / 6 + 0.5, 0, 1),
     "Hardswish":            lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
     "Softsign":             lambda x: x / (1 + np.abs(x)),
     "Mish":                 lambda x: x * np.tanh(np.log(1 + np.exp(x))),

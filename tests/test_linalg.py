@@ -5,7 +5,7 @@ And what holds where matrices are singular or values equal.
 
 import numpy as np
 import pytest
-from cases import OPERATIONS, TAKE_A_LIST, together
+from cases import OPERATIONS, as_called, together
 from cases_linalg import CASES, SYMMETRIC
 from hypothesis import HealthCheck, given, settings
 
@@ -13,7 +13,7 @@ from tinygrad_edu import Tensor, check_gradients, grad, hessian, no_grad, vjp
 from tinygrad_edu.core.arraylike import apply
 from tinygrad_edu.core.engine import plain
 from tinygrad_edu.core.gradcheck import is_real
-from tinygrad_edu.operations import linalg
+from tinygrad_edu.operations import linalg, norms
 
 SOME = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 ALL = pytest.mark.parametrize("function", CASES, ids=lambda function: function.__name__)
@@ -33,10 +33,6 @@ def numpys(function):
     return OPERATIONS[function].forward if function in OPERATIONS else function
 
 
-def listed(function, arguments):
-    return [arguments] if function in TAKE_A_LIST else arguments
-
-
 # Every function
 
 
@@ -47,8 +43,8 @@ def test_results_have_numpys_values_shape_and_type(function):
     def agree(case):
         arguments, options = case
         expected, z = (
-            numpys(function)(*listed(function, arguments), **options),
-            apply(function, *listed(function, variables(arguments)), **options),
+            numpys(function)(*as_called(function, arguments), **options),
+            apply(function, *as_called(function, variables(arguments)), **options),
         )
         assert type(z) is (type(expected) if isinstance(expected, tuple) else Tensor)
         np.testing.assert_allclose(
@@ -65,7 +61,7 @@ def test_float32_stays_float32_in_results_and_within_partials(function):
     def stays(case):
         arguments, options = case
         z = together(
-            apply(function, *listed(function, variables(arguments, np.float32)), **options)
+            apply(function, *as_called(function, variables(arguments, np.float32)), **options)
         )
         assert z.dtype == np.float32
         if function not in OPERATIONS:
@@ -250,7 +246,7 @@ def test_the_sign_of_a_determinant_is_a_plain_array():
 
 NORMS = [
     *[(axis, ord) for axis in (0, -1) for ord in (None, 1, 2, 3, 2.5, -1, np.inf, -np.inf)],
-    *[(axis, ord) for axis in (None, (0, 1), (1, 0)) for ord in (None, *linalg.MATRIX_NORMS)],
+    *[(axis, ord) for axis in (None, (0, 1), (1, 0)) for ord in (None, *norms.MATRIX_NORMS)],
 ]
 
 

@@ -323,6 +323,13 @@ def test_weights_are_as_many_as_the_classes_and_a_buffer():
     assert [*loss.state_dict()] == ["weight"] and not [*loss.parameters()]
 
 
+def test_a_batch_that_is_left_out_has_no_mean_and_no_gradient():
+    x = Tensor(np.zeros((2, 3)), requires_grad=True)
+    loss = nn.CrossEntropy(ignore_index=1)(x, [1, 1])
+    loss.backward()
+    assert math.isnan(loss.item()) and not x.grad.any()
+
+
 def test_the_label_100_that_pytorch_leaves_out_says_so():
     with pytest.raises(ValueError, match="found -100: write ignore_index=-100"):
         nn.CrossEntropy()(np.zeros((2, 3)), [0, -100])

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from cases import ENTRIES, TAKE_A_LIST, case
+from cases import ENTRIES, as_called, case
 from cases_numpy import shared_options
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tinygrad_edu import Tensor, grad, hessian, nn, special
+from tinygrad_edu import Tensor, check_gradients, grad, hessian, nn, special
 from tinygrad_edu.core.engine import plain
 from tinygrad_edu.core.gradcheck import is_real
 
@@ -293,6 +293,151 @@ def test_a_symmetric_matrix_of_a_narrow_type_does_not_overflow(dtype):
     assert_numpys(np.linalg.eigvalsh, np.array([[100, 0], [0, 100]]).astype(dtype))
 
 
+# Options that are NumPy's numbers: np.float64(2) * x makes float64 of float32
+
+SINGLE, IMAGES = np.ones((2, 3), np.float32), np.ones((2, 3, 2, 2), np.float32)
+WITH_NUMBERS = [
+    lambda f: special.dropout(SINGLE, f(0.5), rng=np.random.default_rng(0)),
+    lambda f: special.elu(SINGLE, f(0.5)),
+    lambda f: special.leaky_relu(SINGLE, f(0.5)),
+    lambda f: nn.Dropout(f(0.5))(SINGLE),
+    lambda f: nn.ELU(f(0.5))(SINGLE),
+    lambda f: nn.LeakyReLU(f(0.5))(SINGLE),
+    lambda f: nn.Softplus(beta=f(2.0))(SINGLE),
+    lambda f: nn.Hardtanh(f(-1.0), f(1.0))(SINGLE),
+    lambda f: nn.BatchNorm1d(3, eps=f(1e-5), momentum=f(0.1))(SINGLE),
+    lambda f: nn.BatchNorm2d(3, eps=f(1e-5))(IMAGES),
+    lambda f: nn.GroupNorm(1, 3, eps=f(1e-5))(IMAGES),
+    lambda f: nn.LayerNorm(3, eps=f(1e-5))(SINGLE),
+    lambda f: nn.RMSNorm(3, eps=f(1e-5))(SINGLE),
+    lambda f: nn.Huber(delta=f(0.5))(SINGLE, SINGLE),
+    lambda f: nn.GaussianNLL(eps=f(1e-6))(SINGLE, SINGLE, SINGLE),
+    lambda f: nn.CrossEntropy(label_smoothing=f(0.1))(SINGLE, [0, 1]),
+    lambda f: nn.TransformerEncoderLayer(4, 2, 4, f(0.1), layer_norm_eps=f(1e-5))(
+        np.ones((1, 2, 4), np.float32)
+    ),
+    lambda f: step(nn.optim.SGD, lr=f(0.1), momentum=f(0.9), weight_decay=f(0.1)),
+    lambda f: step(nn.optim.Adam, lr=f(0.1), betas=(f(0.9), f(0.99)), eps=f(1e-8)),
+]
+
+
+def step(optimizer, **options):
+    p = Tensor(SINGLE.copy(), requires_grad=True)
+    p.sum().backward()
+    optimizer([p], **options).step()
+    return p
+
+
+@pytest.mark.parametrize("f", WITH_NUMBERS)
+@pytest.mark.parametrize("number", [float, np.float64, np.array])
+def test_an_option_that_is_numpys_number_leaves_float32_as_it_is(f, number):
+    assert f(number).dtype == np.float32
+
+
+# Calls in which a wrong axis would go unnoticed where there is one only
+
+BATCH = np.arange(1.0, 25.0).reshape(2, 3, 4) / 7
+BY_AXES = [
+    (lambda x: np.linalg.norm(x, "fro", axis=(1, 2)), BATCH),
+    (lambda x: np.linalg.norm(x, "fro", axis=(0, 2), keepdims=True), BATCH),
+    (lambda x: np.linalg.norm(x, 0, axis=1, keepdims=True) * x, BATCH),
+    (lambda x: np.linalg.norm(x, 0, axis=-1), BATCH),
+    (np.trace, BATCH),
+    (np.trace, BATCH[0]),
+    (lambda x: np.trace(x, axis1=2, axis2=0), BATCH),
+    (lambda x: np.hsplit(x, 2)[1], BATCH[0, 0]),
+    (lambda x: np.hsplit(x, [1])[1], BATCH[0]),
+    (lambda x: np.nanmean(x, axis=1, keepdims=True), np.where(BATCH > 3, nan, BATCH)),
+    (lambda x: np.nanmean(x, axis=(0, 2), keepdims=True), np.where(BATCH == 1, nan, BATCH)),
+]
+
+
+@pytest.mark.parametrize(("f", "x"), BY_AXES)
+def test_axes_are_numpys(f, x):
+    z = f(Tensor(x))
+    np.testing.assert_allclose(z.data, f(x), rtol=1e-12, strict=True)
+    unknown = np.isnan(x)
+    check_gradients(lambda y: f(np.where(unknown, nan, y)), np.where(unknown, 0.0, x))
+
+
+def test_filters_that_are_not_of_four_axes_are_refused():
+    images = np.ones((1, 1, 3, 3))
+    for shape in ((1, 2, 2), (2, 2), (1, 1, 1, 2, 2)):
+        with pytest.raises(ValueError, match=r"weight \(out, in/groups, rows, columns\)"):
+            special.conv2d(Tensor(images), np.ones(shape))
+
+
+# Options that are given in their places
+
+IN_PLACES = [
+    lambda x: np.max(x, 0, None, True),
+    lambda x: x.max(1, None, True),
+    lambda x: np.sum(x, 0, None, None, True),
+    lambda x: np.mean(x, 1, None, None),
+    lambda x: np.var(x, 0, None, None, 1, True),
+    lambda x: x.std(0, None, None, 1),
+    lambda x: np.nan_to_num(x, True, 7.0),
+    lambda x: np.sort(x, 0, "stable"),
+    lambda x: np.clip(x, 1.0, 3.0, None),
+    lambda x: np.stack([x, x], 1, None),
+    lambda x: np.take(x, [1, 0], 1, None, "clip"),
+    lambda x: x.ravel("C"),
+    lambda x: np.trace(x, 1, 0, 1, None, None),
+    lambda x: np.linalg.norm(x, 1, 0, True),
+]
+
+
+@pytest.mark.parametrize("f", IN_PLACES)
+def test_options_in_their_places_are_bound_to_their_names(f):
+    x = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_allclose(f(Tensor(x)).data, f(x))
+    check_gradients(lambda x: np.sin(f(x)), x + 0.1)
+
+
+UNKNOWN_IN_PLACES = [
+    (lambda x: np.nan_to_num(x, False), "nan_to_num on a Tensor takes no copy="),
+    (lambda x: np.max(x, 0, np.empty(3)), "max on a Tensor takes no out="),
+    (lambda x: np.take(x, [0], 0, np.empty((1, 3))), "take on a Tensor takes no out="),
+    (lambda x: x.max(0, None, True, keepdims=True), "keepdims= twice"),
+    (lambda x: x.max(0, None, True, 0.0, True, 1), "max takes 6 arguments, and 7 came"),
+]
+
+
+@pytest.mark.parametrize(("f", "message"), UNKNOWN_IN_PLACES)
+def test_what_is_not_known_is_refused_where_it_is_written(f, message):
+    x = np.array([[np.nan, 1.0, 2.0], [3.0, 4.0, 5.0]])
+    with pytest.raises(TypeError, match=message):
+        f(Tensor(x, requires_grad=True))
+    assert np.isnan(x[0, 0])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x.ravel("F"),
+        lambda x: x.flatten("F"),
+        lambda x: np.ravel(x, "F"),
+        lambda x: np.reshape(x, (6,), "F"),
+        lambda x: np.copy(x, "F").reshape(6),
+    ],
+)
+def test_another_order_in_memory_is_refused_or_has_its_gradient(f):
+    x, slopes = np.arange(6.0).reshape(2, 3), np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
+    try:
+        gradient = grad(lambda x: (f(x) * slopes).sum())(x)
+    except TypeError as error:
+        assert "order=" in str(error)
+    else:
+        origins = f(np.arange(6).reshape(2, 3))
+        np.testing.assert_array_equal(gradient.ravel()[origins], slopes)
+
+
+def test_where_of_a_condition_alone_gives_the_indices():
+    x = np.array([[0.0, 1.0], [2.0, 0.0]])
+    for t in (Tensor(x), Tensor(x, requires_grad=True)):
+        np.testing.assert_array_equal(np.where(t), np.where(x))
+
+
 # Every function of NumPy's in the registry × types × layouts
 
 DTYPES = [np.float16, np.float32, np.float64, *NARROW]
@@ -310,6 +455,9 @@ FORMS = {
 }
 # (function, dtype or None for all, form or None for all): why we differ from NumPy there
 EXCEPTIONS = {
+    (np.gradient, bool, None): "positions that are equal",
+    (np.gradient, None, "broadcast"): "positions that are equal",
+    (np.gradient, None, "with a NaN"): "NumPy leaves it out between positions in equal steps",
     (np.nanquantile, None, "empty"): "of nothing NumPy forgets the shape of q",
     (np.nanpercentile, None, "empty"): "of nothing NumPy forgets the shape of q",
     (np.linalg.norm, np.float16, None): "in float32: singular values exist, NumPy refuses them",
@@ -330,7 +478,7 @@ def cast(x, dtype):
 def outcome(function, arguments, options):
     """The arrays that a call gives, or the kind of its error."""
     try:
-        z = function(*([arguments] if function in TAKE_A_LIST else arguments), **options)
+        z = function(*as_called(function, arguments), **options)
     except Exception as error:
         return type(error)
     return [np.asarray(plain(x)) for x in (z if isinstance(z, list | tuple) else [z])]

@@ -16,7 +16,7 @@ from tinygrad_edu.watching import server
 @pytest.fixture
 def run(monkeypatch):
     """A run whose page is open."""
-    monkeypatch.setattr("webbrowser.open", lambda url: True)
+    monkeypatch.setattr("webbrowser.open_new_tab", lambda url: True)
     found = watched(9, every=0.0, share=1.0)
     found.open()
     yield found
@@ -24,7 +24,7 @@ def run(monkeypatch):
 
 
 def ask(run, path="/", method="GET", **headers):
-    """Status, headers and body of an answer. By default the Host is right, and there is no cookie."""
+    """Status, headers and body of an answer. By default the Host is right, without a cookie."""
     connection = http.client.HTTPConnection("127.0.0.1", run.page.port, timeout=10)
     headers = {"Host": f"127.0.0.1:{run.page.port}", **headers}
     connection.request(method, path, headers=headers)

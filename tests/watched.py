@@ -60,3 +60,10 @@ def watched(steps=20, model=None, optimizer=None, recorded=False, **options) -> 
     for batch in batches(steps):
         found.log(loss=step(*batch))
     return found
+
+
+def set_clock_of(module, monkeypatch):
+    """The clock of a module that shows runs: a list with the time."""
+    now = [0.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    return now

@@ -25,9 +25,11 @@ from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.core.switches import no_grad
 from tinygrad_edu.operations import composed as composed
 from tinygrad_edu.operations import linalg as linalg
+from tinygrad_edu.operations import norms as norms
 from tinygrad_edu.operations import options as options
 from tinygrad_edu.operations import padding as padding
 from tinygrad_edu.operations import scans as scans
+from tinygrad_edu.operations import sequences as sequences
 from tinygrad_edu.operations import solving as solving
 from tinygrad_edu.operations import special as special
 from tinygrad_edu.operations import statistics as statistics
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from tinygrad_edu.debugging.diagnosis import check_gradients
     from tinygrad_edu.graph import draw, explain, latex, paths, stepper
     from tinygrad_edu.programs.replay import replay
+    from tinygrad_edu.watching import watch
 
 __version__ = "0.2.0"
 
@@ -66,6 +69,7 @@ __all__ = [
     "stepper",
     "value_and_grad",
     "vjp",
+    "watch",
 ]
 
 HERE = __path__[0]
@@ -95,6 +99,7 @@ LATER = {
     "latex": "graph",
     "paths": "graph",
     "stepper": "graph",
+    "watch": "watching",
 }
 
 if not TYPE_CHECKING:  # so a type checker reports a name that is not imported above

@@ -26,10 +26,10 @@ from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from tinygrad_edu import nn, no_grad, replay
+from tinygrad_edu import nn, no_grad, replay, watch
 from tinygrad_edu.graph.text.signs import PLAIN_SIGNS
 
-RESULTS = ["metrics.json", "model.safetensors", "report.png", "figure.png"]
+RESULTS = ["metrics.json", "model.safetensors", "report.png", "figure.png", "run.html"]
 DATA = Path(__file__).parents[1] / "data" / "mnist"
 INK, MUTED, GREY = "#1b2733", "#5b6b7a", "#c3ccd5"
 BLUE, ORANGE, PLUM = "#0072b2", "#b35f00", "#8a3d6e"  # for colour-blind readers too
@@ -227,6 +227,7 @@ def train(
     loader: nn.DataLoader,
     args: argparse.Namespace,
     after_epoch: Callable[[], Any] = lambda: None,
+    name: str = "run",
 ) -> tuple[list[float], float]:
     """Run the training loop, through one cycle of the learning rate.
 
@@ -234,15 +235,34 @@ def train(
     """
     began, costs, steps = time.perf_counter(), [], args.epochs * len(loader)
     schedule = nn.optim.OneCycle(optimizer, steps)
+    run = watched(model, cost, optimizer, loader, args, name)
     step = step_of(model, cost, optimizer, args)
     with tqdm(total=steps, unit="step") as bar:
         for _ in range(args.epochs):
             for x, y in loader:
                 costs.append(step(x, y).item())
+                run.log(loss=costs[-1])
                 schedule.step()
                 bar.update()
             after_epoch()
-    return costs, time.perf_counter() - began
+    seconds = time.perf_counter() - began
+    run.finish()
+    return costs, seconds
+
+
+def watched(
+    model: nn.Module,
+    cost: Any,
+    optimizer: nn.optim.Optimizer,
+    loader: nn.DataLoader,
+    args: argparse.Namespace,
+    name: str = "run",
+) -> Any:
+    """Watch a training by a batch that stays the same; the bar keeps the terminal."""
+    x, y = (part[: min(loader.batch_size, 64)] for part in loader.arrays)
+    file, title = args.out / f"{name}.html", Path(sys.argv[0]).stem
+    how = {"name": title, "save": file, "terminal": False}
+    return watch(model, lambda: cost(model(x), y), optimizer, **how)
 
 
 def parameters_of(model: nn.Module) -> int:

@@ -16,7 +16,11 @@ from screen import SCREENSHOTS, listen
 from watched import IMAGES, LABELS, batches, classifier, training, watched
 
 from tinygrad_edu import nn
+from tinygrad_edu.graph.pictures.heat import DIVERGING
 from tinygrad_edu.watching import Run, watch
+from tinygrad_edu.watching.encoding import frame_data
+from tinygrad_edu.watching.page import joined_scripts, watching_asset
+from tinygrad_edu.watching.widget import plain_data
 
 HOSTILE = "</script><img src=x onerror=alert(1)>{{data}}<b>"
 
@@ -250,7 +254,7 @@ def test_two_runs_of_other_shapes_are_said_to_differ(show: Show) -> None:
 
 
 @pytest.mark.parametrize("make_run", [dead, residual], ids=lambda f: f.__name__)
-@pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 800), ("dark", 480)])
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 1090), ("light", 928), ("dark", 480)])
 def test_dark_and_narrow_pages_fit(show: Show, make_run: Any, scheme: Any, width: int) -> None:
     page = show(make_run(), color_scheme=scheme, viewport={"width": width, "height": 900})
     paper = {"dark": "rgb(18, 24, 31)", "light": "rgb(255, 255, 255)"}[scheme]
@@ -258,6 +262,8 @@ def test_dark_and_narrow_pages_fit(show: Show, make_run: Any, scheme: Any, width
     for key in ("Home", "ArrowDown", "End"):
         page.keyboard.press(key)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate("[...document.querySelectorAll('.side, .flow')].every(x => "
+                             "x.scrollWidth <= x.clientWidth)")  # fmt: skip
     keep(page, f"{make_run.__name__}_{scheme}_{width}")
 
 
@@ -294,7 +300,7 @@ def test_a_notebook_s_frame_runs_the_page(show: Show) -> None:
 
 
 def test_an_open_page_grows_while_the_training_goes_on(browser: Browser, monkeypatch: Any) -> None:
-    monkeypatch.setattr("webbrowser.open", lambda url: True)
+    monkeypatch.setattr("webbrowser.open_new_tab", lambda url: True)
     run = watched(4, every=1000.0)
     page = browser.new_page()
     wrong: list[str] = []
@@ -305,17 +311,64 @@ def test_an_open_page_grows_while_the_training_goes_on(browser: Browser, monkeyp
     assert page.locator(".state").inner_text() == "live" and frame(page) == 3
     for _ in range(4):
         run.log(loss=1.0)
-    page.wait_for_function("view.step === 8")
+    page.locator(".where", has_text="step 8 of 8").wait_for()
     page.keyboard.press("ArrowLeft")
     assert page.locator(".state").inner_text() == "live, looking back"
     for _ in range(8):
         run.log(loss=1.0)
-    page.wait_for_function("view.run.frames.step.at(-1) === 16")
+    page.locator(".where", has_text="of 16").wait_for()
     assert page.evaluate("view.step") == 4
     page.locator(".state").click()
     assert page.evaluate("view.step") == 16
     run.finish()
-    page.wait_for_function("document.querySelector('.state').textContent === 'recorded'")
+    page.locator(".state", has_text="recorded").wait_for()
     run.page.close()  # type: ignore[union-attr]
     page.keyboard.press("Home")
     assert page.evaluate("view.step") == 0 and not wrong
+
+
+def test_a_notebook_s_widget_takes_frames_before_and_after_it_is_drawn(browser: Browser) -> None:
+    script = joined_scripts() + watching_asset("widget.js")
+    run = watched(4, every=1000.0)
+    first, sent = plain_data(run.snapshot()), []
+    run.listeners.append(lambda snapshot: sent.append(frame_data(snapshot)))
+    for _ in range(12):
+        run.log(loss=1.0)
+    page = browser.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    messages = [[head, [list(data) for data in buffers]] for head, buffers in sent]
+    seen = page.evaluate(
+        """async ([script, first, stops, messages]) => {
+        const url = URL.createObjectURL(new Blob([script], {type: "text/javascript"}));
+        const view = (await import(url)).default, heard = [];
+        const known = {page: {runs: [first], stops}, key: "k"};
+        const model = {get: name => known[name], on: (_, f) => heard.push(f), off() {}};
+        const tell = ([head, buffers]) => heard.forEach(f => f({head},
+            buffers.map(b => new DataView(new Uint8Array(b).buffer))));
+        document.body.dataset.jpThemeLight = "false";
+        const steps = () => document.querySelector(".where").textContent, found = [];
+        view.initialize({model});
+        tell(messages[0]);
+        await view.render({model: {...model}, el: document.body});
+        found.push(steps());
+        messages.slice(1).forEach(tell);
+        found.push(steps());
+        return [...found, document.querySelector(".watching").dataset.theme];
+    }""",
+        [script, first, DIVERGING, messages],
+    )
+    assert seen[0].startswith("step 8 of 8") and seen[1].startswith("step 16 of 16")
+    assert seen[2] == "dark" and not wrong
+
+
+def test_a_page_that_is_open_for_long_keeps_a_bounded_number_of_frames(show: Show) -> None:
+    page = show(learning())
+    kept = page.evaluate("""() => {
+        const run = view.runs[0], sent = s => ({...run, step: s, time: s, stats: {}, maps: {},
+            sentence: ["", "", false], steps: s});
+        for (let s = 100; s < 500; s++) appendFrame(run, sent(s));
+        const lengths = Object.values(run.maps).map(map => map.exponents.length);
+        return [run.frames.step.length, ...new Set(lengths), run.frames.step.at(-1)];
+    }""")
+    assert kept == [300, 300, 499]

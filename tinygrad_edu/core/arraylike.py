@@ -13,8 +13,9 @@ import operator
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from inspect import Parameter
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,19 +37,54 @@ def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     run = REGISTRY.get(function)
     if run is None:
         raise errors.no_derivative(function)
+    if len(args) > 1 and len(args) > places(function, run):
+        args, options = by_name(function, args, options, places(function, run))
     if options and (kind := {function, type(function)} & WITH_OPTIONS.keys()):
         return WITH_OPTIONS[kind.pop()](function, run, *args, **options)
     return run(*args, **options)
 
 
 @functools.cache
+def places(function: Callable[..., Any], run: Callable[..., Any]) -> int:
+    """How many arguments a call may give without their names: those before `out` that run takes."""
+    names = [parameter.name for parameter in parameters_of(function)]
+    most = names.index("out") if "out" in names else sys.maxsize
+    taken = [parameter.kind for parameter in parameters_of(run)]
+    if Parameter.VAR_POSITIONAL not in taken:
+        return min(most, len(taken) - taken.count(Parameter.KEYWORD_ONLY))
+    every = [parameter.kind for parameter in parameters_of(function)]
+    return sys.maxsize if Parameter.VAR_POSITIONAL in every else most
+
+
+def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
+    """The parameters of a function; none if it is one of NumPy's in C that says nothing."""
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except ValueError:
+        return []
+
+
+def by_name(
+    function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any], first: int
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Give arguments behind the first ones their names; leave out those that are as by default."""
+    known, named = parameters_of(function), dict(options)
+    if len(args) > len(known):
+        raise errors.too_many_arguments(function, args, len(known) or first)
+    for parameter, value in zip(known[first:], args[first:], strict=False):
+        if parameter.name in options:
+            raise errors.option_twice(function, parameter.name)
+        default = parameter.default
+        if value is not default and not (type(value) is type(default) and value == default):
+            named[parameter.name] = value
+    return args[:first], named
+
+
+@functools.cache
 def defaults(function: Callable[..., Any]) -> dict[str, Any]:
     """The options of NumPy's function with their defaults: who gives a default asks for nothing."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except ValueError:  # some of NumPy's functions in C say nothing
-        return {"out": None}
-    return {x.name: x.default for x in parameters if x.default is not inspect.Parameter.empty}
+    usual = {x.name: x.default for x in parameters_of(function) if x.default is not x.empty}
+    return usual or {"out": None}
 
 
 def method(function: Callable[..., Any]) -> Method:
@@ -84,6 +120,7 @@ class ArrayLike:
     """What a Tensor has in common with an ndarray."""
 
     __slots__ = ("_data", "_grad", "_requires_grad")
+    __pandas_priority__ = 5000  # above a DataFrame's: series + t is ours to add
     __hash__ = object.__hash__  # by identity: `==` compares the elements
     _data: Any  # what `data` gives: the engine reads and sets these three without a check
     _grad: Array | None
@@ -187,6 +224,14 @@ class ArrayLike:
     def transpose(self, *axes: Any) -> Any:
         """Write transpose(), transpose(1, 0) or transpose((1, 0))."""
         return apply(np.transpose, self, axes[0] if len(axes) == 1 else axes or None)
+
+    if not TYPE_CHECKING:  # so a type checker reports an attribute that is not there
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what PyTorch's methods are called here."""
+            if hasattr(type(self), name):
+                return object.__getattribute__(self, name)  # raises again what a property raised
+            raise errors.no_attribute(name)
 
     # Items
 
@@ -306,12 +351,43 @@ def start_of(instruction: dis.Instruction) -> tuple[int, int] | None:
     return found.lineno, found.col_offset
 
 
+# What an operation is called with, and does not have to look at twice
+TAKEN_AS_THEY_ARE = frozenset((np.ndarray, np.float64, int, float, bool, tuple, slice, type(None)))
+
+
+def operand(x: Any, lists: bool = True) -> Any:
+    """What is computed with: an array of a list, or of an array of another library.
+
+    Of a list that holds Tensors it is their stack, a Tensor.
+    """
+    if isinstance(x, list | tuple):
+        if not lists:
+            return x
+        return apply(np.stack, list(map(operand, x))) if holds_tensor(x) else np.asarray(x)
+    if isinstance(x, np.matrix):
+        raise errors.matrix_class(x)
+    foreign = hasattr(type(x), "__array__") and not follows_numpy(x)
+    if isinstance(x, np.ndarray) or (foreign and not isinstance(x, np.generic)):
+        return as_array(x)
+    return x
+
+
+def holds_tensor(x: Any) -> bool:
+    """Whether a list, or a list within it, holds a Tensor."""
+    return any(
+        isinstance(part, ArrayLike) or (isinstance(part, list | tuple) and holds_tensor(part))
+        for part in x
+    )
+
+
 def as_array(x: Any, dtype: Any = None) -> Any:
     """np.asarray(x), but an array of another library that follows NumPy's protocols stays itself.
 
     So a Tensor's data may be such an array.
     """
-    if isinstance(x, np.ndarray) or not follows_numpy(x):
+    if isinstance(x, np.ndarray) and type(x) is not np.ndarray and np.ma.is_masked(x):
+        raise errors.masked_elements(x)
+    if issubclass(type(x), np.ndarray) or not follows_numpy(x):
         return np.asarray(x, dtype)
     if dtype is not None and x.dtype != dtype:
         return x.astype(dtype)

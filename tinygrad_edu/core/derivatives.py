@@ -12,6 +12,7 @@ kinks the values are PyTorch's.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import operator
 from collections.abc import Callable
@@ -163,8 +164,18 @@ def over_squares(a, x, y):
 
 
 # fmt: off
+# fmt: on
+
 # Kinks: arguments that tie share the gradient equally; at its bounds clip passes it on
 
+
+@operation
+def where(chosen, x, y):
+    """np.where with x and y always given."""
+    return np.where(chosen, x, y)
+
+
+# fmt: off
 for absolute in (np.absolute, np.fabs):
     derivative(absolute, absolute_vjp, symbol="|{}|")
 derivative(np.maximum, lambda g, z, x, y: g * winner_share(z, x > y, x == y),
@@ -177,8 +188,8 @@ derivative(np.fmax, lambda g, z, x, y: g * winner_share(z, (x > y) | np.isnan(y)
                     lambda g, z, x, y: g * winner_share(z, (y > x) | np.isnan(x), x == y))
 derivative(np.fmin, lambda g, z, x, y: g * winner_share(z, (x < y) | np.isnan(y), x == y),
                     lambda g, z, x, y: g * winner_share(z, (y < x) | np.isnan(x), x == y))
-derivative(np.where, None, lambda g, z, chosen, x, y: np.where(chosen, g, 0.0),  # 0 where not taken
-                           lambda g, z, chosen, x, y: np.where(chosen, 0.0, g), elementwise=True)
+derivative(where, None, lambda g, z, chosen, x, y: np.where(chosen, g, 0.0),  # 0 where not taken
+                        lambda g, z, chosen, x, y: np.where(chosen, 0.0, g), elementwise=True)
 derivative(np.nan_to_num, lambda g, z, x, *, nan=0.0, posinf=None, neginf=None:
            np.where(np.isfinite(x), g, 0.0))
 # fmt: on
@@ -225,7 +236,7 @@ def unreduced(g, axis, keepdims):
 
 def sum_vjp(g, z, x, axis=None, *, keepdims=False):
     """Every summand receives the gradient of the sum."""
-    if g.ndim or not isinstance(g, np.ndarray | np.generic):
+    if g.ndim or not issubclass(type(g), np.ndarray | np.generic):
         return np.broadcast_to(unreduced(g, axis, keepdims), x.shape)
     gradient = np.empty(x.shape, g.dtype)  # for one number this is five times as fast
     gradient.fill(g)
@@ -309,15 +320,17 @@ def axis_slice(axis, ndim, start, stop):
     return (slice(None),) * normalize_axis_index(axis, ndim) + (slice(start, stop),)
 
 
-def split_gradient(number, g, z, *arrays, axis=0):
-    """The slice of g where the array of this number went."""
-    start = sum(array.shape[axis] for array in arrays[:number])
-    return g[axis_slice(axis, g.ndim, start, start + arrays[number].shape[axis])]
+def concatenate_vjp(g, z, *arrays, axis=0):
+    """Each array receives the slice of g where it went."""
+    sizes = [x.shape[axis] for x in arrays]
+    stops = list(itertools.accumulate(sizes))
+    return lambda n: g[axis_slice(axis, g.ndim, stops[n] - sizes[n], stops[n])]
 
 
-def stack_vjp(number, g, z, *arrays, axis=0):
-    """The layer of g where the array of this number went."""
-    return g[(slice(None),) * normalize_axis_index(axis, g.ndim) + (number,)]
+def stack_vjp(g, z, *arrays, axis=0):
+    """Each array receives the layer of g where it went."""
+    before = (slice(None),) * normalize_axis_index(axis, g.ndim)
+    return lambda number: g[(*before, number)]
 
 
 @operation
@@ -352,11 +365,11 @@ def is_basic(index):
 
 
 # fmt: off
-derivative(concatenate, each=split_gradient, on_numbers=concatenate)
+derivative(concatenate, each=concatenate_vjp, on_numbers=concatenate)
 derivative(stack, each=stack_vjp, on_numbers=stack)
 derivative(operator.getitem, lambda g, z, x, index: SparseGradient(scatter, x.shape, [(g, index)]),
            symbol="{}[{}]", on_numbers=operator.getitem)  # transposed: scatter
-derivative(scatter, each=lambda number, g, z, *pieces, indices, shape: g[indices[number]])
+derivative(scatter, each=lambda g, z, *pieces, indices, shape: lambda n: g[indices[n]])
 # fmt: on
 
 

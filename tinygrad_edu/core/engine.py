@@ -32,7 +32,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core import errors
-from tinygrad_edu.core.arraylike import REGISTRY, Array, ArrayLike, as_array, real_numbers
+from tinygrad_edu.core.arraylike import (
+    REGISTRY,
+    TAKEN_AS_THEY_ARE,
+    Array,
+    ArrayLike,
+    as_array,
+    operand,
+    real_numbers,
+)
 from tinygrad_edu.core.sparse import SparseGradient, add, dense
 from tinygrad_edu.core.switches import RECORDING, WATCHER
 
@@ -161,8 +169,11 @@ class Operation:
             if isinstance(x, Tensor):
                 met_tensor, wants_gradient = True, wants_gradient or x._requires_grad
                 x = x._data
-            elif isinstance(x, list) and self.elementwise:
-                x = np.asarray(x)  # elsewhere a list may be a shape
+            elif type(x) not in TAKEN_AS_THEY_ARE:
+                x = operand(x, self.elementwise)  # elsewhere a list may be a shape
+                if isinstance(x, Tensor):  # the stack of a list of Tensors
+                    stacked = [operand(y) if isinstance(y, list) else y for y in args]
+                    return self.call(tuple(stacked), options)
             arrays.append(x)
         if options:
             self.check(options)
@@ -193,13 +204,22 @@ class Operation:
         try:
             return self.partials[number]
         except KeyError:
-            if self.each:
-                return functools.partial(self.each, number)
+            if each := self.each:
+                return lambda *values, **options: each(*values, **options)(number)
             raise errors.no_partial(self.name, number) from None
 
     def every(self) -> list[Partial]:
         """All partials of the operation, `each` among them."""
         return [*self.partials.values(), *([self.each] if self.each else [])]
+
+    @functools.cached_property
+    def __signature__(self) -> inspect.Signature:
+        """How it is called: as its partials are, without g and z."""
+        found = [inspect.signature(f, follow_wrapped=False) for f in self.every()]
+        parameters = [*(found or [inspect.signature(self.forward)])[0].parameters.values()]
+        first = 2 * bool(found)
+        many = [p for p in parameters[:first] if p.kind is p.VAR_POSITIONAL]
+        return inspect.Signature([*many, *parameters[first:]])
 
     @functools.cached_property
     def options(self) -> frozenset[str]:
@@ -247,8 +267,8 @@ def derivative(
 
     z = f(x, y, …) is the result, g = ∂L/∂z the gradient that has arrived. Write partials with
     registered functions, and they can be differentiated again; None says that there is none.
-    `each` serves all arguments and takes the argument's number first. `domain` has an open interval
-    for each argument, `forward` runs in place of the function, `symbol` is drawn: "{} + {}".
+    `each` serves all arguments and returns number ↦ ∂L/∂argument. `domain` has an open interval for
+    each argument, `forward` runs in place of the function, `symbol` is drawn: "{} + {}".
 
     >>> derivative(np.arctan, lambda g, z, x: g / (1 + x * x))  # (arctan x)′ = 1/(1 + x²)
     """
@@ -291,13 +311,17 @@ def chain_rule(
         if z.operation is None:
             continue  # a leaf
         values, options = values_as_tensors(z) if create_graph else z.values, z.options
+        share_of = z.operation.each and z.operation.each(g, *values, **options)
         number = -1
         for x in z.args:
             number += 1
             if not isinstance(x, Tensor) or not x._requires_grad:
                 continue
-            partial = z.operation.partial(number)
-            given = partial(g, *values, **options) if options else partial(g, *values)
+            if share_of:
+                given = share_of(number)
+            else:
+                partial = z.operation.partial(number)
+                given = partial(g, *values, **options) if options else partial(g, *values)
             then = z.values[number + 1]
             if getattr(given, "shape", None) == then.shape and given.dtype is then.dtype:
                 share = given
@@ -377,7 +401,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     array([[4., 4., 4.]])
     """
     if isinstance(g, np.ndarray) and g.ndim == 2 and g.shape[1:] == shape:
-        return ones(len(g), g.dtype).dot(g)  # the sum of the rows, in a third of the time
+        return np.dot(ones(len(g), g.dtype), g)  # the sum of the rows, in a third of the time
     added = max(g.ndim - len(shape), 0)  # axes that broadcasting put in front
     repeated = [axis for axis in range(g.ndim) if axis < added or shape[axis - added] == 1]
     g = g.sum(axis=tuple(repeated), keepdims=True)

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.core.elsewhere import OPTIONS, what_to_write
+
 TRANSPOSE = (
     "The last axis of the left factor must be as long "
     "as the second last of the right: transpose one"
@@ -62,13 +64,32 @@ def unknown_facts(function: Any, facts: Iterable[str], known: Iterable[str]) -> 
     )
 
 
+def no_attribute(name: str) -> AttributeError:
+    hint = what_to_write(name)
+    return AttributeError(
+        f"'Tensor' object has no attribute {name!r}" + (f": write {hint}" if hint else "")
+    )
+
+
 def unknown_options(name: str, options: Iterable[str], known: Iterable[str]) -> TypeError:
-    unknown = ", ".join(f"{key}=" for key in options if key not in known)
+    others = [key for key in options if key not in known]
+    unknown, renamed = ", ".join(f"{key}=" for key in others), OPTIONS.keys() & {*others}
+    if renamed:
+        here = ", ".join(f"{key}= is {OPTIONS[key]}" for key in sorted(renamed))
+        return TypeError(f"{name} on a Tensor takes no {unknown}: here PyTorch's {here}")
     return TypeError(
         f"{name} on a Tensor takes no {unknown}: its derivative is known for "
         "other options only. A result is always a new Tensor of NumPy's "
         "dtype, of all elements: select with np.where, convert with astype"
     )
+
+
+def too_many_arguments(function: Any, args: Any, most: int) -> TypeError:
+    return TypeError(f"{function.__name__} takes {most} arguments, and {len(args)} came")
+
+
+def option_twice(function: Any, name: str) -> TypeError:
+    return TypeError(f"{function.__name__} was given {name}= twice: in its place, and by its name")
 
 
 def tensor_by_name(name: str, key: str) -> TypeError:
@@ -80,7 +101,7 @@ def tensor_by_name(name: str, key: str) -> TypeError:
 
 def no_derivative(function: Callable[..., Any]) -> TypeError:
     name = getattr(function, "__name__", str(function))
-    if function.__module__ == np.fft.__name__:
+    if getattr(function, "__module__", "") == np.fft.__name__:  # some ufuncs have none
         return TypeError(
             f"{name} gives complex numbers, and a Tensor holds real ones: a transform of n numbers "
             "is also the product with the real matrices cos(2π j k / n) and −sin(2π j k / n)"
@@ -240,6 +261,20 @@ def integer_gradient(name: str | None, dtype: Any) -> TypeError:
     return TypeError(
         f"only floating-point Tensors have gradients, and {name or 'this one'} "
         f"has dtype {dtype}: write 2.0 in place of 2, or array.astype(float)" + see("integers")
+    )
+
+
+def masked_elements(x: Any) -> TypeError:
+    return TypeError(
+        f"{described(x)} has masked elements, and a Tensor holds numbers only: write "
+        "x.filled(0.0), and np.where(x.mask, …) for what is masked; or give where=~x.mask"
+    )
+
+
+def matrix_class(x: Any) -> TypeError:
+    return TypeError(
+        f"{described(x)}: with np.matrix * is the product of matrices, with Tensors it is taken "
+        "number by number: write np.asarray(x), and @ for the product"
     )
 
 

@@ -125,6 +125,8 @@ class WatchedOperation(Operation):
         self.line = within.line if within else line_of_the_user()
         self.within = f" within the derivative of {within}" if within else ""
         self.copies = [(number, x, x.copy()) for number, x in arrays_in(values)]
+        if run.each:
+            self.each = functools.partial(self.checked_each, run.each)
 
     def partial(self, number: int) -> Partial:
         """The partial with its checks, or without them where nothing is recorded."""
@@ -133,19 +135,37 @@ class WatchedOperation(Operation):
 
     def checked(self, known: Partial, number: int, g: Any, *values: Any, **options: Any) -> Any:
         """Run the partial; raise if its arrays were changed, or if the gradient is not finite."""
-        arrays = tuple([plain(x) for x in values])
-        used = {id(x) for _, x in arrays_in(arrays)}  # an array that was replaced since may change
-        for place, x, copy in self.copies:
+        self.check_arrays(g, values)
+        return self.finite_share(lambda _: known(g, *values, **options), g, values, number)
+
+    def checked_each(self, each: Partial, g: Any, *values: Any, **options: Any) -> Any:
+        """The same for a partial that serves all arguments."""
+        share_of = each(g, *values, **options)
+        if not RECORDING.get():
+            return share_of
+        self.check_arrays(g, values)
+        return functools.partial(self.finite_share, share_of, g, values)
+
+    def check_arrays(self, g: Any, values: Values) -> None:
+        """Raise if an array was changed; note that a backward pass comes by."""
+        used = {id(x) for _, x in arrays_in(tuple(map(plain, values)))}
+        for place, x, copy in self.copies:  # an array that was replaced since may change
             if id(x) in used and changes(x, copy).any():
                 raise changed_in_place(self, place, x, copy)
         if not isinstance(g, Tensor):
             self.passes.note(self)
+
+    def finite_share(
+        self, share_of: Callable[[int], Any], g: Any, values: Values, number: int
+    ) -> Any:
+        """The gradient for an argument; raise if it is not finite."""
         with watching(functools.partial(check_and_watch, passes=self.passes, within=self)):
-            gradient = known(g, *values, **options)
+            gradient = share_of(number)
         if is_finite(plain(gradient)):
             return gradient
         what = f"backward pass: the gradient for {self.argument(number)}, of"
-        raise not_finite_error(self, what, plain(gradient), arrays[1:], plain(g))
+        arrays = tuple([plain(x) for x in values[1:]])
+        raise not_finite_error(self, what, plain(gradient), arrays, plain(g))
 
     def argument(self, number: int) -> str:
         return f"argument {number}, {argument_text(self.args[number])}"

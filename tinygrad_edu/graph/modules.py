@@ -11,6 +11,16 @@ import numpy as np
 
 from tinygrad_edu.core.engine import Tensor
 
+MOST_CALLS = 1_000  # of Modules, in a graph that is read: more would take minutes
+
+
+def too_large(count: str, most: int) -> ValueError:
+    return ValueError(
+        f"the graph has {count}, and with more than {most:,} it is neither drawn nor written out: "
+        "take a smaller case (fewer steps, fewer elements, fewer Modules), or an earlier value of "
+        "the same computation"
+    )
+
 
 @dataclass(frozen=True)
 class ModuleCall:
@@ -46,6 +56,8 @@ def module_regions(values: Sequence[Any], arguments: Arguments) -> list[Region]:
     for z in values:
         for call in z.notes if isinstance(z, Tensor) else ():
             results.setdefault(id(call), (call, []))[1].append(z)
+    if len(results) > MOST_CALLS:
+        raise too_large(f"{len(results):,} calls of Modules", MOST_CALLS)
     found = []
     for (module, args, options), outputs in results.values():
         given = {id(x) for x in nested_values((args, options))}
@@ -69,8 +81,12 @@ def interior(outputs: Sequence[Any], arguments: Arguments, given: set[int]) -> f
 
 def module_state(found: Sequence[Region]) -> set[int]:
     """The ids of the parameters and buffers that the Modules hold."""
-    modules = {id(region.module): region.module for region in found}.values()
-    tensors = [x for module in modules for _, x in module.named_state()]
+    seen: set[int] = set()
+    tensors = []
+    for region in reversed(found):  # outer ones first: they hold the others
+        if id(region.module) not in seen:
+            seen |= {id(module) for _, module in region.module.named_modules()}
+            tensors += [x for _, x in region.module.named_state()]
     return {id(x) for x in tensors} | {id(x.data) for x in tensors}
 
 

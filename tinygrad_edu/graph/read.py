@@ -38,8 +38,11 @@ from tinygrad_edu.graph.modules import (
     module_state,
     module_tree,
     nested_values,
+    too_large,
     unrecorded_links,
 )
+
+MOST_VALUES = 20_000  # of a graph that is read: more would take minutes
 
 LETTERS = {"constant": "c", "target": "y"}  # of free names; z for what was computed, else x
 
@@ -178,6 +181,8 @@ def values_behind(output: Tensor) -> list[Any]:
 def values_and_links(output: Tensor) -> tuple[list[Any], Links]:
     """The values behind the output, and those that were computed without being recorded."""
     values = recorded_values(output)
+    if len(values) > MOST_VALUES:
+        raise too_large(f"{len(values):,} values", MOST_VALUES)
     links = unrecorded_links(values, edge_arguments)
     if not links:
         return values, links

@@ -12,16 +12,20 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from tinygrad_edu.core.arraylike import REGISTRY
+from tinygrad_edu.core.arraylike import REGISTRY, operand
 from tinygrad_edu.core.derivatives import (
     axes_of,
     axis_slice,
     clip,
     concatenate,
+    piecewise_constant,
+    register_rearrangement,
     stack,
+    where,
 )
-from tinygrad_edu.core.engine import Tensor, plain
+from tinygrad_edu.core.engine import Tensor, derivative, plain
 from tinygrad_edu.core.errors import unknown_options
 from tinygrad_edu.operations import errors
 
@@ -46,11 +50,11 @@ def composed(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], C
 
 
 def as_arrays(*xs):
-    """Make arrays of lists and numbers, and leave Tensors as they are."""
-    return [x if isinstance(x, Tensor) else np.asarray(x) for x in xs]
+    """Make arrays of lists and numbers, Tensors of lists of Tensors; leave Tensors as they are."""
+    return [x if isinstance(x, Tensor) else np.asarray(x) for x in map(operand, xs)]
 
 
-def cast(x, dtype, casting="unsafe"):
+def in_type(x, dtype, casting="unsafe"):
     """x in another type, if NumPy's rule of casting allows it; x itself if dtype is None."""
     if dtype is None or x.dtype == dtype:
         return x
@@ -65,11 +69,23 @@ def check_cast(old, new, casting):
 
 # Elementwise
 
+# fmt: off
+derivative(np.ldexp, lambda g, z, x, y: np.ldexp(g, y), None)  # x 2ʸ, with whole y
+derivative(np.conjugate, lambda g, z, x: g)                    # of a real number it is itself
+# fmt: on
+piecewise_constant(np.imag, np.angle, np.isreal, np.iscomplex)
+
 
 @composed(np.clip)
 def clip_between(x, a_min=None, a_max=None, *, min=None, max=None):
     """min(max(x, low), high); a bound may be left out."""
     return clip(x, a_min if min is None else min, a_max if max is None else max)
+
+
+@composed(np.where)
+def choose(condition, *cases):
+    """x where the condition holds, else y; of a condition alone the indices where it does."""
+    return where(condition, *cases) if cases else np.nonzero(condition)
 
 
 @composed(np.sinc)
@@ -81,6 +97,38 @@ def sinc(x):
     for k in range(9, 0, -1):
         series = 1 - square / (2 * k * (2 * k + 1)) * series  # Σ (−y²)ᵏ / (2k + 1)!
     return np.where(near, series, np.sin(away) / away)
+
+
+@composed(np.real)
+def real(x):
+    """x: a Tensor's numbers are real."""
+    return x
+
+
+@composed(np.linspace)
+def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+    """`num` numbers in equal steps from start to stop, which is left out if endpoint is False."""
+    type_ = np.result_type(plain(start), plain(stop), 0.0)
+    start, stop = [x.astype(type_) for x in as_arrays(start, stop)]
+    shares = np.linspace(0.0, 1.0, num, endpoint)
+    shares = shares.reshape(-1, *(1,) * max(start.ndim, stop.ndim))
+    step = (stop - start) / ((num - 1 if endpoint else num) or math.nan)
+    z = np.moveaxis(((1 - shares) * start + shares * stop).astype(type_), 0, axis)
+    if dtype is not None:
+        z = (np.floor(z) if np.issubdtype(dtype, np.integer) else z).astype(dtype)
+    return (z, step) if retstep else z
+
+
+@composed(np.vander)
+def vander(x, N=None, increasing=False):
+    """The powers of x in columns: xᴺ⁻¹ … x 1, or if increasing is True 1 x … xᴺ⁻¹."""
+    (x,) = as_arrays(x)
+    if x.ndim != 1:
+        raise errors.not_a_vector("vander", x)
+    powers = np.arange(len(x) if N is None else N)
+    return x.astype(np.promote_types(x.dtype, int))[:, None] ** (
+        powers if increasing else powers[::-1]
+    )
 
 
 @composed(np.full_like)
@@ -132,7 +180,9 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     return np.sum(heights * dx / 2.0, axis=axis)
 
 
-# Order
+# Order and choice
+
+piecewise_constant(np.argpartition, np.lexsort, np.digitize, np.nanargmax, np.nanargmin)
 
 
 @composed(np.sort)
@@ -143,21 +193,66 @@ def sort(x, axis=-1, *, kind=None, stable=None):
     return np.take_along_axis(x, np.argsort(x, axis=axis, kind=kind, stable=stable), axis)
 
 
-# Joining, padding and cutting
+@composed(np.partition)
+def partition(x, kth, axis=-1, kind="introselect"):
+    """The elements in NumPy's order: the kth as if all were sorted, the smaller before it."""
+    (x,) = as_arrays(x)
+    if axis is None:
+        x, axis = np.ravel(x), -1
+    ranks = np.argsort(np.argsort(np.partition(plain(x), kth, axis, kind), axis), axis)
+    return np.take_along_axis(x, np.take_along_axis(np.argsort(x, axis), ranks, axis), axis)
+
+
+@composed(np.choose)
+def chosen_by_number(a, choices, *, mode="raise"):
+    """For each place the element of the choice that a names there, by its number."""
+    choices = as_arrays(*choices)
+    numbers = np.choose(plain(a), np.arange(len(choices)), mode=mode)
+    dtype = np.result_type(*[x.dtype for x in choices])
+    z = np.zeros(np.broadcast_shapes(numbers.shape, *[x.shape for x in choices]), dtype)
+    for number, choice in enumerate(choices):
+        z = np.where(numbers == number, choice, z)
+    return z
+
+
+@composed(np.select)
+def select(condlist, choicelist, default=0):
+    """For each place the element of the first choice whose condition is True, else the default."""
+    conditions, choices, z = [plain(x) for x in condlist], list(choicelist), default
+    np.select([np.False_ & x for x in conditions], [0 for _ in choices])  # NumPy refuses
+    for condition, choice in zip(conditions[::-1], choices[::-1], strict=True):
+        z = np.where(condition, choice, z)
+    return z
+
+
+# Joining and cutting
+
+for rearrangement in (sliding_window_view, np.fft.fftshift, np.fft.ifftshift):
+    register_rearrangement(rearrangement)
 
 
 @composed(np.concatenate)
-def concatenate_list(arrays, axis=0):
+def concatenate_list(arrays, axis=0, *, dtype=None, casting="same_kind"):
     """The arrays one after the other along an axis; if axis is None, all flat."""
+    arrays = [in_type(x, dtype, casting) for x in as_arrays(*arrays)]
     if axis is None:
         return concatenate(*[np.ravel(x) for x in arrays])
-    return concatenate(*as_arrays(*arrays), axis=axis)
+    return concatenate(*arrays, axis=axis)
 
 
 @composed(np.stack)
-def stack_list(arrays, axis=0):
+def stack_list(arrays, axis=0, *, dtype=None, casting="same_kind"):
     """The arrays side by side along a new axis."""
-    return stack(*as_arrays(*arrays), axis=axis)
+    return stack(*[in_type(x, dtype, casting) for x in as_arrays(*arrays)], axis=axis)
+
+
+def unstack(x, *, axis=0):
+    """The arrays of which x is the stack along an axis, in a tuple."""
+    return tuple(np.moveaxis(x, axis, 0))
+
+
+if hasattr(np, "unstack"):  # since NumPy 2.1
+    composed(np.unstack)(unstack)
 
 
 @composed(np.append)
@@ -193,16 +288,16 @@ def at_least(arrays, wider_shape):
 
 
 @composed(np.vstack)
-def vstack(arrays):
+def vstack(arrays, **options):
     """The arrays one below the other."""
-    return concatenate_list([atleast_2d(x) for x in arrays], 0)
+    return concatenate_list([atleast_2d(x) for x in arrays], 0, **options)
 
 
 @composed(np.hstack)
-def hstack(arrays):
+def hstack(arrays, **options):
     """The arrays one beside the other."""
     wide = [atleast_1d(x) for x in arrays]
-    return concatenate_list(wide, 0 if wide[0].ndim == 1 else 1)
+    return concatenate_list(wide, 0 if wide[0].ndim == 1 else 1, **options)
 
 
 @composed(np.dstack)
@@ -242,6 +337,14 @@ def vsplit(x, indices_or_sections):
     if x.ndim < 2:
         raise errors.too_few_axes("vsplit", x, 2)
     return split(x, indices_or_sections, 0)
+
+
+@composed(np.dsplit)
+def dsplit(x, indices_or_sections):
+    """What is one behind the other, in parts."""
+    if x.ndim < 3:
+        raise errors.too_few_axes("dsplit", x, 3)
+    return split(x, indices_or_sections, 2)
 
 
 @composed(np.hsplit)

@@ -86,18 +86,18 @@ def conv_transpose2d(
     """
     if np.ndim(x) != 4 or np.ndim(weight) != 4 or not transposed_fit(x, weight, bias, groups):
         raise errors.transposed_do_not_fit(x, weight, bias, groups)
-    stride, dilation = as_sizes("stride", stride, 2), as_sizes("dilation", dilation, 2)
+    steps, gaps = as_sizes("stride", stride, 2), as_sizes("dilation", dilation, 2)
     cut = as_sizes("padding", padding, 2, least=0)
     more = as_sizes("output_padding", output_padding, 2, least=0)
-    if any(n >= step for n, step in zip(more, stride, strict=True)):
-        raise errors.output_padding_too_large(more, stride)
+    if any(n >= step for n, step in zip(more, steps, strict=True)):
+        raise errors.output_padding_too_large(more, steps)
     (batch, channels, *places), (_, per_group, *kernel) = x.shape, weight.shape
     filters = weight.reshape(groups, channels // groups, per_group * math.prod(kernel))
     columns = filters.mT @ x.reshape(batch, groups, channels // groups, math.prod(places))
     columns = columns.reshape(batch, groups * per_group, *kernel, *places)
-    reach = kernel_reach(kernel, dilation)
-    whole = [(n - 1) * s + k + m for n, s, k, m in zip(places, stride, reach, more, strict=True)]
-    z = overlap_add(columns, tuple(whole), stride, dilation)
+    reach = kernel_reach(kernel, gaps)
+    whole = [(n - 1) * s + k + m for n, s, k, m in zip(places, steps, reach, more, strict=True)]
+    z = overlap_add(columns, tuple(whole), steps, gaps)
     if any(cut):
         z = z[(..., *[slice(n, size - n) for n, size in zip(cut, whole, strict=True)])]
     return z if bias is None else z + bias.reshape(-1, 1, 1)

@@ -267,3 +267,14 @@ def no_chain(arrays: Any) -> ValueError:
         f"multi_dot({', '.join(map(described, arrays))}): at least two matrices were expected, "
         "of which the first and the last may be vectors"
     )
+
+
+def not_sequences(name: str, xs: Any) -> ValueError:
+    return ValueError(
+        f"{name}({', '.join(map(described, xs))}): two vectors were expected, neither empty; "
+        "special.conv2d convolves images"
+    )
+
+
+def not_a_vector(name: str, x: Any) -> ValueError:
+    return ValueError(f"{name} takes a vector, and {described(x)} came")

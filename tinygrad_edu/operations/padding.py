@@ -76,10 +76,12 @@ def framed_by_statistic(x, axis, widths, statistic, *, stat_length=None):
 def framed_by_ramps(x, axis, widths, *, end_values=0):
     """From the edges of x down, or up, to the end values in equal steps."""
     edges, ramps = (x[axis_slice(axis, x.ndim, *part)] for part in ((0, 1), (-1, None))), []
+    exact = np.result_type(x.dtype, np.float64)
     for edge, end, width in zip(edges, of_axis(end_values, axis, x.ndim), widths, strict=True):
-        shares = (np.arange(width) / max(width, 1)).astype(x.dtype)  # 0 at the end
+        shares = np.arange(width, dtype=exact) / max(width, 1)  # 0 at the end
         shares = np.expand_dims(shares, tuple(range(1, x.ndim - axis)))
-        ramps.append(x.dtype.type(end) + (edge - x.dtype.type(end)) * shares)
+        end = x.dtype.type(end)
+        ramps.append((end + (edge.astype(exact) - end) * shares).astype(x.dtype))
     return np.concatenate([ramps[0], x, np.flip(ramps[1], axis)], axis)
 
 

@@ -18,8 +18,8 @@ from tinygrad_edu.operations.composed import as_arrays, composed
 from tinygrad_edu.operations.linalg import (
     LETTERS,
     inverse_gaps,
+    mirrored,
     named_results,
-    symmetric_part,
     vectors,
 )
 
@@ -117,24 +117,31 @@ def eigvals(a):
 # Pseudo-inverse and least squares
 
 
-def pinv_forward(x, rcond=None, hermitian=False, **options):
-    """np.linalg.pinv, of the symmetric part if hermitian is True."""
-    return np.linalg.pinv(symmetric_part(x) if hermitian else x, rcond, **options)
+@operation
+def pinv(x, **options):
+    """np.linalg.pinv, where the small singular values that count as 0 are those below rtol."""
+    return np.linalg.pinv(x, **options)
 
 
-def pinv_vjp(g, z, x, rcond=None, hermitian=False, *, rtol=None):
+def pinv_vjp(g, z, x, *, rcond=None, rtol=None):
     """∂L/∂X = −Zᵀ G Zᵀ + (1 − X Z) Gᵀ Z Zᵀ + Zᵀ Z Gᵀ (1 − Z X) (Golub and Pereyra, 1973).
 
-    It holds where the rank does not change.
+    It holds where the rank does not change. If hermitian is True, NumPy reads the lower triangle.
     """
-    x = symmetric_part(x) if hermitian else x
-    across, gz, zg = g.mT, g.mT @ z, z.mT @ z @ g.mT
+    gz, zg = g.mT @ z, z.mT @ z @ g.mT
     left, right = gz @ z.mT - x @ (z @ gz @ z.mT), zg - zg @ z @ x
-    total = left + right - z.mT @ across.mT @ z.mT
-    return symmetric_part(total) if hermitian else total
+    return left + right - z.mT @ g @ z.mT
 
 
-derivative(np.linalg.pinv, pinv_vjp, forward=pinv_forward)
+derivative(pinv, pinv_vjp)
+
+
+@composed(np.linalg.pinv)
+def pseudo_inverse(a, rcond=None, hermitian=False, **options):
+    """The shortest of all X for which |A X − 1| is least; hermitian reads the lower triangle."""
+    if rcond is not None:
+        options["rcond"] = rcond
+    return pinv(mirrored(a, "L") if hermitian else a, **options)
 
 
 @composed(np.linalg.lstsq)

@@ -327,7 +327,7 @@ def leaky_relu(x: Same, negative_slope: float = 0.01) -> Same:
     >>> leaky_relu(np.array([-100.0, 2.0]))
     array([-1.,  2.])
     """
-    return np.where(x > 0, x, x * negative_slope)
+    return np.where(x > 0, x, x * float(negative_slope))
 
 
 def elu(x: Same, alpha: float = 1.0) -> Same:
@@ -339,7 +339,7 @@ def elu(x: Same, alpha: float = 1.0) -> Same:
     array([-1.,  2.])
     """
     below = np.where(x > 0, 0.0, x)  # for x > 0 eˣ could overflow
-    return np.where(x > 0, x, alpha * np.expm1(below))  # type: ignore[return-value]
+    return np.where(x > 0, x, float(alpha) * np.expm1(below))  # type: ignore[return-value]
 
 
 def gelu(x: Same, approximate: str = "none") -> Same:
@@ -374,7 +374,7 @@ def dropout(x: Same, p: float = 0.5, *, rng: np.random.Generator) -> Same:
     if not isinstance(rng, np.random.Generator):
         raise errors.not_a_generator(rng)
     dropped = at_replay(lambda: rng.random(np.shape(x)) < p)
-    scale = 1 / (1 - p) if p < 1 else 1.0
+    scale = 1 / (1 - float(p)) if p < 1 else 1.0
     return np.where(dropped, 0.0, x * scale)  # type: ignore[return-value]
 
 

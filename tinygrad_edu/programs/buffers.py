@@ -6,43 +6,48 @@ will be joined into one vector are computed in their places in it.
 
 from __future__ import annotations
 
+import bisect
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.programs.live import LiveNumber
-from tinygrad_edu.programs.liveness import Liveness
 from tinygrad_edu.programs.names import CodeNames
-from tinygrad_edu.programs.traced import Traced, memory_owner
-from tinygrad_edu.programs.tracing import RecordedCall
+from tinygrad_edu.programs.passes import Liveness
+from tinygrad_edu.programs.program import Array, Call, Number
+from tinygrad_edu.programs.traced import memory_owner
 
 
 class Buffers:
-    """For each Traced, the code that stands for it, and the array that holds it if that stays."""
+    """For each Array, the code that stands for it, and the array that holds it if that stays."""
 
-    def __init__(self, liveness: Liveness, names: CodeNames, inputs: list[Traced]) -> None:
-        self.liveness, self.names = liveness, names
-        self.text: dict[Traced, str] = {x: names.new("x", x.name) for x in inputs}
-        self.home: dict[Traced, Any] = {}  # the array that holds it at every replay
-        self.storage: dict[Traced, Any] = {}  # a root with a buffer ↦ the bytes of the buffer
-        self.free: list[Any] = []  # bytes that are not in use
-        self.placed: set[Traced] = set()  # roots that are computed in their place in a vector
+    def __init__(self, liveness: Liveness, names: CodeNames) -> None:
+        self.liveness, self.names, program = liveness, names, liveness.program
+        self.text: dict[Array, str] = {x: names.new("x", x.name) for x in program.inputs}
+        for x in program.reads:
+            self.text[x] = names.new("t", x.name)
+        self.home: dict[Array, Any] = {}  # the array that holds it at every replay
+        self.storage: dict[Array, Any] = {}  # a root with a buffer ↦ the bytes of the buffer
+        self.free: list[Any] = []  # bytes that are not in use, the fewest first
+        self.until: dict[int, list[Array]] = {}  # the roots with a buffer, by their last call
+        self.cuts: set[int] = set()  # the ids of all storage that there is
+        self.placed: set[Array] = set()  # roots that are computed in their place in a vector
+        self.lives: list[tuple[int, Array]] = []  # storage by id, and what it holds in turn
         self.bytes = self.reused = 0
-        for x, value in liveness.constants.items():
+        for x, value in program.constants.items():
             self.settle(x, value, names.constant(value))
         for i, call in enumerate(liveness.calls):
             self.place_pieces(i, call)
 
-    def settle(self, x: Traced, array: Any, name: str) -> str:
+    def settle(self, x: Array, array: Any, name: str) -> str:
         """Let x be in this array from now on, and return the array's name."""
         self.home[x], self.text[x] = array, name
         return name
 
     def use(self, x: Any) -> str:
         """An argument as code."""
-        if isinstance(x, Traced):
+        if isinstance(x, Array):
             return self.text.get(x) or self.find(x)
-        if isinstance(x, LiveNumber):
+        if isinstance(x, Number):
             return x.code
         if isinstance(x, slice):
             return f"slice({', '.join(map(self.use, (x.start, x.stop, x.step)))})"
@@ -67,9 +72,9 @@ class Buffers:
         bounds = ["" if bound is None else self.use(bound) for bound in (x.start, x.stop, x.step)]
         return ":".join(bounds[:2] if bounds[2] in ("", "1") else bounds)
 
-    def find(self, x: Traced) -> str:
+    def find(self, x: Array) -> str:
         """The code for an x that no line gave: of the state, or the original of a copy not made."""
-        original = self.liveness.alias.get(x)
+        original = self.liveness.program.shared.get(x)
         if original is None:
             return self.settle(x, x.value, self.names.of(x.value, "s", x.name))
         self.text[x] = self.use(original)
@@ -77,44 +82,45 @@ class Buffers:
             self.home[x] = self.home[original]
         return self.text[x]
 
-    def target(self, z: Traced, i: int, operands: list[Traced]) -> str:
+    def target(self, z: Array, i: int, operands: list[Array]) -> str:
         """Where call i writes z: into the array that holds it already, or into a buffer."""
         return self.use(z) if z in self.home else self.allocate(z, i, operands)
 
-    def allocate(self, z: Traced, i: int, operands: list[Traced]) -> str:
+    def allocate(self, z: Array, i: int, operands: list[Array]) -> str:
         """A buffer for z: of an operand that call i uses up, or of free bytes, or of new ones."""
-        strides = np.empty_like(z.value).strides
+        strides = z.empty().strides
         for x in operands:
             root, home = self.liveness.root(x), self.home.get(x)
             if home is None or self.liveness.last[root] != i or root not in self.storage:
                 continue
             if (home.shape, home.dtype, home.strides) == (z.shape, z.dtype, strides):
                 return self.cut(z, self.storage.pop(root), strides)
-        large_enough = [storage for storage in self.free if storage.nbytes >= z.nbytes]
-        if not large_enough:
+        place = bisect.bisect_left(self.free, z.nbytes, key=len)
+        if place == len(self.free):
             return self.cut(z, np.empty(z.nbytes, np.uint8), strides)
-        storage = min(large_enough, key=len)
-        self.free = [other for other in self.free if other is not storage]
-        return self.cut(z, storage, strides)
+        return self.cut(z, self.free.pop(place), strides)
 
-    def cut(self, z: Traced, storage: Any, strides: Any) -> str:
+    def cut(self, z: Array, storage: Any, strides: Any) -> str:
         """A buffer of z's layout in these bytes; the one of before if there was one."""
-        known = [key[1] for key in self.names.known if key[0] == "buffer"]
-        if id(storage) in known:
+        if id(storage) in self.cuts:
             self.reused += 1
         else:
             self.bytes += storage.nbytes
+        self.cuts.add(id(storage))
+        self.lives.append((id(storage), z))
         key = "buffer", id(storage), z.shape, z.dtype, strides
         if key not in self.names.known:
             array = np.ndarray(z.shape, z.dtype, storage, 0, strides)
             self.names.known[key] = self.names.new("b", value=array)
         self.storage[z], name = storage, self.names.known[key]
+        self.until.setdefault(self.liveness.last[z], []).append(z)
         return self.settle(z, self.names.objects[name], name)
 
     def release(self, i: int) -> None:
         """Free the bytes of each root that call i is the last to use."""
-        for root in [root for root in self.storage if self.liveness.last[root] == i]:
-            self.free.append(self.storage.pop(root))
+        for root in self.until.pop(i, ()):
+            if root in self.storage:
+                bisect.insort(self.free, self.storage.pop(root), key=len)
 
     def exposed(self) -> set[int]:
         """The ids of arrays that a caller may hold, and that a program writes to too early.
@@ -123,7 +129,7 @@ class Buffers:
         """
         return {id(memory_owner(self.home[root])) for root in (*self.storage, *self.placed)}
 
-    def place_pieces(self, i: int, call: RecordedCall) -> None:
+    def place_pieces(self, i: int, call: Call) -> None:
         """Let each piece that call i joins into a vector be computed in its place there."""
         if not joins_to_vector(call):
             return
@@ -136,7 +142,7 @@ class Buffers:
                     self.place(root, out, start, stop)
             start = stop
 
-    def place(self, root: Traced, out: Traced, start: int, stop: int) -> None:
+    def place(self, root: Array, out: Array, start: int, stop: int) -> None:
         """Let a root be a part of the vector that it will be joined into."""
         if out.is_result and out not in self.home:
             array = np.empty(out.shape, out.dtype)
@@ -148,9 +154,9 @@ class Buffers:
         self.placed.add(root)
 
 
-def joins_to_vector(call: RecordedCall) -> bool:
+def joins_to_vector(call: Call) -> bool:
     """Whether a call is concatenate, and gives a vector."""
     if call.function is not np.concatenate or len(call.args) > 1 or call.options.keys() - {"out"}:
         return False
-    is_vector = call.target.ndim == 1 and bool(call.target.flags.c_contiguous)
+    is_vector = call.target.ndim == 1 and call.target.is_contiguous
     return is_vector and type(call.args[0]) in (list, tuple)

@@ -32,6 +32,13 @@ def generator_state(generator: Any) -> Any:
     return generator.get_state(legacy=False)
 
 
+def same_state(a: Any, b: Any) -> bool:
+    """Whether two states of a generator are the same: nothing was drawn in between."""
+    if isinstance(a, dict):
+        return all(same_state(a[key], b[key]) for key in a)
+    return a.tobytes() == b.tobytes() if hasattr(a, "tobytes") else bool(a == b)
+
+
 def set_generator_state(generator: Any, state: Any) -> None:
     """Put a generator back to a state: the next draws repeat those that followed it."""
     if hasattr(generator, "setstate"):

@@ -5,14 +5,20 @@ They are one expression, and nearly all of it is `is`: a network of six layers c
 
 from __future__ import annotations
 
+import operator
+import types
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.engine import Tensor
+from tinygrad_edu.core.arraylike import REGISTRY
+from tinygrad_edu.core.engine import Tensor, plain
+from tinygrad_edu.programs import refusals
+from tinygrad_edu.programs.generators import generator_state, set_generator_state
 from tinygrad_edu.programs.names import CodeNames
-from tinygrad_edu.programs.recording import Recording, data_of
-from tinygrad_edu.programs.state import ATOMS, Place, refill, same_value
+from tinygrad_edu.programs.places import ATOMS, Place, Raw, same_keys, same_value
+from tinygrad_edu.programs.record import refill
+from tinygrad_edu.programs.recording import Recording
 
 MISS = object()  # what a program returns if it does not fit the call
 MISSED = (LookupError, AttributeError, ValueError, TypeError)  # the errors of a place that is gone
@@ -30,35 +36,60 @@ class Guards:
 
         `exposed` are ids of arrays: an argument that lies in their memory is copied.
         """
-        state, arguments = self.now.state, self.arguments
+        world, arguments = self.now.world, self.arguments
         conditions = [condition for name, x in arguments for condition in self.argument(name, x)]
-        for container, _, _ in state.sized:
-            conditions.append(f"len({self.names.of(container)}) == {len(container)}")
-        conditions += [condition for place in state.places if (condition := self.held(place))]
+        for container, _, copy in world.sized:
+            conditions.append(f"len({self.names.of(container)}) == {len(copy)}")
+        for container in self.ordered():
+            name, copy = self.names.of(container), self.names.of([*container])
+            same, all_are = self.names.of(same_keys), f"all(map({self.names.of(operator.is_)}"
+            conditions.append(f"({all_are}, {name}, {copy})) or {same}({name}, {copy}))")
+        for x, attribute, kind in world.kinds:
+            conditions.append(f"{self.names.of(x)}.{attribute} is {self.names.of(kind)}")
+        conditions += [condition for place in world.places if (condition := self.held(place))]
+        if operations := [*self.now.trace.operations]:
+            conditions.append(self.registered(operations))
         lines = [
             "try:",
             f"    if not ({' and '.join(conditions or ['True'])}): return MISS",
             "except MISSED: return MISS",
         ]
-        lines += [f"{name} = {name}.data" for name, x in arguments if isinstance(x, Tensor)]
-        if exposed:
-            seen = self.names.of(exposed)
-            for name, x in arguments:
-                if isinstance(data_of(x), np.ndarray):
-                    lies_there = f"id({name}) in {seen} or id({name}.base) in {seen}"
-                    lines.append(f"if {lies_there}: {name} = {name}.copy()")
+        lines += [f"{name} = {name}._data" for name, x in arguments if isinstance(x, Tensor)]
+        seen, array_type = self.names.of(exposed), self.names.of(np.ndarray)
+        for name, x in arguments:
+            if isinstance(plain(x), np.ndarray):
+                foreign = f"base.__class__ is not {array_type} or id(base) in {seen}"
+                lines.append(f"base = {name}.base")
+                lies_there = f"id({name}) in {seen} or base is not None and ({foreign})"
+                lines.append(f"if {lies_there}: {name} = {name}.copy()")
         return lines
+
+    def ordered(self) -> list[Any]:
+        """Dicts and sets that are held as such: their order can be asked, and their members."""
+        held = [place.value for place in self.now.world.places]
+        held += [root for root in self.now.world.seen.values() if type(root) is set]
+        kinds = (dict, set)
+        every = {id(x): x for x in held if type(x) in kinds and id(x) not in self.now.excluded}
+        return [x for x in every.values() if x and all(isinstance(key, ATOMS) for key in x)]
+
+    def registered(self, operations: list[Any]) -> str:
+        """The guard of the derivatives: each function must still have the one that was used."""
+        found = {function: o for function, o in REGISTRY.items() if o in operations}
+        get, functions = self.names.of(REGISTRY.get), self.names.of([*found])
+        return f"[*map({get}, {functions})] == {self.names.of([*found.values()])}"
 
     def argument(self, name: str, x: Any) -> list[str]:
         """The guards of one argument."""
         if isinstance(x, Tensor):
             is_tensor = f"{name}.__class__ is {self.names.of(Tensor)}"
-            return [is_tensor, f"not {name}.requires_grad", *self.argument(f"{name}.data", x.data)]
+            array = self.argument(f"{name}._data", x.data)
+            return [is_tensor, f"not {name}._requires_grad", *array]
         if not isinstance(x, np.ndarray | np.generic):
             return [self.equal(name, x)]
         return [
             f"{name}.__class__ is {self.names.of(type(x))}",
             f"{name}.shape == {x.shape}",
+            *([f"{name}.strides == {x.strides}"] if x.ndim else []),
             f"{name}.dtype == {self.names.of(x.dtype)}",
         ]
 
@@ -67,14 +98,17 @@ class Guards:
 
         For a gradient that the step has not read, the guard only asks whether there is one.
         """
-        if self.now.state.is_excluded(place, self.now.excluded):
+        if self.now.world.is_excluded(place, self.now.excluded):
             return ""
-        container, key = self.names.of(place.container), place.key
+        inside = place.container.items if isinstance(place.container, Raw) else place.container
+        container, key = self.names.of(inside), place.key
         if place.is_item:
             spelled = repr(key) if isinstance(key, str | int) else self.names.of(key)
             text = f"{container}[{spelled}]"
         else:
             text = f"{container}.{key}"
+        if id(place) in self.now.world.reads:
+            return f"{text}.__class__ is {self.names.of(type(place.value))}"
         if not place.is_grad or id(place.value) in self.now.read:
             return self.equal(text, place.value)
         return f"{text} is {'' if place.value is None else 'not '}None"
@@ -84,33 +118,62 @@ class Guards:
         if x is None or isinstance(x, bool):
             return f"{text} is {x}"
         name = self.names.of(x)
-        if not isinstance(x, ATOMS | tuple):
+        if not isinstance(x, ATOMS | tuple | slice | types.MethodType):
             return f"{text} is {name}"
         return f"({text} is {name} or {self.names.of(same_value)}({text}, {name}))"
 
-    def live_numbers(self) -> tuple[list[str], str]:
-        """The lines that read live numbers, and the code that takes back what they counted.
+    def live_numbers(self) -> tuple[list[str], list[str]]:
+        """The lines that ask for live values, in order, and those that take back what they counted.
 
         If the step would now decide otherwise than in the trace, the program does not fit the call.
+        The second lines run when an error has stopped the program.
         """
-        trace = self.now.trace
-        arrays = np.ndarray | np.generic  # read by a line of the program
-        read = [(name, value) for name, _, value in trace.lives if not isinstance(value, arrays)]
-        lines = [f"{name} = live_{name}()" for name, _ in read]
-        answers = [f"{name}.__class__ is {self.names.of(type(value))}" for name, value in read]
+        trace, lines, answers, undo = self.now.trace, list[str](), list[str](), list[str]()
+        generators = [self.names.of(g) for g in trace.drawing]
+        numbers = [live for live in trace.lives if not isinstance(live.value, ARRAYS)]
+        if generators and numbers:
+            states = ", ".join(f"({g}, {self.names.of(generator_state)}({g}))" for g in generators)
+            lines.append(f"drawn = [{states}]")
+        for live in trace.lives:
+            if live.counted:
+                copies = ", ".join(
+                    f"({of}, {of}.copy())" for of in map(self.names.of, live.counted)
+                )
+                lines.append(f"before_{live.name} = [{copies}]")
+                undo.insert(0, f"({live.position}, before_{live.name})")
+            lines.append(f"{live.name} = live_{live.name}()")
+            if isinstance(live.value, ARRAYS):
+                shape, dtype = np.shape(live.value), self.names.of(live.value.dtype)
+                fits = f"{live.name}.shape == {shape} and {live.name}.dtype == {dtype}"
+                refuse = f"{self.names.of(wrong_shape)}({live.name}, {shape}, {dtype})"
+                lines.append(f"if not ({fits}): {refuse}")
+            else:
+                answers.append(f"{live.name}.__class__ is {self.names.of(type(live.value))}")
         answers += [self.equal(code, answer) for code, answer in dict(trace.guards).items()]
-        counted = dict.fromkeys(map(self.names.of, trace.counted))
-        copies, undo = ", ".join(f"({of}, {of}.copy())" for of in counted), ""
-        if counted:
-            undo = f"{self.names.of(take_back)}(before)"
-            lines = [f"before = [{copies}]", *lines]
         if answers:
-            back = [f"    {undo}"] if undo else []
+            back = [f"    {self.names.of(take_back)}([{', '.join(undo)}])"] if undo else []
+            if generators and numbers:
+                back.append(f"    {self.names.of(set_generators)}(drawn)")
             lines += [f"if not ({' and '.join(answers)}):", *back, "    return MISS"]
         return lines, undo
 
 
-def take_back(before: list[tuple[Any, Any]]) -> None:
-    """Give each container the items that it had before."""
-    for container, copy in before:
-        refill(container, copy)
+ARRAYS = np.ndarray | np.generic
+
+
+def wrong_shape(x: Any, shape: Any, dtype: Any) -> None:
+    """Refuse a live array that is not as it was when the step was recorded."""
+    raise refusals.live_shape(f"{dtype} {shape}", f"{x.dtype} {x.shape}")
+
+
+def set_generators(drawn: list[tuple[Any, Any]]) -> None:
+    for generator, state in drawn:
+        set_generator_state(generator, state)
+
+
+def take_back(counted: list[tuple[int, Any]], position: int = -1) -> None:
+    """Give containers the items that they had before a live value after `position` was asked."""
+    for place, before in counted:
+        if place > position:
+            for container, copy in before:
+                refill(container, copy)

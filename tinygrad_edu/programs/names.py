@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 import re
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core.functional import Function
-from tinygrad_edu.programs.calls import ufunc_method
+from tinygrad_edu.programs.program import function_name
 
 
 class CodeNames:
@@ -21,9 +22,11 @@ class CodeNames:
         self.objects: dict[str, Any] = {}
         self.shown: dict[str, str] = {}
         self.known: dict[Any, str] = {}
+        self.count: dict[str, int] = collections.defaultdict(int)  # of names, by letter
 
     def new(self, letter: str, shown: str = "", value: Any = None) -> str:
-        n = sum(name[1] == letter for name in self.shown)
+        n = self.count[letter]
+        self.count[letter] += 1
         name = f"_{letter}{n}"
         self.shown[name] = shown or f"{letter}{n}"
         if value is not None:
@@ -41,6 +44,8 @@ class CodeNames:
         """The name of a value that never changes; a single number is shown as itself."""
         if not isinstance(value, np.ndarray) or value.size != 1:
             otherwise = str(value) if isinstance(value, np.dtype) else ""
+            if isinstance(value, np.ndarray) and value.ndim == 1 and np.all(value == 1):
+                otherwise = "ones"
             return self.of(value, "k", getattr(value, "__name__", otherwise))
         key = value.dtype, value.shape, value.tobytes()
         if key not in self.known:
@@ -55,10 +60,7 @@ class CodeNames:
 
     def function(self, f: Function) -> str:
         """The name of a function, shown as the user writes it: np.dot, np.add.reduce, scatter."""
-        name = getattr(f, "__name__", "f")
-        if ufunc := ufunc_method(f, name):
-            return self.of(f, "f", f"np.{ufunc.__name__}.{name}")
-        return self.of(f, "f", f"np.{name}" if getattr(np, name, None) is f else name)
+        return self.of(f, "f", function_name(f))
 
     def display(self, code: str) -> str:
         """The code with each name as it is shown."""
@@ -70,3 +72,4 @@ class Line:
 
     def __init__(self, code: str, shown: str = "", shape: Any = "") -> None:
         self.code, self.shown, self.shape = code, shown or code, shape
+        self.call = -1  # the number of the call that the line makes

@@ -1,139 +1,367 @@
-"""A program: the code of a recording behind its guards, ready to run."""
+"""A program: what a step asked NumPy to do, as data.
+
+Inputs, state and constants, the calls in the order in which they were made, and what is returned
+and stored in the end. Everything else reads it: the passes, the code that runs, the text, JSON.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import math
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
-from tinygrad_edu.core.engine import new_tensor
 from tinygrad_edu.core.functional import Function
-from tinygrad_edu.programs.checking import check_program
-from tinygrad_edu.programs.codegen import Code
-from tinygrad_edu.programs.guards import MISS, MISSED, Guards
-from tinygrad_edu.programs.live import LiveNumber
-from tinygrad_edu.programs.names import Line
-from tinygrad_edu.programs.nested import leaves
-from tinygrad_edu.programs.recording import Recording, ReturnedTensor, data_of
-from tinygrad_edu.programs.state import Place
-from tinygrad_edu.programs.traced import Traced, traced_in
+from tinygrad_edu.programs.calls import (
+    FILLING,
+    OPERATOR_SYMBOLS,
+    ArrayAttribute,
+    ArrayMethod,
+    CallRow,
+    row_for,
+    ufunc_method,
+)
+from tinygrad_edu.programs.nested import leaves, map_leaves
 
 
-class Program:
-    """The program of a recording; `print` shows it, a line for each call.
+@dataclasses.dataclass(eq=False, slots=True)
+class Array:
+    """An array of a program: an input, a part of the state, or, with a # in its name, a result.
 
-    It is made and checked twice: with the calls as they were, then with the cheaper calls, for
-    which the check allows more rounding.
+    `holder` is the Array in whose memory it lies, itself if it has its own. `value` is what it was
+    when the step was recorded; in the state it is the array itself.
     """
 
-    def __init__(self, now: Recording) -> None:
-        self.name = now.name
-        self.shapes = ", ".join(f"{name} {x.shape}" for name, x in now.inputs.items())
-        recorded: dict[str, Function] = {
-            name: functools.partial(recorded_value, z) for name, _, z in now.trace.lives
-        }
-        for exact in (True, False):
-            self.translate(now, exact)
-            run = self.build([], recorded)
-            check_program(now, run, tolerance=0.0 if exact else 100.0)
-        entrance = self.guards.entrance(self.code.buffers.exposed())
-        self.run = self.build(entrance, {name: read for name, read, _ in now.trace.lives})
+    name: str
+    value: Any
+    shape: tuple[int, ...]
+    dtype: Any
+    strides: tuple[int, ...]
+    is_scalar: bool  # whether it is one of NumPy's numbers, and no array
+    holder: Array = None  # type: ignore[assignment]
 
-    def translate(self, now: Recording, exact: bool) -> None:
-        """Make the code, what it returns, and what it does at the end."""
-        wanted = [[z for _, z in now.rebound], *map(data_of, leaves(now.returned))]
-        self.code = code = Code(now.trace, traced_in(wanted), [*now.inputs.values()], exact)
-        self.names = code.names
-        self.parameters = [
-            code.use(now.inputs[name]) if name in now.inputs else self.names.new("x", name)
-            for name in now.arguments
-        ]
-        self.guards = Guards(now, self.parameters, self.names)
-        self.ending = self.rebinding(now.rebound)
-        self.result = self.returned(now.returned)
-        self.live_numbers, self.undo = self.guards.live_numbers()
+    @classmethod
+    def of(cls, name: str, value: Any, holder: Array | None = None) -> Array:
+        is_scalar = not isinstance(value, np.ndarray)
+        x = cls(name, value, value.shape, value.dtype, value.strides, is_scalar)
+        x.holder = holder or x
+        return x
 
-    def build(self, entrance: list[str], live: dict[str, Function]) -> Function:
-        """Compile guards and lines into a function, in which names stand for objects."""
-        body = [line.code for line in self.code.lines]
-        if self.ending:
-            ending = [line.code for line in self.ending]
-            body += [f"result = {self.result}", *ending, "return result"]
-        else:
-            body += [f"return {self.result}"]
-        if self.undo:  # a step that raises has counted nothing
-            tried = [f"    {line}" for line in body]
-            body = ["try:", *tried, "except BaseException:", f"    {self.undo}", "    raise"]
-        lines = "\n        ".join([*entrance, *self.live_numbers, *body])
-        readers = {f"live_{name}": read for name, read in live.items()}
-        objects = {**self.names.objects, **readers, "MISS": MISS, "MISSED": MISSED}
-        text = (
-            f"def build({', '.join(objects)}):\n"
-            f"    def run({', '.join(self.parameters)}):\n"
-            f"        {lines}\n"
-            f"    return run\n"
-        )
-        space: dict[str, Any] = {}
-        exec(compile(text, f"<replay of {self.name}>", "exec"), space)
-        return space["build"](**objects)  # type: ignore[no-any-return]
+    @property
+    def is_result(self) -> bool:
+        return self.name[0] == "#"
 
-    def rebinding(self, rebound: list[tuple[Place, Any]]) -> list[Line]:
-        """The lines that copy each new array into the old one at its place, and set gradients."""
-        first, then = [], []
-        for place, z in rebound:
-            name = self.code.use(z)
-            if not place.copied:
-                tensor = self.names.of(place.container, "o", place.path.removesuffix(".grad"))
-                if isinstance(z, Traced) and not z.ndim:
-                    name = f"{self.names.function(np.array)}({name})"
-                then.append(Line(f"{tensor}.grad = {name}"))
-                continue
-            if isinstance(z, Traced) and not self.code.liveness.root(z).is_result:
-                value, name = (
-                    name,
-                    self.names.new("t"),
-                )  # it is part of the state, which is about to change
-                first.append(Line(f"{name} = {value}.copy()"))
-            then.append(Line(f"{self.names.of(place.value, 's', place.path)}[...] = {name}"))
-        return [*first, *then]
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
 
-    def returned(self, z: Any) -> str:
-        """The code of what is returned: copies of arrays, and Tensors without a graph."""
-        if isinstance(z, dict):
-            items = [f"{self.names.of(key)}: {self.returned(x)}" for key, x in z.items()]
-            return f"{{{', '.join(items)}}}"
-        if isinstance(z, tuple | list):
-            items = [self.returned(x) for x in z]
-            if hasattr(z, "_make"):
-                return f"{self.names.function(type(z))}({', '.join(items)})"
-            if isinstance(z, list):
-                return f"[{', '.join(items)}]"
-            return f"({', '.join(items)}{',' * (len(z) == 1)})"
-        if isinstance(z, ReturnedTensor):
-            return f"{self.names.of(new_tensor, 'o', 'Tensor')}({self.returned(z.data)})"
-        if isinstance(z, Traced):
-            return self.code.use(z) + ("" if isinstance(z.value, np.generic) else ".copy()")
-        if isinstance(z, np.ndarray):
-            return f"{self.names.of(z)}.copy()"
-        return z.code if isinstance(z, LiveNumber) else self.code.use(z)
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * int(self.dtype.itemsize)
+
+    @property
+    def is_contiguous(self) -> bool:
+        stride = self.dtype.itemsize
+        for n, step in zip(self.shape[::-1], self.strides[::-1], strict=True):
+            if n != 1 and step != stride:
+                return self.size == 0
+            stride *= n
+        return True
+
+    def empty(self) -> Any:
+        """An array of this shape, dtype and order of axes in memory; its numbers are not set."""
+        return np.empty_like(as_strided(np.empty(1, self.dtype), self.shape, self.strides))
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@dataclasses.dataclass(eq=False, slots=True)
+class Number:
+    """A number that is read anew at every call, `n0`, or an expression of such: `(n0 * 2)`."""
+
+    code: str
+    value: Any
+
+    def __repr__(self) -> str:
+        return self.code
+
+
+@dataclasses.dataclass(eq=False)
+class Call:
+    """A call of NumPy: its arguments, what it gave, what it wrote to, and who made it."""
+
+    function: Function
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+    results: list[Array] = dataclasses.field(default_factory=list)
+    written: Array | None = None
+    several: bool = False  # whether it gave a list or tuple
+    opaque: bool = False  # a function that was marked so: nobody looks into it
+    errors: Any = dataclasses.field(default_factory=dict)  # NumPy's, as np.geterr() says
+    line: tuple[str, int, str] = ("", 0, "")  # the user's file, line and layer
+    operation: str = ""  # of the engine, if one made the call
+    module: str = ""  # the Module's class, if one did
+
+    @property
+    def name(self) -> str:
+        return getattr(self.function, "__name__", str(self.function))
+
+    @functools.cached_property
+    def row(self) -> CallRow | None:
+        return row_for(self.function)
+
+    @property
+    def leaves(self) -> list[Any]:
+        return [*leaves((self.args, self.options))]
+
+    @functools.cached_property
+    def arrays(self) -> list[Array]:
+        """The arrays among the arguments whose numbers are read."""
+        if self.function in FILLING:
+            return []
+        return arrays_among((self.args, self.options))
+
+    @property
+    def target(self) -> Array:
+        """The array that the call gives, or writes to."""
+        return self.results[0] if self.written is None else self.written
+
+    @property
+    def touched(self) -> list[Array]:
+        return [*self.arrays, *self.results]
+
+    @property
+    def checks(self) -> bool:
+        """Whether it may raise an error, or draws: then it is made even if nobody uses it."""
+        row = self.row
+        if self.opaque or row is None or "raise" in self.errors.values():
+            return True
+        return row.checks and (len(self.arrays) > 1 or self.name not in ("getitem", "take"))
 
     def __str__(self) -> str:
-        every = [*self.code.lines, Line(f"result = {self.result}"), *self.ending]
-        lines = [line for line in every if line.shown.strip()]
-        texts = [self.names.display(line.shown) for line in lines]
-        width = max([len(text) for text in texts if len(text) < 80], default=0)
-        shapes = [f"  # {line.shape}" if line.shape != "" else "" for line in lines]
-        rows = [f"{text:{width}}{shape}" for text, shape in zip(texts, shapes, strict=True)]
-        buffers = self.code.buffers
-        title = (
-            f"# {self.name}({self.shapes}): {len(self.code.lines)} lines, "
-            f"{buffers.bytes:,} bytes of buffers, "
-            f"{buffers.reused} results in bytes that were used before"
-        )
-        return "\n".join([title, *[row.rstrip() for row in rows], "return result"])
+        """The call as NumPy would be asked: `#2.0 = np.add(x, #1.0)`."""
+        args = [text_of_argument(x) for x in self.args]
+        args += [f"{key}={text_of_argument(x)}" for key, x in self.options.items()]
+        left = ", ".join(x.name for x in self.results)
+        return f"{left} = {self.spelled(args)}" if left else self.spelled(args)
+
+    def spelled(self, args: list[str]) -> str:
+        f = self.function
+        if isinstance(f, ArrayAttribute):
+            return f"{args[0]}.{self.name}"
+        if isinstance(f, ArrayMethod):
+            return f"{args[0]}.{self.name}({', '.join(args[1:])})"
+        if self.name == "getitem":
+            return f"{args[0]}[{args[1]}]"
+        if self.name == "setitem":
+            return f"{args[0]}[{args[1]}] = {args[2]}"
+        if f in OPERATOR_SYMBOLS and len(args) == 2:
+            return f"{args[0]} {OPERATOR_SYMBOLS[f]} {args[1]}"
+        return f"{function_name(f)}({', '.join(args)})"
 
 
-def recorded_value(z: Any) -> Any:
-    """What was read live when the step was recorded; an array is copied."""
-    return np.copy(z) if isinstance(z, np.ndarray) else z
+@dataclasses.dataclass(eq=False)
+class Store:
+    """What a step leaves in a place of its state: `copied` into the array there, or put there."""
+
+    path: str
+    container: Any
+    key: Any
+    is_item: bool
+    there: Any  # what was in the place before
+    value: Any  # an Array, or an array of the state
+    copied: bool
+
+
+@dataclasses.dataclass(eq=False)
+class Program:
+    """A step as data; `print` shows it, a line for each call.
+
+    >>> from tinygrad_edu import replay
+    >>> step = replay(lambda x: np.sin(x) * 2)
+    >>> for i in range(2): _ = step(np.zeros(3))
+    >>> [call.name for call in step.program.calls], step.program.inputs
+    (['sin', 'mul'], [x])
+    """
+
+    name: str
+    inputs: list[Array]
+    calls: list[Call]
+    returned: Any
+    stores: list[Store]
+    errors: Any
+    constants: dict[Array, Any] = dataclasses.field(default_factory=dict)
+    reads: dict[Array, Any] = dataclasses.field(default_factory=dict)  # numbers in the state
+    lives: dict[str, Any] = dataclasses.field(default_factory=dict)  # numbers that are read anew
+    shared: dict[Array, Array] = dataclasses.field(default_factory=dict)  # a copy ↦ its original
+    text: str = ""  # the program as it runs
+
+    @property
+    def outputs(self) -> list[Array]:
+        """The arrays that are stored or returned."""
+        return arrays_among([[store.value for store in self.stores], data_in(self.returned)])
+
+    @property
+    def state(self) -> list[Array]:
+        """The arrays that the calls use, and that are older than the step."""
+        used = [x for call in self.calls for x in call.touched] + self.outputs
+        return [x for x in dict.fromkeys(used) if not x.is_result and x not in self.inputs]
+
+    def root(self, x: Array) -> Array:
+        """The Array in whose memory x lies."""
+        x = x.holder
+        while x in self.shared:
+            x = self.shared[x].holder
+        return x
+
+    def __str__(self) -> str:
+        return self.text or self.listing()
+
+    def listing(self) -> str:
+        """The calls as they are, a line for each, with the shape of what it gives."""
+        head = ", ".join(f"{x.name} {x.shape}" for x in self.inputs)
+        rows = [f"# {self.name}({head}): {len(self.calls)} calls"]
+        for call in self.calls:
+            gives = call.results or call.written
+            rows.append(f"{call}  # {call.target.shape}" if gives else str(call))
+        for store in self.stores:
+            left = f"{store.path}[...]" if store.copied else store.path
+            rows.append(f"{left} = {text_of_argument(store.value)}")
+        text = "\n".join([*rows, f"return {text_of_argument(data_in(self.returned))}"])
+        made = {call.target for call in self.calls if call.results or call.written}
+        names = {copy.name: self.original(copy).name for copy in self.shared if copy not in made}
+        return re.sub(r"#\d+\.\d+", lambda match: names.get(match[0], match[0]), text)
+
+    def original(self, x: Array) -> Array:
+        while x in self.shared:
+            x = self.shared[x]
+        return x
+
+    def to_json(self) -> dict[str, Any]:
+        """The program as numbers, texts, lists and dicts, which `json.dumps` takes.
+
+        Arrays are named; those of the state are said by shape and dtype, constants by their values.
+        """
+        constants: dict[str, Any] = {}
+
+        def plain(x: Any) -> Any:
+            return json_of(x, constants)
+
+        calls = [
+            {
+                "function": function_name(call.function),
+                "args": plain(call.args),
+                "options": plain(call.options),
+                "results": [x.name for x in call.results],
+                "writes": call.written.name if call.written else None,
+                "operation": call.operation,
+                "module": call.module,
+            }
+            for call in self.calls
+        ]
+        stores = [{"place": s.path, "value": plain(s.value)} for s in self.stores]
+        return {
+            "name": self.name,
+            "inputs": [kind_of(x) for x in self.inputs],
+            "state": [kind_of(x) for x in self.state],
+            "calls": calls,
+            "stores": stores,
+            "returned": plain(data_in(self.returned)),
+            "constants": constants,
+        }
+
+    def javascript(self, values: bool = True) -> str:
+        """The program as a function in JavaScript: see `programs/javascript.py`."""
+        from tinygrad_edu.programs.javascript import javascript
+
+        return javascript(self, values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Program) and self.to_json() == other.to_json()
+
+    __hash__ = object.__hash__
+
+
+class ReturnedTensor:
+    """A Tensor that the function computed and returned: only its data are kept."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+
+def data_in(z: Any) -> Any:
+    """What is returned, with the data in place of each Tensor."""
+    return map_leaves(lambda leaf: getattr(leaf, "data", leaf) if is_tensor(leaf) else leaf, z)
+
+
+def is_tensor(z: Any) -> bool:
+    return isinstance(z, ReturnedTensor) or hasattr(z, "requires_grad")
+
+
+def arrays_among(x: Any) -> list[Array]:
+    return [leaf for leaf in leaves(x) if isinstance(leaf, Array)]
+
+
+def function_name(f: Function) -> str:
+    """A function as the user writes it: np.dot, np.add.reduce, np.linalg.inv, scatter."""
+    name = getattr(f, "__name__", "f")
+    if isinstance(f, ArrayMethod):
+        return f"ndarray.{name}"
+    if ufunc := ufunc_method(f, name):
+        return f"np.{ufunc.__name__}.{name}"
+    if f in OPERATOR_SYMBOLS:
+        return f"operator.{name}"
+    for module, prefix in ((np, "np"), (np.linalg, "np.linalg")):
+        if getattr(module, name, None) is f:
+            return f"{prefix}.{name}"
+    return name
+
+
+def text_of_argument(x: Any) -> str:
+    if isinstance(x, slice):
+        parts = [
+            "" if part is None else text_of_argument(part) for part in (x.start, x.stop, x.step)
+        ]
+        return ":".join(parts[:2] if parts[2] == "" else parts)
+    if type(x) is tuple:
+        return f"({', '.join(map(text_of_argument, x))}{',' * (len(x) == 1)})"
+    if type(x) is list:
+        return f"[{', '.join(map(text_of_argument, x))}]"
+    if isinstance(x, np.ndarray | np.generic):
+        return f"{x.item()!r:.12}" if x.size == 1 else f"array{x.shape}"
+    return "..." if x is ... else f"{x!r:.40}"
+
+
+def kind_of(x: Array) -> dict[str, Any]:
+    return {"name": x.name, "shape": list(x.shape), "dtype": str(x.dtype)}
+
+
+def json_of(x: Any, constants: dict[str, Any]) -> Any:
+    """An argument of a call for JSON; the values of constant arrays go into `constants`."""
+    many: Callable[[Any], Iterator[Any]] = lambda xs: (json_of(item, constants) for item in xs)  # noqa: E731
+    if isinstance(x, Array | Number):
+        return {"array" if isinstance(x, Array) else "number": repr(x)}
+    if isinstance(x, tuple | list):
+        return [*many(x)]
+    if isinstance(x, dict):
+        return {str(key): json_of(item, constants) for key, item in x.items()}
+    if isinstance(x, slice):
+        return {"slice": [*many((x.start, x.stop, x.step))]}
+    if isinstance(x, np.ndarray | np.generic):
+        name = f"k{len(constants)}"
+        values = np.asarray(x).astype(str).tolist() if x.dtype.kind in "fc" else x.tolist()
+        constants[name] = {"shape": list(x.shape), "dtype": str(x.dtype), "values": values}
+        return {"constant": name}
+    if x is None or isinstance(x, bool | int | str):
+        return x
+    return repr(x) if isinstance(x, float) else str(x)

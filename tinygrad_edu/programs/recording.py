@@ -1,7 +1,9 @@
-"""One run of a function as written, on traced arrays; and a check that two runs did the same."""
+"""One call of a step, recorded: its program, and the world that the program rests on."""
 
 from __future__ import annotations
 
+import functools
+import gc
 import types
 from typing import Any
 
@@ -10,135 +12,300 @@ import numpy as np
 from tinygrad_edu.core.engine import Tensor, new_tensor
 from tinygrad_edu.core.functional import Function
 from tinygrad_edu.core.marks import RECORDER
-from tinygrad_edu.debugging.caller import source
 from tinygrad_edu.programs import refusals
-from tinygrad_edu.programs.live import LiveNumber
+from tinygrad_edu.programs.checking import largest_finite
+from tinygrad_edu.programs.generators import set_generator_state
 from tinygrad_edu.programs.nested import leaves, map_leaves
-from tinygrad_edu.programs.state import ATOMS, State
-from tinygrad_edu.programs.traced import Traced, memory_owner, untraced
-from tinygrad_edu.programs.tracing import RecordedCall, Trace
+from tinygrad_edu.programs.places import ATOMS, Place
+from tinygrad_edu.programs.program import Array, Number, Program, ReturnedTensor, Store
+from tinygrad_edu.programs.record import Repeater, Trace
+from tinygrad_edu.programs.traced import Traced, as_data, is_recorded, memory_owner
+from tinygrad_edu.programs.world import World
 
 
 class Recording:
-    """One run of a function: its trace, the state that it found, and what it returned."""
+    """One run of a function on traced arrays, and its program; afterwards all is as before."""
 
-    def __init__(self, function: Function, args: Any, options: dict[str, Any]) -> None:
+    def __init__(
+        self, function: Function, args: Any, options: dict[str, Any], stored: set[Any]
+    ) -> None:
+        self.function, self.args, self.options = function, args, options
         self.name = getattr(function, "__name__", "step")
         names = argument_names(function, len(args), options)
         self.arguments = dict(zip(names, (*args, *options.values()), strict=True))
         objects = {name: x for name, x in self.arguments.items() if not is_plain_value(name, x)}
-        self.state = State({self.name: function, **objects})
-        self.trace, self.inputs = Trace(self.state.generators), dict[str, Traced]()
-        values = [self.traced_argument(name, x) for name, x in self.arguments.items()]
-        keywords = dict(zip(options, values[len(args) :], strict=True))
+        self.world = World({self.name: function, **objects}, stored)
+        self.trace = Trace(
+            self.world.generators,
+            [x for x, _, _ in self.world.sized],
+            Recording.run.__code__,
+        )
+        self.inputs = dict[str, Array]()
         token = RECORDER.set(self.trace)
         try:
-            self.returned = self.run(function, values[: len(args)], keywords)
+            returned, moved = self.run()
+            self.refuse_leaks()
         except BaseException:
-            self.undo()
+            self.take_back()
             raise
         finally:
             RECORDER.reset(token)
-        # The result may be a part of the state: take it before the state is put back
-        self.result = map_leaves(result_of, self.returned)
-        self.rebound = self.state.put_back(self.trace)
-        self.after = self.state.after()
-        attributes = [getattr(of, "__dict__", None) for of in self.trace.excluded]
-        self.excluded = {id(x) for x in (*self.trace.excluded, *attributes)}
-        used = [x for call in self.trace.calls for x in call.traced]
-        self.read = {id(x.value) for x in used if self.state.traced.get(id(x.value)) is x}
+        self.finish(returned, moved)
+
+    def finish(self, returned: Any, moved: list[tuple[Place, Any]]) -> None:
+        """Make the program, keep what the run gave, and put everything back."""
+        self.excluded = {id(x) for x in self.trace.excluded}
+        stores = self.stores(moved)
+        self.program = Program(
+            self.name,
+            [*self.inputs.values()],
+            self.trace.calls,
+            returned,
+            stores,
+            self.trace.errors,
+            reads=dict(self.world.reads.values()),
+            lives={
+                live.name: live.value
+                for live in self.trace.lives
+                if not isinstance(live.value, np.ndarray)
+            },
+        )
+        known = {id(place) for place, _ in self.kept}
+        self.unsettled = (
+            "an array that it writes to"
+            if self.trace.doubt
+            else self.world.unsettled(moved, known, self.excluded)
+        )
+        # What the run on traced arrays gave, to be compared
+        self.result = map_leaves(copied_value, returned)
+        self.after = [np.copy(x) for x in self.world.owners()]
+        self.take_back()
+        used = {id(x) for call in self.program.calls for x in call.arrays}
+        traced = self.world.traced.items()
+        self.read = {i for i, x in traced if id(x.of) in used}  # ids of arrays of the state
 
     def traced_argument(self, name: str, x: Any) -> Any:
         """What the function is given for an argument: an array is traced."""
         if not isinstance(x, np.ndarray | np.generic | Tensor):
             return x
-        self.inputs[name] = array = Traced(self.trace, x.data if isinstance(x, Tensor) else x, name)
-        return new_tensor(array) if isinstance(x, Tensor) else array
+        self.inputs[name] = array = Array.of(name, x.data if isinstance(x, Tensor) else x)
+        traced = Traced(self.trace, array)
+        return new_tensor(traced) if isinstance(x, Tensor) else traced
 
-    def run(self, function: Function, args: list[Any], options: dict[str, Any]) -> Any:
-        """Run the function on the traced state; return what it returns, each leaf checked."""
-        self.state.trace(self.trace)
-        returned = map_leaves(self.returned_leaf, function(*args, **options))
-        self.trace.check_generators()
-        if self.trace.refusal:
-            raise self.trace.refusal
-        return returned
+    def run(self) -> Any:
+        """Run the function on the traced state; return what it returns, as data, and what moved."""
+        values = [self.traced_argument(name, x) for name, x in self.arguments.items()]
+        keywords = dict(zip(self.options, values[len(self.args) :], strict=True))
+        try:
+            self.world.stand_in(self.trace)
+            result = self.function(*values[: len(self.args)], **keywords)
+            self.trace.check_generators()
+        except Exception as error:
+            if self.trace.refusal:  # NumPy makes another error of it
+                raise self.trace.refusal from error
+            if isinstance(error, TypeError) and ("Traced" in str(error) or "Live" in str(error)):
+                raise refusals.value_leaves(str(error), "") from error
+            raise
+        if refusal := self.trace.refusal or self.trace.caught:
+            raise refusal
+        returned = map_leaves(self.returned_leaf, result)
+        moved = [(place, as_data(now)) for place, now in self.world.take_out()]
+        self.world.refuse_unknown({id(x) for x in self.trace.excluded})
+        return returned, moved
+
+    def refuse_leaks(self) -> None:
+        """Refuse the step if it has put an array where nothing leads: it would stay as it is."""
+        known = {id(x) for x in self.world.traced.values()}
+        known |= {id(x) for x in recorded_behind([live.function for live in self.trace.lives])}
+        if any(ref() is not None and id(ref()) not in known for ref in self.trace.made):
+            gc.collect()  # it may be in a cycle that is dead
+        for ref in self.trace.made:
+            if (x := ref()) is not None and id(x) not in known:
+                raise refusals.left_behind(x.value)
 
     def returned_leaf(self, z: Any) -> Any:
-        """A leaf of what the function returns; a Tensor that it computed loses its graph."""
-        if isinstance(z, Tensor) and id(z) not in self.state.seen:
-            return ReturnedTensor(z.data)
-        if isinstance(z, ATOMS | Tensor | np.ndarray | Traced | LiveNumber):
+        """A leaf of what the function returns, as data; a computed Tensor loses its graph."""
+        if is_recorded(z):
+            return z.of
+        if isinstance(z, Tensor) and id(z) not in self.world.seen:
+            return ReturnedTensor(z.data.of if is_recorded(z.data) else z.data)
+        if isinstance(z, ATOMS | Tensor | np.ndarray):
             return z
         raise refusals.cannot_return(z)
 
-    def undo(self) -> None:
+    def stores(self, moved: list[tuple[Place, Any]]) -> list[Store]:
+        """What the step has left in places of its state: new arrays, numbers, other arrays.
+
+        Where there was an array before, a new one is copied into it, so that it stays the same
+        object for all who hold it. A gradient that the step has not read is simply replaced.
+        """
+        read = {x for call in self.trace.calls for x in call.arrays}
+        traced = self.world.traced
+        arrays = [place.value for place in self.world.places if id(place.value) in traced]
+        holders = [id(memory_owner(array)) for array in arrays]
+        targets = [value.holder for _, value in moved if isinstance(value, Array)]
+        self.kept: list[tuple[Place, Store]] = []
+        self.numbers: set[Any] = set()  # where numbers were stored
+        for place, value in moved:
+            copied = (
+                isinstance(value, Array)
+                and self.fits(place, value)
+                and holders.count(id(memory_owner(place.value))) == 1
+                and targets.count(value.holder) == 1
+            )
+            if place.is_grad:
+                there = traced.get(id(place.value))
+                copied = copied and there is not None and there.of in read
+                known = value is None or isinstance(value, Array)
+            elif isinstance(value, Array) and not copied:
+                if value.is_scalar:
+                    self.numbers.add((id(place.container), place.key))
+                elif id(value.value) in traced:
+                    value = value.value  # another array of the state: an alias stays one
+                known = not isinstance(value, Array) or id(place) in self.world.reads
+            else:
+                known = copied or id(value) in traced
+            if known:
+                store = Store(
+                    place.path,
+                    place.container,
+                    place.key,
+                    place.is_item,
+                    place.value,
+                    value,
+                    copied,
+                )
+                self.kept.append((place, store))
+        return [store for _, store in self.kept]
+
+    def fits(self, place: Place, new: Array) -> bool:
+        """Whether a new array, one that nobody else has, can be copied into the one of before."""
+        there = place.value
+        if not isinstance(there, np.ndarray) or id(there) not in self.world.traced:
+            return False
+        return new.holder.is_result and (new.shape, new.dtype) == (there.shape, there.dtype)
+
+    def take_back(self) -> None:
         """Put everything back, as if the call had not been made."""
-        self.state.restore()
+        self.world.restore()
         self.trace.restore()
 
-    def unsettled(self, now: Recording) -> str:
-        """The path of what changed between this run and the next, or during the next; else ""."""
-        if now.trace.doubt:
-            return "an array that replay does not see"
-        between = self.state.difference(now.state, now.excluded, now.read)
-        return between or now.state.difference(now.after, now.excluded, now.read, grads=False)
+    def result_as_written(self) -> Any:
+        """Run the function as it is, and return its result; new arrays are put as the stores say.
 
-    def check_against(self, before: Recording) -> None:
-        """Refuse the step unless both runs made the same calls, with the same constants.
-
-        An array that both used, that may change and that replay cannot see, is refused too.
+        While it was recorded it must have computed the same.
         """
-        arrays = [
-            x for call in before.trace.calls for x in call.leaves if isinstance(x, np.ndarray)
+        drawn = self.trace.generators  # with their states after the run on traced arrays
+        token = RECORDER.set(Repeater(self.trace.lives))
+        try:
+            result = map_leaves(copied_leaf, self.function(*self.args, **self.options))
+            self.compare(result)
+        except BaseException:
+            self.take_back()
+            raise
+        finally:
+            RECORDER.reset(token)
+        for generator, state in drawn:
+            set_generator_state(generator, state)
+        settle(self.kept)
+        return result
+
+    def compare(self, result: Any) -> None:
+        """Refuse the step if, as written, it gives other numbers than on traced arrays."""
+        pairs = [
+            ("its result", *pair)
+            for pair in zip(values_of(self.result), values_of(result), strict=True)
         ]
-        shared = {id(memory_owner(x)) for x in arrays}
-        for a, b in zip(before.trace.calls, self.trace.calls, strict=False):
-            if not is_same_call(a, b):
-                raise refusals.calls_differ(call_text(a), call_text(b), source(*b.line))
-            for x in b.leaves:
-                if not isinstance(x, np.ndarray) or id(memory_owner(x)) not in shared:
-                    continue
-                if memory_owner(x).flags.writeable:
-                    raise refusals.unseen_state(x, source(*b.line))
-        first, second = len(before.trace.calls), len(self.trace.calls)
-        if first != second:
-            raise refusals.calls_differ(f"{first} calls", f"{second} calls", f"in {self.name}")
-        if not is_same_argument(before.returned, self.returned):
-            what = f"what {self.name} returns"
-            raise refusals.calls_differ(repr(before.result), repr(self.result), what)
+        pairs += [("its state", a, b) for a, b in zip(self.after, self.world.owners(), strict=True)]
+        for place, store in self.kept:
+            if isinstance(store.value, Array):
+                pairs.append((store.path, store.value.value, place.get()))
+        for what, a, b in pairs:
+            if not same_numbers(a, b):
+                raise refusals.differs_as_written(what)
 
     def forget(self) -> None:
-        """Let go of the arrays of the trace; their shapes and dtypes are kept.
-
-        A function that is read live may hold some of them, as Traced, for as long as the program.
-        """
-        results = [x for call in self.trace.calls for x in call.results]
+        """Let go of the arrays of the trace; their shapes and dtypes are kept."""
+        results = [x for call in self.program.calls for x in call.results]
+        lives = self.program.lives
+        for live in self.trace.lives:
+            if isinstance(live.value, np.ndarray):
+                lives[live.name] = np.broadcast_to(np.zeros((), live.value.dtype), live.value.shape)
+            live.value = None
         for x in (*results, *self.inputs.values()):
             x.value = np.broadcast_to(np.zeros((), x.dtype), x.shape)
-        self.trace.calls, self.trace.lives, self.trace.saved = [], [], {}
+        self.trace.saved, self.after, self.result = {}, [], None
+        self.args, self.options = (), {}
 
 
-class ReturnedTensor:
-    """A Tensor that the function computed and returned: only its data are kept."""
+def recorded_behind(pending: list[Any]) -> list[Any]:
+    """What is recorded and held by functions that are asked at every replay; they may see it."""
+    found, seen = list[Any](), dict[int, Any]()
+    while pending:
+        x = pending.pop()
+        if id(x) in seen:
+            continue
+        seen[id(x)] = x
+        if is_recorded(x):
+            found.append(x)
+        elif isinstance(x, types.FunctionType):
+            pending += [cell.cell_contents for cell in x.__closure__ or ()]
+        elif isinstance(x, functools.partial):
+            pending += [x.func, *x.args, *x.keywords.values()]
+        elif isinstance(x, types.MethodType):
+            pending += [x.__func__, x.__self__]
+        elif isinstance(x, Tensor):
+            pending += [x.data, *x.args, *x.values, *x.options.values()]
+        elif isinstance(x, tuple | list):
+            pending += x
+    return found
 
-    def __init__(self, data: Any) -> None:
-        self.data = data
+
+def settle(kept: list[tuple[Place, Store]]) -> None:
+    """After a run as written, copy each new array into the one of before, as a program does."""
+    moved = [(place, place.get()) for place, store in kept if store.copied]
+    # All are copied before any is written to: the new arrays may be views of the old ones
+    contents = [np.copy(now) for _, now in moved]
+    for (place, now), content in zip(moved, contents, strict=True):
+        if now is not place.value:
+            place.value[...] = content
+            place.set(place.value)
 
 
-def data_of(z: Any) -> Any:
-    return z.data if isinstance(z, ReturnedTensor | Tensor) else z
+def values_of(z: Any) -> list[Any]:
+    """The arrays and numbers of a result."""
+    return [getattr(leaf, "data", leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves(z)]
 
 
-def result_of(z: Any) -> Any:
-    """One leaf of what the function returns, as its caller receives it."""
-    if isinstance(z, ReturnedTensor):
-        return new_tensor(untraced(z.data).copy())
-    return untraced(z).copy() if isinstance(z, Traced) else untraced(z)
+def copied_value(z: Any) -> Any:
+    """A leaf of a returned structure as it was when the step was recorded."""
+    z = z.data if isinstance(z, ReturnedTensor | Tensor) else z
+    z = z.value if isinstance(z, Array | Number) else z
+    return z.copy() if isinstance(z, np.ndarray) else z
+
+
+def copied_leaf(z: Any) -> Any:
+    """One leaf of what the function returns, as its caller receives it: it owns its memory."""
+    if isinstance(z, Tensor):
+        return new_tensor(z.data.copy()) if z.operation or not z.requires_grad else z
+    return z.copy() if isinstance(z, np.ndarray) else z
+
+
+def same_numbers(a: Any, b: Any) -> bool:
+    """Whether two arrays hold the same bits, or differ as little as another order of sums does."""
+    if not isinstance(a, np.ndarray | np.generic) or not isinstance(b, np.ndarray | np.generic):
+        return type(a) is type(b)
+    if (a.shape, a.dtype) != (b.shape, b.dtype):
+        return False
+    if a.tobytes() == b.tobytes():
+        return True
+    if a.dtype.kind not in "fc":
+        return False
+    return bool(np.allclose(a, b, 1e-6, 1e-6 * largest_finite(b), equal_nan=True))
 
 
 def is_plain_value(name: str, x: Any) -> bool:
-    """Whether an argument is an array, number or text; if not, State looks into the object."""
+    """Whether an argument is an array, number or text; if not, World looks into the object."""
     if isinstance(x, np.ndarray) and type(x) not in (np.ndarray, np.memmap):
         raise refusals.cannot_take(name, x)
     if isinstance(x, list | dict | set | tuple):
@@ -154,7 +321,7 @@ def signature_of(x: Any) -> Any:
     """The part of an argument that tells signatures apart: an array's shape, a number itself."""
     if isinstance(x, np.ndarray | np.generic | Tensor):
         return type(x), x.shape, str(x.dtype)
-    return (type(x), x) if isinstance(x, ATOMS | tuple) else id(x)
+    return (type(x), repr(x)) if isinstance(x, ATOMS | tuple) else id(x)
 
 
 def argument_names(function: Function, count: int, options: dict[str, Any]) -> list[str]:
@@ -165,39 +332,3 @@ def argument_names(function: Function, count: int, options: dict[str, Any]) -> l
         names = names[isinstance(function, types.MethodType) :]  # a method has its self already
     names += [f"argument{i}" for i in range(len(names), count)]
     return [*names[:count], *options]
-
-
-def is_same_call(a: RecordedCall, b: RecordedCall) -> bool:
-    if (a.name, len(a.results)) != (b.name, len(b.results)):
-        return False
-    return is_same_argument((a.args, a.options), (b.args, b.options))
-
-
-def is_same_argument(a: Any, b: Any) -> bool:
-    """Whether the arguments of two calls are the same.
-
-    Traced arrays must have the same name, live numbers the same code, constants the same bits.
-    """
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, Traced):
-        return bool(a.name == b.name)
-    if isinstance(a, LiveNumber):
-        return bool(a.code == b.code)
-    if isinstance(a, ReturnedTensor):
-        return is_same_argument(a.data, b.data)
-    if isinstance(a, np.ndarray | np.generic):
-        return (a.dtype, a.shape) == (b.dtype, b.shape) and a.tobytes() == b.tobytes()
-    if isinstance(a, tuple | list):
-        return len(a) == len(b) and all(map(is_same_argument, a, b))
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(is_same_argument(a[key], b[key]) for key in a)
-    if isinstance(a, slice):
-        return is_same_argument((a.start, a.stop, a.step), (b.start, b.stop, b.step))
-    return a is b or bool(a == b) or (a != a and b != b)
-
-
-def call_text(call: RecordedCall) -> str:
-    """The call as an error shows it."""
-    args = [x.name if isinstance(x, Traced) else f"{untraced(x)!r:.40}" for x in call.args]
-    return f"{call.name}({', '.join(args)})"

@@ -6,6 +6,7 @@ code that is refused, and code that works.
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
 from tinygrad_edu.core.errors import described, see
@@ -33,6 +34,68 @@ def shape_of_values(function: Any, line: str) -> NotReplayable:
     return refusal(
         f"what {name} gives has a shape that depends on values, and a replay has fixed shapes\n  ",
         f"{line}\n  Write np.where(mask, x, 0.0), or do it outside of the step",
+    )
+
+
+def no_row(function: Any, line: str) -> NotReplayable:
+    name = getattr(function, "__name__", str(function))
+    return refusal(
+        f"{name} is not in the table of calls that a program can hold\n  {line}\n  ",
+        "Compute it with other functions of NumPy, or in a function of its own, decorated with ",
+        "@opaque",
+    )
+
+
+def strange_argument(function: Any, x: Any, line: str) -> NotReplayable:
+    name = getattr(function, "__name__", str(function))
+    return refusal(
+        f"{name} is given {type(x).__name__}, and a program holds arrays, numbers, texts, lists ",
+        f"and tuples\n  {line}\n  Hand over a list, [*x], or an array",
+    )
+
+
+def error_caught(error: Exception, line: str) -> NotReplayable:
+    return refusal(
+        f"{type(error).__name__} was raised and caught, which is a decision on values\n  ",
+        f"{line}\n  Let the error pass, or decide outside of the step",
+    )
+
+
+def not_on_the_list(path: str, x: Any) -> NotReplayable:
+    named = isinstance(x, type | types.ModuleType | types.FunctionType | types.BuiltinFunctionType)
+    what = x.__name__ if named else x if isinstance(x, str) else f"a {type(x).__name__}"
+    where = "" if what in path else f" is {what}, which"
+    return refusal(
+        f"the step can see {path}:{where} is not on the list of what a replay can watch\n  ",
+        "Hold numbers, texts, arrays, lists, dicts, sets and plain objects; read it outside and ",
+        "pass the number; or at_replay(lambda: …, of=it)",
+    )
+
+
+def overlapping(a: str, b: str) -> NotReplayable:
+    return refusal(
+        f"{a} and {b} lie in the same memory, and neither is NumPy's view of the other: make one ",
+        "from the other by indexing or reshaping",
+    )
+
+
+def differs_as_written(what: str) -> NotReplayable:
+    return refusal(
+        f"while it was recorded, the step computed something else as {what} than as written: it ",
+        "asks what an array is, and not only for its numbers",
+    )
+
+
+def left_behind(x: Any) -> NotReplayable:
+    return refusal(
+        f"an array {x.shape} of the step is kept where replay cannot see it\n  ",
+        "Return it, or put it where the step names it: a list, a dict, an attribute",
+    )
+
+
+def live_shape(shape: str, found: str) -> NotReplayable:
+    return refusal(
+        f"at_replay gave {found} where it gave {shape} before: an array keeps its shape and dtype"
     )
 
 
@@ -104,15 +167,22 @@ def cannot_return(x: Any) -> NotReplayable:
     )
 
 
-def replays_differently(what: str) -> NotReplayable:
+def replays_differently(what: str, line: Any) -> NotReplayable:
     return refusal(
-        f"replayed, {what} differs from what the step computed: arrays overlap, or change, in a ",
-        "way that replay has not seen",
+        f"compiled, {what} differs from what it gave when the step was recorded\n  ",
+        f"{line[0]}:{line[1]}\n  A fault of the compiler: please report it",
     )
 
 
 def no_program() -> NotReplayable:
     return NotReplayable(
-        "there is no program yet: the first two calls are recorded, the third is the first that "
-        "is replayed"
+        "there is no program yet: it is made in the first call that leaves the state as it was, "
+        "save for numbers in arrays"
+    )
+
+
+def audit_failed(name: str, what: str) -> str:
+    return (
+        f"{name} is not replayed any more: run beside it as written, {what} came out differently. "
+        "The step's own numbers stand; it reads what replay has not seen: please report it"
     )

@@ -1,23 +1,28 @@
 """Record a step, then replay it without building the graph again.
 
-The first runs of the step are as written, on arrays that write down what NumPy is asked to do
-(tracing.py, recording.py). Once two runs agree, their calls become a program (liveness.py,
-codegen.py). It is checked against what the step computed, and runs from then on, as long as all
-that the step can see (state.py) is as it was (guards.py).
+A call that no program fits is recorded: the step runs on arrays that write down what NumPy is asked
+to do (record.py, recording.py), and once more as written, whose numbers must be the same. If it has
+left the state as it was, save for numbers in arrays, its calls become a program (compiled.py). It
+runs from then on, as long as all that the step can read (world.py) is as it was (guards.py).
 """
 
 from __future__ import annotations
 
 import functools
 import threading
+import time
 import types
+import warnings
 from typing import Any
 
 from tinygrad_edu.core.functional import Function
 from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.core.switches import RECORDING, WATCHER
 from tinygrad_edu.programs import refusals
+from tinygrad_edu.programs.audit import Audit
+from tinygrad_edu.programs.compiled import Compiled
 from tinygrad_edu.programs.guards import MISS
+from tinygrad_edu.programs.picture import bytes_picture
 from tinygrad_edu.programs.program import Program
 from tinygrad_edu.programs.recording import Recording, signature_of
 
@@ -25,74 +30,153 @@ PATIENCE = 4  # if so many calls in a row each find another state, that is an er
 PROGRAMS_KEPT = 8  # for each number of arguments; the oldest goes first
 
 
-def replay(step: Function) -> Replay:
+def replay(step: Function | None = None, *, audit: bool = True) -> Any:
     """Record a training step, or any function of arrays, and replay it without building a graph.
 
     It returns and changes what it did before; the next call overwrites the array `p.grad`. Other
     shapes and settings are recorded anew; print `step.program` to see the calls. What a replay
-    could not follow (decisions on values, random draws, counters) raises NotReplayable, and all is
-    as before the call.
+    could not follow raises NotReplayable, and all is as before the call. With `audit`, calls 2, 4,
+    8, … also run the step as written: if it differs, it is not replayed any more, with a warning.
 
     >>> step = replay(lambda x: np.sin(x) * 2)
     >>> [step(np.full(1, i)).round(2).item() for i in range(4)]
     [0.0, 1.68, 1.82, 0.28]
     """
-    return Replay(step)
+    return Replay(step, audit) if step else functools.partial(Replay, audit=audit)
 
 
 class Replay:
     """A function that is first recorded, then replayed."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, audit: bool = True) -> None:
         functools.update_wrapper(self, function)
-        self.function, self.lock = function, threading.Lock()
+        self.function, self.audit, self.lock = function, audit, threading.RLock()
+        self.is_running = self.is_given_up = False
         # Programs by (whether operations are recorded, number of arguments, names of options)
-        self.found: dict[Any, list[Program]] = {}
-        # By signature: the run before, and how many calls may still find another state
-        self.earlier: dict[Any, tuple[Recording, int]] = {}
+        self.found: dict[Any, list[Compiled]] = {}
+        # By signature: how many calls may still find another state afterwards
+        self.earlier: dict[Any, int] = {}
+        self.stored: set[Any] = set()  # where the step has put numbers, by container and key
+        self.times = Times()
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
+
+    def __reduce__(self) -> Any:
+        return Replay, (self.function, self.audit)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         if WATCHER.get() or RECORDER.get() is not None:
             return self.function(*args, **options)  # as written, or as a part of another step
         key = (bool(RECORDING.get()), len(args), *options)
         with self.lock:
-            for program in self.found.get(key, ()):
-                if (result := program.run(*args, *options.values())) is not MISS:
-                    return result
-            return self.record(key, args, options)
+            if self.is_running or self.is_given_up:  # a live value may call its step
+                return self.function(*args, **options)
+            self.is_running = True
+            try:
+                for program in self.found.get(key, ()):
+                    number = program.calls + 2  # the first call was recorded
+                    if self.audit and number & (number - 1) == 0:
+                        result = self.audited(program, args, options)
+                    else:
+                        result = program.run(*args, *options.values())
+                    if result is not MISS:
+                        program.calls += 1
+                        return result
+                return self.record(key, args, options)
+            finally:
+                self.is_running = False
 
     @property
     def programs(self) -> list[Program]:
         """The programs so far: one for each signature and state."""
-        return [program for found in self.found.values() for program in found]
+        return [compiled.program for found in self.found.values() for compiled in found]
 
     @property
     def program(self) -> Program:
         """The program that was made last."""
-        if not self.programs:
+        return self.last.program
+
+    @property
+    def last(self) -> Compiled:
+        if not (every := [compiled for found in self.found.values() for compiled in found]):
             raise refusals.no_program()
-        return self.programs[-1]
+        return max(every, key=lambda compiled: compiled.order)
+
+    @property
+    def passes(self) -> dict[str, str]:
+        """The program that was made last, as text after each pass of the compiler."""
+        return {name: str(stage) for name, stage in self.last.stages.items()}
+
+    def report(self) -> str:
+        """How many calls were recorded and replayed, and how many seconds that took and saved."""
+        replayed = sum(compiled.calls for found in self.found.values() for compiled in found)
+        return self.times.report(len(self.programs), replayed)
+
+    def picture(self) -> str:
+        """An SVG: which bytes live from which line of the program to which."""
+        return bytes_picture(self.last.code, self.last.now.name)
+
+    def audited(self, program: Compiled, args: Any, options: dict[str, Any]) -> Any:
+        """Run a program, and the step as written beside it, whose result and state stand.
+
+        If the program differs, the step is not replayed any more, and a warning says what differs.
+        """
+        audit = Audit(program, args, options)
+        if audit.result is not MISS:
+            self.times.replayed, self.times.as_written = audit.replayed, audit.as_written
+        if audit.what:
+            self.found.clear()
+            self.is_given_up = True
+            warnings.warn(refusals.audit_failed(program.now.name, audit.what), stacklevel=4)
+        return audit.result
 
     def record(self, key: Any, args: Any, options: dict[str, Any]) -> Any:
-        """Run the function as written, and trace it; once two traces agree, make a program."""
-        now = Recording(self.function, args, options)
+        """Run the function on traced arrays, and as written; make a program if it has settled."""
+        began = time.perf_counter()
         signature = (*key, *map(signature_of, (*args, *options.values())))
-        before, patience = self.earlier.pop(signature, (None, PATIENCE))
-        try:
-            if before and not (what := before.unsettled(now)):
-                now.check_against(before)
-                kept = self.found.get(key, [])[1 - PROGRAMS_KEPT :]
-                self.found[key] = [*kept, Program(now)]
-                now.forget()
-                before.forget()
-                return now.result
-            if before and patience == 1:
-                raise now.trace.doubt or refusals.changes_every_time(what)
-        except BaseException:
-            now.undo()
-            raise
-        self.earlier[signature] = now, patience - 1
-        return now.result
+        patience = self.earlier.pop(signature, PATIENCE)
+        now = Recording(self.function, args, options, self.stored)
+        self.stored |= now.numbers
+        what = now.unsettled
+        if what and patience == 1:
+            raise now.trace.doubt or refusals.changes_every_time(what)
+        compiled = None if what else Compiled(now)
+        result = now.result_as_written()
+        if compiled:
+            compiled.order = self.times.recorded
+            self.found[key] = [*self.found.get(key, [])[1 - PROGRAMS_KEPT :], compiled]
+        else:
+            self.earlier[signature] = patience - 1
+        now.forget()
+        self.times.recording += time.perf_counter() - began
+        self.times.recorded += 1
+        return result
+
+
+class Times:
+    """How long a step took as written, recorded and replayed, in seconds."""
+
+    def __init__(self) -> None:
+        self.recorded, self.recording = 0, 0.0
+        self.as_written = self.replayed = 0.0  # for one call, as the last audit found
+
+    def report(self, programs: int, replayed: int) -> str:
+        lines = [
+            f"{self.recorded} calls recorded in {self.recording:.3f} s, {programs} programs",
+            f"{replayed} calls replayed",
+        ]
+        if self.as_written:
+            gain = self.as_written - self.replayed
+            lines.append(
+                f"a call takes {self.as_written * 1e6:,.0f} µs as written, "
+                f"{self.replayed * 1e6:,.0f} µs replayed"
+            )
+            if gain > 0:
+                pays = self.recording / gain
+                lines.append(
+                    f"{gain * replayed - self.recording:.3f} s saved: pays after {pays:,.0f} calls"
+                )
+            else:
+                lines.append("it never pays: run the step as it is")
+        return "\n".join(lines)

@@ -22,7 +22,14 @@ from tinygrad_edu.watching.flow import Flow, Row
 from tinygrad_edu.watching.frames import Frame
 from tinygrad_edu.watching.maps import NOT_A_NUMBER, SHADES, Map, finite_or_text
 
-KEPT_SHADES = {"value": 63, "output": 63, "gradient": 31, "backward": 31, "update": 31}
+KEPT_SHADES = {
+    "answers": 63,
+    "value": 63,
+    "output": 63,
+    "gradient": 31,
+    "backward": 31,
+    "update": 31,
+}
 LEVEL = 6  # of zlib; 9 takes thirty times as long for 1 %
 TRIED = 12  # frames, to see whether differences are smaller
 
@@ -87,7 +94,8 @@ def example_data(flow: Flow) -> dict[str, Any]:
     packed = images is not None and {"shape": images.shape, "data": deflated(images.tobytes())}
     return {
         "labels": flow.labels,
-        "softmax": flow.is_softmax,
+        "softmax": flow.outcomes == flow.classes > 0,
+        "outcomes": flow.outcomes,
         "guess": None if flow.guess is None else round(flow.guess, 4),
         "classes": flow.classes,
         "images": packed or None,

@@ -15,13 +15,14 @@ import numpy as np
 from tinygrad_edu import special
 from tinygrad_edu.core.arraylike import REGISTRY, Array
 from tinygrad_edu.core.engine import Operation, Tensor
-from tinygrad_edu.graph.fold import collapse_repeats, deepest_level, enclosing, fold
+from tinygrad_edu.graph.fold import collapse_repeats, deepest_level, enclosing, fitting_depth, fold
 from tinygrad_edu.graph.modules import nested_values
 from tinygrad_edu.graph.pictures.heat import image_stack
 from tinygrad_edu.graph.read import Graph, Node, read
 
 WITH_UNITS = (special.relu, special.sigmoid, np.tanh)  # each of whose outputs is a unit
-MOST_ROWS = 60  # with more, blocks that repeat become one row
+MOST_ROWS = 40  # with more, blocks that repeat become one row, and outer Modules are folded
+MOST_CLASSES = 64  # of which answers are shown
 SHOWN_EXAMPLES = 8  # with their answers, over the run
 
 
@@ -39,6 +40,7 @@ class Row:
     parameters: list[str]
     count: int = 0  # how many numbers its parameters hold
     times: int = 1  # how many blocks it stands for
+    is_answer: bool = False  # whether its value is the model's result
 
     @property
     def is_line(self) -> bool:
@@ -55,20 +57,21 @@ class Flow:
     edges: list[tuple[str, str]] = field(default_factory=list)
     shapes: tuple[Any, ...] = ()  # of all values: another graph has others
     answer: int | None = None  # the place of the model's result, if it is a matrix
-    is_softmax: bool = False  # whether the loss takes the answers' softmax
+    outcomes: int = 0  # among which a cross-entropy chooses
     labels: list[int] | None = None
     images: Array | None = None  # the first examples, if they are images
-    classes: int = 0
+    classes: int = 0  # numbers in an answer
+    examples: int = 0  # that are watched
 
     @property
     def guess(self) -> float | None:
         """What guessing costs, ln C, for a cross-entropy."""
-        return float(np.log(self.classes)) if self.is_softmax and self.classes > 1 else None
+        return float(np.log(self.outcomes)) if self.outcomes > 1 else None
 
     @property
-    def examples(self) -> int:
-        given = [row for row in self.rows if row.role == "input" and row.shape]
-        return given[0].shape[0] if given else 0
+    def draws_images(self) -> bool:
+        """Whether an answer has as many numbers as an image has pixels."""
+        return self.images is not None and self.classes == self.images[0].size
 
 
 def flow_of(model: Any, loss: Tensor, values: Sequence[Any], variables: Mapping[str, Any]) -> Flow:
@@ -80,8 +83,11 @@ def flow_of(model: Any, loss: Tensor, values: Sequence[Any], variables: Mapping[
     edges = [(e.source, e.target) for e in folded.edges if {e.source, e.target} <= shown]
     flow = Flow(rows, list(dict.fromkeys(edges)), value_shapes(values))
     flow.answer = place_of_answer(model, values)
-    softmax = (REGISTRY[special.log_softmax], REGISTRY[special.softmax])
-    flow.is_softmax = any(getattr(x, "operation", None) in softmax for x in values)
+    for row in rows:
+        row.is_answer = flow.answer is not None and row.place == flow.answer
+    softmax = REGISTRY[special.log_softmax]
+    sizes = [x.shape[-1] for x in values if getattr(x, "operation", None) is softmax]
+    flow.outcomes = sizes[-1] if sizes else 0
     note_examples(flow, model, values)
     name_inputs(flow)
     return flow
@@ -96,7 +102,8 @@ def folded_to_rows(graph: Graph) -> Graph:
     depth = deepest_level(graph)
     folded = fold(graph, depth) if depth else graph
     if depth and len([node for node in folded.nodes if node.kind]) > MOST_ROWS:
-        folded = fold(collapse_repeats(graph), depth)
+        distinct = collapse_repeats(graph)
+        folded = fold(distinct, fitting_depth(distinct, MOST_ROWS))
     return folded
 
 
@@ -118,7 +125,8 @@ def make_rows(graph: Graph, folded: Graph, named: Mapping[int, str]) -> list[Row
         at = place[node.id] if node.id in place else shown_member(node, graph, place)
         name = node.name.removeprefix("model.") or node.kind or ""
         operation = graph.nodes[at].operation
-        row = Row(node.id, name, node.kind or "input", node.role, at, operation, node.shape, [])
+        role = "input" if node.role == "target" else node.role
+        row = Row(node.id, name, node.kind or "input", role, at, operation, node.shape, [])
         row.parameters = owners.get(node.id, [])
         row.count, row.times = node.parameters, times.get(node.id, 1)
         rows.append(row)
@@ -174,11 +182,15 @@ def note_examples(flow: Flow, model: Any, values: Sequence[Any]) -> None:
     mine = [x for m, args, _ in calls if m is model for x in nested_values(args)]
     inputs = [np.asarray(getattr(x, "data", x)) for x in mine if hasattr(x, "shape")]
     if inputs:
+        flow.examples = len(inputs[0]) if inputs[0].ndim else 1
         flow.images = images_in(inputs[0])
         show_input(flow, inputs[0])
     if flow.answer is None:
         return
     n, flow.classes = values[flow.answer].shape
+    if flow.classes > MOST_CLASSES and not flow.draws_images:
+        flow.answer = None
+        return
     given = [x for _, *both in calls for x in nested_values(tuple(both))]
     arrays = [x for x in (*given, *values) if isinstance(x, np.ndarray)]
     labels = (labels_in(x, n, flow.classes) for x in arrays)
@@ -222,9 +234,11 @@ def name_inputs(flow: Flow) -> None:
     """Call what no variable names x and y: what the model is given, and the right answers."""
     output = flow.rows[-1].id
     targets = {s for s, t in flow.edges if t == output} - {s for s, t in flow.edges if t != output}
-    unnamed = [row for row in flow.rows if row.role == "input" and row.name in ("x1", "x2")]
-    for row in unnamed:
-        row.name = "y" if row.id in targets else "x"
+    for name, wanted in (("x", False), ("y", True)):
+        unnamed = [row for row in flow.rows if row.role == "input" and row.name[1:].isdecimal()]
+        found = [row for row in unnamed if (row.id in targets) is wanted]
+        if len(found) == 1 and name not in {row.name for row in flow.rows}:
+            found[0].name = name
 
 
 def parameters_only(model: Any) -> Flow:

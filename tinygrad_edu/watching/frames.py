@@ -149,8 +149,15 @@ def look_at_rows(
         if np.isfinite(x).all():
             look_at_units(frame, row, x)
     if flow.answer is not None:
-        answers = np.asarray(values[flow.answer].data)[:SHOWN_EXAMPLES]
-        frame.maps["answers"] = make_map(softmax_of_rows(answers) if flow.is_softmax else answers)
+        frame.maps["answers"] = make_map(answer_cells(flow, np.asarray(values[flow.answer].data)))
+
+
+def answer_cells(flow: Flow, z: Array) -> Array:
+    """The model's answers to the first examples: as shares, as images, or as they are."""
+    z = z[:SHOWN_EXAMPLES]
+    if flow.draws_images and flow.images is not None:
+        return z.reshape(-1, *flow.images.shape[1:])
+    return softmax_of_rows(z) if flow.outcomes == flow.classes else z
 
 
 def look_at_units(frame: Frame, row: Row, x: Array) -> None:

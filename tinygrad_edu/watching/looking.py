@@ -22,7 +22,7 @@ from tinygrad_edu.watching.frames import (
     undisturbed,
 )
 
-Note = Callable[[str, str], None]  # takes a kind of event and its text
+Note = Callable[..., None]  # takes a kind of event, its text, and more of it
 
 
 class Observer:
@@ -35,6 +35,7 @@ class Observer:
         self.parameters: dict[str, Tensor] = dict(model.named_parameters())
         self.flow = parameters_only(model)
         self.was_told = False  # that the graph has changed
+        self.explained = ""  # why the probe is not finite
         self.last_finite: tuple[int, dict[str, Array]] = (0, model.state_dict())
         if probe:  # the first time outside of the loop: what is wrong with it is an error
             with undisturbed(model), np.errstate(all="ignore"):
@@ -61,8 +62,12 @@ class Observer:
             except Exception as error:
                 self.note("probe", f"the probe raised {type(error).__name__}: {error}")
                 self.probe, is_finite = None, True
-        if is_finite and all(np.isfinite(frame.stats[p]["rms"]) for p in self.parameters):
-            self.last_finite = step, self.model.state_dict()
+        if all(np.isfinite(frame.stats[p]["rms"]) for p in self.parameters):
+            if is_finite:
+                self.last_finite = step, self.model.state_dict()
+            elif not self.explained:
+                self.explained = self.anomaly()
+                self.note("nan", "the watched examples' loss is not finite", self.explained)
         return frame
 
     def look_at_probe(self, frame: Frame) -> bool:
@@ -91,11 +96,9 @@ class Observer:
 
     def explain_not_finite(self) -> str:
         """Where a number of the probe stops being finite: the operation and its line."""
-        if not self.probe:
-            return ""
+        if not self.probe or self.explained:
+            return self.explained
         step, state = self.last_finite
-        if all(np.isfinite(p.data).all() for p in self.parameters.values()):
-            return self.anomaly() or suggestion(step)
         held = {name: p.data for name, p in self.parameters.items()}
         try:
             for name, p in self.parameters.items():

@@ -108,8 +108,8 @@ def is_multiple(x: Array, y: Array) -> bool:
 
 def finite_or_text(x: Any, digits: int = 4) -> float | str | None:
     """A number for a file: four digits; what JSON has no form for is written NaN, inf, -inf."""
-    if x is None:
-        return None
+    if x is None or isinstance(x, int):
+        return x
     if not math.isfinite(x):
         return "NaN" if math.isnan(x) else "inf" if x > 0 else "-inf"
     return float(f"{x:.{digits}g}")

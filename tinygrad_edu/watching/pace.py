@@ -12,11 +12,11 @@ import statistics
 from collections.abc import Collection, Sequence
 from time import perf_counter
 
-FREE = 14  # frames that the budget does not count: the first look, and the steps up to 4,096
+FREE = 14  # frames that the budget does not count, the first look and those up to step 4,096,
+FREE_SECONDS = 1.0  # as long as all of them together take no longer
 LAST_EARLY = 4096
 USUAL = 9  # frames from which the usual cost is taken
 STALL = 3  # a frame is charged at most so many times the usual cost
-LOOKS = 8  # at the clock, for each frame
 NEVER = 1 << 62
 
 
@@ -43,22 +43,22 @@ class Pace:
         """After how many steps a frame begins that ends at the next power of two."""
         while self.doubled <= steps:
             self.doubled *= 2
-        return self.doubled - 1 - steps if self.doubled <= LAST_EARLY else NEVER
+        is_early = self.doubled <= LAST_EARLY and self.cost <= FREE_SECONDS
+        return self.doubled - 1 - steps if is_early else NEVER
 
     def wait(self, ticks: int, early: int) -> int:
         """0 if a frame is due, `ticks` steps after the last; else at which tick to ask again."""
         now = perf_counter()
         if now >= self.due or ticks >= early:
             return 0
-        per_second = ticks / max(now - self.since, 1e-9)
-        ahead = per_second * min(self.every, self.due - now) / LOOKS
-        return min(ticks + max(min(int(ahead), ticks), 1), early)  # steps may become slower
+        half = (self.due - now) / 2 * ticks / max(now - self.since, 1e-9)  # of the steps until then
+        return min(ticks + max(min(int(half), ticks), 1), early)  # as steps may become slower
 
     def spent(self, seconds: float) -> None:
         """Charge a frame: a stall of the machine is not the frame's fault."""
         self.cost += seconds
         self.costs.append(seconds)
-        if len(self.costs) > FREE:
+        if len(self.costs) > FREE or self.cost > FREE_SECONDS:
             self.charged += min(seconds, STALL * statistics.median(self.costs[-USUAL:]))
         self.since = perf_counter()
         self.due = max(self.since + self.every, self.start + self.charged / self.share)

@@ -41,6 +41,7 @@ from tinygrad_edu.watching.terminal import TerminalLine
 
 if TYPE_CHECKING:
     from tinygrad_edu.watching.server import LocalPage
+    from tinygrad_edu.watching.widget import CellDisplay
 
 MEMORY = 4 * 2**20  # bytes of all frames: a file of about 1.3 MB
 FEWEST_FRAMES = 8  # however large they are
@@ -67,6 +68,7 @@ class Run:
         self.listeners: list[Callable[[Snapshot], None]] = []
         self.terminal: TerminalLine | None = None
         self.page: LocalPage | None = None
+        self.cell: CellDisplay | None = None
 
     def begin(self, observer: Observer, optimizer: Any) -> None:
         """Take the frame before the first step."""
@@ -227,14 +229,7 @@ class Run:
 
         It is on 127.0.0.1, behind a token, and can only be read. Returns the address.
         """
-        from tinygrad_edu.watching.server import LocalPage
-
-        if self.page is None:
-            self.flush()
-            self.page = LocalPage(self.snapshot())
-            self.listeners.append(self.page.show)
-        webbrowser.open(self.page.url)
-        return self.page.url
+        return open_page(self)
 
     # Afterwards
 
@@ -273,8 +268,7 @@ class Run:
         if self.frames[-1].step < self.steps:
             self.look(None)
             self.keep_last_ratio()
-        if self.page:
-            self.page.end()
+        self.end_displays()
         if self.saved == self.frames[-1].step:
             return
         self.saved = self.frames[-1].step
@@ -287,6 +281,12 @@ class Run:
         if self.terminal:
             self.terminal.show(self.snapshot(), self.found, last=True)
             self.terminal.end(told)
+
+    def end_displays(self) -> None:
+        if self.page:
+            self.page.end()
+        if self.cell:
+            self.cell.end(self.snapshot())
 
     def keep_last_ratio(self) -> None:
         """A last frame has not seen its step: it shows the ratio of the one before."""
@@ -324,6 +324,7 @@ def watch(
     name: str | None = None,
     save: str | PathLike[str] | None = None,
     open: bool = False,
+    terminal: bool = True,
     every: float = 0.2,
     frames: int = 200,
     share: float = 0.02,
@@ -332,26 +333,53 @@ def watch(
 
     `probe` computes the loss of a few fixed examples, as the step does. A frame is taken each
     `every` seconds, and all of them take at most this `share` of the time. The loop stays yours,
-    and calls `run.log`; the weights are the same, watched or not. `save` names the file.
+    and calls `run.log`; the weights are the same, watched or not. `save` names the file that is
+    kept; `open` shows the page meanwhile; `terminal` writes a line to stderr.
 
     >>> model, x, cost = nn.Linear(2, 1), np.ones((4, 2), np.float32), nn.MSE()
-    >>> run = watch(model, lambda: cost(model(x), x[:, :1]))
-    >>> for step in range(3): run.log(loss=1 / (step + 1))
-    >>> run
-    <Run Linear: 3 steps, 3 frames>
+    >>> watch(model, lambda: cost(model(x), x[:, :1]))
+    <Run Linear: 0 steps, 1 frames>
     """
     checked_watch(model, probe, share, frames)
-    if save is not None:
-        checked_page_path(save)
+    if save is not None:  # what could fail at the end shall fail now
+        checked_page_path(save).parent.mkdir(parents=True, exist_ok=True)
     run = Run(name or type(model).__name__, Pace(every, share), frames, save)
     observer = Observer(model, probe, sys._getframe(1).f_locals, run.note_event)
     run.begin(observer, optimizer)
-    run.terminal = TerminalLine()
-    run.terminal.start(run.snapshot(), observer.flow.examples, save)
+    if "ipykernel" in sys.modules:
+        show_in_cell(run)
+    elif terminal:
+        run.terminal = TerminalLine()
+        run.terminal.start(run.snapshot(), observer.flow.examples, save)
     if open:
-        run.terminal.write(f"the page: {run.open()}")
+        print(f"the page of {run.name}: {open_page(run)}", file=sys.stderr)
     atexit.register(finish_at_exit, weakref.ref(run))
     return run
+
+
+def open_page(run: Run) -> str:
+    """Serve the page of a run, if that has not begun, and show it in a browser."""
+    from tinygrad_edu.watching.server import LocalPage
+
+    if run.page is None:
+        run.flush()
+        run.page = LocalPage(run.snapshot())
+        run.listeners.append(run.page.show)
+    webbrowser.open_new_tab(run.page.url)
+    return run.page.url
+
+
+def show_in_cell(run: Run) -> None:
+    """Show a run in the notebook's cell; it finishes, for now, when the cell has run."""
+    from IPython import get_ipython
+
+    from tinygrad_edu.watching.widget import CellDisplay
+
+    run.cell = CellDisplay()
+    run.cell.show(run.snapshot())
+    run.listeners.append(run.cell.show)
+    known = weakref.ref(run)
+    get_ipython().events.register("post_run_cell", lambda result: finish_at_exit(known))
 
 
 def checked_watch(model: Any, probe: Any, share: float, frames: int) -> None:

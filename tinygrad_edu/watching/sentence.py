@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tinygrad_edu.watching.curves import Curve
+from tinygrad_edu.watching.curves import COUNT, SUM, Curve
 from tinygrad_edu.watching.health import Finding, brief, mark_of
 
 WRONG, NO_BETTER = 1.6, 0.93  # of what guessing costs (1.6 ln C: neurolens)
-WORSE = 3.0  # times the best loss so far, both means of 5 buckets
-WINDOW = 5
+WORSE = 3.0  # times the best loss so far, both means of an eighth of the curve,
+SHORTEST, LONGEST = 5, 32  # of 5 buckets at least, 32 at most
 STUCK, ENOUGH = 0.99, 40  # the last quarter's loss as a share of the one before; buckets, at least
 BLOCKS = "▁▂▃▄▅▆▇█"
 DECADE = 8  # a range beyond this factor is drawn on a logarithmic scale
@@ -89,19 +89,23 @@ def learning(now: float, guess: float | None, start: float | None, also: str) ->
     return Sentence(f"Loss {brief3(now)}", f"{also}.")
 
 
+def window_of(loss: Curve) -> int:
+    return min(max(len(loss.buckets) // 8, SHORTEST), LONGEST)
+
+
 def recent(loss: Curve) -> float:
     """The mean of the last few buckets."""
-    b = loss.buckets[-WINDOW:]
-    return float(b[:, 2].sum() / b[:, 1].sum())
+    b = loss.buckets[-window_of(loss) :]
+    return float(b[:, SUM].sum() / b[:, COUNT].sum())
 
 
 def best_so_far(loss: Curve) -> float | None:
-    """The best mean over 5 buckets; None for a curve that is too short to have one."""
-    b = loss.buckets
-    if len(b) <= 2 * WINDOW:
+    """The best mean over as many buckets; None for a curve that is too short to have one."""
+    b, n = loss.buckets, window_of(loss)
+    if len(b) <= 2 * n:
         return None
-    sums, counts = (b[:, i].cumsum() for i in (2, 1))
-    means = (sums[WINDOW:] - sums[:-WINDOW]) / (counts[WINDOW:] - counts[:-WINDOW])
+    sums, counts = (b[:, column].cumsum() for column in (SUM, COUNT))
+    means = (sums[n:] - sums[:-n]) / (counts[n:] - counts[:-n])
     return max(float(means.min()), 0.0) or None
 
 

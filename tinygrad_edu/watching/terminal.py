@@ -1,4 +1,7 @@
-"""What a terminal shows of a run: one line, rewritten in place; elsewhere a line each 10 seconds."""
+"""What a terminal shows of a run: one line, rewritten in place.
+
+Elsewhere, in a file or a pipe, there are lines: after 1 second, 2, 4, at last each 10.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from tinygrad_edu.watching.encoding import Snapshot
 from tinygrad_edu.watching.health import Finding
 from tinygrad_edu.watching.sentence import terminal_line
 
-PAUSE, PAUSE_IN_FILE = 0.2, 10.0  # seconds between lines: in a terminal, elsewhere
+PAUSE = 0.2  # seconds between lines in a terminal
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 10.0  # elsewhere: each twice as long as the one before
 
 
 class TerminalLine:
@@ -23,13 +27,14 @@ class TerminalLine:
         self.stream = sys.stderr
         self.in_place = self.stream.isatty()
         self.next, self.events, self.width = 0.0, 0, 0
+        self.pause = PAUSE if self.in_place else FIRST_PAUSE
 
     def start(self, run: Snapshot, examples: int, save: Any) -> None:
         count = sum(prod(shape) for shape in run.shapes.values())
         seen = f", and {examples} examples" if examples else ""
         kept = f"; the run goes to {save}" if save else ""
         self.write(f"watching {run.name}: {count:,} parameters{seen}{kept}")
-        self.next = monotonic() + (PAUSE if self.in_place else PAUSE_IN_FILE)
+        self.next = monotonic() + self.pause
 
     def show(self, run: Snapshot, found: list[Finding], last: bool = False) -> None:
         for event in run.events[self.events :]:
@@ -40,7 +45,8 @@ class TerminalLine:
         now = monotonic()
         if not last and now < self.next:
             return
-        self.next = now + (PAUSE if self.in_place else PAUSE_IN_FILE)
+        self.pause = PAUSE if self.in_place else min(2 * self.pause, LONGEST_PAUSE)
+        self.next = now + self.pause
         columns = shutil.get_terminal_size().columns if self.in_place else 160
         seconds = run.frames[-1].seconds
         rows = run.flow.rows

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.graph.expression import (
+    LONGEST_CALL,
     equations,
     name_text,
     number_text,
     range_text,
     shape_text,
+    shorten,
     true_minus,
 )
 from tinygrad_edu.graph.read import Graph, read
@@ -83,7 +85,8 @@ def forward_row(step: Forward, written: Mapping[str, str]) -> tuple[str, str, st
         shape_text(x.shape) if step.node.shape or x.shape else number_text(x.value[()])
         for x in step.inputs
     ]
-    return written[step.node.id], ", ".join(inputs) or step.node.role, value_text(step.node.value)
+    given = shorten(", ".join(inputs), LONGEST_CALL)
+    return written[step.node.id], given or step.node.role, value_text(step.node.value)
 
 
 def backward_row(step: Backward) -> tuple[str, str, str, str, str]:

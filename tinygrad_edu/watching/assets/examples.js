@@ -3,10 +3,10 @@
 function addExamples(view, into) {
   const {run} = view, answers = run.maps.answers;
   if (!answers) return [];
-  const [count, classes] = answers.shape, box = make("div", {class: "examples"});
-  const updates = Array.from({length: count}, (_, i) => addExample(view, box, answers, i));
-  const what = classes > 1 ? `the answers 0 (top) to ${classes - 1}` : "the answer";
-  into.append(make("div", {}, make("h2", {}, `${view.other ? `${run.name}: ` : ""}${count} fixed examples: ${what}, over the run`), box));
+  const [count, classes] = answers.shape, isDrawn = answers.shape.length === 3, box = make("div", {class: "examples"});
+  const updates = Array.from({length: count}, (_, i) => isDrawn ? addDrawnExample(view, box, answers, i) : addExample(view, box, answers, i));
+  const what = isDrawn ? "what is drawn of them now" : classes > 1 ? `the answers 0 (top) to ${classes - 1}, over the run` : "the answer, over the run";
+  into.append(make("div", {}, make("h2", {}, `${view.other ? `${run.name}: ` : ""}${count} fixed examples: ${what}`), box));
   return updates;
 }
 
@@ -26,6 +26,13 @@ function addExample(view, box, answers, i) {
     element.classList.toggle("wrong", isWrong);
     caption.replaceChildren(...answerText(given, best, right, run.softmax));
   };
+}
+
+function addDrawnExample(view, box, answers, i) {   // an answer that is an image
+  const picture = make("canvas", {class: "picture"}), answer = make("canvas", {class: "picture"}), [, h, w] = answers.shape;
+  paintExample(picture, view.run.images, i);
+  box.append(make("div", {class: "example"}, picture, answer));
+  return () => { const read = isThere(answers, view.frame) ? cellReader(answers, view.frame) : () => NaN; paint(answer, [h, w], k => read(i * h * w + k) / answers.common, x => { const v = Math.round(255 * (1 - Math.min(Math.max(x || 0, 0), 1))); return rgba(v, v, v); }); };
 }
 
 function answerText(given, best, right, isSoftmax) {

@@ -43,8 +43,10 @@ function addRow(view, table, row) {
 }
 
 function rowHead(view, row) {
-  const {run} = view, isChosen = view.row === row.id, title = strong(rowTitle(row));
-  const below = {input: shapeText(row.shape), output: row.kind, operation: "", module: row.count ? `${counted(row.count)} parameters` : ""}[row.role];
+  const {run} = view, isChosen = view.row === row.id, isLong = row.role === "module" && rowTitle(row).length > 15, title = strong(isLong ? row.name : rowTitle(row));
+  const count = row.count ? isLong ? counted(row.count) : `${counted(row.count)} parameters` : "", kind = isLong ? `${row.kind}${row.times > 1 ? ` × ${row.times}` : ""}` : "";
+  const below = {input: shapeText(row.shape), output: row.kind, operation: "", module: [kind, count].filter(Boolean).join(", ")}[row.role];
+  title.title = rowTitle(row);
   const inside = [title, make("span", {class: "below"}, below)];
   if (!isFull(row)) return make("div", {class: "head"}, ...inside);
   return make("button", {class: "head", "aria-pressed": String(isChosen), title: "what this step does to it", onclick: () => view.show({row: isChosen ? null : row.id})}, ...inside);
@@ -62,13 +64,13 @@ function addInput(view, element, row) {
     paintExample(canvas, run.images, i);
     box.append(canvas);
   }
-  box.append(make("span", {class: "muted"}, shown ? `${shown} of the ${row.shape[0]} examples that are watched` : `${row.shape[0] ?? 1} examples that are watched`));
+  box.append(make("span", {class: "muted"}, shown ? `${shown} of the ${run.examples} examples that are watched` : row.shape[0] === run.examples ? `${run.examples} examples that are watched` : ""));
   element.append(box);
   return [];
 }
 
 function addLoss(view, element, row) {
-  const {run} = view, said = make("p", {class: "said"}), targets = run.rows.filter(input => isTarget(run, input)).map(input => input.name), answers = targets.length ? ` and their answers ${targets.join(", ")}` : "", guess = run.guess ? `; guessing costs ln ${run.classes} = ${brief(run.guess, 4)}` : "";
+  const {run} = view, said = make("p", {class: "said"}), targets = run.rows.filter(input => isTarget(run, input)).map(input => input.name), answers = targets.length ? ` and their answers ${targets.join(", ")}` : "", guess = run.guess ? `; guessing costs ln ${run.outcomes} = ${brief(run.guess, 4)}` : "";
   element.append(said);
   return [() => said.replaceChildren(strong(brief(at(run.stats[row.id]?.value, view.frame))), run.examples ? ` for the ${run.examples} examples${answers}${guess}` : guess)];
 }

@@ -82,13 +82,13 @@ function findingsAt(run, step) {
 
 const signOf = weight => weight > 2 ? "✕" : weight > 1 ? "▲" : "●";
 const rowOf = (run, id) => run.rows.find(row => row.id === id);
-const isBias = name => /(^|\.)(bias\w*|b)$/.test(name);
+const isBias = name => /(^|\.)(\w*bias\w*|b)$/.test(name);
 const lastPart = name => name.split(".").at(-1);
 const weightOf = row => row.parameters.find(name => !isBias(name)) ?? row.parameters[0];
 
 function rowTitle(row) {
   if (row.role === "output") return "loss";
-  if (row.role === "operation") return row.symbol ? row.symbol.replaceAll("{}", "").trim() || row.kind : row.kind;
+  if (row.role === "operation") return /^\{\} \S+ \{\}$/.test(row.symbol) ? row.symbol.replaceAll("{}", "").trim() : row.kind;
   return row.role === "module" ? `${row.name}  ${row.kind}${row.times > 1 ? ` × ${row.times}` : ""}` : row.name;
 }
 
@@ -97,7 +97,9 @@ const isFull = row => row.role === "module" || row.role === "operation" && !row.
 
 // --- one more frame of a run that goes on: maps are [shape, exponent, greatest, bytes]
 
-function appendFrame(run, sent) {
+const MOST_FRAMES = 300;   // of a run that goes on: then that one goes which lies closest between its neighbours
+
+function appendFrame(run, sent) {   // returns the number of the frame that went
   const n = run.frames.step.length;
   run.frames.step.push(sent.step); run.frames.time.push(sent.time); run.frames.sentence.push(sent.sentence);
   for (const [key, [shape, exponent, greatest, bytes]] of Object.entries(sent.maps)) {
@@ -116,6 +118,26 @@ function appendFrame(run, sent) {
     for (const key of Object.keys(series)) series[key].push(now[key] ?? null);
   }
   for (const key of ["curves", "findings", "events", "steps", "rows", "edges", "examples"]) run[key] = sent[key];
+  if (n + 1 <= MOST_FRAMES) return null;
+  const gone = superfluous(run.frames.step);
+  dropFrame(run, gone);
+  return gone;
+}
+
+function superfluous(steps) {   // on a scale of √step, as in pace.py
+  const places = steps.map(s => Math.sqrt(s + 1));
+  let best = 1;
+  for (let i = 2; i < steps.length - 2; i++) if (places[i + 1] - places[i - 1] < places[best + 1] - places[best - 1]) best = i;
+  return best;
+}
+
+function dropFrame(run, f) {
+  for (const series of Object.values(run.frames)) series.splice(f, 1);
+  for (const known of Object.values(run.stats)) for (const series of Object.values(known)) series.splice(f, 1);
+  for (const map of Object.values(run.maps)) {
+    map.numbers.copyWithin(f * map.cells, (f + 1) * map.cells);
+    map.exponents.splice(f, 1); map.greatest.splice(f, 1);
+  }
 }
 
 function grow(map, frames) {

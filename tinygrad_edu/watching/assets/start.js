@@ -2,7 +2,7 @@
 
 const embedded = JSON.parse(document.getElementById("data").textContent), page = document.getElementById("watching");
 page.classList.add("page");
-mount(page, embedded.runs, embedded).then(view => {
+mount(page, embedded.runs, {...embedded, keys: document}).then(view => {
   window.view = view;
   if (embedded.live) followStream(view);
   page.focus({preventScroll: true});

@@ -16,7 +16,7 @@ async function mount(root, runs, options = {}) {
   const parts = frameOfView(view, runs, {toggle, follow, help});
   root.classList.add("watching");
   root.replaceChildren(parts.header, make("main", {}, parts.side, parts.flow), parts.footer, parts.help);
-  root.addEventListener("keydown", event => pressed(event));
+  (options.keys ?? root).addEventListener("keydown", event => pressed(event));
   let updates = [];
   build();
   return view;
@@ -35,8 +35,8 @@ async function mount(root, runs, options = {}) {
   }
   function follow() { if (state.isLive) { pause(); state.isFollowing = true; show({frame: lastFrame(state.run)}); } }
   function push(sent) {   // a frame of a run that goes on
-    appendFrame(runs[0], sent);
-    if (state.isFollowing && state.run === runs[0]) state.frame = lastFrame(runs[0]);
+    const gone = appendFrame(runs[0], sent);
+    if (state.run === runs[0]) state.frame = state.isFollowing ? lastFrame(runs[0]) : state.frame - (gone != null && gone <= state.frame && state.frame > 0);
     build();
   }
   function end() { state.isLive = state.isFollowing = false; update(); }
@@ -127,7 +127,7 @@ function frameOfView(view, runs, act) {
       slider.setAttribute("aria-valuetext", `step ${whole(view.step)} of ${whole(run.steps)}`);
       where.replaceChildren("step ", strong(whole(view.step)), ` of ${whole(run.steps)}`, make("span", {class: "time"}, `  ·  ${run.frames.time[state.frame].toFixed(1)} s`));
       status.textContent = state.isLive ? (state.isFollowing ? "live" : "live, looking back") : run.curves.loss?.broken != null ? "ended: NaN" : "recorded";
-      status.disabled = !state.isLive || state.isFollowing;
+      status.setAttribute("aria-disabled", String(!state.isLive || state.isFollowing));
       status.classList.toggle("on", state.isLive && state.isFollowing);
       headline.replaceChildren(...headlineOf(view));
     },
@@ -160,6 +160,6 @@ function headlineOf(view) {
 
 function helpPanel() {
   const list = make("dl", {}, ...HELP.flatMap(([key, what]) => [make("dt", {}, key), make("dd", {}, what)]));
-  return make("aside", {class: "help", role: "dialog", "aria-label": "keys and colours", hidden: true}, strong("Keys and colours"),
+  return make("div", {class: "help", role: "dialog", "aria-label": "keys and colours", hidden: true}, strong("Keys and colours"),
     make("p", {class: "muted"}, "Heat maps: ", make("span", {class: "legend"}), " negative, zero, positive; each cell of a large array is the number of its block that is farthest from zero. Weights and outputs keep one scale for the run, so that growth is seen; gradients span decades, and each frame has its own scale, written below. ● weight ○ bias."), list);
 }

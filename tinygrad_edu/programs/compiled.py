@@ -1,0 +1,191 @@
+"""A program as code: its calls as lines that write into buffers, behind its guards."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.core.engine import new_tensor
+from tinygrad_edu.core.functional import Function
+from tinygrad_edu.programs.checking import Checker, largest_finite
+from tinygrad_edu.programs.codegen import Code
+from tinygrad_edu.programs.guards import MISS, MISSED, Guards, take_back
+from tinygrad_edu.programs.names import Line
+from tinygrad_edu.programs.passes import PASSES
+from tinygrad_edu.programs.program import Array, Number, Program, ReturnedTensor, Store
+from tinygrad_edu.programs.record import Interpreter
+from tinygrad_edu.programs.recording import Recording
+
+
+class Compiled:
+    """A recording, compiled: `run` is the step, or gives MISS if the program does not fit.
+
+    The code is checked call by call before it is used.
+    """
+
+    def __init__(self, now: Recording) -> None:
+        self.now, self.recorded, self.calls, self.order = now, now.program, 0, 0
+        program = now.program
+        self.stages = {"as traced": program}
+        for name, change in PASSES.items():
+            program = self.stages[name] = change(program)
+        self.check(now, program)
+        self.translate(program)
+        entrance = self.guards.entrance(self.code.buffers.exposed())
+        live = {live.name: live.function for live in now.trace.lives}
+        self.run = self.build(entrance, self.live_lines, live)
+        self.program = dataclasses.replace(now.program, text=self.text())
+        self.stages["buffers assigned"] = self.program
+
+    def translate(self, program: Program, check: Function | None = None) -> None:
+        """Make the code, what it returns, and what it does at the end."""
+        self.code = code = Code(program, check)
+        self.names, inputs = code.names, self.now.inputs
+        self.parameters = [
+            code.use(inputs[name]) if name in inputs else self.names.new("x", name)
+            for name in self.now.arguments
+        ]
+        self.guards = Guards(self.now, self.parameters, self.names)
+        self.reading = [
+            f"{code.use(x)} = {self.place(place)}" for x, place in program.reads.items()
+        ]
+        self.ending = self.storing(program.stores)
+        self.result = self.returned(program.returned)
+        self.live_lines, self.undo = self.guards.live_numbers()
+
+    def check(self, now: Recording, program: Program) -> None:
+        """Run the recorded calls, and beside them the code, and compare call by call."""
+        inputs = [x.value for x in now.inputs.values()]
+        lives = {live.name: live.value for live in now.trace.lives}
+        ran = Interpreter(now.program, [np.copy(x) for x in inputs], lives, notes=True)
+        every = [x for call in now.program.calls for x in call.touched]
+        largest = {x: largest_finite(ran.now(x)) for x in dict.fromkeys(every)}
+        now.trace.rewind()
+        noted = {id(call): z for call, z in zip(now.program.calls, ran.gave, strict=True)}
+        self.translate(program, Checker(noted, largest))
+        self.ending, self.result = [], "None"
+        values = [f"{live.name} = live_{live.name}()" for live in now.trace.lives]
+        read = {live.name: Asked(live.value) for live in now.trace.lives}
+        self.undo = []
+        given = dict(zip(now.inputs, map(np.copy, inputs), strict=True))
+        try:
+            self.build([], values, read)(*[given.get(name) for name in now.arguments])
+        finally:
+            now.trace.rewind()
+
+    def build(self, entrance: list[str], asking: list[str], live: dict[str, Any]) -> Function:
+        """Compile guards and lines into a function, in which names stand for objects."""
+        body = [line.code for line in self.code.lines]
+        first = len(entrance) + len(asking) + len(self.reading) + 3
+        if self.ending:
+            body += [f"result = {self.result}", *[line.code for line in self.ending]]
+            body += ["return result"]
+        else:
+            body += [f"return {self.result}"]
+        if self.undo:  # a step that raises has counted what came before its line, and no more
+            calls = self.names.of([line.call for line in self.code.lines])
+            tried = [f"    {line}" for line in body]
+            stopped = f"{self.names.of(stopped_at)}(error, {calls}, {first + 1})"
+            undo = f"{self.names.of(take_back)}([{', '.join(self.undo)}], {stopped})"
+            handler = ["except BaseException as error:", f"    {undo}", "    raise"]
+            body = ["try:", *tried, *handler]
+        lines = "\n        ".join([*entrance, *asking, *self.reading, *body])
+        readers = {f"live_{name}": read for name, read in live.items()}
+        objects = {**self.names.objects, **readers, "MISS": MISS, "MISSED": MISSED}
+        text = (
+            f"def build(objects):\n"
+            f"    [{', '.join(objects)}] = objects\n"
+            f"    def run({', '.join(self.parameters)}):\n"
+            f"        {lines}\n"
+            f"    return run\n"
+        )
+        space: dict[str, Any] = {}
+        exec(compile(text, f"<replay of {self.now.name}>", "exec"), space)
+        return space["build"](objects.values())  # type: ignore[no-any-return]
+
+    def place(self, place: Any) -> str:
+        """The code of a place in the state."""
+        container = self.names.of(place.container, "o", place.path)
+        if not place.is_item:
+            return f"{container}.{place.key}"
+        key = repr(place.key) if isinstance(place.key, str | int) else self.names.of(place.key)
+        return f"{container}[{key}]"
+
+    def storing(self, stores: list[Store]) -> list[Line]:
+        """The lines that copy each new array into the old one at its place, or put it there."""
+        first, then = [], []
+        for store in stores:
+            z = store.value
+            name = self.code.use(z)
+            if not store.copied:
+                if store.key == "_grad" and not store.is_item:
+                    owner = self.names.of(store.container, "o", store.path.removesuffix(".grad"))
+                    if isinstance(z, Array) and not z.ndim:
+                        name = f"{self.names.function(np.array)}({name})"
+                    then.append(Line(f"{owner}._grad = {name}", f"{owner}.grad = {name}"))
+                else:
+                    then.append(Line(f"{self.place(store)} = {name}", f"{store.path} = {name}"))
+                continue
+            if isinstance(z, Array) and not self.code.program.root(z).is_result:
+                # it is part of the state, which is about to change
+                value, name = name, self.names.new("t")
+                first.append(Line(f"{name} = {value}.copy()"))
+            then.append(Line(f"{self.names.of(store.there, 's', store.path)}[...] = {name}"))
+        return [*first, *then]
+
+    def returned(self, z: Any) -> str:
+        """The code of what is returned: copies of arrays, and Tensors without a graph."""
+        if isinstance(z, dict):
+            items = [f"{self.names.of(key)}: {self.returned(x)}" for key, x in z.items()]
+            return f"{{{', '.join(items)}}}"
+        if isinstance(z, tuple | list):
+            items = [self.returned(x) for x in z]
+            if hasattr(z, "_make"):
+                return f"{self.names.function(type(z))}({', '.join(items)})"
+            if isinstance(z, list):
+                return f"[{', '.join(items)}]"
+            return f"({', '.join(items)}{',' * (len(z) == 1)})"
+        if isinstance(z, ReturnedTensor):
+            return f"{self.names.of(new_tensor, 'o', 'Tensor')}({self.returned(z.data)})"
+        if isinstance(z, Array):
+            return self.code.use(z) + ("" if z.is_scalar else ".copy()")
+        if isinstance(z, np.ndarray):
+            return f"{self.names.of(z)}.copy()"
+        return z.code if isinstance(z, Number) else self.code.use(z)
+
+    def text(self) -> str:
+        """The program as it runs, with the shape of what each line gives."""
+        shapes = ", ".join(f"{name} {x.shape}" for name, x in self.now.inputs.items())
+        every = [*self.code.lines, Line(f"result = {self.result}"), *self.ending]
+        lines = [line for line in every if line.shown.strip()]
+        texts = [self.names.display(line.shown) for line in lines]
+        width = max([len(text) for text in texts if len(text) < 80], default=0)
+        given = [f"  # {line.shape}" if line.shape != "" else "" for line in lines]
+        rows = [f"{text:{width}}{shape}" for text, shape in zip(texts, given, strict=True)]
+        buffers = self.code.buffers
+        title = (
+            f"# {self.now.name}({shapes}): {len(self.code.lines)} lines, "
+            f"{buffers.bytes:,} bytes of buffers, "
+            f"{buffers.reused} results in bytes that were used before"
+        )
+        return "\n".join([title, *[row.rstrip() for row in rows], "return result"])
+
+
+class Asked:
+    """A live value as it was when the step was recorded; an array is copied."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __call__(self) -> Any:
+        return np.copy(self.value)[()] if isinstance(self.value, np.ndarray) else self.value
+
+
+def stopped_at(error: BaseException, calls: list[int], first: int) -> int:
+    """The number of the call at whose line an error has stopped a program."""
+    number = error.__traceback__.tb_lineno - first  # type: ignore[union-attr]
+    if number >= len(calls):
+        return 1 << 60
+    return calls[number] if number >= 0 else -1

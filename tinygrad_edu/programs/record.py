@@ -1,0 +1,392 @@
+"""Write down what a step asks NumPy to do: its calls in order, and what they rest on.
+
+`Trace` is the recorder of core/marks.py. `at_replay` asks it for a number or array that is read
+anew at every replay; `opaque`, for one call of a function that may assign.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Iterator
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.core.engine import Operation, chain_rule
+from tinygrad_edu.core.functional import Function
+from tinygrad_edu.core.marks import RECORDER
+from tinygrad_edu.debugging.caller import is_inside, line_of_the_user, source
+from tinygrad_edu.programs import refusals
+from tinygrad_edu.programs.calls import (
+    FILLING,
+    METADATA,
+    SHAPED_BY_VALUES,
+    array_written_by,
+    row_for,
+)
+from tinygrad_edu.programs.generators import (
+    generator_state,
+    global_generators,
+    same_state,
+    set_generator_state,
+)
+from tinygrad_edu.programs.nested import leaves
+from tinygrad_edu.programs.program import Array, Call, Number, Program
+from tinygrad_edu.programs.traced import (
+    LiveNumber,
+    Traced,
+    as_data,
+    is_python_number,
+    is_recorded,
+    memory_owner,
+    recorded_in,
+    untraced,
+)
+
+# The types of what a call may be given, beside arrays; lists and tuples hold them
+PLAIN = {bool, int, float, complex, str, type(None), type(...), range, np.ndarray}
+CONTAINERS = {tuple, list, dict, slice}
+
+
+class Live:
+    """What is read anew at each replay: a function, what it gave, what asking it changes."""
+
+    def __init__(self, name: str, function: Function, value: Any, position: int) -> None:
+        self.name, self.function, self.value = name, function, value
+        self.position = position  # how many calls came before
+        self.counted: list[Any] = []  # dicts and lists that asking changes
+        self.after: list[tuple[Any, Any]] = []  # these, and copies of them after it was asked
+
+
+class Repeater:
+    """A recorder that records nothing: a run of the step as written gets the live values again."""
+
+    def __init__(self, lives: list[Live]) -> None:
+        self.lives = iter(lives)
+
+    def at_replay(self, function: Function, of: Any) -> Any:
+        """What was asked before; what asking has changed, it changes again."""
+        live = next(self.lives, None)
+        if live is None:
+            return function()
+        for container, copy in live.after:
+            refill(container, copy)
+        return live.value
+
+    def opaque(self, function: Function, args: Any, options: dict[str, Any]) -> Any:
+        return function(*args, **options)
+
+
+class LiveArray:
+    """The function of a call that gives an array which was read at the beginning of a replay."""
+
+    def __init__(self, live: Live) -> None:
+        self.__name__, self.live = live.name, live
+
+    def __call__(self) -> Any:
+        return np.copy(self.live.value)
+
+
+class Trace:
+    """The calls of one run of a function, in order; `generators` are all that it can see."""
+
+    def __init__(self, generators: list[Any], containers: list[Any], runs: CodeType) -> None:
+        self.runs = runs  # the code that runs the function
+        self.calls: list[Call] = []
+        self.errors = np.geterr()
+        # Arrays of the state that were written to, and what they held before
+        self.saved: dict[int, tuple[Any, Any]] = {}
+        self.lives: list[Live] = []
+        # Questions about live numbers, as code, and the answers that the trace rests on
+        self.guards: list[tuple[str, Any]] = []
+        # Containers whose numbers are read live, and all that can be changed by asking
+        self.excluded: list[Any] = []
+        self.containers = [x for x in containers if type(x) in (dict, list)]
+        self.operations: dict[Any, None] = {}
+        self.refusal: Exception | None = None
+        self.doubt: Exception | None = None  # a refusal, if the next run has such a cause too
+        self.caught: Exception | None = None  # a refusal, if the step catches an error of a call
+        every = [*global_generators(), *generators]
+        self.generators = self.generators_before = [(g, generator_state(g)) for g in every]
+        self.drawing: list[Any] = []  # generators that at_replay has drawn from
+        self.counted: list[tuple[Any, Any]] = []  # what asking has changed, and copies of before
+        self.made: list[Any] = []  # weak references to all that stands for an array
+
+    def record(
+        self, function: Function, args: Any, options: dict[str, Any], opaque: bool = False
+    ) -> Any:
+        """Run a call and write it down.
+
+        After the trace, or in another thread, it is only run.
+        """
+        if RECORDER.get() is not self:
+            return function(*untraced(args), **untraced(options))
+        if function in METADATA:
+            return function(*untraced(args), **untraced(options))
+        written = None if opaque else self.checked(function, args, options)
+        if type(written) is Traced:
+            self.save(written)
+        try:
+            value = function(*untraced(args), **untraced(options))
+        except Exception as error:
+            # if the step catches it, that is a decision on values
+            line = source(*line_of_the_user())
+            self.caught = self.caught or refusals.error_caught(error, line)
+            raise
+        if written is not None and type(written) is not Traced:
+            return value  # an array that the step has made, or that nobody sees
+        call = self.call(function, args, options, opaque)
+        self.calls.append(call)
+        if written is None:
+            return self.results(call, value, [*leaves((args, options))])
+        call.written = written.of
+        return written
+
+    def checked(self, function: Function, args: Any, options: dict[str, Any]) -> Any:
+        """Refuse a call that is not in the table; return what it writes to."""
+        if function in SHAPED_BY_VALUES or (function is np.where and len(args) == 1):
+            self.refuse(refusals.shape_of_values(function, source(*line_of_the_user())))
+        row = row_for(function)
+        if row is None:
+            self.refuse(refusals.no_row(function, source(*line_of_the_user())))
+        for x in pieces((args, options)):
+            if type(x) not in PLAIN and not is_recorded(x) and not is_plain(x):
+                self.refuse(refusals.strange_argument(function, x, source(*line_of_the_user())))
+        for x in leaves(row.fixed(args, options)):  # type: ignore[union-attr]
+            if is_recorded(x) or (type(x) is np.ndarray and x.ndim):
+                self.refuse(refusals.shape_of_values(function, source(*line_of_the_user())))
+        if function is np.nan_to_num and not options.get("copy", True):
+            self.refuse(refusals.no_row(function, source(*line_of_the_user())))
+        written = array_written_by(row, args, options)  # type: ignore[arg-type]
+        if isinstance(written, tuple):
+            self.refuse(refusals.no_row(function, source(*line_of_the_user())))
+        if written is not None and type(written) is not Traced:
+            line = source(*line_of_the_user())
+            self.doubt = self.doubt or refusals.writes_unseen(written, line)
+        return written
+
+    def call(self, function: Function, args: Any, options: dict[str, Any], opaque: bool) -> Call:
+        """The call as data, with who made it."""
+        line, operation = self.maker()
+        return Call(
+            function,
+            as_data(args),
+            as_data(options),
+            opaque=opaque,
+            errors=np.geterr(),
+            line=line,
+            operation=operation.name if operation else "",
+            module=line[2],
+        )
+
+    def maker(self) -> tuple[tuple[str, int, str], Any]:
+        """The user's line that led here with the layer on the way, and the engine's operation."""
+        frame, layer, line, operations = sys._getframe(3), "", None, []
+        while frame.f_code is not self.runs and frame.f_back:
+            code = frame.f_code
+            if code is FORWARD:
+                operations.append(frame.f_locals["self"])
+            elif code is BACKWARD:
+                operations.append(frame.f_locals["z"].operation)
+            elif line is None and not inside(code, frame):
+                line = code.co_filename, frame.f_lineno, layer
+            elif line is None and not layer and LAYERS[code]:
+                layer = code.co_qualname
+            frame = frame.f_back
+        self.operations.update(dict.fromkeys(operations))
+        return line or ("", 0, layer), operations[0] if operations else None
+
+    def results(self, call: Call, value: Any, given: list[Any]) -> Any:
+        """What a call gave, with each array traced; an argument that came back is itself."""
+        if value is None:
+            return None
+        call.several = isinstance(value, tuple | list)
+        traced = [x for x in given if type(x) is Traced]
+        results = []
+        for i, z in enumerate(value if call.several else [value]):
+            same = [x for x in traced if x.value is z]
+            if not isinstance(z, np.ndarray | np.generic):
+                what = f"{call.name}, which gives {type(z).__name__},"
+                self.refuse(refusals.value_leaves(what, source(*line_of_the_user())))
+            if z.dtype.kind not in "biufc" or (z.ndim and type(z) is not np.ndarray):
+                self.refuse(refusals.no_row(call.function, source(*line_of_the_user())))
+            holders = (x.of.holder for x in traced if np.may_share_memory(z, x.value))
+            array = Array.of(f"#{len(self.calls)}.{i}", z, next(holders, None))
+            call.results.append(array)
+            results.append(same[0] if same else Traced(self, array))
+            self.made.append(weakref.ref(results[-1]))
+        if not call.several:
+            return results[0]
+        kind = type(value)
+        return kind(*results) if hasattr(value, "_fields") else kind(results)
+
+    def opaque(self, function: Function, args: Any, options: dict[str, Any]) -> Any:
+        """Run an opaque function; write the call down if an argument is recorded."""
+        if not any(map(recorded_in, (*args, *options.values()))):
+            return function(*args, **options)
+        return self.record(function, args, options, opaque=True)
+
+    def at_replay(self, function: Function, of: Any) -> Any:
+        """Run `at_replay(function, of)` within the trace, and return what it gives."""
+        self.check_generators()
+        own = [x for x in (of, getattr(of, "__dict__", None)) if type(x) in (dict, list)]
+        containers = {id(x): x for x in [*own, *self.containers]}.values()
+        before = [(x, x.copy()) for x in containers]
+        live = Live(f"n{len(self.lives)}", function, None, len(self.calls))
+        token = RECORDER.set(None)  # each replay calls it: its own calls are not the step's
+        try:
+            value = live.value = function()
+        finally:
+            RECORDER.reset(token)
+        for x, copy in before:
+            if not same_items(x, copy):
+                live.counted.append(x)
+                self.counted.insert(0, (x, copy))
+        live.after = [(x, x.copy()) for x in live.counted]
+        self.excluded += [of, getattr(of, "__dict__", None), *live.counted]
+        self.notice_draws()
+        self.lives.append(live)
+        if isinstance(value, np.ndarray | np.generic):
+            call = Call(LiveArray(live), (), {}, opaque=True, errors=self.errors)
+            self.calls.append(call)
+            return self.results(call, np.copy(value) if np.ndim(value) else value, [])
+        if is_python_number(value):
+            return LiveNumber(self, value, live.name)
+        self.guards.append((live.name, value))
+        return value
+
+    def notice_draws(self) -> None:
+        """Remember which generators at_replay has drawn from; from now on they stand there."""
+        now = [(g, generator_state(g)) for g, _ in self.generators]
+        for (g, state), (_, before) in zip(now, self.generators, strict=True):
+            if not same_state(state, before) and not any(g is other for other in self.drawing):
+                self.drawing.append(g)
+        self.generators = now
+
+    def save(self, x: Traced) -> None:
+        """Keep what an array of the state holds, before it is written to."""
+        if not x.of.holder.is_result:
+            memory = memory_owner(x.of.holder.value)
+            self.saved.setdefault(id(memory), (memory, memory.copy()))
+
+    def rewind(self) -> None:
+        """Give the state's arrays the numbers that they had before."""
+        for memory, before in self.saved.values():
+            memory[...] = before
+
+    def restore(self) -> None:
+        """Put the state's arrays, the counts and the generators back to what they were before."""
+        self.rewind()
+        for container, copy in self.counted:
+            refill(container, copy)
+        for generator, state in self.generators_before:
+            set_generator_state(generator, state)
+
+    def check_generators(self) -> None:
+        """Refuse the step if it has drawn random numbers outside of `at_replay`."""
+        for generator, state in self.generators:
+            if not same_state(generator_state(generator), state):
+                self.refuse(refusals.random_draw(generator, source(*line_of_the_user())))
+
+    def refuse(self, error: Exception) -> None:
+        """Raise the error, and remember it, because the step may catch it."""
+        if RECORDER.get() is self:
+            self.refusal = self.refusal or error
+        raise error
+
+
+FORWARD, BACKWARD = Operation.call.__code__, chain_rule.__code__
+LAYERS: dict[CodeType, bool] = {}  # whether a function of this package is a layer's
+
+
+def inside(code: CodeType, frame: Any) -> bool:
+    """Whether a frame runs this package or NumPy, as `is_inside` says; asked once for each code."""
+    if code in LAYERS:
+        return True
+    if not is_inside(frame):
+        return False
+    LAYERS[code] = frame.f_globals["__name__"].startswith("tinygrad_edu.nn.")
+    return True
+
+
+def pieces(x: Any) -> Iterator[Any]:
+    """All leaves of an argument, and containers that are no plain tuple, list or dict."""
+    if type(x) is slice:
+        yield from (x.start, x.stop, x.step)
+    elif type(x) in CONTAINERS:
+        for item in x.values() if type(x) is dict else x:
+            yield from pieces(item)
+    else:
+        yield x
+
+
+def is_plain(x: Any) -> bool:
+    """Whether x is one of NumPy's numbers, a dtype or a type; or a Tensor's number."""
+    return isinstance(x, np.number | np.bool_ | np.dtype | type)
+
+
+def refill(container: Any, copy: Any) -> None:
+    """Give a dict, list or set the items that a copy of it has."""
+    container.clear()
+    container.extend(copy) if type(container) is list else container.update(copy)
+
+
+def same_items(x: Any, copy: Any) -> bool:
+    """Whether a dict or list holds the very objects that a copy of it holds."""
+    if len(x) != len(copy):
+        return False
+    if isinstance(x, dict):
+        return all(key in x and x[key] is value for key, value in copy.items())
+    return all(a is b for a, b in zip(x, copy, strict=True))
+
+
+# Programs as they were recorded
+
+
+class Interpreter:
+    """The calls of a program made one by one, as they were recorded: slow, and sure.
+
+    With `notes`, `gave` has what each call gave or wrote, copied.
+    """
+
+    def __init__(
+        self, program: Program, inputs: list[Any], lives: dict[str, Any], notes: bool = False
+    ) -> None:
+        self.found: dict[Array, Any] = dict(zip(program.inputs, inputs, strict=True))
+        self.found |= {x: place.get() for x, place in program.reads.items()}
+        self.lives, self.gave = lives, list[list[Any]]()
+        for call in program.calls:
+            with np.errstate(**call.errors):
+                self.make(call)
+            if notes:
+                gave = call.results or ([] if call.written is None else [call.written])
+                self.gave.append([np.copy(self.now(x)) for x in gave])
+
+    def make(self, call: Call) -> None:
+        """Make one call, and remember what it gave."""
+        value: Any
+        if isinstance(call.function, LiveArray):
+            value = np.copy(self.lives[call.name])[()]
+        elif call.function in FILLING:
+            value = call.results[0].empty()
+            value[...] = FILLING[call.function] or 0
+        else:
+            options = {key: self.now(x) for key, x in call.options.items()}
+            value = call.function(*self.now(call.args), **options)
+        if call.written is None and call.results:
+            values = value if call.several else [value]
+            self.found.update(zip(call.results, values, strict=True))
+
+    def now(self, x: Any) -> Any:
+        """An argument with the values that there are now."""
+        if isinstance(x, slice):
+            return slice(*map(self.now, (x.start, x.stop, x.step)))
+        if isinstance(x, tuple):
+            return tuple(map(self.now, x))
+        if isinstance(x, list):
+            return [*map(self.now, x)]
+        if isinstance(x, Array):
+            return self.found.get(x, x.value)
+        return eval(x.code, {}, self.lives) if isinstance(x, Number) else x
