@@ -230,10 +230,9 @@ class RNN(ElmanGates, Recurrent):
     """h ← tanh(W_ih x + b_ih + W_hh h + b_hh), or relu. (Elman 1990)
 
     `(batch, time, in)` ↦ outputs `(batch, time, hidden)`, last h, `(layers, batch, hidden)`; h is 0
-    if left out; cut its graph off, h.detach(), before the next training step goes on from it. Each
-    of `num_layers` takes the outputs of the one below, through `dropout`; if
-    `bidirectional`, it runs backwards too, and doubles outputs and layers. One sequence may come
-    without a batch. ValueError if x or h does not fit.
+    if left out; h.detach() it before the next training step. Each of `num_layers` takes the outputs
+    of the one below, through `dropout`; if `bidirectional`, it runs backwards too, and doubles
+    outputs and layers. One sequence may come without a batch. ValueError if x or h does not fit.
 
     >>> outputs, h = RNN(3, 4)(np.ones((2, 5, 3), np.float32))
     >>> outputs.shape, h.shape
