@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-torch test-browser lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain bench bench-watching bench-peers peers docs docs-test clean
+.PHONY: help test quick test-torch test-browser lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain bench bench-watching bench-peers peers numpy-tests docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +104,9 @@ bench-peers: build/peers/installed ## the same against PyTorch, JAX, HIPS autogr
 peers: build/peers/installed ## put the same small questions to the other libraries and to ours; run the guide to PyTorch
 	build/peers/bin/python -W ignore tests/beside_peers.py
 	build/peers/bin/python -m doctest -o ELLIPSIS docs/guides/pytorch.md
+
+numpy-tests: $(VENV)/installed ## run NumPy's own tests with Tensors in place of arrays (several minutes); FLAGS=_core/tests/test_einsum.py for one file
+	$(BIN)/python tests/against_numpy.py $(FLAGS)
 
 build/peers/installed: pyproject.toml
 	$(PYTHON) -m venv build/peers

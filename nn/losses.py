@@ -399,7 +399,7 @@ def without_axis(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 
 def by_class(x: Any) -> Any:
-    """Scores as a matrix, an example a row: `(batch, classes, …)` as `(batch · …, classes)`."""
+    """Scores with an example a row: `(batch, classes, …)` becomes `(batch · …, classes)`."""
     if x.ndim > 2:
         x = np.moveaxis(x, 1, -1)
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])

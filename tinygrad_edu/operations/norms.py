@@ -1,4 +1,4 @@
-"""Norms of vectors and of matrices, through NumPy's names."""
+"""Lengths of vectors and matrices, through NumPy's names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tinygrad_edu.core.derivatives import axes_of, norm
 from tinygrad_edu.operations import errors
 from tinygrad_edu.operations.composed import composed
 from tinygrad_edu.operations.linalg import move_axes
-from tinygrad_edu.operations.statistics import rows_along, summed_wide
+from tinygrad_edu.operations.statistics import reduced_last, summed_wide
 
 
 def greatest(x, axis, *, keepdims=False):
@@ -76,7 +76,7 @@ def vector_norm(x, p, axis, keepdims):
 @summed_wide
 def norm_of_vectors(x, *, axis=None, keepdims=False, ord=2):
     """(Σ|x|ᵖ)^(1/p) of all elements, or along the axis or axes."""
-    z = vector_norm(rows_along(x, axis), ord, -1, False)
+    z = vector_norm(reduced_last(x, axis), ord, -1, False)
     return np.expand_dims(z, axes_of(axis, x.ndim)) if keepdims else z
 
 

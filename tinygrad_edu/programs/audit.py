@@ -33,7 +33,7 @@ from tinygrad_edu.programs.recording import (
 )
 
 
-class StateSnapshot:
+class StateCopy:
     """All that a step can change: arrays, places, containers, generators."""
 
     def __init__(self, compiled: Compiled, arguments: list[Any]) -> None:
@@ -71,7 +71,7 @@ class Audit:
     def __init__(self, compiled: Compiled, args: Any, options: dict[str, Any]) -> None:
         now, self.what, self.result = compiled.now, "", MISS
         values = [*args, *options.values()]
-        snapshot = StateSnapshot(compiled, [x.data if isinstance(x, Tensor) else x for x in values])
+        snapshot = StateCopy(compiled, [x.data if isinstance(x, Tensor) else x for x in values])
         began = time.perf_counter()
         with Noting(compiled) as lives:
             try:
@@ -108,7 +108,7 @@ class Audit:
         self.result = result
 
     def calls_made(
-        self, compiled: Compiled, given: dict[str, Any], lives: list[Live], snapshot: StateSnapshot
+        self, compiled: Compiled, given: dict[str, Any], lives: list[Live], snapshot: StateCopy
     ) -> Any:
         """Make the recorded calls; return what they return, and what the state's arrays hold."""
         program = compiled.recorded

@@ -83,7 +83,7 @@ class Loops:
 
     def statements_of(self, call: Call) -> Iterator[Statement]:
         """The statements of a call: none for a view; an error for what has no loops here."""
-        if call.name == "checked_classes":
+        if call.name == "classes_of":
             labels, classes = call.args
             yield CheckClasses(call, self.place(labels), classes)
             yield Apply(call, "copy", self.place(call.target), (self.place(labels),))

@@ -83,7 +83,7 @@ def same_value(a: Any, b: Any) -> bool:
     if isinstance(a, slice):
         return same_value((a.start, a.stop, a.step), (b.start, b.stop, b.step))
     if isinstance(a, np.generic):
-        return a.dtype == b.dtype and a.tobytes() == b.tobytes()
+        return bool(a.dtype == b.dtype and a.tobytes() == b.tobytes())
     if isinstance(a, float | complex):
         return repr(a) == repr(b)  # 0.0 is not −0.0, NaN is NaN
     equal: bool = isinstance(a, ATOMS | types.MethodType) and bool(a == b)

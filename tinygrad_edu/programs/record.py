@@ -165,7 +165,7 @@ class Trace:
         if written is not None and type(written) is not Traced:
             line = source(*line_of_the_user())
             self.doubt = self.doubt or refusals.writes_unseen(written, line)
-        return written  # type: ignore[no-any-return]
+        return written
 
     def call(self, function: Function, args: Any, options: dict[str, Any], opaque: bool) -> Call:
         """The call as data, with who made it."""

@@ -64,7 +64,11 @@ class Recording:
             stores,
             self.trace.errors,
             reads=dict(self.world.reads.values()),
-            lives={live.name: live.value for live in self.trace.lives},
+            lives={
+                live.name: live.value
+                for live in self.trace.lives
+                if not isinstance(live.value, np.ndarray)
+            },
         )
         known = {id(place) for place, _ in self.kept}
         self.unsettled = (
@@ -223,7 +227,10 @@ class Recording:
     def forget(self) -> None:
         """Let go of the arrays of the trace; their shapes and dtypes are kept."""
         results = [x for call in self.program.calls for x in call.results]
+        lives = self.program.lives
         for live in self.trace.lives:
+            if isinstance(live.value, np.ndarray):
+                lives[live.name] = np.broadcast_to(np.zeros((), live.value.dtype), live.value.shape)
             live.value = None
         for x in (*results, *self.inputs.values()):
             x.value = np.broadcast_to(np.zeros((), x.dtype), x.shape)

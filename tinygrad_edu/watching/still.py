@@ -138,10 +138,8 @@ def ruler_parts(ratio: float, top: float) -> Iterator[str]:
         return RULER_LEFT + RULER_WIDTH * (math.log10(min(max(r, 1e-7), 1)) + 7) / 7
 
     band = place(1e-2) - place(1e-4)
-    yield (
-        f'<rect x="{place(1e-4):.1f}" y="{top + 14}" width="{band:.1f}" height="26" rx="3" '
-        f'fill="{INK.track}"/>'
-    )
+    size = f'width="{band:.1f}" height="26" rx="3"'
+    yield f'<rect x="{place(1e-4):.1f}" y="{top + 14}" {size} fill="{INK.track}"/>'
     x, colour = place(ratio), INK.roles["parameter"][0]
     yield f'<circle cx="{x:.1f}" cy="{top + 32}" r="4.5" fill="{colour}"/>'
     yield label(x, top + 23, f"{ratio:.0e}".replace("e-0", "e−"), 10, text_anchor="middle")
