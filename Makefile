@@ -29,7 +29,7 @@ quick: $(VENV)/installed ## while you work on one file: make quick FILE=nn/losse
 
 test-torch: build/torch/installed ## take over models of PyTorch's and compare, in an environment with PyTorch
 	build/torch/bin/python -m pytest tests/test_from_torch.py
-	build/torch/bin/python -m pytest tests/test_docstrings.py -k "pytorch or torch_trace"
+	build/torch/bin/python -m pytest tests/test_docstrings.py -k "pytorch.md or torch_trace"
 
 # the version that the table in docs/nn.md was taken with
 build/torch/installed: pyproject.toml
