@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-replay test-torch test-browser lint types table golden examples learning pictures mnist mnist-seeds mnist-plain bench bench-watching bench-peers peers docs docs-test clean
+.PHONY: help test quick test-replay test-torch test-browser lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain bench bench-watching bench-peers peers numpy-tests docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +13,7 @@ help: ## list the targets
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.12 …')"
 	$(PYTHON) -m venv $(VENV)
+	$(if $(LOCKED),$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
@@ -76,6 +77,15 @@ pictures: learning ## draw the pictures of README and course anew, docs/pictures
 	cp build/gallery/digits_light.svg docs/pictures/network.svg
 	for name in weights noise descent shuffled_labels; do cp build/learning/$$name/figure_light.png docs/pictures/$$name.png; done
 
+lock: ## write requirements.lock: what tests, docs and pages need, each version with its hashes (for CI: make test LOCKED=1)
+	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
+	build/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links \
+		--unsafe-package tinygrad-edu --extra dev --extra docs --extra browser --output-file requirements.lock pyproject.toml
+
+audit: ## ask whether a version in requirements.lock is known to be vulnerable
+	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	build/lock/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip
+
 mnist: $(VENV)/installed ## train the digit classifier on MNIST (less than a minute); FLAGS='--help' lists its flags
 	$(BIN)/python examples/mnist.py $(FLAGS)
 
@@ -97,6 +107,9 @@ bench-peers: build/peers/installed ## the same against PyTorch, JAX, HIPS autogr
 peers: build/peers/installed ## put the same small questions to the other libraries and to ours; run the guide to PyTorch
 	build/peers/bin/python -W ignore tests/beside_peers.py
 	build/peers/bin/python -m doctest -o ELLIPSIS docs/guides/pytorch.md
+
+numpy-tests: $(VENV)/installed ## run NumPy's own tests with Tensors in place of arrays (several minutes); FLAGS=_core/tests/test_einsum.py for one file
+	$(BIN)/python tests/against_numpy.py $(FLAGS)
 
 build/peers/installed: pyproject.toml
 	$(PYTHON) -m venv build/peers

@@ -43,7 +43,7 @@ FILES = [
     "special.py",
     "convolution.py",
 ]  # the order of the page
-TOLD = tomllib.loads(Path(__file__).with_name("formulas.toml").read_text())
+TOLD = tomllib.loads(Path(__file__).with_name("formulas.toml").read_text("utf-8"))
 FORMULAS = {name: told for names, told in TOLD["formulas"].items() for name in names.split()}
 KINKS = {name: told for names, told in TOLD["kinks"].items() for name in names.split()}
 
@@ -112,7 +112,7 @@ def place(run):
 def section(run):
     """The heading comment above the partials: one line of its own between empty ones."""
     file, line = place(run)
-    above = ["", *next(PACKAGE.rglob(file)).read_text().splitlines()[:line]]
+    above = ["", *next(PACKAGE.rglob(file)).read_text("utf-8").splitlines()[:line]]
     titles = [
         text
         for before, text, after in zip(above, above[1:], above[2:], strict=False)
@@ -161,4 +161,4 @@ def write(folder):
         f"## {heading}\n\n" + "\n".join(entry(*pair) for pair in pairs)
         for heading, pairs in sections()
     ]
-    Path(folder, "derivatives.md").write_text("\n".join([HEAD, *pages]))
+    Path(folder, "derivatives.md").write_text("\n".join([HEAD, *pages]), "utf-8")

@@ -67,7 +67,7 @@ def figures(block, script, gallery):
         return page(out / "all.html")
     found = [out / f"{figure}.png" for figure in FIGURES.get(name, [])]
     found = found or sorted(out.glob("figure*.png"), reverse=True)
-    alt = ALT.get(name) or json.loads((out / "metrics.json").read_text())["claim"]
+    alt = ALT.get(name) or json.loads((out / "metrics.json").read_text("utf-8"))["claim"]
     text = ""
     for figure in found:
         path = Path(next(script["image_path_iterator"]))

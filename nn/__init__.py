@@ -19,6 +19,8 @@ group.py, convolution.py, normalization.py, recurrent.py, attention.py, margins.
 data.py, checkpoint.py, transforms.py, metrics.py, progress.py and summary.py.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import data, init, metrics, optim, transforms
 from .activations import (
     ELU,
@@ -166,3 +168,11 @@ __all__ = [
     "train_test_split",
     "transforms",
 ]
+
+if not TYPE_CHECKING:  # so a type checker reports a name that is not imported above
+
+    def __getattr__(name: str) -> Any:
+        """Say what the names of torch.nn are called here."""
+        from .elsewhere import no_such_name
+
+        raise no_such_name(name, __all__)

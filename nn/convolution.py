@@ -1,4 +1,4 @@
-"""Layers of windows: convolutions and pools of signals and images, what pads and what enlarges them.
+"""Layers of windows: convolutions and pools of signals and images; what pads and enlarges them.
 
 One axis or two differ in the function of `special` that runs. All layers take one signal
 `(channels, length)` or image `(channels, height, width)`, too, and then give one.

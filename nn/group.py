@@ -83,7 +83,7 @@ class Group:
     def join(self) -> None:
         """Move the parameters' numbers into one vector; their data become views of it."""
         self.data = np.concatenate([p.data.reshape(-1) for p in self.parameters])
-        self.grad = np.empty(self.data.shape, wide_dtype(self.data.dtype))
+        self.grad = np.empty_like(self.data, dtype=wide_dtype(self.data.dtype))
         self.arrays, self.is_joined = self.views(self.data), True
         for p, view in zip(self.parameters, self.arrays, strict=True):
             p.data = view
@@ -97,7 +97,7 @@ class Group:
     def keep(self, name: str, arrays: dict[Tensor, Array]) -> Array:
         """One vector of what is kept for all parameters, 0 at first; `arrays` get its views."""
         if name not in self.kept:
-            zeros = [np.zeros(p.shape, wide_dtype(p.dtype)) for p in self.parameters]
+            zeros = [np.zeros_like(p.data, dtype=wide_dtype(p.dtype)) for p in self.parameters]
             found = [arrays.get(p, z) for p, z in zip(self.parameters, zeros, strict=True)]
             self.kept[name] = np.concatenate([array.reshape(-1) for array in found])
             views = self.views(self.kept[name])

@@ -236,8 +236,8 @@ class KLDiv(Elementwise):
 class GaussianNLL(Elementwise):
     """½ (ln v + (x − y)²/v), averaged over all numbers: y is drawn from N(x, v).
 
-    `loss(x, y, v)`; the variance v has the shape of x, without its last axis, or with sizes of 1. It
-    is eps at least. full=True adds ½ ln 2π. ValueError for other shapes and negative variances.
+    `loss(x, y, v)`; the variance v has the shape of x, without its last axis, or with sizes of 1.
+    It is eps at least. full=True adds ½ ln 2π. ValueError for other shapes and negative variances.
     (Nix & Weigend 1994)
 
     >>> GaussianNLL()(np.zeros((1, 2)), [[2.0, 0.0]], np.ones((1, 1)))  # ½ · ½ (2² + 0²)
@@ -378,7 +378,7 @@ class CrossEntropy(ClassLoss):
 class NLL(ClassLoss):
     """−log_p[i, target[i]] per example, in nats, averaged over the batch.
 
-    log_p are log-probabilities `(batch, classes, …)`, as LogSoftmax gives them; the target, `weight`
+    log_p are log-probabilities `(batch, classes, …)`, as LogSoftmax gives them; target, `weight`
     and `ignore_index` are those of CrossEntropy. Raises ValueError for other shapes and indices,
     TypeError for indices that are not integers.
 
@@ -399,7 +399,7 @@ def without_axis(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 
 def by_class(x: Any) -> Any:
-    """Scores as a matrix, an example a row: `(batch, classes, …)` becomes `(batch · …, classes)`."""
+    """Scores with an example a row: `(batch, classes, …)` becomes `(batch · …, classes)`."""
     if x.ndim > 2:
         x = np.moveaxis(x, 1, -1)
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])

@@ -55,7 +55,7 @@ class MarginRanking(MarginLoss):
 
 
 class HingeEmbedding(MarginLoss):
-    """x where y = 1, max(0, margin − x) where y = −1, averaged: x is a distance to be small, or not.
+    """x where y = 1, max(0, margin − x) where y = −1, averaged: x is a distance.
 
     `loss(x, y)`, both of one shape; ValueError for others.
 

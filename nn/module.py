@@ -224,8 +224,9 @@ def note_path(error: Exception, module: Module, args: tuple[Any, ...]) -> None:
 
 def called_with(x: Any) -> str:
     """An argument in a note: its type, shape and dtype, or its repr."""
-    if hasattr(x, "shape") and hasattr(x, "dtype"):
-        return f"{type(x).__name__} {tuple(x.shape)} of {x.dtype}"
+    if hasattr(x, "shape"):
+        kind = getattr(x, "dtype", "")
+        return f"{type(x).__name__} {tuple(x.shape)}" + (f" of {kind}" if kind else "")
     if isinstance(x, int | float):
         return f"{x!r}, which is no array: write np.array([{x!r}])"
     return f"{x!r:.40}"

@@ -183,7 +183,7 @@ class Optimizer:
         if isinstance(p, Group):
             return p.keep(name, arrays)
         if p not in arrays:
-            arrays[p] = np.zeros(p.shape, wide_dtype(p.dtype))
+            arrays[p] = np.zeros_like(p.data, dtype=wide_dtype(p.dtype))
         return arrays[p]
 
     def accumulate(self, name: str, p: Unit, x: Array, decay: float = 1.0) -> Array:

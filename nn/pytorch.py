@@ -17,6 +17,7 @@ import numpy as np
 
 from tinygrad_edu import Tensor, no_grad
 
+from . import twins
 from .layers import Sequential
 from .module import Array, Module
 
@@ -52,7 +53,7 @@ class PortedCall:
         found = at(model, self.path)
         if isinstance(found, Tensor | np.ndarray):
             return found
-        return self.call(found, *args, **options) if self.call else found(*args, **options)
+        return found(*args, **options)
 
 
 class Constants:
@@ -169,12 +170,12 @@ class Port:
         return self.model(theirs, path)
 
     def new_model(self, theirs: Any, path: str) -> Module:
-        kind, within = type(theirs), children(theirs)
-        builtin = kind.__module__.startswith("torch.nn.modules")
-        if not builtin or (kind.__name__ == "Sequential" and not all(map(str.isdigit, within))):
+        kind, within = type(theirs).__name__, children(theirs)
+        if kind == "Sequential" and not all(map(str.isdigit, within)):
             return self.ported(theirs, path)
-        if kind.__name__ not in ("Sequential", "Identity"):
-            return self.layer(theirs, path)
+        if kind not in ("Sequential", "Identity"):
+            twin = is_builtin(theirs) and twins.our_class(kind)
+            return self.layer(theirs, path) if twin else self.ported(theirs, path)
         layers = Sequential()
         for name, child in within.items():
             setattr(layers, name, self.model(child, join(path, name)))
@@ -182,8 +183,6 @@ class Port:
 
     def layer(self, theirs: Any, path: str) -> Module:
         """The twin of a layer, with copies of its weights."""
-        from . import twins
-
         dtypes = [array_of(p).dtype for p in theirs.parameters() if p.is_floating_point()]
         ours, problems = twins.layer_twin(theirs, dtypes[0] if dtypes else np.float32)
         self.refused += [f"{path or 'the model'}: {problem}" for problem in problems]
@@ -209,6 +208,8 @@ class Port:
     def ported(self, theirs: Any, path: str) -> Module:
         """A Module with a forward of its own: its parts, then the calls that it makes."""
         title = path or type(theirs).__name__
+        if is_builtin(theirs):
+            title = f"{path or 'the model'}: torch.nn.{type(theirs).__name__}"
         if theirs not in self.given:
             self.refused.append(
                 f"{title}: {type(theirs).__name__}, which the example doesn't reach"
@@ -250,10 +251,7 @@ class Port:
                 child, changed = theirs.get_submodule(node.target), None
                 if getattr(child, "inplace", False):
                     changed = args[0].name
-                call, more = call_of(child)
-                steps.append(
-                    PortedCall(node.name, call, node.target, args, options | more, changed)
-                )
+                steps.append(PortedCall(node.name, None, node.target, args, options, changed))
             elif node.op == "get_attr":
                 steps.append(PortedCall(node.name, None, node.target, (), {}))
             elif node.op != "placeholder":
@@ -262,7 +260,7 @@ class Port:
 
     def function_step(self, node: Any, args: Any, options: Any, title: str) -> PortedCall:
         """A call of a function or a method as a step, or one more refusal."""
-        from .torch_functions import FUNCTIONS
+        from .torch_functions import ATTRIBUTES, FUNCTIONS, NEUTRAL
 
         line = self.torch.user_line(node)
         name = node.target if node.op == "call_method" else node.target.__name__
@@ -274,10 +272,15 @@ class Port:
         if options.pop("inplace", False):
             changed = args[0].name
         problem = "" if call else name
+        if name == "getattr" and args[1] not in ATTRIBUTES:
+            problem = f"a tensor's .{args[1]}"
         if call and not isinstance(call, np.ufunc | BuiltinFunctionType):
             wanted = inspect.signature(call)
             known = {"rng": self.rng, "default": self.torch.default_dtype()}
             options |= {key: known[key] for key in known if key in wanted.parameters}
+            for key in (options.keys() - wanted.parameters.keys()) & NEUTRAL.keys():
+                if options[key] == NEUTRAL[key] and not takes_any(wanted):
+                    del options[key]
             try:
                 wanted.bind(*args, **options)
             except TypeError as error:
@@ -285,14 +288,6 @@ class Port:
         if problem:
             self.refused.append(f"{title}: {problem}" + (f", in {line}" if line else ""))
         return PortedCall(node.name, call, "", args, options, changed, line)
-
-
-def call_of(theirs: Any) -> tuple[Callable[..., Any] | None, dict[str, Any]]:
-    """How a layer is called whose twin takes other arguments, and what that must know."""
-    from . import twins
-
-    call = twins.CALLS.get(type(theirs).__name__)
-    return call, {"batch_first": theirs.batch_first} if call else {}
 
 
 def at(model: Any, path: str) -> Any:
@@ -305,6 +300,14 @@ def at(model: Any, path: str) -> Any:
         else:
             model = model[name] if isinstance(model, dict) else getattr(model, name)
     return model
+
+
+def is_builtin(theirs: Any) -> bool:
+    return type(theirs).__module__.startswith("torch.nn.modules")
+
+
+def takes_any(function: inspect.Signature) -> bool:
+    return any(p.kind is p.VAR_KEYWORD for p in function.parameters.values())
 
 
 def children(theirs: Any) -> dict[str, Any]:
@@ -366,9 +369,8 @@ def check_results(model: Module, example: tuple[Any, ...], expected: Any) -> Non
     from . import torch_trace
 
     copied = copy.deepcopy(model).eval()
-    inputs = [array_of(x) if hasattr(x, "detach") else x for x in example]
     with no_grad():
-        results = torch_trace.flat(copied(*inputs))
+        results = torch_trace.flat(copied(*converted(example)))
     found = [x.numpy() if isinstance(x, Tensor) else x for x in results]
     wanted = [array_of(x) for x in torch_trace.flat(expected) if hasattr(x, "detach")]
     pairs = zip([x for x in found if isinstance(x, np.ndarray | np.generic)], wanted, strict=True)

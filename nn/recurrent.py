@@ -230,10 +230,9 @@ class RNN(ElmanGates, Recurrent):
     """h ← tanh(W_ih x + b_ih + W_hh h + b_hh), or relu. (Elman 1990)
 
     `(batch, time, in)` ↦ outputs `(batch, time, hidden)`, last h, `(layers, batch, hidden)`; h is 0
-    if left out; cut its graph off, h.detach(), before the next training step goes on from it. Each
-    of `num_layers` takes the outputs of the one below, through `dropout`; if
-    `bidirectional`, it runs backwards too, and doubles outputs and layers. One sequence may come
-    without a batch. ValueError if x or h does not fit.
+    if left out; write h.detach() before the next training step goes on from it. Each layer of
+    `num_layers` takes the outputs of the one below, through `dropout`; `bidirectional` doubles
+    outputs and layers. A batch may be left out. ValueError if x or h does not fit.
 
     >>> outputs, h = RNN(3, 4)(np.ones((2, 5, 3), np.float32))
     >>> outputs.shape, h.shape
@@ -247,9 +246,14 @@ class RNN(ElmanGates, Recurrent):
         num_layers: int = 1,
         *,
         nonlinearity: str = "tanh",
-        **options: Any,
+        bias: bool = True,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        rng: np.random.Generator | None = None,
+        dtype: DTypeLike = np.float32,
     ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, **options)
+        options: Any = {"bias": bias, "dropout": dropout, "bidirectional": bidirectional}
+        super().__init__(input_size, hidden_size, num_layers, **options, rng=rng, dtype=dtype)
         self.choose(nonlinearity)
 
 
@@ -330,9 +334,11 @@ class RNNCell(ElmanGates, OneStep):
         hidden_size: int,
         bias: bool = True,
         nonlinearity: str = "tanh",
-        **options: Any,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype: DTypeLike = np.float32,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias, **options)
+        super().__init__(input_size, hidden_size, bias, rng=rng, dtype=dtype)
         self.choose(nonlinearity)
 
 

@@ -31,22 +31,19 @@ def joined(sizes):
     return tuple(sizes[0]) if one else sizes
 
 
-def attribute(x, name):
-    known = {
-        "T": lambda: x.T,
-        "mT": lambda: np.swapaxes(x, -1, -2),
-        "shape": lambda: tuple(x.shape),
-        "dtype": lambda: x.dtype,
-        "ndim": lambda: x.ndim,
-        "device": lambda: None,
-        "is_cuda": lambda: False,
-        "data": lambda: numbers(x),
-        "values": lambda: x.values,
-        "indices": lambda: x.indices,
-    }
-    if name not in known:
-        raise AttributeError(f"no twin is known of a tensor's .{name}")
-    return known[name]()
+ATTRIBUTES = {
+    "T": lambda x: x.T,
+    "mT": lambda x: np.swapaxes(x, -1, -2),
+    "shape": lambda x: tuple(x.shape),
+    "dtype": lambda x: x.dtype,
+    "ndim": lambda x: x.ndim,
+    "device": lambda x: None,
+    "is_cuda": lambda x: False,
+    "is_nested": lambda x: False,
+    "data": lambda x: numbers(x),
+    "values": lambda x: x.values,
+    "indices": lambda x: x.indices,
+}
 
 
 def getitem(x, index):
@@ -55,7 +52,7 @@ def getitem(x, index):
     return x[numbers(index) if isinstance(index, Tensor) else index]
 
 
-def cast(x, *args, dtype=None, **options):
+def to_dtype(x, *args, dtype=None, **options):
     """x.to(…): of all that it takes, only the dtype means something here."""
     for arg in (*args, dtype):
         if isinstance(arg, np.dtype):
@@ -242,10 +239,11 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 
 def frame(input, pad, mode="constant", value=None):
-    if mode != "constant":
-        raise ValueError(f"no twin is known of pad with mode={mode!r}")
     pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)][::-1]
-    return np.pad(input, [(0, 0)] * (input.ndim - len(pairs)) + pairs, constant_values=value or 0.0)
+    widths = [(0, 0)] * (input.ndim - len(pairs)) + pairs
+    if mode == "constant":
+        return np.pad(input, widths, constant_values=value or 0.0)
+    return np.pad(input, widths, {"replicate": "edge", "circular": "wrap"}.get(mode, mode))
 
 
 def flatten(input, start_dim=0, end_dim=-1):
@@ -275,7 +273,7 @@ def same(input, *args, **options):
 def by_layer(name):
     """A function that is what our layer of this name computes; None if there is none."""
     layer = getattr(nn, name)
-    known = inspect.signature(layer.__init__).parameters
+    known = {*inspect.signature(layer.__init__).parameters}
 
     def function(input, *args, **options):
         inputs = (input, args[0]) if name in LOSSES else (input,)
@@ -285,10 +283,12 @@ def by_layer(name):
     return function
 
 
-NEUTRAL = {  # options that change nothing, which may therefore be unknown here
+NEUTRAL = {  # options that change nothing at these values, and may be unknown here
     "inplace": False, "padding": 0, "dilation": 1, "ceil_mode": False, "return_indices": False,
     "count_include_pad": True, "divisor_override": None, "size_average": None, "reduce": None,
-    "weight": None, "ignore_index": -100, "threshold": 20.0,
+    "weight": None, "ignore_index": -100, "threshold": 20.0, "max_norm": None, "norm_type": 2.0,
+    "scale_grad_by_freq": False, "sparse": False, "dtype": None, "out": None, "_stacklevel": 3,
+    "enable_gqa": False, "padding_idx": None,
 }  # fmt: skip
 LOSSES = {"CrossEntropy", "MSE", "L1", "Huber", "NLL", "BCEWithLogits", "KLDiv"}
 BY_LAYER = {
@@ -356,7 +356,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cumsum":        lambda input, dim: np.cumsum(input, axis=dim),
     "cumprod":       lambda input, dim: np.cumprod(input, axis=dim),
     # shapes
-    "getattr":       attribute,
+    "getattr":       lambda x, name: ATTRIBUTES[name](x),
     "getitem":       getitem,
     "size":          lambda input, dim=None:
                      tuple(input.shape) if dim is None else input.shape[dim],
@@ -393,8 +393,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     # types and places
     **dict.fromkeys(("contiguous", "clone", "cpu", "cuda", "requires_grad_"), same),
     "detach":        lambda input: numbers(input),
-    "to":            cast,
-    "type_as":       cast,
+    "to":            to_dtype,
+    "type_as":       to_dtype,
     "float":         lambda input: input.astype(np.float32),
     "double":        lambda input: input.astype(np.float64),
     "long":          lambda input: numbers(input).astype(np.int64),
@@ -415,7 +415,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "linear":        lambda input, weight, bias=None:
                      input @ weight.T if bias is None else special.linear(input, weight, bias),
     **{name: getattr(special, name) for name in ("conv1d", "conv2d") if hasattr(special, name)},
-    "embedding":     lambda input, weight, padding_idx=None: special.embedding(input, weight),
+    "embedding":     lambda input, weight: special.embedding(input, weight),
     "layer_norm":    layer_norm,
     "dropout":       drop,
     "scaled_dot_product_attention": scaled_dot_product_attention,

@@ -3,10 +3,10 @@
     pip install torch expecttest --index-url https://download.pytorch.org/whl/cpu
     python tests/against_pytorch.py
 
-prints it as the second table of docs/nn.md. A sample is a module with options, its inputs, and training or
-not. Compared are results, the gradients of Σ sin(result) in every input and parameter, and buffers,
-in float64. A sample that is refused here, by an error, is counted as refused: an option that is left
-out. A difference beyond rounding is wrong."""
+prints it as the second table of docs/nn.md. A sample is a module with options, its inputs, and
+training or not. Compared are results, the gradients of Σ sin(result) in every input and parameter,
+and buffers, in float64. A sample that is refused here, by an error, is counted as refused: an
+option that is left out. A difference beyond rounding is wrong."""
 
 from __future__ import annotations
 

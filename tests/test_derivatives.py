@@ -10,7 +10,7 @@ from cases import ELEMENTWISE, ENTRIES, OPERATIONS, STEPS, as_called, call, case
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tinygrad_edu import Tensor, check_gradients, grad, hessian, jvp, operation, special, vjp
-from tinygrad_edu.core.engine import REGISTRY, Operation
+from tinygrad_edu.core.engine import REGISTRY, Operation, plain
 from tinygrad_edu.core.functional import of_chosen
 from tinygrad_edu.core.gradcheck import is_real
 from tinygrad_edu.core.sparse import dense
@@ -202,7 +202,34 @@ def first_order_only(partial):
     return broken
 
 
+def wrong_where(chosen, factor):
+    """The result is too large by a factor, but only where `chosen` says of its numbers."""
+
+    def locally_wrong(partial):
+        def broken(*args, **options):
+            result = dense(partial(*args, **options))
+            return result * np.where(chosen(np.abs(plain(result))), factor, 1.0)
+
+        return broken
+
+    return lambda place: locally_wrong
+
+
+def smallest(x):
+    """The one place of the smallest number that is not 0."""
+    found = np.zeros(x.shape, bool)
+    if x.any():
+        found.flat[np.where(x == 0, np.inf, x).argmin()] = True
+    return found
+
+
+def second_half(x):
+    return np.arange(x.size).reshape(x.shape) >= x.size // 2
+
+
 BREAKS = {
+    "wrong at the smallest": wrong_where(smallest, 2.0),
+    "wrong in one region": wrong_where(second_half, 1.01),
     "scaled": lambda place: scaled,
     "negated": lambda place: negated,
     "forgets g": with_ones_for_g,

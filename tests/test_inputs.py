@@ -3,6 +3,7 @@ model an error was raised."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,12 @@ def test_a_module_s_error_behind_another_s_keeps_its_own_place() -> None:
     with pytest.raises(ValueError) as caught:
         loss(model(ROWS), ROWS)
     assert [str(note)[:12] for note in caught.value.__notes__] == ["in loss (MSE"]
+
+
+def test_from_torch_says_what_to_install(monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ImportError, match=r'pip install "tinygrad_edu\[torch\]"'):
+        nn.from_torch(object(), ROWS)
 
 
 def test_replay_and_transforms_go_through_the_same_door() -> None:

@@ -173,7 +173,8 @@ EQUATIONS: dict[str, Callable[..., Array]] = {  # of x and the layer's parameter
     "Pad2d":                lambda x: padded(x, (0, 3), (1, 2), value=2.0),
     "Pad2d, replicate":     lambda x: padded(x, (2, 2), (2, 2), mode="edge"),
     "Upsample":             lambda x: x.repeat(2, axis=2).repeat(3, axis=3),
-    "Upsample, size":       lambda x: x[:, :, [0, 0, 0, 1, 1, 2, 2]][..., [0, 0, 0, 1, 1, 2, 2, 3, 3]],
+    "Upsample, size":       lambda x: x[:, :, [0, 0, 0, 1, 1, 2, 2]]
+                            [..., [0, 0, 0, 1, 1, 2, 2, 3, 3]],
     "Flatten":              lambda x: x.reshape(2, 120),
     "Unflatten":            lambda x: x.reshape(2, 2, 2, 5, 6),
     "Flatten, some":        lambda x: x.reshape(2, 20, 6),

@@ -13,7 +13,7 @@ from tinygrad_edu import Tensor, check_gradients, grad, hessian, no_grad, vjp
 from tinygrad_edu.core.arraylike import apply
 from tinygrad_edu.core.engine import plain
 from tinygrad_edu.core.gradcheck import is_real
-from tinygrad_edu.operations import linalg
+from tinygrad_edu.operations import linalg, norms
 
 SOME = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 ALL = pytest.mark.parametrize("function", CASES, ids=lambda function: function.__name__)
@@ -246,7 +246,7 @@ def test_the_sign_of_a_determinant_is_a_plain_array():
 
 NORMS = [
     *[(axis, ord) for axis in (0, -1) for ord in (None, 1, 2, 3, 2.5, -1, np.inf, -np.inf)],
-    *[(axis, ord) for axis in (None, (0, 1), (1, 0)) for ord in (None, *linalg.MATRIX_NORMS)],
+    *[(axis, ord) for axis in (None, (0, 1), (1, 0)) for ord in (None, *norms.MATRIX_NORMS)],
 ]
 
 

@@ -148,7 +148,12 @@ def test_activations_are_their_equations() -> None:
 )
 def test_gradients_of_layers(name: str) -> None:
     layer, x = LAYERS[name][0](), Tensor(numbers(*ROWS), requires_grad=True)
-    assert_gradients(lambda: np.square(layer(x) + 0.5).sum(), x, *layer.parameters())
+
+    def cost() -> Tensor:
+        z = layer(x)
+        return np.square((z[0] if isinstance(z, tuple) else z) + 0.5).sum()  # type: ignore[no-any-return]
+
+    assert_gradients(cost, x, *layer.parameters())
 
 
 def test_sequential_applies_its_layers_in_turn() -> None:
@@ -498,3 +503,53 @@ def test_a_result_knows_its_module_also_among_others_and_beside_what_was_handed_
     model = Pair()
     same, (product,) = model(x)
     assert same is x and [module for module, _, _ in product.notes] == [model]
+
+
+# PyTorch's names
+
+
+@pytest.mark.parametrize(
+    "name, says",
+    [
+        ("MSELoss", r"write nn\.MSE$"),
+        ("SmoothL1Loss", r"write nn\.SmoothL1$"),
+        ("MultiheadAttention", r"write nn\.MultiHeadAttention"),
+        ("Relu", r"write nn\.ReLU$"),
+        ("ModuleList", "a list of Modules"),
+        ("Conv3d", "'Conv3d'$"),
+    ],
+)
+def test_a_name_of_pytorch_s_says_what_it_is_called_here(name: str, says: str) -> None:
+    with pytest.raises(AttributeError, match=says):
+        getattr(nn, name)
+
+
+@pytest.mark.parametrize(
+    "name, says",
+    [
+        ("view", r"write x\.reshape"),
+        ("to", r"write x\.astype"),
+        ("unsqueeze", r"write x\[None\]"),
+        ("add_", "changes a Tensor in place"),
+        ("sin", r"write np\.sin\(x\)"),
+        ("something", "'something'$"),
+    ],
+)
+def test_a_method_of_pytorch_s_says_what_to_write(name: str, says: str) -> None:
+    with pytest.raises(AttributeError, match=says):
+        getattr(Tensor(1.0), name)
+    assert not hasattr(Tensor(1.0), name)
+
+
+@pytest.mark.parametrize("method", ["sum", "mean", "max", "softmax", "var", "cumsum"])
+def test_dim_is_axis(method: str) -> None:
+    with pytest.raises(TypeError, match=r"here PyTorch's dim= is axis="):
+        getattr(Tensor([[1.0]], requires_grad=True), method)(dim=1)
+
+
+def test_what_to_write_is_there() -> None:
+    from tinygrad_edu.nn.elsewhere import NAMES
+
+    for text in NAMES.values():
+        name = text.removeprefix("nn.").split("(")[0].split(".")[0].split(" ")[0]
+        assert not text.startswith("nn.") or hasattr(nn, name), text

@@ -1004,3 +1004,26 @@ def test_a_step_recorded_when_kept_numbers_vanish_is_replayed(first: int) -> Non
     for name, arrays in a.memory.items():
         for kept, expected in zip(b.memory[name].values(), arrays.values(), strict=True):
             np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-12)
+
+
+def one_step(optimizer, *arrays):
+    """Parameters after a step with the gradients 1, 2, …, and with those of a plain sum."""
+    parameters = [Tensor(array, requires_grad=True) for array in arrays]
+    sum(((i + 1) * p).sum() for i, p in enumerate(parameters)).backward()
+    optimizer(parameters, lr=0.5).step()
+    return parameters
+
+
+def test_parameters_that_share_memory_are_updated_one_after_the_other():
+    array = np.ones(6)
+    p, q = one_step(optim.SGD, array[:4], array[2:])
+    assert np.shares_memory(p.data, q.data)
+    assert p.data.tolist() == [0.5, 0.5, -0.5, -0.5]
+    assert q.data.tolist() == [-0.5, -0.5, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("size", [16_384, 16_385, 40_000])
+def test_many_numbers_are_updated_as_few_are(size):
+    for p, g in zip(one_step(optim.SGD, np.ones(size), np.ones(size)), (1, 2), strict=True):
+        assert set(p.data.tolist()) == {1 - 0.5 * g}
+        assert (p.data.base is None) == (size > 16_384)

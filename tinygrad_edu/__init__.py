@@ -25,6 +25,7 @@ from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.core.switches import no_grad
 from tinygrad_edu.operations import composed as composed
 from tinygrad_edu.operations import linalg as linalg
+from tinygrad_edu.operations import norms as norms
 from tinygrad_edu.operations import options as options
 from tinygrad_edu.operations import padding as padding
 from tinygrad_edu.operations import scans as scans

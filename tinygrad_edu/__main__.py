@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import tinygrad_edu
+from tinygrad_edu.graph.text.signs import PLAIN_SIGNS
 
 HOME = Path(tinygrad_edu.__path__[0])
 GROUPS = {
@@ -42,7 +43,7 @@ def purpose(value: object) -> str:
 
 def name_table(rows: dict[str, object]) -> list[str]:
     """One line for each name, with the first sentence about it."""
-    left = max(map(len, rows)) + 2
+    left = max(map(len, rows), default=0) + 2
     return [f"  {name:<{left}}{first_line(value, 96 - left)}" for name, value in rows.items()]
 
 
@@ -87,5 +88,5 @@ def overview() -> str:
 
 if __name__ == "__main__":
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # where ∂ cannot be printed, print ?
+        sys.stdout.reconfigure(errors=PLAIN_SIGNS)  # where ∂ cannot be printed, print d
     print(overview())

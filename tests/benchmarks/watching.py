@@ -18,6 +18,7 @@ import numpy as np
 
 from tinygrad_edu import nn, replay, watch
 from tinygrad_edu.watching import pace, run
+from tinygrad_edu.watching.pace import FREE
 
 Kind = tuple[Any, Any, Any]  # model, cost, shape of an image
 
@@ -62,50 +63,61 @@ def cost_of_log() -> float:
     return min(times)
 
 
-def raced(made: Any, is_replayed: bool, blocks: int, size: int) -> dict[str, float]:
-    """Seconds of a step, of a watched one without its frames, and of a frame; and their shares."""
+def raced(made: Any, is_replayed: bool, seconds: float, size: int) -> dict[str, float]:
+    """Seconds of a step and of a frame; what `log` and the frames add, as shares; the noise."""
     rng = np.random.default_rng(1)
-    model, cost, shape = made()
-    twin, _, _ = made()
-    x, y = rng.random((64, *shape), np.float32), rng.integers(0, 10, 64)
-    (bare, _), (step, optimizer) = (step_of(m, cost, is_replayed) for m in (model, twin))
-    seen = watch(twin, lambda: cost(twin(x), y), optimizer, terminal=False)
-    for _ in range(20):  # recorded, warm
-        bare(x[:32], y[:32])
-        seen.log(loss=step(x[:32], y[:32]))
-    began, spent, alone, watched = now(), seen.pace.cost, [], []
-    for _ in range(blocks):
-        start = now()
+    kinds = [made() for _ in range(3)]
+    x, y = rng.random((64, *kinds[0][2]), np.float32), rng.integers(0, 10, 64)
+    steps = [step_of(model, cost, is_replayed) for model, cost, _ in kinds]
+    (bare, _), (again, _), (step, optimizer) = steps
+    twin, cost, _ = kinds[2]
+    often = {"every": 3 * 0.2, "share": 0.02 / 3}  # of the time of all three
+    seen = watch(twin, lambda: cost(twin(x), y), optimizer, terminal=False, **often)
+
+    def block(turn: Any) -> float:
+        began, frames = now(), seen.pace.cost
         for _ in range(size):
-            bare(x[:32], y[:32])
-        middle, frames = now(), seen.pace.cost
-        for _ in range(size):
-            seen.log(loss=step(x[:32], y[:32]))
-        end = now()
-        alone.append((middle - start) / size)
-        watched.append((end - middle - (seen.pace.cost - frames)) / size)
-    tenth = [float(np.quantile(times, 0.1)) for times in (alone, watched)]
-    total = now() - began
+            turn(x[:32], y[:32])
+        return (now() - began - (seen.pace.cost - frames)) / size
+
+    turns = [bare, again, lambda x, y: seen.log(loss=step(x, y))]
+    for turn in turns * 3:  # recorded, warm
+        block(turn)
+    began, times, order = now(), [], [0, 1, 2]
+    while now() - began < seconds:
+        order = order[1:] + order[:1]  # each comes first, second and last
+        found = dict.fromkeys(order, 0.0)
+        for i in order:
+            found[i] = block(turns[i])
+        times.append([found[i] for i in range(3)])
+    first, second, watched = np.quantile(times, 0.1, axis=0)
+    frames, free = sum(seen.pace.costs), sum(seen.pace.costs[:FREE])
+    own = float(np.sum(times, axis=0)[2]) * size + frames  # seconds of the watched training
     return {
-        "step": tenth[0],
-        "log": tenth[1] / tenth[0] - 1,
+        "step": first,
+        "log": 2 * watched / (first + second) - 1,
+        "noise": abs(second / first - 1),
         "frame": float(np.median(seen.pace.costs)),
-        "share": (seen.pace.cost - spent) / (total - sum(alone) * size),
+        "frames": (frames - free) / own,
+        "free": free,
     }
 
 
 def main() -> None:
     flags = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    flags.add_argument("--blocks", type=int, default=300, help="turns for each kind of step")
+    flags.add_argument("--seconds", type=float, default=20, help="for each kind of step")
     args = flags.parse_args()
     pace.perf_counter = run.perf_counter = now  # type: ignore[attr-defined]
     print(f"log: {1e6 * cost_of_log():.2f} µs (load of the machine: {os.getloadavg()[0]:.1f})")
     for made, is_replayed, size in ((mlp, False, 60), (mlp, True, 120), (cnn, True, 3)):
-        found = raced(made, is_replayed, args.blocks, size)
+        found = raced(made, is_replayed, args.seconds, size)
+        kind = f"{made.__name__}, {'replayed' if is_replayed else 'eager'}"
         print(
-            f"{made.__name__}, {'replayed' if is_replayed else 'eager'}: "
-            f"a step {1e6 * found['step']:,.0f} µs, log {found['log']:+.1%}, "
-            f"a frame {1e3 * found['frame']:.1f} ms, all frames {found['share']:.1%} of the time"
+            f"{kind}: a step {1e6 * found['step']:,.0f} µs; "
+            f"log {found['log']:+.1%} (two that are alike differ by {found['noise']:.1%}); "
+            f"a frame {1e3 * found['frame']:.1f} ms, frames {found['frames']:.1%} of the time, "
+            f"and {found['free']:.2f} s once",
+            flush=True,
         )
 
 

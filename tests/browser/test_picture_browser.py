@@ -79,7 +79,9 @@ def test_axe_finds_nothing_in_the_pages(show: Open, scheme: Any, width: int) -> 
     size = {"width": width, "height": 800}
     made = {"picture": small().html(), "numbers": draw(neuron()[0]).html()}
     made["steps"] = stepper(neuron()[0]).html
-    made["svg"] = f"<!DOCTYPE html><html lang=en><title>a picture</title><main><h1>a</h1>{small().svg()}"
+    made["svg"] = (
+        f"<!DOCTYPE html><html lang=en><title>a picture</title><main><h1>a</h1>{small().svg()}"
+    )
     for name, text in made.items():
         page = show(text, color_scheme=scheme, viewport=size)
         if name == "picture":

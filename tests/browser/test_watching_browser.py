@@ -254,7 +254,7 @@ def test_two_runs_of_other_shapes_are_said_to_differ(show: Show) -> None:
 
 
 @pytest.mark.parametrize("make_run", [dead, residual], ids=lambda f: f.__name__)
-@pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 800), ("dark", 480)])
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 1090), ("light", 928), ("dark", 480)])
 def test_dark_and_narrow_pages_fit(show: Show, make_run: Any, scheme: Any, width: int) -> None:
     page = show(make_run(), color_scheme=scheme, viewport={"width": width, "height": 900})
     paper = {"dark": "rgb(18, 24, 31)", "light": "rgb(255, 255, 255)"}[scheme]
@@ -262,6 +262,8 @@ def test_dark_and_narrow_pages_fit(show: Show, make_run: Any, scheme: Any, width
     for key in ("Home", "ArrowDown", "End"):
         page.keyboard.press(key)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate("[...document.querySelectorAll('.side, .flow')].every(x => "
+                             "x.scrollWidth <= x.clientWidth)")  # fmt: skip
     keep(page, f"{make_run.__name__}_{scheme}_{width}")
 
 

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from inspect import Parameter
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -224,6 +224,14 @@ class ArrayLike:
     def transpose(self, *axes: Any) -> Any:
         """Write transpose(), transpose(1, 0) or transpose((1, 0))."""
         return apply(np.transpose, self, axes[0] if len(axes) == 1 else axes or None)
+
+    if not TYPE_CHECKING:  # so a type checker reports an attribute that is not there
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what PyTorch's methods are called here."""
+            if hasattr(type(self), name):
+                return object.__getattribute__(self, name)  # raises again what a property raised
+            raise errors.no_attribute(name)
 
     # Items
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.core.elsewhere import OPTIONS, what_to_write
+
 TRANSPOSE = (
     "The last axis of the left factor must be as long "
     "as the second last of the right: transpose one"
@@ -62,8 +64,19 @@ def unknown_facts(function: Any, facts: Iterable[str], known: Iterable[str]) -> 
     )
 
 
+def no_attribute(name: str) -> AttributeError:
+    hint = what_to_write(name)
+    return AttributeError(
+        f"'Tensor' object has no attribute {name!r}" + (f": write {hint}" if hint else "")
+    )
+
+
 def unknown_options(name: str, options: Iterable[str], known: Iterable[str]) -> TypeError:
-    unknown = ", ".join(f"{key}=" for key in options if key not in known)
+    others = [key for key in options if key not in known]
+    unknown, renamed = ", ".join(f"{key}=" for key in others), OPTIONS.keys() & {*others}
+    if renamed:
+        here = ", ".join(f"{key}= is {OPTIONS[key]}" for key in sorted(renamed))
+        return TypeError(f"{name} on a Tensor takes no {unknown}: here PyTorch's {here}")
     return TypeError(
         f"{name} on a Tensor takes no {unknown}: its derivative is known for "
         "other options only. A result is always a new Tensor of NumPy's "

@@ -12,6 +12,7 @@ from tinygrad_edu.exercises import CHAPTERS, EXERCISES, files
 from tinygrad_edu.exercises.files import COMMAND
 from tinygrad_edu.exercises.grading import Mistake
 from tinygrad_edu.exercises.process import grade_apart
+from tinygrad_edu.graph.text.signs import PLAIN_SIGNS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -152,5 +153,5 @@ def line(label: str, text: str) -> None:
 
 if __name__ == "__main__":
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # ∂ is ? where it cannot be printed
+        sys.stdout.reconfigure(errors=PLAIN_SIGNS)  # ∂ is d where it cannot be printed
     sys.exit(main())

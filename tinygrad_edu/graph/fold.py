@@ -69,7 +69,8 @@ def fold(graph: Graph, depth: int) -> Graph:
     ]
     kept = {call for node in nodes for call in enclosing(node.module, modules)}
     edges = group_edges(graph, owner, shown, order)
-    return Graph(tuple(nodes), tuple(edges), tuple(m for m in graph.modules if m.id in kept))
+    kept_calls = tuple(m for m in graph.modules if m.id in kept)
+    return replace(graph, nodes=tuple(nodes), edges=tuple(edges), modules=kept_calls)
 
 
 def folded_calls(graph: Graph, depth: int) -> set[str]:
@@ -335,7 +336,7 @@ def collapse_run(graph: Graph, run: Sequence[Block]) -> Graph:
             inside = last.module.id in around
             calls.append(module_for_run(module, run) if inside else module)
     edges = edges_through(graph, run, edge_order(node.id for node in nodes))
-    return Graph(tuple(nodes), tuple(edges), tuple(calls))
+    return replace(graph, nodes=tuple(nodes), edges=tuple(edges), modules=tuple(calls))
 
 
 def edges_through(graph: Graph, run: Sequence[Block], order: EdgeKey) -> list[Edge]:

@@ -62,7 +62,8 @@ def layers_as_boxes(graph: Graph) -> Graph:
     edges = group_edges(graph, owner, shown, order)
     edges = number_data_first([rename_ends(edge, names) for edge in edges], nodes)
     inside = {m.id for m in graph.modules if layers & {*enclosing(m.parent, modules)}}
-    return Graph(tuple(nodes), tuple(edges), tuple(m for m in graph.modules if m.id not in inside))
+    kept = tuple(m for m in graph.modules if m.id not in inside)
+    return replace(graph, nodes=tuple(nodes), edges=tuple(edges), modules=kept)
 
 
 def operations_of_groups(graph: Graph, owner: Owners) -> dict[str, int]:

@@ -120,6 +120,8 @@ class Graph:
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     modules: tuple[ModuleCall, ...] = ()  # inner ones before those that contain them
+    columns: tuple[tuple[str, ...], ...] = ()  # ids that stand in one column, from top to bottom
+    second: str = "gradient"  # what Node.gradient holds; in a comparison the "change"
 
     @property
     def output(self) -> Node:

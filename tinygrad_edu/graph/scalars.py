@@ -17,17 +17,19 @@ import numpy as np
 from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.core.engine import Operation, Tensor
 from tinygrad_edu.graph.expression import PLUS, TIMES
+from tinygrad_edu.graph.neurons import fold_neurons
 from tinygrad_edu.graph.read import Edge, Graph, Node, read, values_behind
 
 MOST_NUMBERS = 200  # more could not be read in a picture
 INITIALS = {TIMES: "p", PLUS: "s"}  # of the names of products and sums; of anything else t
 
 
-def open_arrays(graph: Graph) -> Graph:
+def open_arrays(graph: Graph, fold_above: int | None = None) -> Graph:
     """Make the graph of the numbers in a graph of arrays, at most 200.
 
-    An element is named w[0, 1], a value in between p1 (product), s1 (sum) or t1. Raises ValueError
-    if there are more numbers, or if an operation does not say how it works number by number.
+    An element is named w[0, 1], a value in between p1 (product), s1 (sum) or t1. Of more than
+    `fold_above` numbers, those in between are folded into elements. Raises ValueError if there are
+    too many, or if an operation does not say how it works number by number.
 
     >>> from tinygrad_edu.graph.expression import expressions
     >>> x, w = Tensor([2.0, 3.0], name="x"), Tensor([0.5, -1.0], requires_grad=True, name="w")
@@ -55,13 +57,31 @@ def open_arrays(graph: Graph) -> Graph:
     found = values_behind(output)
     if len(found) > MOST_NUMBERS:
         raise too_many_numbers(f"{len(found):,}")
+    parts = [x.operation is not None and not x.name for x in found]
     name_intermediates(found)
     numbers = read(output)
-    placed = [
-        place_number(node, owners.get(id(x), graph.output))
-        for node, x in zip(numbers.nodes, found, strict=True)
-    ]
-    return Graph(tuple(placed), numbers.edges, graph.modules)
+    homes = [owners.get(id(x), graph.output) for x in found]
+    placed = [place_number(*pair) for pair in zip(numbers.nodes, homes, strict=True)]
+    opened = Graph(tuple(placed), numbers.edges, graph.modules)
+    asked = {node.id for node, home in zip(placed, homes, strict=True) if wants_gradient(home)}
+    if fold_above is not None and len(found) > fold_above:
+        inner = {node.id for node, part in zip(placed, parts, strict=True) if part}
+        of_arrays = {
+            node.id: owners[id(x)] for node, x in zip(placed, found, strict=True) if id(x) in owners
+        }
+        opened = fold_neurons(opened, inner - {opened.output.id}, of_arrays)
+    return with_gradients_of(opened, asked)
+
+
+def wants_gradient(array: Node) -> bool:
+    return array.kind is not None or array.gradient is not None
+
+
+def with_gradients_of(graph: Graph, asked: set[str]) -> Graph:
+    """The graph without the gradients of inputs that require none."""
+    nodes = [node if node.id in asked else replace(node, gradient=None) for node in graph.nodes]
+    edges = [edge if edge.source in asked else replace(edge, share=None) for edge in graph.edges]
+    return replace(graph, nodes=tuple(nodes), edges=tuple(edges))
 
 
 def operation_numbers(
@@ -86,12 +106,15 @@ def is_differentiated(operation: Operation, number: int) -> bool:
 
 
 def leaf_numbers(node: Node) -> Array:
-    """A leaf's elements as Tensors; those of a constant stay numbers."""
+    """A leaf's elements as Tensors; those of a constant stay numbers.
+
+    Inputs are variables too, so that the edges from them have local derivatives.
+    """
     if node.role == "constant":
         return node.value
 
     def as_number(x: Any) -> Tensor:
-        return Tensor(np.asarray(x, node.dtype), node.role == "parameter")
+        return Tensor(np.asarray(x, node.dtype), node.dtype.kind == "f")
 
     return object_array(np.frompyfunc(as_number, 1, 1)(node.value))
 

@@ -54,7 +54,7 @@ def as_arrays(*xs):
     return [x if isinstance(x, Tensor) else np.asarray(x) for x in map(operand, xs)]
 
 
-def cast(x, dtype, casting="unsafe"):
+def in_type(x, dtype, casting="unsafe"):
     """x in another type, if NumPy's rule of casting allows it; x itself if dtype is None."""
     if dtype is None or x.dtype == dtype:
         return x
@@ -234,7 +234,7 @@ for rearrangement in (sliding_window_view, np.fft.fftshift, np.fft.ifftshift):
 @composed(np.concatenate)
 def concatenate_list(arrays, axis=0, *, dtype=None, casting="same_kind"):
     """The arrays one after the other along an axis; if axis is None, all flat."""
-    arrays = [cast(x, dtype, casting) for x in as_arrays(*arrays)]
+    arrays = [in_type(x, dtype, casting) for x in as_arrays(*arrays)]
     if axis is None:
         return concatenate(*[np.ravel(x) for x in arrays])
     return concatenate(*arrays, axis=axis)
@@ -243,7 +243,7 @@ def concatenate_list(arrays, axis=0, *, dtype=None, casting="same_kind"):
 @composed(np.stack)
 def stack_list(arrays, axis=0, *, dtype=None, casting="same_kind"):
     """The arrays side by side along a new axis."""
-    return stack(*[cast(x, dtype, casting) for x in as_arrays(*arrays)], axis=axis)
+    return stack(*[in_type(x, dtype, casting) for x in as_arrays(*arrays)], axis=axis)
 
 
 def unstack(x, *, axis=0):

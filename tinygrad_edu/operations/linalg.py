@@ -1,4 +1,4 @@
-"""Linear algebra through NumPy's names: products, einsum, norms, solving, decompositions.
+"""Linear algebra through NumPy's names: products, einsum, solving, decompositions.
 
 Matrices are the last two axes; all axes before them are a batch. cholesky, eigh and eigvalsh are
 for symmetric matrices, of which they read one triangle, as NumPy does: it receives all of the
@@ -8,20 +8,17 @@ gradient, which so agrees with differences.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from string import ascii_lowercase, ascii_uppercase
-from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.derivatives import axes_of, inverse, norm, scatter
+from tinygrad_edu.core.derivatives import inverse, scatter
 from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.switches import RECORDING
 from tinygrad_edu.operations import errors
 from tinygrad_edu.operations.composed import as_arrays, composed
-from tinygrad_edu.operations.statistics import rows_of, summed_wide
 
 # einsum's letters for axes, in the order of an implied result
 LETTERS = ascii_uppercase + ascii_lowercase
@@ -315,81 +312,6 @@ for numpys, new in ((np.tensordot, np.linalg.tensordot), (np.vecdot, np.linalg.v
                     (np.matrix_transpose, np.linalg.matrix_transpose)):
     REGISTRY[new] = REGISTRY[numpys]  # NumPy 2's new names for the same functions
 # fmt: on
-
-# Norms
-
-
-def greatest(x, axis, *, keepdims=False):
-    """The greatest of positive numbers, 0 of none."""
-    extreme = np.max if x.shape[axis] else np.sum
-    return extreme(x, axis=axis, keepdims=keepdims)
-
-
-# fmt: off
-MATRIX_NORMS: dict[Any, Callable[[Any], Any]] = {  # of the last two axes
-    "fro":   lambda x: norm(x, axis=(-2, -1)),
-    "nuc":   lambda x: np.linalg.svdvals(x).sum(axis=-1),
-    2:       lambda x: greatest(np.linalg.svdvals(x), -1),
-    -2:      lambda x: np.linalg.svdvals(x).min(axis=-1),
-    1:       lambda x: greatest(np.abs(x).sum(axis=-2), -1),  # of the sums of columns
-    -1:      lambda x: np.abs(x).sum(axis=-2).min(axis=-1),
-    np.inf:  lambda x: greatest(np.abs(x).sum(axis=-1), -1),  # of the sums of rows
-    -np.inf: lambda x: np.abs(x).sum(axis=-1).min(axis=-1),
-}
-# fmt: on
-
-
-@composed(np.linalg.norm)
-@summed_wide
-def any_norm(x, ord=None, axis=None, keepdims=False):
-    """√Σx², unless ord names another norm: of vectors along one axis, of matrices along two."""
-    axes = axes_of(axis, x.ndim)
-    if ord is None and (axis is None or len(axes) < 3):
-        return norm(x, axis=axis, keepdims=keepdims)
-    if len(axes) == 1 and not isinstance(ord, str):
-        return vector_norm(x, ord, axes[0], keepdims)
-    if len(axes) != 2 or ord not in MATRIX_NORMS:
-        raise errors.no_such_norm(ord, axes, MATRIX_NORMS)
-    z = MATRIX_NORMS[ord](move_axes(x, axes, (-2, -1)))
-    return np.expand_dims(z, axes) if keepdims else z
-
-
-def vector_norm(x, p, axis, keepdims):
-    """(Σ|x|ᵖ)^(1/p), with gradient 0 where the norm is 0.
-
-    For p = ±∞ it is the greatest or smallest |x|, for p = 0 how many are not 0. For p < 1 an
-    element that is 0 receives 0, as in PyTorch; for p < 0 the norm of nothing is ∞, as in NumPy.
-    """
-    options = {"axis": axis, "keepdims": keepdims}
-    one = x.dtype.type(1)  # one / p has the digits of x, 1 / p those of float64
-    if p == 2:
-        return norm(x, **options)
-    if p == 0:
-        return (x != 0).astype(x.dtype).sum(**options)
-    if np.isinf(p):
-        return (greatest if p > 0 else np.min)(np.abs(x), **options)
-    if p >= 1:
-        total = np.sum(np.abs(x) ** p, **options)
-        return np.where(total == 0, 0.0, np.where(total == 0, 1.0, total) ** (one / p))
-    zero, at_zero, at_infinity = x == 0, *((0.0, np.inf) if p > 0 else (np.inf, 0.0))
-    total = np.sum(np.where(zero, at_zero, np.abs(np.where(zero, 1.0, x)) ** p), **options)
-    inside = np.where((total == 0) | (total == np.inf), 1.0, total) ** (one / p)
-    return np.where(total == 0, at_zero, np.where(total == np.inf, at_infinity, inside))
-
-
-@composed(np.linalg.vector_norm)
-@summed_wide
-def norm_of_vectors(x, *, axis=None, keepdims=False, ord=2):
-    """(Σ|x|ᵖ)^(1/p) of all elements, or along the axis or axes."""
-    z = vector_norm(rows_of(x, axis), ord, -1, False)
-    return np.expand_dims(z, axes_of(axis, x.ndim)) if keepdims else z
-
-
-@composed(np.linalg.matrix_norm)
-def norm_of_matrices(x, *, keepdims=False, ord="fro"):
-    """A norm of each matrix, of those that np.linalg.norm has."""
-    return np.linalg.norm(x, ord, (-2, -1), keepdims)
-
 
 # Solving, inverses and determinants
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from tinygrad_edu.core.arraylike import REGISTRY, WITH_OPTIONS
 from tinygrad_edu.core.derivatives import axes_of, scatter
 from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.operations import errors
-from tinygrad_edu.operations.composed import as_arrays, cast, check_cast
+from tinygrad_edu.operations.composed import as_arrays, check_cast, in_type
 
 
 def summand_count(x, axis):
@@ -46,7 +47,7 @@ def ufunc_with_options(
     chosen = np.broadcast_to(plain(where), shape)
     z = run(*[np.broadcast_to(x, shape)[chosen] for x in args], **others)
     z = scatter(z, indices=(chosen,), shape=shape)
-    return z if rest is None else np.where(chosen, cast(z, rest.dtype, casting), rest)
+    return z if rest is None else np.where(chosen, in_type(z, rest.dtype, casting), rest)
 
 
 def in_loop_types(ufunc, args, dtype, casting):
@@ -57,7 +58,7 @@ def in_loop_types(ufunc, args, dtype, casting):
         signature=(*(None,) * ufunc.nin, *results),
         casting=casting,
     )
-    return [cast(x, type_) for x, type_ in zip(args, types, strict=False)]
+    return [in_type(x, type_) for x, type_ in zip(args, types, strict=False)]
 
 
 WITH_OPTIONS[np.ufunc] = ufunc_with_options
@@ -65,7 +66,7 @@ WITH_OPTIONS[np.ufunc] = ufunc_with_options
 # Sums, products and extremes: what `where` leaves out is replaced by what changes nothing
 
 NEUTRAL = {np.sum: 0, np.prod: 1}  # of an extreme it is `initial`
-JOINS = {np.sum: np.add, np.prod: np.multiply}
+JOINS: dict[Any, np.ufunc] = {np.sum: np.add, np.prod: np.multiply}
 JOINS |= dict.fromkeys((np.max, np.amax), np.maximum) | dict.fromkeys((np.min, np.amin), np.minimum)
 
 
@@ -73,7 +74,7 @@ def reduction_with_options(
     function, run, x, axis=None, dtype=None, *, keepdims=False, initial=None, where=True, **others
 ):
     """f of `initial` and of those elements for which `where` is True, computed in type dtype."""
-    x = cast(as_arrays(x)[0], dtype)
+    x = in_type(as_arrays(x)[0], dtype)
     if initial is not None and not isinstance(initial, Tensor):
         initial = np.array(initial, x.dtype)
     if where is not True:
@@ -81,13 +82,13 @@ def reduction_with_options(
         if neutral is None:
             raise errors.no_identity(function)
         chosen = np.broadcast_to(plain(where), x.shape)
-        x = np.where(chosen, x, cast(as_arrays(neutral)[0], x.dtype))
+        x = np.where(chosen, x, in_type(as_arrays(neutral)[0], x.dtype))
     if initial is None:
         return run(x, axis=axis, keepdims=keepdims, **others)
     if summand_count(x, axis) == 0:
         return np.full_like(np.sum(x, axis=axis, keepdims=keepdims), initial)
     z = run(x, axis=axis, keepdims=keepdims, **others)
-    return JOINS[function](z, cast(initial, z.dtype))
+    return JOINS[function](z, in_type(initial, z.dtype))
 
 
 WITH_OPTIONS |= dict.fromkeys(JOINS, reduction_with_options)
@@ -116,12 +117,13 @@ def astype_with_options(function, run, x, dtype, *, casting="unsafe", **memory):
 
 def einsum_with_options(function, run, *args, dtype=None, casting="safe", order="K", **options):
     """einsum of the operands in another type; `order` is about memory."""
+    if dtype is None:
+        return run(*args, **options)
     places = range(1, len(args)) if isinstance(args[0], str) else range(0, len(args) // 2 * 2, 2)
-    if dtype is not None:
-        args = [
-            cast(as_arrays(x)[0], dtype, casting) if i in places else x for i, x in enumerate(args)
-        ]
-    return run(*args, **options)
+    wider = list(args)
+    for place in places:
+        wider[place] = in_type(as_arrays(args[place])[0], dtype, casting)
+    return run(*wider, **options)
 
 
 WITH_OPTIONS |= dict.fromkeys((np.reshape, np.ravel, np.ndarray.flatten), with_order)

@@ -20,7 +20,7 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     period, xp and x are taken modulo the period.
     """
     x, xp, fp = as_arrays(x, xp, fp)
-    np.interp(*map(plain, (x, xp, fp)), period=period)  # NumPy refuses what does not fit
+    np.interp(plain(x), plain(xp), plain(fp), period=period)  # NumPy refuses what does not fit
     x, xp, fp = [v.astype(np.float64) for v in (x, xp, fp)]
     if period is not None:
         x, xp, fp = one_period(x, xp, fp, abs(period))

@@ -181,7 +181,7 @@ def corrcoef(x, y=None, rowvar=True, *, dtype=None):
 # Quantiles
 
 
-def rows_of(x, axis):
+def reduced_last(x, axis):
     """x with all axes that are reduced made one, the last: (…, n)."""
     axes = axes_of(axis, x.ndim)
     kept = [a for a in range(x.ndim) if a not in axes]
@@ -198,7 +198,7 @@ def quantile_like(numpys, x, q, axis, keepdims, **method):
         raise errors.no_slope_in_q(numpys, q)
     (x,) = as_arrays(x)
     q, dtype = plain(q), numpys(np.ones(1, x.dtype), plain(q), **method).dtype
-    rows = np.sort(rows_of(wide(x), axis))
+    rows = np.sort(reduced_last(wide(x), axis))
     places = quantile_places(numpys, plain(rows), q, method)  # (…, q), NaN where there is none
     none = np.isnan(places)
     below = np.where(none, 0, np.floor(places)).astype(int)
@@ -208,10 +208,10 @@ def quantile_like(numpys, x, q, axis, keepdims, **method):
     z = np.take_along_axis(rows, below, -1) * (1 - share)
     above = np.take_along_axis(rows, below + (share > 0), -1)
     z = (z + np.where(share == 0, 0.0, above) * share).astype(dtype)
-    kept = rows.shape[:-1]
-    if keepdims:
-        kept = [1 if a in axes_of(axis, x.ndim) else size for a, size in enumerate(x.shape)]
-    return np.moveaxis(z, -1, 0).reshape((*np.shape(q), *kept))
+    z = np.moveaxis(z, -1, 0).reshape((*np.shape(q), *rows.shape[:-1]))
+    if not keepdims:
+        return z
+    return np.expand_dims(z, tuple(np.ndim(q) + a for a in axes_of(axis, x.ndim)))
 
 
 def quantile_places(numpys, rows, q, method):
@@ -328,14 +328,12 @@ def nan_extreme(function, neutral):
             return function(x, axis=axis, keepdims=keepdims, where=where, initial=initial)
         x = np.where(missing, neutral, x)
         z = function(x, axis=axis, keepdims=keepdims, where=where, initial=initial)
-        return (
-            z
-            if initial is not None
-            else np.where(missing.all(axis=axis, keepdims=keepdims), math.nan, z)
-        )
+        if initial is not None:
+            return z
+        return np.where(missing.all(axis=axis, keepdims=keepdims), math.nan, z)
 
     return run
 
 
-for of_numbers, of_all, neutral in ((np.nanmax, np.max, -math.inf), (np.nanmin, np.min, math.inf)):
-    composed(of_numbers)(nan_extreme(of_all, neutral))
+composed(np.nanmax)(nan_extreme(np.max, -math.inf))
+composed(np.nanmin)(nan_extreme(np.min, math.inf))

@@ -11,25 +11,27 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from importlib import resources
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.programs.loops import (
+from tinygrad_edu.programs.loops import Loops
+from tinygrad_edu.programs.nested import leaves
+from tinygrad_edu.programs.nests import collapsed
+from tinygrad_edu.programs.program import Array, Number, Program, data_in
+from tinygrad_edu.programs.refusals import NotReplayable
+from tinygrad_edu.programs.statements import (
     Apply,
     CheckClasses,
+    Elements,
     Gather,
-    Loops,
-    Place,
     Product,
     Reduce,
     Statement,
-    places_of,
+    every_place,
     steps_of,
 )
-from tinygrad_edu.programs.nested import leaves
-from tinygrad_edu.programs.program import Array, Number, Program, data_in
-from tinygrad_edu.programs.refusals import NotReplayable
 
 # fmt: off
 ARRAYS = {"float32": "Float32Array", "float64": "Float64Array", "bool": "Uint8Array",
@@ -56,43 +58,10 @@ IN_MATH = {  # where JavaScript's name differs from NumPy's
     "arccosh": "acosh", "arctanh": "atanh", "arctan2": "atan2",
 }
 REDUCED = {"add": ("0", "{} + {}"), "multiply": ("1", "{} * {}"),
-           "maximum": ("-Infinity", "Math.max({}, {})"), "minimum": ("Infinity", "Math.min({}, {})")}
+           "maximum": ("-Infinity", "Math.max({}, {})"),
+           "minimum": ("Infinity", "Math.min({}, {})")}
 # fmt: on
-# Four rows and two columns at a time: six numbers are read for eight products
-PRODUCT = """\
-function product(z, z0, zi, zj, x, x0, xi, xp, y, y0, yp, yj, m, k, n) {
-  let i = 0;
-  for (; i + 4 <= m; i += 4) {
-    let j = 0;
-    for (; j + 2 <= n; j += 2) {
-      let a = x0 + i * xi, b = y0 + j * yj;
-      let s00 = 0, s01 = 0, s10 = 0, s11 = 0, s20 = 0, s21 = 0, s30 = 0, s31 = 0;
-      for (let p = 0; p < k; p++, a += xp, b += yp) {
-        const u = y[b], v = y[b + yj];
-        const r0 = x[a], r1 = x[a + xi], r2 = x[a + 2 * xi], r3 = x[a + 3 * xi];
-        s00 += r0 * u; s01 += r0 * v; s10 += r1 * u; s11 += r1 * v;
-        s20 += r2 * u; s21 += r2 * v; s30 += r3 * u; s31 += r3 * v;
-      }
-      const c = z0 + i * zi + j * zj, d = c + zj;
-      z[c] = s00; z[c + zi] = s10; z[c + 2 * zi] = s20; z[c + 3 * zi] = s30;
-      z[d] = s01; z[d + zi] = s11; z[d + 2 * zi] = s21; z[d + 3 * zi] = s31;
-    }
-    for (; j < n; j++) rows(i, i + 4, j);
-  }
-  for (let j = 0; j < n; j++) rows(i, m, j);
-  function rows(from, to, j) {
-    for (let i = from; i < to; i++) {
-      let a = x0 + i * xi, b = y0 + j * yj, sum = 0;
-      for (let p = 0; p < k; p++, a += xp, b += yp) sum += x[a] * y[b];
-      z[z0 + i * zi + j * zj] = sum;
-    }
-  }
-}"""
-NUMBERS_OF = """\
-function numbersOf(text, Type) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  return new Type(bytes.buffer);
-}"""
+HELPERS = resources.files(__package__).joinpath("javascript.js")
 
 
 def javascript(program: Program, values: bool = True) -> str:
@@ -143,7 +112,7 @@ class Writer:
             used.setdefault(place.root, set()).add(-1)
         return used
 
-    def measure(self, place: Place) -> None:
+    def measure(self, place: Elements) -> None:
         ends = [step * (n - 1) for step, n in zip(place.strides, place.shape, strict=True)]
         first = place.offset + sum(end for end in ends if end < 0)
         last = place.offset + sum(end for end in ends if end > 0)
@@ -168,8 +137,7 @@ class Writer:
             *indented([*body, *self.ending()], 2),
             "  }",
             f"  return {{run, state: {self.named(self.state())}, stored}};",
-            *indented(PRODUCT.splitlines() if "product(" in "\n".join(body) else []),
-            *indented(NUMBERS_OF.splitlines()),
+            *indented(HELPERS.read_text("utf-8").splitlines()[2:]),
             "}",
         ]
         return "\n".join(rows) + "\n"
@@ -215,7 +183,7 @@ class Writer:
         used = self.used_in[x]
         return x.is_result and len(used) == 1 and -1 not in used
 
-    def at(self, place: Place, counters: tuple[str, ...]) -> str:
+    def at(self, place: Elements, counters: tuple[str, ...]) -> str:
         """`m0[3 + 16 * i + j]`."""
         terms = [str(place.offset - self.starts[place.root])]
         for counter, step in zip(counters, place.strides, strict=True):
@@ -246,7 +214,7 @@ class Writer:
         """A group as one nest of loops."""
         shape, group = collapsed(group)
         counters = tuple("ijklmnop"[: len(shape)])
-        before, body, known = [], list[str](), dict[Place, str]()
+        before, body, known = [], list[str](), dict[Elements, str]()
         for statement in group:
             target = statement.target
             if isinstance(statement, Reduce):
@@ -270,20 +238,21 @@ class Writer:
         return [*before, *loops(shape, counters, body)]
 
     def operand(
-        self, x: Any, counters: tuple[str, ...], known: dict[Place, str], body: list[str]
+        self, x: Any, counters: tuple[str, ...], known: dict[Elements, str], body: list[str]
     ) -> str:
         """A number, or the name of a constant that holds an element."""
-        if not isinstance(x, Place):
+        if not isinstance(x, Elements):
             return number(x)
         if x not in known:
             known[x] = f"v{sum(line.startswith('const') for line in body)}"
             body.append(f"const {known[x]} = {self.at(x, counters)};")
         return known[x]
 
-    def filled(self, place: Place, value: str) -> list[str]:
+    def filled(self, place: Elements, value: str) -> list[str]:
         """Lines that set each element of a place to a number."""
         kept = [n if step else 1 for n, step in zip(place.shape, place.strides, strict=True)]
-        shape, (fill,) = collapsed([Apply(None, "copy", trimmed(place, tuple(kept)), ())])  # type: ignore[arg-type]
+        once = Elements(place.root, place.offset, place.strides, tuple(kept))
+        shape, (fill,) = collapsed([Apply(None, "copy", once, ())])  # type: ignore[arg-type]
         counters = tuple("ijklmnop"[: len(shape)])
         return loops(shape, counters, [f"{self.at(fill.target, counters)} = {value};"])
 
@@ -330,7 +299,7 @@ class Writer:
             return self.at(place, ())
         return f"{self.piece(place)}.slice()"
 
-    def piece(self, place: Place) -> str:
+    def piece(self, place: Elements) -> str:
         """The elements of a place, which lie one after the other, as a typed array."""
         if place.strides != steps_of(place.shape) and math.prod(place.shape) > 1:
             raise NotReplayable(f"{place.root.name} is returned in another order of its axes")
@@ -338,26 +307,16 @@ class Writer:
         size = math.prod(place.shape)
         return f"{self.name(place.root)}.subarray({start}, {start + size})"
 
-    def state(self) -> dict[str, Place]:
+    def state(self) -> dict[str, Elements]:
         return {x.name: self.loops.place(x) for x in self.program.state}
 
-    def stored(self) -> dict[str, Place]:
+    def stored(self) -> dict[str, Elements]:
         stores = [s for s in self.program.stores if isinstance(s.value, Array)]
         return {s.path: self.loops.place(s.value) for s in stores}
 
-    def named(self, places: dict[str, Place]) -> str:
+    def named(self, places: dict[str, Elements]) -> str:
         rows = [f"{json.dumps(name)}: {self.piece(place)}" for name, place in places.items()]
         return f"{{{', '.join(rows)}}}"
-
-
-def every_place(statement: Statement) -> list[Place]:
-    if isinstance(statement, Apply | Reduce):
-        return [*places_of(statement), statement.target]
-    if isinstance(statement, Product):
-        return [statement.target, statement.left, statement.right]
-    if isinstance(statement, Gather):
-        return [statement.target, statement.source, *statement.indices]
-    return [statement.labels]
 
 
 def spelled(statement: Apply, operands: list[str]) -> str:
@@ -420,42 +379,3 @@ def loops(shape: tuple[int, ...], counters: tuple[str, ...], body: list[str]) ->
     (i, *others), n = counters, shape[0]
     inner = loops(shape[1:], tuple(others), body) if others else body
     return [f"for (let {i} = 0; {i} < {n}; {i}++) {{", *indented(inner), "}"]
-
-
-def trimmed(place: Place, shape: tuple[int, ...]) -> Place:
-    return Place(place.root, place.offset, place.strides, shape)
-
-
-def collapsed(group: list[Apply | Reduce]) -> tuple[tuple[int, ...], list[Any]]:
-    """The shape of a group's loops, and its statements: axes that count on become one."""
-    places = list(dict.fromkeys(p for s in group for p in every_place(s)))
-    shape = group[0].target.shape
-    axes: list[list[int]] = []  # each of the new axes, as old ones
-    for a, n in enumerate(shape):
-        if n == 1:
-            continue
-        before = axes[-1][-1] if axes else None
-        if before is not None and all(p.strides[before] == p.strides[a] * n for p in places):
-            axes[-1].append(a)
-        else:
-            axes.append([a])
-    new = {
-        p: Place(
-            p.root,
-            p.offset,
-            tuple([p.strides[old[-1]] for old in axes]),
-            tuple([math.prod(shape[a] for a in old) for old in axes]),
-        )
-        for p in places
-    }
-
-    def moved(x: Any) -> Any:
-        return new[x] if isinstance(x, Place) else x
-
-    statements: list[Any] = []
-    for s in group:
-        if isinstance(s, Apply):
-            statements.append(Apply(s.call, s.name, moved(s.target), tuple(map(moved, s.operands))))
-        else:
-            statements.append(Reduce(s.call, s.name, moved(s.target), moved(s.operand)))
-    return tuple([math.prod(shape[a] for a in old) for old in axes]), statements

@@ -16,98 +16,20 @@ from numpy.lib.stride_tricks import as_strided
 
 from tinygrad_edu.programs.calls import FILLING, ArrayMethod
 from tinygrad_edu.programs.nested import map_leaves
+from tinygrad_edu.programs.nests import grouped
 from tinygrad_edu.programs.passes import drop_dead_calls, reduction_by, share_copies
 from tinygrad_edu.programs.program import Array, Call, Program
 from tinygrad_edu.programs.refusals import NotReplayable
-
-Shape = tuple[int, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """Where elements lie: (i, j, …) is element offset + i·strides[0] + j·strides[1] + … of `root`."""
-
-    root: Array
-    offset: int
-    strides: Shape
-    shape: Shape
-
-    def broadcast(self, shape: Shape) -> Place:
-        """The same elements, counted as an array of this shape: along a repeated axis, stride 0."""
-        added = len(shape) - len(self.shape)
-        pairs = zip(self.shape, self.strides, strict=True)
-        strides = (0,) * added + tuple([step if n != 1 else 0 for n, step in pairs])
-        return Place(self.root, self.offset, strides, shape)
-
-    def part(self, axis: int, start: int, size: int) -> Place:
-        """The elements from `start` on along an axis."""
-        shape = (*self.shape[:axis], size, *self.shape[axis + 1 :])
-        return Place(self.root, self.offset + start * self.strides[axis], self.strides, shape)
-
-    def reshaped(self, shape: Shape) -> Place:
-        """The elements in order, in another shape; they lie one after the other."""
-        return Place(self.root, self.offset, steps_of(shape), shape)
-
-
-@dataclasses.dataclass(frozen=True)
-class Apply:
-    """z[i] = f(x[i], y[i], …): a name of a function, and where it writes and reads."""
-
-    call: Call
-    name: str
-    target: Place
-    operands: tuple[Any, ...]  # Places of the target's shape, numbers, Numbers
-
-
-@dataclasses.dataclass(frozen=True)
-class Reduce:
-    """z[j] = Σ x[i], or Π, max, min: over the axes along which z has stride 0."""
-
-    call: Call
-    name: str
-    target: Place  # counted as x is
-    operand: Place
-
-
-@dataclasses.dataclass(frozen=True)
-class Product:
-    """z = x @ y, of matrices (m, k) and (k, n)."""
-
-    call: Call
-    target: Place
-    left: Place
-    right: Place
-
-
-@dataclasses.dataclass(frozen=True)
-class Gather:
-    """z[i, j] = x[indices[i], j]: the indices count the first axes of x."""
-
-    call: Call
-    target: Place  # indices' shape, followed by that of a piece
-    source: Place
-    indices: tuple[Place, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class CheckClasses:
-    """Raises an error where a label is not one of 0 … classes − 1."""
-
-    call: Call
-    labels: Place
-    classes: int
-
-
-Statement = Apply | Reduce | Product | Gather | CheckClasses
-
-
-def steps_of(shape: Shape) -> Shape:
-    """The strides, in elements, of an array whose elements lie one after the other."""
-    steps, step = [], 1
-    for n in reversed(shape):
-        steps.append(step)
-        step *= n
-    return tuple(reversed(steps))
+from tinygrad_edu.programs.statements import (
+    Apply,
+    CheckClasses,
+    Elements,
+    Gather,
+    Product,
+    Reduce,
+    Shape,
+    Statement,
+)
 
 
 class Loops:
@@ -116,14 +38,14 @@ class Loops:
     def __init__(self, program: Program) -> None:
         program = drop_dead_calls(share_copies(program))
         self.program, self.constants = program, dict[str, Array]()
-        self.views: dict[Array, Place] = {}
+        self.views: dict[Array, Elements] = {}
         self.statements = [x for call in program.calls for x in self.statements_of(call)]
         self.groups = grouped(self.statements)
 
     # Where things are
 
     def place(self, x: Any) -> Any:
-        """The Place of an array of the program or of a constant; a number as it is."""
+        """The Elements of an array of the program or of a constant; a number as it is."""
         if isinstance(x, list):
             x = np.asarray(x)
         if isinstance(x, np.ndarray) and x.ndim:
@@ -137,16 +59,16 @@ class Loops:
         if x in self.views:
             return self.views[x]
         offset = 0 if x.is_result else elements_between(x.holder.value, x.value)
-        return Place(x.holder, offset, elements(x.strides, x.dtype), x.shape)
+        return Elements(x.holder, offset, in_elements(x.strides, x.dtype), x.shape)
 
-    def view(self, call: Call) -> Place:
+    def view(self, call: Call) -> Elements:
         """Where the elements of a view lie: where NumPy says it begins, asked of no real memory."""
         (x,) = [x for x in call.arrays if x.holder is call.results[0].holder]
         z, place = call.results[0], self.place(x)
         there = as_strided(np.empty(1, x.dtype), x.shape, x.strides)
         args, options = map_leaves(lambda a: there if a is x else a, (call.args, call.options))
         offset = place.offset + elements_between(there, call.function(*args, **options))
-        return Place(place.root, offset, elements(z.strides, z.dtype), z.shape)
+        return Elements(place.root, offset, in_elements(z.strides, z.dtype), z.shape)
 
     def constant(self, value: Any) -> Array:
         value = np.ascontiguousarray(value)
@@ -161,7 +83,7 @@ class Loops:
 
     def statements_of(self, call: Call) -> Iterator[Statement]:
         """The statements of a call: none for a view; an error for what has no loops here."""
-        if call.name == "checked_classes":
+        if call.name == "classes_of":
             labels, classes = call.args
             yield CheckClasses(call, self.place(labels), classes)
             yield Apply(call, "copy", self.place(call.target), (self.place(labels),))
@@ -205,22 +127,22 @@ class Loops:
 
     def read(self, x: Any, shape: Shape) -> Any:
         place = self.place(x)
-        return place.broadcast(shape) if isinstance(place, Place) else place
+        return place.broadcast(shape) if isinstance(place, Elements) else place
 
     def product(self, call: Call) -> Iterator[Statement]:
         """A product of vectors and matrices as one of matrices; of stacks, a product each."""
         x, y, z = (self.place(a) for a in (*call.args[:2], call.target))
-        if not isinstance(x, Place) or not isinstance(y, Place) or not x.shape or not y.shape:
+        if not isinstance(x, Elements) or not isinstance(y, Elements) or not x.shape or not y.shape:
             yield Apply(call, "multiply", z, tuple([self.read(a, z.shape) for a in call.args[:2]]))
             return
         if call.name == "inner" or (call.name == "dot" and max(len(x.shape), len(y.shape)) > 2):
             raise not_in_loops(call)
         if len(x.shape) == 1:
-            x = Place(x.root, x.offset, (0, *x.strides), (1, *x.shape))
-            z = Place(z.root, z.offset, with_axis(z.strides, -1), with_axis(z.shape, -1, 1))
+            x = Elements(x.root, x.offset, (0, *x.strides), (1, *x.shape))
+            z = Elements(z.root, z.offset, with_axis(z.strides, -1), with_axis(z.shape, -1, 1))
         if len(y.shape) == 1:
-            y = Place(y.root, y.offset, (*y.strides, 0), (*y.shape, 1))
-            z = Place(z.root, z.offset, (*z.strides, 0), (*z.shape, 1))
+            y = Elements(y.root, y.offset, (*y.strides, 0), (*y.shape, 1))
+            z = Elements(z.root, z.offset, (*z.strides, 0), (*z.shape, 1))
         stack = z.shape[:-2]
         x, y = x.broadcast((*stack, *x.shape[-2:])), y.broadcast((*stack, *y.shape[-2:]))
         for place in np.ndindex(stack):
@@ -236,14 +158,14 @@ class Loops:
             strides = [0 if a in gone else step for a, step in enumerate(steps)]
         else:
             strides = [0 if a in gone else next(steps) for a in range(n)]
-        yield Reduce(call, name, Place(z.root, z.offset, tuple(strides), x.shape), x)
+        yield Reduce(call, name, Elements(z.root, z.offset, tuple(strides), x.shape), x)
 
     def joined(self, call: Call) -> Iterator[Statement]:
         axis = call.args[1] if len(call.args) > 1 else call.options.get("axis", 0)
         target, start = self.place(call.target), 0
         for piece in call.args[0]:
             source = self.place(piece)
-            if not isinstance(source, Place) or axis is None:
+            if not isinstance(source, Elements) or axis is None:
                 raise not_in_loops(call)
             a = axis % len(target.shape)
             part = target.part(a, start, source.shape[a])
@@ -254,7 +176,7 @@ class Loops:
         source, target = self.place(call.args[0]), self.place(call.target)
         index = call.args[1] if isinstance(call.args[1], tuple) else (call.args[1],)
         places = [self.place(i) for i in index]
-        if not all(isinstance(i, Place) and i.root.dtype.kind in "iu" for i in places):
+        if not all(isinstance(i, Elements) and i.root.dtype.kind in "iu" for i in places):
             raise not_in_loops(call)
         shape = np.broadcast_shapes(*[i.shape for i in places])
         return Gather(call, target, source, tuple([i.broadcast(shape) for i in places]))
@@ -271,7 +193,7 @@ def elements_between(start: Any, end: Any) -> int:
     return int(last - first) // int(start.itemsize)
 
 
-def elements(strides: Shape, dtype: Any) -> Shape:
+def in_elements(strides: Shape, dtype: Any) -> Shape:
     """Strides in elements."""
     return tuple([step // dtype.itemsize for step in strides])
 
@@ -281,10 +203,10 @@ def with_axis(numbers: Shape, at: int, number: int = 0) -> Shape:
     return (*numbers[:at], number, *numbers[at:]) if numbers else (number,)
 
 
-def matrix(x: Place, place: Shape) -> Place:
+def matrix(x: Elements, place: Shape) -> Elements:
     """The matrix at a place of a stack."""
     offset = sum(i * step for i, step in zip(place, x.strides, strict=False))
-    return Place(x.root, x.offset + offset, x.strides[-2:], x.shape[-2:])
+    return Elements(x.root, x.offset + offset, x.strides[-2:], x.shape[-2:])
 
 
 # fmt: off
@@ -294,8 +216,8 @@ FUNCTIONS = dict.fromkeys((  # by the number of their arguments
     "arccosh", "arctanh", "square", "reciprocal", "sign", "floor", "ceil", "trunc", "isnan",
     "isinf", "isfinite", "logical_not"), 1) | dict.fromkeys((
     "add", "subtract", "multiply", "divide", "power", "floor_divide", "remainder", "maximum",
-    "minimum", "arctan2", "hypot", "logaddexp", "greater", "greater_equal", "less", "less_equal", "equal",
-    "not_equal", "logical_and", "logical_or"), 2) | {"where": 3, "clip": 3}
+    "minimum", "arctan2", "hypot", "logaddexp", "greater", "greater_equal", "less", "less_equal",
+    "equal", "not_equal", "logical_and", "logical_or"), 2) | {"where": 3, "clip": 3}
 ELEMENTWISE = {  # other names of the same functions
     "astype": "copy", "positive": "copy", "pos": "copy", "full_like": "copy", "sub": "subtract",
     "mul": "multiply", "truediv": "divide", "pow": "power", "floordiv": "floor_divide",
@@ -313,38 +235,3 @@ def not_in_loops(call: Call) -> NotReplayable:
     return NotReplayable(
         f"{call.name} has no loops, so a program that calls it cannot be written as code: {call}"
     )
-
-
-# Neighbours that share a nest of loops
-
-
-def grouped(statements: list[Statement]) -> list[list[Statement]]:
-    """Lists of neighbours that one nest of loops can do, each element in turn."""
-    groups: list[list[Statement]] = []
-    for statement in statements:
-        if groups and all(fits_behind(statement, other) for other in groups[-1]):
-            groups[-1].append(statement)
-        else:
-            groups.append([statement])
-    return groups
-
-
-def fits_behind(second: Statement, first: Statement) -> bool:
-    """Whether the second may be done for an element before the first is done for the next one."""
-    if not isinstance(first, Apply | Reduce) or not isinstance(second, Apply | Reduce):
-        return False
-    if first.target.shape != second.target.shape:
-        return False
-    written, reads = first.target, places_of(second)
-    if isinstance(first, Reduce):  # complete only behind its loops
-        return all(x.root is not written.root for x in (*reads, second.target))
-    for x in (*reads, second.target):
-        if x.root is written.root and x != written:
-            return False
-    return all(x.root is not second.target.root or x == second.target for x in places_of(first))
-
-
-def places_of(statement: Apply | Reduce) -> list[Place]:
-    """What a statement reads."""
-    operands = statement.operands if isinstance(statement, Apply) else (statement.operand,)
-    return [x for x in operands if isinstance(x, Place)]

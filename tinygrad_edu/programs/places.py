@@ -86,7 +86,8 @@ def same_value(a: Any, b: Any) -> bool:
         return bool(a.dtype == b.dtype and a.tobytes() == b.tobytes())
     if isinstance(a, float | complex):
         return repr(a) == repr(b)  # 0.0 is not −0.0, NaN is NaN
-    return bool(isinstance(a, ATOMS | types.MethodType) and a == b)
+    equal: bool = isinstance(a, ATOMS | types.MethodType) and bool(a == b)
+    return equal
 
 
 def text_of(x: Any) -> str:

@@ -202,7 +202,7 @@ class Program:
     errors: Any
     constants: dict[Array, Any] = dataclasses.field(default_factory=dict)
     reads: dict[Array, Any] = dataclasses.field(default_factory=dict)  # numbers in the state
-    lives: dict[str, Any] = dataclasses.field(default_factory=dict)  # what is read anew, by name
+    lives: dict[str, Any] = dataclasses.field(default_factory=dict)  # numbers that are read anew
     shared: dict[Array, Array] = dataclasses.field(default_factory=dict)  # a copy ↦ its original
     text: str = ""  # the program as it runs
 

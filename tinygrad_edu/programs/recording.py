@@ -64,7 +64,11 @@ class Recording:
             stores,
             self.trace.errors,
             reads=dict(self.world.reads.values()),
-            lives={live.name: live.value for live in self.trace.lives},
+            lives={
+                live.name: live.value
+                for live in self.trace.lives
+                if not isinstance(live.value, np.ndarray)
+            },
         )
         known = {id(place) for place, _ in self.kept}
         self.unsettled = (

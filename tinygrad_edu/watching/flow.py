@@ -125,7 +125,8 @@ def make_rows(graph: Graph, folded: Graph, named: Mapping[int, str]) -> list[Row
         at = place[node.id] if node.id in place else shown_member(node, graph, place)
         name = node.name.removeprefix("model.") or node.kind or ""
         operation = graph.nodes[at].operation
-        row = Row(node.id, name, node.kind or "input", node.role, at, operation, node.shape, [])
+        role = "input" if node.role == "target" else node.role
+        row = Row(node.id, name, node.kind or "input", role, at, operation, node.shape, [])
         row.parameters = owners.get(node.id, [])
         row.count, row.times = node.parameters, times.get(node.id, 1)
         rows.append(row)

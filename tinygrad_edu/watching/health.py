@@ -1,9 +1,9 @@
 """What stands out in a frame: each rule is a function that yields a sentence, or nothing.
 
-The thresholds are rules of thumb: a step of about 1e-3 of the weights is healthy (Stanford's CS231n;
-Karpathy, makemore 3), a unit behind |tanh| > 0.97 hardly learns (Karpathy; Glorot & Bengio 2010), and
-half of the units dead, gradients longer than 100 and steps above 5 % are neurolens's alarms. What is
-said holds for the examples that are watched.
+The thresholds are rules of thumb. A step of about 1e-3 of the weights is healthy (Stanford's
+CS231n; Karpathy, makemore 3); a unit behind |tanh| > 0.97 hardly learns (Karpathy; Glorot & Bengio
+2010); half of the units dead, gradients longer than 100 and steps above 5 % are neurolens's alarms.
+What is said holds for the examples that are watched.
 """
 
 from __future__ import annotations

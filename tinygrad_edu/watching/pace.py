@@ -17,7 +17,6 @@ FREE_SECONDS = 1.0  # as long as all of them together take no longer
 LAST_EARLY = 4096
 USUAL = 9  # frames from which the usual cost is taken
 STALL = 3  # a frame is charged at most so many times the usual cost
-LOOKS = 8  # at the clock, for each frame
 NEVER = 1 << 62
 
 
@@ -52,9 +51,8 @@ class Pace:
         now = perf_counter()
         if now >= self.due or ticks >= early:
             return 0
-        per_second = ticks / max(now - self.since, 1e-9)
-        ahead = per_second * min(self.every, self.due - now) / LOOKS
-        return min(ticks + max(min(int(ahead), ticks), 1), early)  # steps may become slower
+        half = (self.due - now) / 2 * ticks / max(now - self.since, 1e-9)  # of the steps until then
+        return min(ticks + max(min(int(half), ticks), 1), early)  # as steps may become slower
 
     def spent(self, seconds: float) -> None:
         """Charge a frame: a stall of the machine is not the frame's fault."""

@@ -151,19 +151,19 @@ def handler_for(page: LocalPage) -> type[BaseHTTPRequestHandler]:
 
 def answer(request: BaseHTTPRequestHandler, page: LocalPage) -> None:
     if request.headers.get("Host", "") not in hosts(page.port):
-        return refuse(request, 403, "this page is at 127.0.0.1 only")
+        return send_refusal(request, 403, "this page is at 127.0.0.1 only")
     asked = urlsplit(request.path)
     given = parse_qs(asked.query).get("token", [""])[0]
     if asked.path == "/" and given and is_same(given, page.token):
         return give_cookie(request, page)
     cookies = request.headers.get("Cookie", "").split(";")
     if not any(is_same(cookie.strip(), page.cookie) for cookie in cookies):
-        return refuse(request, 403, "open the address that was printed: it has the token")
+        return send_refusal(request, 403, "open the address that was printed: it has the token")
     if asked.path == "/":
         return send_page(request, page)
     if asked.path == "/frames":
         return send_frames(request, page)
-    return refuse(request, 404, "there is nothing here")
+    return send_refusal(request, 404, "there is nothing here")
 
 
 def hosts(port: int) -> tuple[str, str]:
@@ -183,7 +183,7 @@ def send(request: BaseHTTPRequestHandler, code: int, headers: dict[str, str], bo
     request.wfile.write(body)
 
 
-def refuse(request: BaseHTTPRequestHandler, code: int, why: str) -> None:
+def send_refusal(request: BaseHTTPRequestHandler, code: int, why: str) -> None:
     send(request, code, {"Content-Type": "text/plain; charset=utf-8"}, why.encode())
 
 
@@ -202,7 +202,7 @@ def send_frames(request: BaseHTTPRequestHandler, page: LocalPage) -> None:
     """Server-sent events: each newest frame, until the run ends or the reader leaves."""
     box = page.reader()
     if box is None:
-        return refuse(request, 503, "too many pages are open")
+        return send_refusal(request, 503, "too many pages are open")
     try:
         request.send_response(200)
         for name, value in {**HEADERS, "Content-Type": "text/event-stream"}.items():

@@ -73,7 +73,8 @@ def curve_parts(run: Snapshot) -> Iterator[str]:
         yield label(left, 64, name, font_weight=600)
         last = percent(curve.last) if name == "accuracy" else brief3(curve.last)
         yield label(left + width, 64, last, 13, font_weight=700, text_anchor="end")
-        yield f'<polyline fill="none" stroke="{INK.ink}" stroke-width="1.6" points="{curve_points(curve, left, width, run.steps)}"/>'
+        points = curve_points(curve, left, width, run.steps)
+        yield f'<polyline fill="none" stroke="{INK.ink}" stroke-width="1.6" points="{points}"/>'
 
 
 def curve_points(curve: Curve, left: float, width: float, steps: int) -> str:
@@ -123,7 +124,8 @@ def map_parts(m: Map, left: float, top: float) -> Iterator[str]:
     png = base64.b64encode(palette_png(pixels, STOPS)).decode()
     yield (
         f'<image x="{left}" y="{top + 5}" width="{CELL_WIDTH}" height="{CELL_HEIGHT}" '
-        f'preserveAspectRatio="none" image-rendering="pixelated" href="data:image/png;base64,{png}"/>'
+        f'preserveAspectRatio="none" image-rendering="pixelated" '
+        f'href="data:image/png;base64,{png}"/>'
     )
     scale = "NaN" if math.isnan(m.greatest) else f"±{brief_number(m.greatest)}"
     yield label(left + CELL_WIDTH, top + 57, scale, 9, fill=INK.muted, text_anchor="end")
@@ -136,7 +138,8 @@ def ruler_parts(ratio: float, top: float) -> Iterator[str]:
         return RULER_LEFT + RULER_WIDTH * (math.log10(min(max(r, 1e-7), 1)) + 7) / 7
 
     band = place(1e-2) - place(1e-4)
-    yield f'<rect x="{place(1e-4):.1f}" y="{top + 14}" width="{band:.1f}" height="26" rx="3" fill="{INK.track}"/>'
+    size = f'width="{band:.1f}" height="26" rx="3"'
+    yield f'<rect x="{place(1e-4):.1f}" y="{top + 14}" {size} fill="{INK.track}"/>'
     x, colour = place(ratio), INK.roles["parameter"][0]
     yield f'<circle cx="{x:.1f}" cy="{top + 32}" r="4.5" fill="{colour}"/>'
     yield label(x, top + 23, f"{ratio:.0e}".replace("e-0", "e−"), 10, text_anchor="middle")

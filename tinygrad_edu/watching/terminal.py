@@ -1,4 +1,7 @@
-"""What a terminal shows of a run: one line, rewritten in place; elsewhere lines, at last each 10 seconds."""
+"""What a terminal shows of a run: one line, rewritten in place.
+
+Elsewhere, in a file or a pipe, there are lines: after 1 second, 2, 4, at last each 10.
+"""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def run_view_class() -> Any:
 
 def scoped_themes() -> str:
     """The themes as CSS variables of the view alone; the script says which one holds."""
-    from tinygrad_edu.graph.stepping.layout import css_variables
+    from tinygrad_edu.graph.pictures.themes import css_variables
 
     blocks = [
         f'.watching[data-theme="{theme}"] {{'

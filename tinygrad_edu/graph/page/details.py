@@ -53,6 +53,7 @@ def page_details(whole: Graph, levels: list[Level]) -> Data:
             for m in modules.values()
         },
         "levels": told,
+        "second": whole.second,
         "partials": [list(partial) for partial in edges.partials],
     }
 

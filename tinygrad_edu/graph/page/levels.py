@@ -82,8 +82,11 @@ def compact_svg(root: ET.Element) -> str:
     for group in root.iter(f"{NAMESPACE_OF_SVG}g"):
         for title in group.findall(f"{NAMESPACE_OF_SVG}title"):
             group.remove(title)
-    for background in root.findall(f"{NAMESPACE_OF_SVG}rect"):
-        root.remove(background)
+        if "node" in group.get("class", ""):
+            group.attrib.pop("aria-label", None)  # the page names boxes
+    for name in ("rect", "desc"):
+        for element in root.findall(f"{NAMESPACE_OF_SVG}{name}"):
+            root.remove(element)
     drawing = root.find(f"{NAMESPACE_OF_SVG}g")
     if drawing is not None and (paper := drawing.find(f"{NAMESPACE_OF_SVG}polygon")) is not None:
         drawing.remove(paper)

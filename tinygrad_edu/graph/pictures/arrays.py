@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tinygrad_edu.core.arraylike import Array
@@ -17,6 +19,7 @@ from tinygrad_edu.graph.expression import (
     index_text,
     number_text,
     numbers_or_scale,
+    scale_text,
     setting_text,
     shape_text,
     shorten,
@@ -38,6 +41,7 @@ from tinygrad_edu.graph.pictures.markup import (
     tr,
 )
 from tinygrad_edu.graph.pictures.sheet import DATA_ROLES, Sheet
+from tinygrad_edu.graph.pictures.themes import THEMES
 from tinygrad_edu.graph.read import Node
 
 # a number on a strong colour, and on a weak one: no theme has these two
@@ -67,7 +71,7 @@ def heat_maps(node: Node, sheet: Sheet) -> str:
     if sheet.values and (value := node_thumbnail(node, sheet)):
         maps["value"] = value
     if sheet.gradients and (gradient := node_thumbnail(node, sheet, gradient=True)):
-        maps["grad"] = gradient
+        maps[sheet.second] = gradient
     if not maps:
         return ""
     pictures = [sheet.reserve(picture) for picture in maps.values()]
@@ -85,8 +89,8 @@ def written_numbers(node: Node, sheet: Sheet) -> str:
     """A few numbers themselves, each on its colour; of a matrix value and gradient side by side."""
     shown = {"value": node.value} if sheet.values else {}
     if sheet.gradients and node.gradient is not None:
-        shown["grad"] = node.gradient
-    tables = {word: number_table(x) for word, x in shown.items() if x.size}
+        shown[sheet.second] = node.gradient
+    tables = {word: number_table(x, sheet) for word, x in shown.items() if x.size}
     if not tables:
         return ""
     muted = {word: td(font_markup(word, 8, sheet.theme.muted), "") for word in tables}
@@ -97,16 +101,18 @@ def written_numbers(node: Node, sheet: Sheet) -> str:
     return bare_table("".join(lines), 1, 3)
 
 
-def number_table(x: Array) -> str:
+def number_table(x: Array, sheet: Sheet) -> str:
     """The numbers of a small array in rows and columns, on the colours of a heat map."""
     greatest = greatest_magnitude(x[np.isfinite(x)])
     rows = []
     for row in x.reshape(-1, x.shape[-1]):
         cells = []
         for number in row:
-            strong = abs(number) > 0.6 * greatest > 0
-            text = font_markup(brief_number(number), 9, PALE if strong else DARK)
-            fill = number_colour(float(number), greatest)
+            plain = sheet.theme is THEMES["plain"]
+            strong = abs(number) > 0.6 * greatest > 0 and not plain
+            ink = sheet.theme.ink if plain else PALE if strong else DARK
+            text = font_markup(brief_number(number), 9, ink)
+            fill = "#ffffff" if plain else number_colour(float(number), greatest)
             cells.append(td(text, f'BGCOLOR="{fill}" WIDTH="36" CELLPADDING="2"'))
         rows.append(tr(*cells))
     return bare_table("".join(rows), 2, 1)
@@ -114,7 +120,7 @@ def number_table(x: Array) -> str:
 
 def map_caption(word: str, picture: Thumbnail, sheet: Sheet) -> str:
     """The caption of a heat map: value ±0.12."""
-    colour = sheet.theme.backward if word == "grad" else sheet.theme.ink
+    colour = sheet.theme.ink if word == "value" else sheet.theme.backward
     muted = font_markup(f"{word}  ", 8, sheet.theme.muted)
     return muted + font_markup(picture.caption, 8, colour)
 
@@ -135,7 +141,9 @@ def node_thumbnail(node: Node, sheet: Sheet, gradient: bool = False) -> Thumbnai
         found = (square_images(x, pixels) for pixels in sorted(sheet.pixels))
         stack = next((weights for weights in found if weights is not None), None)
     is_grey = is_data and (stack is not None or not bool(np.any(x < 0)))
-    return make_thumbnail(x, stack, is_grey)
+    if is_grey or sheet.theme is not THEMES["plain"]:
+        return make_thumbnail(x, stack, is_grey)
+    return replace(make_thumbnail(x, stack, grey=True), caption=scale_text(x))
 
 
 def operation_box(node: Node, sheet: Sheet) -> str:
@@ -149,7 +157,7 @@ def operation_box(node: Node, sheet: Sheet) -> str:
     ]
     ranges = [("value", node.value, theme.ink)] if sheet.values and node.shape else []
     if sheet.gradients and node.gradient is not None:
-        ranges.append(("grad", node.gradient, theme.backward))
+        ranges.append((sheet.second, node.gradient, theme.backward))
     lines = []
     for word, x, colour in ranges:
         scale = td(font_markup(numbers_or_scale(x), 8, colour), 'ALIGN="RIGHT"')

@@ -28,14 +28,16 @@ def number_box(node: Node, sheet: Sheet) -> str:
     theme, soft = sheet.theme, sheet.theme.roles[node.role][1]
     equation = f" = {sheet.expression(node)}" if node.kind else ""
     beside = node.role if not node.kind or node.role == "output" else ""
+    if node.kind and not node.operation:  # an element that a whole layer computed
+        equation, beside = "", node.kind if node.role == "operation" else node.role
     rows = [header_row(sheet.name(node), equation, beside, node, theme)]
     if sheet.values:
         rows.append(number_row("value", number_markup(node.value, theme.ink), theme, soft))
     g = node.gradient
     if sheet.gradients:
-        missing = font_markup("not required", 9, theme.muted)
+        missing = font_markup("not required" if sheet.second == "grad" else "-", 9, theme.muted)
         shown = missing if g is None else number_markup(g, sign_colour(g, theme))
-        rows.append(number_row("grad", shown, theme))
+        rows.append(number_row(sheet.second, shown, theme))
     last = gradient_bar(g, sheet.greatest, theme) if sheet.gradients else ""
     height = 10 if sheet.gradients else 2
     rows.append(tr(td(last, f'COLSPAN="2" ALIGN="LEFT" SIDES="LBR" HEIGHT="{height}"')))

@@ -6,7 +6,8 @@ From top to bottom the operations make a spine: their parameters stand beside th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import graphviz
 
@@ -21,6 +22,7 @@ from tinygrad_edu.graph.pictures.markup import bare_table, font_markup, html_lab
 from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.read import Edge, Node
 
+MOST_WRITTEN_WEIGHTS = 3  # at one box: more would cover each other
 Look = Callable[[Node, Sheet], dict[str, str]]  # makes the DOT attributes of a node
 
 
@@ -34,6 +36,8 @@ def dot_source(sheet: Sheet, direction: str, note: str = "", legend_below: bool 
         "ranksep": "0.32" if sheet.folded else apart,
         "pad": "0.25",
     }
+    if sheet.graph.columns:  # every element of a layer with every one of the next: straight lines
+        look |= {"splines": "line", "ranksep": "1.5", "nodesep": "0.3"}
     picture = new_digraph(sheet, look)
     fill_frame(picture, None, sheet, node_look)
     for edge in sheet.graph.edges:
@@ -41,6 +45,14 @@ def dot_source(sheet: Sheet, direction: str, note: str = "", legend_below: bool 
     if legend_below:
         picture.attr(labelloc="b", label=legend(sheet, direction, note))
     return str(picture.source)
+
+
+def keep_in_order(picture: graphviz.Digraph, column: Sequence[str]) -> None:
+    """Put boxes into one column, the first at the top, by edges that are not seen."""
+    with picture.subgraph() as row:
+        row.attr(rank="same")
+        for above, below in pairwise(column):
+            row.edge(above, below, style="invis")
 
 
 def new_digraph(sheet: Sheet, look: dict[str, str]) -> graphviz.Digraph:
@@ -73,6 +85,10 @@ def fill_frame(
     inside = sheet.inside.get(around, [])
     for node in inside:
         picture.node(node.id, id=node.id, **{"class": node.role}, **look(node, sheet))
+    here = {node.id for node in inside}
+    for column in sheet.graph.columns:
+        if here.issuperset(column):
+            keep_in_order(picture, column)
     for node in inside:
         if node.id not in sheet.beside:
             continue
@@ -170,9 +186,34 @@ def connect_nodes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
         look |= {"color": theme.residual, "penwidth": "2.2", "weight": "0"}
     elif sheet.arrays and edge is sheet.spine[target.id]:
         look["weight"] = "20"
+    if sheet.graph.columns and edge.local is not None:
+        picture.edge(source.id, target.id, **look | weight_look(edge, edge.local, sheet))
+        return
     if not sheet.arrays and not source.kind and sheet.cluster(source) != sheet.cluster(target):
         look["minlen"] = "2"
     picture.edge(source.id, target.id, edge_caption(edge, sheet), **look)
+
+
+def weight_look(edge: Edge, weight: float, sheet: Sheet) -> dict[str, str]:
+    """A straight edge between columns: its colour is the sign, its width the size.
+
+    Where few edges arrive, the number stands on each.
+    """
+    theme = sheet.theme
+    sizes = [abs(e.local) for e in sheet.graph.edges if e.local is not None]
+    colour = theme.positive if weight > 0 else theme.negative if weight < 0 else theme.muted
+    look = {
+        "tailport": "e",
+        "headport": "w",
+        "color": colour,
+        "penwidth": f"{0.6 + 2.4 * abs(weight) / (max(sizes) or 1.0):.2f}",
+    }
+    leaving = sum(e.source == edge.source for e in sheet.graph.edges)
+    if max(leaving, len(sheet.inputs[edge.target])) <= MOST_WRITTEN_WEIGHTS:
+        number = f"× {number_text(weight, 3)}"
+        look |= {"headlabel": number, "labeldistance": "5.2", "labelangle": "0"}
+        look["labelfontcolor"] = colour
+    return look
 
 
 def edge_caption(edge: Edge, sheet: Sheet) -> str:

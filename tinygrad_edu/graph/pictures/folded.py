@@ -32,7 +32,7 @@ def module_box(node: Node, sheet: Sheet) -> str:
         rows.append(text_row("parameters", count, sheet, theme.count, bold=True))
     if sheet.gradients and node.gradient is not None:
         greatest = number_text(greatest_magnitude(node.gradient), 2)
-        rows.append(text_row("|grad|", greatest, sheet, theme.backward))
+        rows.append(text_row(f"|{sheet.second}|", greatest, sheet, theme.backward))
     if sheet.gradients and node.series:
         rows.append(tr(td(sparkline(node, sheet), 'COLSPAN="2" SIDES="LR"')))
     folded = font_markup(f"{count_text(len(node.members), 'operation')} folded", 8, theme.muted)

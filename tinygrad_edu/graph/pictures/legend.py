@@ -7,6 +7,7 @@ import re
 from tinygrad_edu.graph.pictures.heat import scale_thumbnail
 from tinygrad_edu.graph.pictures.markup import bare_table, font_markup, html_label, swatch, td, tr
 from tinygrad_edu.graph.pictures.sheet import Sheet
+from tinygrad_edu.graph.pictures.themes import THEMES
 
 
 def legend(sheet: Sheet, direction: str, note: str) -> str:
@@ -40,24 +41,28 @@ def role_entries(sheet: Sheet) -> str:
 def number_entries(sheet: Sheet) -> str:
     """What stands on edges and in boxes of numbers."""
     notes = ""
-    if any(edge.local is not None for edge in sheet.graph.edges):
+    if sheet.graph.columns:
+        notes += legend_entry("edge: its local derivative, the thicker, the greater   ", sheet)
+    elif any(edge.local is not None for edge in sheet.graph.edges):
         notes += td(font_markup("× 2.00", 9, sheet.theme.backward))
         notes += legend_entry("local derivative of the edge   ", sheet)
     has_gradients = any(node.gradient is not None for node in sheet.graph.nodes)
     if has_gradients and sheet.gradients and not sheet.arrays:
         notes += swatch(11, 11, sheet.theme.positive) + swatch(11, 11, sheet.theme.negative)
-        notes += legend_entry("bar: size of a positive / negative gradient", sheet)
+        notes += legend_entry(f"bar: size of a positive / negative {sheet.graph.second}", sheet)
     return notes
 
 
 def map_entries(sheet: Sheet) -> str:
     """The scale of the heat maps, if there are any, and what thick and dashed edges mean."""
     notes = ""
-    if sheet.thumbnails:
+    if sheet.thumbnails and sheet.theme is THEMES["plain"]:
+        notes += legend_entry("heat map: the darker, the greater   ", sheet)
+    elif sheet.thumbnails:
         notes += legend_entry("heat map: −max", sheet) + sheet.reserve(scale_thumbnail())
         notes += legend_entry("+max   ", sheet)
         if sheet.values and sheet.gradients:
-            notes += legend_entry("left: value, right: gradient   ", sheet)
+            notes += legend_entry(f"left: value, right: {sheet.graph.second}   ", sheet)
     if sheet.arrays and not sheet.folded:
         notes += legend_entry("thicker edge: larger array   ", sheet)
     if not all(edge.recorded for edge in sheet.graph.edges):
@@ -71,7 +76,7 @@ def block_entries(sheet: Sheet) -> str:
     if sheet.gradients and any(node.series for node in sheet.graph.nodes):
         least, greatest = sheet.decades
         notes = legend_entry(
-            f"bars: |grad| of each block, the first at the left, log scale 1e{least} to "
+            f"bars: |{sheet.second}| of each block, the first at the left, log scale 1e{least} to "
             f"1e{greatest}   ",
             sheet,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,17 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.engine import Tensor
+from tinygrad_edu.graph.compare import graph_of_changes
 from tinygrad_edu.graph.fold import collapse_repeats, deepest_level, fitting_depth, fold
 from tinygrad_edu.graph.layers import fold_recurrences, layers_as_boxes
 from tinygrad_edu.graph.pictures.heat import Thumbnail
+from tinygrad_edu.graph.pictures.paper import Paper
 from tinygrad_edu.graph.pictures.themes import THEMES
 from tinygrad_edu.graph.read import Graph, read, values_behind
 from tinygrad_edu.graph.scalars import open_arrays
 
 MOST_NODES = 400  # more could not be read in a picture
+NUMBERS_TO_FOLD = 30  # above, numbers that only lead to an element are folded into it
 NODES_TO_FOLD, BOXES_AIMED_AT = 60, 30  # above 60 nodes Modules are folded, to 30 boxes
 
 
@@ -33,12 +36,14 @@ class Picture:
     thumbnails: Sequence[Thumbnail] = ()  # for the cells that the source reserves
     whole: Graph | None = None  # the graph before it was folded
     direction: str | None = None
+    paper: Paper = field(default_factory=Paper)
 
     def svg(self) -> str:
         """The picture as SVG text, with its background; it can stand in a page as it is."""
         from tinygrad_edu.graph.pictures import render
 
-        return render.finished_svg(self.source, self.graph, self.thumbnails)
+        finished = render.finished_svg(self.source, self.graph, self.thumbnails)
+        return self.paper.finish(finished)
 
     def html(self) -> str:
         """The picture as a page to walk through: zoom, fold, search, values and paths.
@@ -56,15 +61,20 @@ class Picture:
         return show_page(self.html())
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write a file: its suffix is .svg, .png, .html, .dot or .pdf, which needs Graphviz."""
+        """Write a file: its suffix is .svg, .png, .pdf, .html or .dot."""
         from tinygrad_edu.graph.pictures import render
+        from tinygrad_edu.graph.pictures.pdf import svg_to_pdf
 
         formats: dict[str, Callable[[], bytes]] = {
             ".svg": lambda: self.svg().encode(),
             ".dot": self.source.encode,
             ".html": lambda: self.html().encode(),
-            ".png": lambda: render.svg_to_png(self.svg()),
-            ".pdf": lambda: render.to_pdf(self.source, self.thumbnails),
+            ".png": lambda: render.svg_to_png(
+                render.finished_svg(self.source, self.graph, self.thumbnails)
+            ),
+            ".pdf": lambda: svg_to_pdf(
+                render.finished_svg(self.source, self.graph, self.thumbnails), self.paper.width
+            ),
         }
         suffix = Path(path).suffix.lower()
         if suffix not in formats:
@@ -96,14 +106,16 @@ def draw(
     values: bool = True,
     gradients: bool = True,
     direction: str | None = None,
-    scalars: bool = False,
+    scalars: bool | str = False,
+    before: Graph | Picture | Tensor | None = None,
+    **paper: Any,
 ) -> Picture:
     """Draw all that a Tensor was computed from: each value with its gradient ∂output/∂value.
 
     `draw(model, x)` draws what a copy of the model computes. Names are the caller's variables'; no
-    `grad` is touched. `theme` is light or dark, `direction` LR or TB. `depth` folds Modules at that
-    level to a box each and draws repeated blocks once, as happens beyond 60 nodes; `scalars` draws
-    small arrays number by number.
+    `grad` is touched. `direction` is LR or TB. `depth` folds Modules at that level to a box each;
+    `scalars`, True or "all", opens small arrays. `before`, a graph of the same computation, gives
+    changes. For papers: theme= (light, dark, auto), style= (plain), legend=, font=, width=.
 
     >>> x = Tensor(3.0, requires_grad=True)
     >>> draw(x * x + x)  # a notebook shows the picture; .save("graph.svg") keeps it
@@ -116,8 +128,7 @@ def draw(
         raise not_to_draw(output)
     if not isinstance(output, Tensor):
         raise not_to_draw(output)
-    if theme not in THEMES:
-        raise ValueError(f"theme is one of {', '.join(THEMES)}, and not {theme!r}")
+    printed = Paper(theme, **paper)
     if direction not in (None, "LR", "TB"):
         raise ValueError(f"direction is LR or TB, and not {direction!r}")
     if scalars and depth is not None:
@@ -126,9 +137,29 @@ def draw(
     if len(found) > MOST_NODES and not any(isinstance(x, Tensor) and x.notes for x in found):
         raise too_many_nodes(len(found))
     graph = with_inputs(read(output, names), given)
-    shown, note = (open_arrays(graph), "") if scalars else fold_if_large(graph, depth)
-    picture = make_picture(shown, theme, direction, values, gradients, note)
+    if before is not None:
+        graph = graph_of_changes(graph, graph_behind(before))
+    shown, note = numbers_of(graph, scalars) if scalars else fold_if_large(graph, depth)
+    picture = make_picture(shown, printed, direction, values, gradients, note)
     return replace(picture, whole=shown if scalars else graph, direction=direction)
+
+
+def numbers_of(graph: Graph, scalars: bool | str) -> tuple[Graph, str]:
+    """The graph number by number; more than 30 are folded into the elements that they add up to."""
+    shown = open_arrays(graph, None if scalars == "all" else NUMBERS_TO_FOLD)
+    note = "an element is one box, its weights stand on the edges; scalars='all' opens it"
+    return shown, note if shown.columns else ""
+
+
+def graph_behind(x: Graph | Picture | Tensor) -> Graph:
+    """The graph that is meant by itself, by its picture, or by the Tensor at its end."""
+    if isinstance(x, Tensor):
+        return read(x)
+    if isinstance(x, Picture):
+        return x.whole or x.graph
+    if not isinstance(x, Graph):
+        raise TypeError(f"before takes a graph, a picture or a Tensor, and got {x!r:.60}")
+    return x
 
 
 def result_of_copy(
@@ -174,7 +205,7 @@ def not_to_draw(output: Any) -> TypeError:
 
 def make_picture(
     graph: Graph,
-    theme: str = "light",
+    paper: Paper,
     direction: str | None = None,
     values: bool = True,
     gradients: bool = True,
@@ -184,9 +215,10 @@ def make_picture(
     from tinygrad_edu.graph.pictures.dot import dot_source
     from tinygrad_edu.graph.pictures.sheet import Sheet
 
-    sheet = Sheet(graph, THEMES[theme], values, gradients)
+    sheet = Sheet(graph, THEMES[paper.colours], values, gradients)
     direction = direction or ("TB" if sheet.arrays else "LR")
-    return Picture(graph, dot_source(sheet, direction, note), sheet.thumbnails)
+    source = dot_source(sheet, direction, note, paper.legend)
+    return Picture(graph, source, sheet.thumbnails, paper=paper)
 
 
 def fold_if_large(graph: Graph, depth: int | None) -> tuple[Graph, str]:

@@ -1,4 +1,4 @@
-"""From DOT source to SVG, PNG or PDF: find a program that lays graphs out, finish its SVG."""
+"""From DOT source to SVG and PNG: find a program that lays graphs out, finish its SVG."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import xml.etree.ElementTree as ET
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from tinygrad_edu.graph.expression import (
     count_text,
@@ -33,7 +32,7 @@ SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 RESERVED_COLOUR = re.compile("#ac([0-9a-f]{4})")  # sheet.py's
 POINTS = re.compile(r'(?:width|height)="([\d.]+)pt"')
 PIXELS = 40e6  # of a PNG, at most
-RESERVED_CELL = re.compile(f' BGCOLOR="{RESERVED_COLOUR.pattern}">')  # the cell
+MOST_SPOKEN = 80  # values and edges; of more, a description would not be listened to
 BAR_HEIGHT = 4  # points; boxes.py draws it
 NUMBER_SIZE = "12.00"  # numbers, and nothing else, have this size and are right-aligned
 # how far a number moves to the left when it gets wider, by its size: those of 9 points are centred
@@ -45,10 +44,6 @@ INSTALL = (
     "no program was found that lays graphs out: pip install graphviz-pure, or install Graphviz so "
     "that dot is on the PATH, or name a program in the environment variable TINYGRAD_EDU_DOT"
 )
-NO_PDF = (
-    "PDF needs Graphviz's own dot, which was not found: install Graphviz so that dot is on the "
-    "PATH, or name it in the environment variable TINYGRAD_EDU_DOT, or save as .svg"
-)
 NO_PNG = "PNG needs two packages: pip install resvg-py fontpkg-arimo, or save as .svg"
 
 
@@ -56,15 +51,11 @@ class RendererError(RuntimeError):
     """There is no program that lays graphs out, or it failed."""
 
 
-def find_renderer(kind: str) -> str:
-    """The program that TINYGRAD_EDU_DOT names, or graphviz-pure's, or a dot on the PATH.
-
-    graphviz-pure makes no PDF.
-    """
-    named = os.environ.get("TINYGRAD_EDU_DOT")
-    found = named or (kind != "pdf" and packaged_program()) or shutil.which("dot")
+def find_renderer() -> str:
+    """The program that TINYGRAD_EDU_DOT names, or graphviz-pure's, or a dot on the PATH."""
+    found = os.environ.get("TINYGRAD_EDU_DOT") or packaged_program() or shutil.which("dot")
     if not found:
-        raise RendererError(NO_PDF if kind == "pdf" else INSTALL)
+        raise RendererError(INSTALL)
     return found
 
 
@@ -79,8 +70,8 @@ def packaged_program() -> str | None:
 
 
 def lay_out(source: str, kind: str) -> bytes:
-    """Lay the source out as svg or pdf."""
-    program = find_renderer(kind)
+    """Lay the source out, as svg for example."""
+    program = find_renderer()
     try:
         done = subprocess.run(
             [program, f"-T{kind}"], input=source.encode(), capture_output=True, check=False
@@ -92,18 +83,6 @@ def lay_out(source: str, kind: str) -> bytes:
             f"{program} -T{kind} failed: {done.stderr.decode(errors='replace').strip()[-500:]}"
         )
     return done.stdout
-
-
-def to_pdf(source: str, thumbnails: Sequence[Thumbnail]) -> bytes:
-    """Lay the source out as a PDF: here dot itself reads the thumbnails, from files."""
-    with TemporaryDirectory() as folder:
-
-        def image(cell: re.Match[str]) -> str:
-            path = Path(folder, f"{cell[1]}.png")
-            path.write_bytes(thumbnails[int(cell[1], 16)].png)
-            return f'><IMG SCALE="BOTH" SRC="{path.as_posix()}"/>'
-
-        return lay_out(RESERVED_CELL.sub(image, source), "pdf")
 
 
 def svg_to_png(svg: str) -> bytes:
@@ -147,22 +126,28 @@ def finished_svg(source: str, graph: Graph, thumbnails: Sequence[Thumbnail] = ()
             continue
         if group.get("id") in spoken:
             title.text = spoken[str(group.get("id"))]
+            group.attrib |= {"role": "graphics-symbol", "aria-label": title.text}
         else:
             group.remove(title)
     lift_titles(root)
-    title_and_background(root, picture_summary(graph))
+    if graph.columns:
+        lift_captions(root)
+    title_and_background(root, picture_summary(graph), list(spoken.values()))
     return ET.tostring(root, encoding="unicode") + "\n"
 
 
-def title_and_background(root: ET.Element, summary: str) -> None:
+def title_and_background(root: ET.Element, summary: str, spoken: Sequence[str]) -> None:
     """Say what the picture shows, and fill it: Graphviz's background ends a fraction too early."""
     background = root.find(f".//{{{SVG}}}polygon")
     root.insert(0, svg_element("title", summary))
+    if len(spoken) <= MOST_SPOKEN:
+        root.insert(1, svg_element("desc", ". ".join(spoken)))
     if background is not None:
         fill = background.get("fill", "none")
-        root.insert(1, svg_element("rect", width="100%", height="100%", fill=fill))
+        paper = svg_element("rect", width="100%", height="100%", fill=fill)
+        root.insert([child.tag for child in root].index(f"{{{SVG}}}g"), paper)
     root.attrib |= {
-        "role": "img",
+        "role": "graphics-document",
         "aria-label": summary,
         "style": "max-width: 100%; height: auto",
     }
@@ -250,6 +235,21 @@ def lift_titles(root: ET.Element) -> None:
             drawing.append(text)
 
 
+def lift_captions(root: ET.Element) -> None:
+    """Put what stands on straight edges above all edges, each with a halo in the paper's colour."""
+    drawing = root.find(f"{{{SVG}}}g")
+    paper = None if drawing is None else drawing.find(f"{{{SVG}}}polygon")
+    if drawing is None or paper is None:
+        return
+    halo = {"paint-order": "stroke", "stroke": paper.get("fill", "none"), "stroke-width": "5"}
+    for edge in [group for group in drawing if group.get("class", "").startswith("edge")]:
+        for text in edge.findall(f"{{{SVG}}}text"):
+            edge.remove(text)
+            text.attrib |= halo
+            text.set("y", f"{float(text.get('y', 0)) + 1:.2f}")
+            drawing.append(text)
+
+
 def edge_points(drawing: ET.Element) -> list[tuple[float, float]]:
     """Points on all edges, close to each other, from left to right."""
     found = []
@@ -334,7 +334,7 @@ def spoken_descriptions(graph: Graph) -> dict[str, str]:
             parts.append(f"shape {shape_text(node.shape)}")
         parts.append(f"value {range_text(node.value)}")
         if node.gradient is not None:
-            parts.append(f"gradient {range_text(node.gradient)}")
+            parts.append(f"{graph.second} {range_text(node.gradient)}")
         words[node.id] = true_minus(", ".join(parts))
     for edge in graph.edges:
         local = "" if edge.local is None else f", local derivative {number_text(edge.local)}"

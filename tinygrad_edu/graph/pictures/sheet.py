@@ -40,6 +40,11 @@ class Sheet:
     def modules(self) -> dict[str, ModuleCall]:
         return {module.id: module for module in self.graph.modules}
 
+    @property
+    def second(self) -> str:
+        """The word for what stands below a value: its gradient, or its change."""
+        return "grad" if self.graph.second == "gradient" else self.graph.second
+
     @cached_property
     def residuals(self) -> frozenset[str]:
         """The ids of the edges of residual paths."""

@@ -83,6 +83,33 @@ THEMES = {
     ),
 }
 
+# black on white, for print: the role stands in words
+THEMES["plain"] = Theme(
+    {
+        "input": ("#6b6b6b", "#f4f4f4"),
+        "target": ("#6b6b6b", "#f4f4f4"),
+        "parameter": ("#4d4d4d", "#f4f4f4"),
+        "operation": ("#262626", "#f4f4f4"),
+        "module": ("#262626", "#f4f4f4"),
+        "output": ("#000000", "#e8e8e8"),
+        "constant": ("#7d7d7d", "#f9f9f9"),
+        "buffer": ("#7d7d7d", "#f9f9f9"),
+    },
+    positive="#000001",
+    negative="#737373",
+    backward="#262627",
+    background="#ffffff",
+    panel="#fefefe",
+    track="#e2e2e2",
+    line="#262628",
+    ink="#000002",
+    muted="#555555",
+    count="#000003",
+    residual="#737374",
+    cluster="#fafafa",
+    border="#b0b0b0",
+)
+
 
 def css_variables(theme: Theme) -> dict[str, str]:
     """The colours of a theme by the names of their CSS variables."""

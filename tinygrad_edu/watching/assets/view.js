@@ -160,6 +160,6 @@ function headlineOf(view) {
 
 function helpPanel() {
   const list = make("dl", {}, ...HELP.flatMap(([key, what]) => [make("dt", {}, key), make("dd", {}, what)]));
-  return make("aside", {class: "help", role: "dialog", "aria-label": "keys and colours", hidden: true}, strong("Keys and colours"),
+  return make("div", {class: "help", role: "dialog", "aria-label": "keys and colours", hidden: true}, strong("Keys and colours"),
     make("p", {class: "muted"}, "Heat maps: ", make("span", {class: "legend"}), " negative, zero, positive; each cell of a large array is the number of its block that is farthest from zero. Weights and outputs keep one scale for the run, so that growth is seen; gradients span decades, and each frame has its own scale, written below. ● weight ○ bias."), list);
 }

@@ -48,7 +48,7 @@ function tell(id) {
   panel.append(element("h2", thing.name), role);
   if (thing.formula) panel.append(formula(thing.formula));
   else if (thing.text) panel.append(element("p", thing.text));
-  panel.append(list([["kind", thing.kind], ["shape", `${thing.shape} ${thing.type}`], ["holds", thing.holds], ["value", thing.value], ["gradient", thing.gradient], ["Module", (things[id]?.within ?? []).map(m => modules[m]?.name).filter(Boolean)[0]]]));
+  panel.append(list([["kind", thing.kind], ["shape", `${thing.shape} ${thing.type}`], ["holds", thing.holds], ["value", thing.value], [data.second, thing.gradient], ["Module", (things[id]?.within ?? []).map(m => modules[m]?.name).filter(Boolean)[0]]]));
   if (isFolded(id)) panel.append(foldButton(id, "Unfold"));
   const given = into.get(id) ?? [];
   if (given.length) panel.append(element("h2", "Its inputs, and what it passes back to them"), edgeList(given, SOURCE));

@@ -1,0 +1,82 @@
+"""A graph of numbers made readable: each element of an array one box, in columns as in textbooks.
+
+The products and sums that a weighted sum consists of, and its weights, go into the element that
+they add up to. The local derivative on an edge is then the weight itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from tinygrad_edu.graph.read import Edge, Graph, Node
+from tinygrad_edu.graph.steps import incoming
+
+
+def fold_neurons(numbers: Graph, parts: Collection[str], owners: Mapping[str, Node]) -> Graph:
+    """Fold each part, and each parameter of one element only, into the element that it leads to.
+
+    `parts` are the ids of products, sums and other values in between; `owners` says of which array
+    each number is an element.
+    """
+    home = homes_of_parts(numbers, parts)
+    shown = [node for node in numbers.nodes if home[node.id] == node.id]
+    inside = {home[i] for i in home if home[i] != i}
+    nodes = [
+        replace(node, kind=owners[node.id].kind, operation=None, constants=(), options=())
+        if node.id in inside and node.id in owners
+        else node
+        for node in shown
+    ]
+    edges = edges_of_elements(numbers, home, {node.id: node for node in numbers.nodes})
+    columns: dict[str, list[str]] = {}
+    for node in shown:
+        columns.setdefault(owners[node.id].id if node.id in owners else node.id, []).append(node.id)
+    several = tuple(map(tuple, columns.values()))
+    free = [replace(node, module=None) for node in nodes]  # a frame would break the columns' order
+    return replace(numbers, nodes=tuple(free), edges=tuple(edges), modules=(), columns=several)
+
+
+def homes_of_parts(numbers: Graph, parts: Collection[str]) -> dict[str, str]:
+    """The element that each number is folded into, or its own id."""
+    users: dict[str, set[str]] = {node.id: set() for node in numbers.nodes}
+    home: dict[str, str] = {}
+    for edge in numbers.edges:
+        users[edge.source].add(edge.target)
+    for node in reversed(numbers.nodes):
+        led_to = {home[user] for user in users[node.id]}
+        may_fold = node.id in parts or node.role == "parameter"
+        home[node.id] = led_to.pop() if may_fold and len(led_to) == 1 else node.id
+    return home
+
+
+def edges_of_elements(
+    numbers: Graph, home: Mapping[str, str], nodes: Mapping[str, Node]
+) -> list[Edge]:
+    """One edge from each element to each that was computed from it: the sum over all ways."""
+    slopes: dict[str, float] = {}  # ∂element/∂part, within each element
+    into, found = incoming(numbers), []
+    joined: dict[tuple[str, str], float | None] = {}
+    for node in reversed(numbers.nodes):
+        if home[node.id] == node.id:
+            slopes[node.id] = 1.0
+        for edge in into[node.id]:
+            known = edge.local is not None and node.id in slopes
+            slope = float(edge.local or 0.0) * slopes.get(node.id, 0.0) if known else None
+            if home[edge.source] == home[node.id]:
+                slopes[edge.source] = slopes.get(edge.source, 0.0) + (slope or 0.0)
+                continue
+            key = edge.source, home[node.id]
+            before = joined.get(key, 0.0)
+            joined[key] = None if slope is None or before is None else before + slope
+    order = {node.id: number for number, node in enumerate(numbers.nodes)}
+    arguments: dict[str, int] = {}
+    for source, target in sorted(joined, key=lambda ends: (order[ends[1]], order[ends[0]])):
+        number = arguments[target] = arguments.get(target, -1) + 1
+        slope, arrived = joined[source, target], nodes[target].gradient
+        passed = nodes[source].gradient is not None and slope is not None and arrived is not None
+        share = np.asarray(arrived * slope) if passed else None  # type: ignore[operator]
+        found.append(Edge(source, target, number, slope, share))
+    return found
