@@ -358,6 +358,11 @@ HELD: dict[str, tuple[Callable[[], Any], Any, Any]] = {
     "slice": (lambda: [slice(2)], lambda x: x[0].stop, lambda x: put(x, 0, slice(3))),
     "numpy's number": (lambda: [np.float64(1)], lambda x: x[0], lambda x: put(x, 0, np.float64(5))),
     "array": (lambda: np.ones(1), lambda x: x[0], lambda x: x.fill(5.0)),
+    "array, resized": (
+        lambda: np.ones((1, 3)),
+        lambda x: x.sum(axis=0).size,
+        lambda x: x.resize((3, 1), refcheck=False),
+    ),
     "array of objects": (
         lambda: np.array([1.0, None]),
         lambda x: x[0],
@@ -730,6 +735,10 @@ STORES: dict[str, tuple[Any, dict[str, Any]]] = {
     "a view": (lambda box, x: put(box, "a", box["b"][:2]), {"a": np.ones(2), "b": np.zeros(3)}),
     "the argument": (lambda box, x: put(box, "a", x), {"a": np.ones(3)}),
     "another shape": (lambda box, x: put(box, "a", x[:2] * 1), {"a": np.ones(3)}),
+    "a ring": (
+        lambda box, x: (put(box, "a", box["b"]), put(box, "b", x * 2), box["a"] * 1.0)[2],
+        {"a": np.ones(3), "b": np.zeros(3)},
+    ),
     "in a tuple": (lambda box, x: put(box, "a", (x * 2, 1)), {"a": None}),
     "in a list": (lambda box, x: box["a"].append(x * 2), {"a": []}),
     "None": (lambda box, x: put(box, "a", None), {"a": np.ones(3)}),
