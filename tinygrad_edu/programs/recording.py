@@ -169,16 +169,8 @@ class Recording:
             else:
                 known = copied or id(value) in traced
             if known:
-                store = Store(
-                    place.path,
-                    place.container,
-                    place.key,
-                    place.is_item,
-                    place.value,
-                    value,
-                    copied,
-                )
-                self.kept.append((place, store))
+                at = place.path, place.container, place.key, place.is_item, place.value
+                self.kept.append((place, Store(*at, value, copied)))
         return [store for _, store in self.kept]
 
     def fits(self, place: Place, new: Array) -> bool:
