@@ -70,7 +70,7 @@ learning: $(VENV)/installed ## answer the video's questions: ten studies and a p
 		$(BIN)/python examples/learning/$$name.py $(FLAGS) || failed="$$failed $$name"; done; \
 	$(BIN)/python examples/learning/page.py && test -z "$$failed"
 
-pictures: learning ## draw the pictures of README and course anew, docs/pictures/ (under 10 minutes; two others: bench, test-browser)
+pictures: learning ## draw the pictures of README and course anew, docs/pictures/ (under 10 minutes; another: bench)
 	$(BIN)/python docs/page_pictures.py
 	$(BIN)/python examples/neuron.py docs/pictures/neuron.svg
 	$(BIN)/python examples/gallery.py

@@ -8,13 +8,12 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from tinygrad_edu.graph import Picture
+from tinygrad_edu.graph import Picture, Stepper
 
 DOCS = Path(__file__).parent
 LABS = sorted(DOCS.glob("labs/[1-9]-*.md"))
 DRAWN = [
-    DOCS / "course" / "3-the-real-engine.md",
-    DOCS / "course" / "4-tensors-and-broadcasting.md",
+    *sorted(DOCS.glob("course/[12346]-*.md")),
     DOCS / "guides" / "drawing.md",
 ]
 WRONG, RIGHT = "#b35f00", "#0072b2"
@@ -105,12 +104,14 @@ def save(figure, path):
 
 
 def write(folder):
-    """All of them: of the first page, the drawings that pages name, of the course, of the labs."""
+    """All of them: of the first page, the pictures and steppers that pages name, the curves."""
     exec(FIRST, names(DOCS / "index.md") | {"folder": Path(folder, "_static")})
     for page in DRAWN:
-        for name, picture in names(page).items():
-            if isinstance(picture, Picture):
-                picture.save(Path(folder, page.parent.name, f"{name}.svg"))
+        for name, made in names(page).items():
+            if isinstance(made, Picture):
+                made.save(Path(folder, page.parent.name, f"{name}.svg"))
+            if isinstance(made, Stepper):
+                made.save(Path(folder, "_static", f"{page.stem}-{name}.html"))
     with matplotlib.rc_context(STYLE):
         for draw, page in ((v_curve, "5-how-to-check-a-gradient.md"), (valley, "9-your-own.md")):
             figure = Figure(figsize=(7.4, 3.6), layout="constrained")

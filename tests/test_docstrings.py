@@ -101,7 +101,7 @@ def test_pages_show_the_pictures_that_their_code_draws(tmp_path):
         DOCS / "guides" / "drawing.md",
         *DOCS.glob("course/*.md"),
     ]
-    pattern = r'(?:_static/|[("])([\w-]+\.svg|first-[\w-]+\.html)'
+    pattern = r'(?:_static/|[("])([\w-]+\.svg|first-[\w-]+\.html|[\w-]+-steps\.html)'
     shown = {name for page in pages for name in re.findall(pattern, page.read_text("utf-8"))}
     assert drawn == shown - {"neuron.svg"}  # which the guide saves itself
 
