@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-torch test-browser lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain bench bench-watching bench-peers peers numpy-tests docs docs-test clean
+.PHONY: help test quick test-replay test-torch test-browser lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain bench bench-watching bench-peers peers numpy-tests docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,13 +29,16 @@ quick: $(VENV)/installed ## while you work on one file: make quick FILE=nn/losse
 
 test-torch: build/torch/installed ## take over models of PyTorch's and compare, in an environment with PyTorch
 	build/torch/bin/python -m pytest tests/test_from_torch.py
-	build/torch/bin/python -m pytest tests/test_docstrings.py -k "pytorch or torch_trace"
+	build/torch/bin/python -m pytest tests/test_docstrings.py -k "pytorch.md or torch_trace"
 
 # the version that the table in docs/nn.md was taken with
 build/torch/installed: pyproject.toml
 	$(PYTHON) -m venv build/torch
 	build/torch/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[torch]' torch==2.13.0 pytest hypothesis
 	@touch $@
+
+test-replay: $(VENV)/installed ## random trainings and programs beside their replays, thousands of them (half an hour); SEEDS=300 takes fewer
+	SEEDS=$(or $(SEEDS),2000) $(BIN)/python -m pytest --numprocesses auto tests/test_closed_world.py tests/test_replay.py -k random
 
 test-browser: docs ## look at the docs and step through steppers in Chromium; screenshots are kept in build/browser/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'

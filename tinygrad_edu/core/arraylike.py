@@ -385,9 +385,10 @@ def as_array(x: Any, dtype: Any = None) -> Any:
 
     So a Tensor's data may be such an array.
     """
-    if isinstance(x, np.ndarray) and type(x) is not np.ndarray and np.ma.is_masked(x):
+    kind = type(x)
+    if issubclass(kind, np.ndarray) and kind is not np.ndarray and np.ma.is_masked(x):
         raise errors.masked_elements(x)
-    if issubclass(type(x), np.ndarray) or not follows_numpy(x):
+    if issubclass(kind, np.ndarray) or not follows_numpy(x):
         return np.asarray(x, dtype)
     if dtype is not None and x.dtype != dtype:
         return x.astype(dtype)

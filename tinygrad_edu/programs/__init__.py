@@ -1,5 +1,6 @@
-"""Run again: a step is recorded, and its calls of NumPy run again without a graph.
+"""Run again: a step is recorded as data, and its calls of NumPy run again without a graph.
 
-Reading order: traced.py, live.py, tracing.py, state.py, recording.py; liveness.py, buffers.py,
-codegen.py, guards.py, program.py; replay.py.
+Reading order: calls.py, program.py; traced.py, record.py; closed_list.py, places.py, world.py,
+recording.py; passes.py, buffers.py, codegen.py, checking.py, guards.py, compiled.py; audit.py,
+replay.py. Readers of a program: loops.py, javascript.py, picture.py.
 """

@@ -109,6 +109,9 @@ class Guards:
             text = f"{container}.{key}"
         if id(place) in self.now.world.reads:
             return f"{text}.__class__ is {self.names.of(type(place.value))}"
+        if isinstance(place.value, np.ndarray) and type(place.container) is not Tensor:
+            # it could be resized in place
+            return f"{self.equal(text, place.value)} and {text}.shape == {place.value.shape}"
         if not place.is_grad or id(place.value) in self.now.read:
             return self.equal(text, place.value)
         return f"{text} is {'' if place.value is None else 'not '}None"

@@ -144,6 +144,8 @@ class Recording:
         arrays = [place.value for place in self.world.places if id(place.value) in traced]
         holders = [id(memory_owner(array)) for array in arrays]
         targets = [value.holder for _, value in moved if isinstance(value, Array)]
+        # arrays of the state that are in another place now
+        elsewhere = {id(value.value) for _, value in moved if isinstance(value, Array)}
         self.kept: list[tuple[Place, Store]] = []
         self.numbers: set[Any] = set()  # where numbers were stored
         for place, value in moved:
@@ -152,6 +154,7 @@ class Recording:
                 and self.fits(place, value)
                 and holders.count(id(memory_owner(place.value))) == 1
                 and targets.count(value.holder) == 1
+                and id(place.value) not in elsewhere
             )
             if place.is_grad:
                 there = traced.get(id(place.value))
@@ -166,16 +169,8 @@ class Recording:
             else:
                 known = copied or id(value) in traced
             if known:
-                store = Store(
-                    place.path,
-                    place.container,
-                    place.key,
-                    place.is_item,
-                    place.value,
-                    value,
-                    copied,
-                )
-                self.kept.append((place, store))
+                at = place.path, place.container, place.key, place.is_item, place.value
+                self.kept.append((place, Store(*at, value, copied)))
         return [store for _, store in self.kept]
 
     def fits(self, place: Place, new: Array) -> bool:
