@@ -32,6 +32,7 @@ import pytest
 from numpy.lib.stride_tricks import as_strided
 
 from tinygrad_edu import Tensor, at_replay, derivative, nn, no_grad, operation, replay
+from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.programs.program import Program
 from tinygrad_edu.programs.refusals import NotReplayable
 
@@ -690,6 +691,18 @@ def test_what_the_step_does_not_read_may_change() -> None:
     for i in range(8):
         assert same(a.train(a.step, batch(i)), b.train(f, batch(i)))
     assert len(f.programs) == 1
+
+
+def test_an_operation_that_the_step_does_not_reach_is_no_code_of_its() -> None:
+    @operation
+    def counted(x: Any) -> Any:
+        return x * Trainer().batches
+
+    derivative(counted, lambda g, z, x: g)
+    try:
+        test_what_the_step_does_not_read_may_change()
+    finally:
+        del REGISTRY[counted]
 
 
 def test_training_and_evaluation_take_turns() -> None:

@@ -64,10 +64,11 @@ class World:
         self.waiting: dict[str, list[tuple[Any, str, bool]]] = collections.defaultdict(list)
         self.stored, self.roots = stored, roots
         self.pending = [*roots.items()][::-1]
-        for operation in REGISTRY.values():
-            if isinstance(operation, Operation) and not is_of_package(operation.forward):
-                own = [f for f in (operation.forward, *operation.every()) if not is_of_package(f)]
-                self.pending += [(operation.name, f) for f in own]
+        for function in REGISTRY:
+            if not isinstance(function, types.FunctionType) or is_of_package(
+                getattr(function, "__wrapped__", function)
+            ):
+                self.look_at_operation(function)  # no name of the step leads there
         while self.pending:
             path, x = self.pending.pop()
             start = len(self.pending)
@@ -166,9 +167,17 @@ class World:
             name = (key.name or "…") if type(key) is Tensor else key
             self.add(x, key, f"{path}.{name}".lstrip("."), is_item=True)
 
+    def look_at_operation(self, function: Any) -> None:
+        """Add the functions that run for an operation, save for those of this package."""
+        operation = REGISTRY.get(function)
+        if isinstance(operation, Operation):
+            own = [f for f in (operation.forward, *operation.every()) if not is_of_package(f)]
+            self.pending += [(operation.name, f) for f in own]
+
     def look_from(self, f: types.FunctionType, path: str) -> None:
         """Add what a function names: closure, defaults, and globals unless this package has it."""
         code = f.__code__
+        self.look_at_operation(f)
         for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
             self.add(cell, "cell_contents", name)
         for key in ("__defaults__", "__kwdefaults__"):
