@@ -55,20 +55,26 @@ def literal(x):
     return f"new {kind[x.dtype.kind]}({json.dumps(x.reshape(-1).tolist())})"
 
 
-def in_node(programs):
-    """What each function gives, by name; `programs` are (text, name, inputs, numbers)."""
-    lines = ["const out = {};", "const plain = (key, x) => ArrayBuffer.isView(x) ? [...x] : x;"]
+def script(programs):
+    """A script whose `text` is what each gives; `programs` are (text, name, inputs, calls)."""
+    lines = ["const out = {};"]
     for key, (text, name, inputs, calls) in programs.items():
         given = ", ".join(map(literal, inputs))
         lines += [f"{{ {text}", f"const {{run, state, stored}} = {name}(); let z;"]
         lines += [f"for (let i = 0; i < {calls}; i++) z = run({given});"]
         lines += [f"out[{json.dumps(key)}] = [z, state, stored]; }}"]
     spelled = "(k, x) => ArrayBuffer.isView(x) ? [...x] : Number.isFinite(x) ? x : "
-    lines += [f"console.log(JSON.stringify(out, {spelled}typeof x === 'number' ? String(x) : x));"]
+    lines += [f"const text = JSON.stringify(out, {spelled}typeof x === 'number' ? String(x) : x);"]
+    return "\n".join(lines)
+
+
+def in_node(programs):
+    """What each function gives in Node, by name."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("Node is not installed; tests/browser/ runs the same in Chromium")
-    ran = subprocess.run([node, "-"], input="\n".join(lines), capture_output=True, text=True)
+    told = f"{script(programs)}\nconsole.log(text);"
+    ran = subprocess.run([node, "-"], input=told, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-2000:]
     return json.loads(ran.stdout)
 
@@ -82,8 +88,8 @@ def assert_same(found, expected):
         np.testing.assert_allclose(numbers, np.reshape(np.asarray(ours), -1), rtol=1e-5, atol=1e-6)
 
 
-@pytest.fixture(scope="module")
-def results():
+def every_step():
+    """The steps as programs, and what NumPy gives for the same inputs."""
     programs, expected = {}, {}
     for key, function in STEPS.items():
         for dtype in (np.float64, np.float32):
@@ -92,6 +98,12 @@ def results():
             programs[name] = (step.program.javascript(), "_lambda_", inputs, 1)
             with np.errstate(all="ignore"):
                 expected[name] = function(*inputs)
+    return programs, expected
+
+
+@pytest.fixture(scope="module")
+def results():
+    programs, expected = every_step()
     return in_node(programs), expected
 
 
