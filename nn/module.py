@@ -234,6 +234,8 @@ def called_with(x: Any) -> str:
 
 def array_or_tensor(x: Any) -> Tensor | Array:
     """Make an array of a number, a sequence, or what as_input converts; the rest stays as it is."""
+    if type(x) in (Tensor, np.ndarray):
+        return x  # type: ignore[no-any-return]
     return np.asarray(x) if isinstance(x, Sequence | int | float | complex) else as_input(x)
 
 

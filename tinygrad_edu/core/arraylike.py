@@ -132,25 +132,20 @@ class ArrayLike:
     softmax: Method
     log_softmax: Method
 
-    @property
-    def data(self) -> Any:
-        """An array, or one of NumPy's numbers; another may be put in its place, p.data = array."""
-        return self._data
-
-    @data.setter
-    def data(self, array: Any) -> None:
+    def set_data(self, array: Any) -> None:
+        """Put another array in place of the data: p.data = array."""
         check_data(self, array, self._requires_grad)
         self._data = array
 
-    @property
-    def requires_grad(self) -> bool:
-        """Whether calls on this Tensor are recorded."""
-        return self._requires_grad
-
-    @requires_grad.setter
-    def requires_grad(self, wanted: bool) -> None:
+    def set_requires_grad(self, wanted: bool) -> None:
+        """Say whether calls on this Tensor are recorded: p.requires_grad = True."""
         check_data(self, self._data, wanted)
         self._requires_grad = wanted
+
+    # Read in C, in half the time of a function
+    data = property(operator.attrgetter("_data"), set_data)
+    requires_grad = property(operator.attrgetter("_requires_grad"), set_requires_grad)
+    del set_data, set_requires_grad
 
     @property
     def grad(self) -> Array | None:
@@ -165,19 +160,19 @@ class ArrayLike:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.data.shape  # type: ignore[no-any-return]
+        return self._data.shape  # type: ignore[no-any-return]
 
     @property
     def ndim(self) -> int:
-        return self.data.ndim  # type: ignore[no-any-return]
+        return self._data.ndim  # type: ignore[no-any-return]
 
     @property
     def size(self) -> int:
-        return self.data.size  # type: ignore[no-any-return]
+        return self._data.size  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> Any:
-        return self.data.dtype
+        return self._data.dtype
 
     @property
     def T(self) -> Any:
@@ -244,7 +239,7 @@ class ArrayLike:
         raise errors.item_assignment(self)
 
     def __len__(self) -> int:
-        return len(self.data)
+        return len(self._data)
 
     def __iter__(self) -> Iterator[Any]:
         if self.ndim == 0:
@@ -255,12 +250,12 @@ class ArrayLike:
 
     def numpy(self) -> Array:
         """Return the data as an array outside the graph: the Tensor's own, not a copy."""
-        array: Array = as_array(self.data)
+        array: Array = as_array(self._data)
         return array
 
     def tolist(self) -> Any:
         """Return the data as numbers in lists."""
-        return self.data.tolist()
+        return self._data.tolist()
 
     def item(self) -> float:
         """Return the one number that the Tensor holds; while a derivative is taken, refuse."""
@@ -272,7 +267,7 @@ class ArrayLike:
         """Return the one number for a decision or a print, of which a derivative misses nothing."""
         if self.size != 1:
             raise errors.not_one_number(self)
-        number: float = self.data.item()
+        number: float = self._data.item()
         return number
 
     def __bool__(self) -> bool:
@@ -293,9 +288,9 @@ class ArrayLike:
         return format(self.only(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
-        numbers = str(self.data[()])
+        numbers = str(self._data[()])
         if self.ndim:
-            numbers = np.array2string(self.data, separator=", ", prefix="Tensor(")
+            numbers = np.array2string(self._data, separator=", ", prefix="Tensor(")
         parts = [numbers] if self.dtype == np.float64 else [numbers, f"dtype={self.dtype}"]
         if self.name:
             parts.append(f"name={self.name!r}")
@@ -310,7 +305,7 @@ class ArrayLike:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.requires_grad:
             raise errors.array_of_tensor(self)
-        return np.array(self.data, dtype, copy=copy)
+        return np.array(self._data, dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
         if method != "__call__" or ("out" in options and "where" not in options):

@@ -102,7 +102,7 @@ class Tensor(ArrayLike):
         taken: set[int] = set()
         with ADDING:
             for x, g in leaves:
-                x.grad = own(g, taken) if x.grad is None else x.grad + g
+                x._grad = own(g, taken) if x._grad is None else x._grad + g
 
     def gradient(self, *inputs: Tensor, create_graph: bool = False) -> Any:
         """Return ∂self/∂input for each input, a leaf or not: a tuple of Tensors, or the only one.
