@@ -55,7 +55,7 @@ class Buffers:
             return f"({', '.join(map(self.use, x))}{',' if len(x) == 1 else ''})"
         if type(x) is list:
             return f"[{', '.join(map(self.use, x))}]"
-        if x is None or type(x) in (bool, int, str) or (type(x) is float and np.isfinite(x)):
+        if x is None or type(x) in (bool, str) or (type(x) is int and abs(x) < 10):
             return repr(x)
         return "..." if x is ... else self.names.constant(x)
 

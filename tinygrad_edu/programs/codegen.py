@@ -48,19 +48,16 @@ OUT_BY_KEYWORD = {np.maximum, np.minimum}  # these take their out= by name only
 
 
 class Code:
-    """The lines of a program.
+    """The lines of a program."""
 
-    With `check`, each call is followed by a line that compares what it gives with what it gave when
-    it was recorded.
-    """
-
-    def __init__(self, program: Program, check: Function | None = None) -> None:
-        self.program, self.check = program, check
+    def __init__(self, program: Program) -> None:
+        self.program = program
         self.liveness, self.names = Liveness(program), CodeNames()
         self.buffers = Buffers(self.liveness, self.names)
         self.use, self.home = self.buffers.use, self.buffers.home
         self.live_operands: dict[Any, str] = {}  # the names of live numbers as arrays
         self.lines: list[Line] = []
+        self.ends: list[int] = []  # for each call, how many lines there are up to its last
         for i, call in enumerate(program.calls):
             self.write(i, call)
 
@@ -88,20 +85,25 @@ class Code:
                 line.code = f"with {state}: {line.code}"
         for line in self.lines[before:]:
             line.call = i
-        if self.check:
-            self.checked(call)
+        self.ends.append(len(self.lines))
         self.buffers.release(i)
 
-    def checked(self, call: Call) -> None:
-        """A line for each result: it is compared, and what was recorded is put in its place."""
-        check, name = self.names.of(self.check), self.names.of(call)
-        gave = call.results or ([] if call.written is None else [call.written])
-        for k, z in enumerate(gave):
-            if z in self.program.shared:
-                continue
-            code = f"{check}({name}, {k}, {self.use(z)})"
-            is_name = z not in self.home and self.use(z).isidentifier()
-            self.lines.append(Line(f"{self.use(z)} = {code}" if is_name else code))
+    def checked(self) -> list[str]:
+        """The lines, and behind each call one for each result: check(i, k, result).
+
+        What that returns, the values when the step was recorded, is put in the result's place.
+        """
+        lines, start = list[str](), 0
+        for i, (call, end) in enumerate(zip(self.program.calls, self.ends, strict=True)):
+            lines += [line.code for line in self.lines[start:end]]
+            start = end
+            gave = call.results or ([] if call.written is None else [call.written])
+            for k, z in enumerate(gave):
+                if z not in self.program.shared:
+                    code = f"check({i}, {k}, {self.use(z)})"
+                    is_name = z not in self.home and self.use(z).isidentifier()
+                    lines.append(f"{self.use(z)} = {code}" if is_name else code)
+        return lines
 
     def asked(self, i: int, call: Call) -> bool:
         """A live array was asked for at the beginning, under its name."""

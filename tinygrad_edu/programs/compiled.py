@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core.engine import new_tensor
 from tinygrad_edu.core.functional import Function
-from tinygrad_edu.programs.checking import Checker, largest_finite
+from tinygrad_edu.programs.checking import Checker
 from tinygrad_edu.programs.codegen import Code
 from tinygrad_edu.programs.guards import MISS, MISSED, Guards, take_back
 from tinygrad_edu.programs.names import Line
 from tinygrad_edu.programs.passes import PASSES
 from tinygrad_edu.programs.program import Array, Number, Program, ReturnedTensor, Store
-from tinygrad_edu.programs.record import Interpreter
 from tinygrad_edu.programs.recording import Recording
 
 
@@ -31,17 +31,18 @@ class Compiled:
         self.stages = {"as traced": program}
         for name, change in PASSES.items():
             program = self.stages[name] = change(program)
-        self.check(now, program)
         self.translate(program)
-        entrance = self.guards.entrance(self.code.buffers.exposed())
-        live = {live.name: live.function for live in now.trace.lives}
-        self.run = self.build(entrance, self.live_lines, live)
-        self.program = dataclasses.replace(now.program, text=self.text())
-        self.stages["buffers assigned"] = self.program
+        self.check(program)
+        self.run = self.compile()
 
-    def translate(self, program: Program, check: Function | None = None) -> None:
+    @functools.cached_property
+    def program(self) -> Program:
+        """The program, whose text is the code as it runs."""
+        return dataclasses.replace(self.recorded, text=self.text())
+
+    def translate(self, program: Program) -> None:
         """Make the code, what it returns, and what it does at the end."""
-        self.code = code = Code(program, check)
+        self.code = code = Code(program)
         self.names, inputs = code.names, self.now.inputs
         self.parameters = [
             code.use(inputs[name]) if name in inputs else self.names.new("x", name)
@@ -55,30 +56,24 @@ class Compiled:
         self.result = self.returned(program.returned)
         self.live_lines, self.undo = self.guards.live_numbers()
 
-    def check(self, now: Recording, program: Program) -> None:
-        """Run the recorded calls, and beside them the code, and compare call by call."""
-        inputs = [x.value for x in now.inputs.values()]
-        lives = {live.name: live.value for live in now.trace.lives}
-        ran = Interpreter(now.program, [np.copy(x) for x in inputs], lives, notes=True)
-        every = [x for call in now.program.calls for x in call.touched]
-        largest = {x: largest_finite(ran.now(x)) for x in dict.fromkeys(every)}
-        now.trace.rewind()
-        noted = {id(call): z for call, z in zip(now.program.calls, ran.gave, strict=True)}
-        self.translate(program, Checker(noted, largest))
-        self.ending, self.result = [], "None"
-        values = [f"{live.name} = live_{live.name}()" for live in now.trace.lives]
-        read = {live.name: Asked(live.value) for live in now.trace.lives}
-        self.undo = []
-        given = dict(zip(now.inputs, map(np.copy, inputs), strict=True))
+    def check(self, program: Program) -> None:
+        """Run the code on what the step was recorded with, and compare call by call."""
+        now, trace = self.now, self.now.trace
+        asking = [f"{live.name} = live_{live.name}()" for live in trace.lives]
+        others = {f"live_{live.name}": Asked(live.value) for live in trace.lives}
+        others["check"] = Checker(now.program.calls, trace.gave, program.calls)
+        run = self.function([*asking, *self.reading, *self.code.checked(), "pass"], others)
+        inputs = now.inputs
         try:
-            self.build([], values, read)(*[given.get(name) for name in now.arguments])
+            run(*[np.copy(inputs[x].value) if x in inputs else None for x in now.arguments])
         finally:
-            now.trace.rewind()
+            trace.rewind()
 
-    def build(self, entrance: list[str], asking: list[str], live: dict[str, Any]) -> Function:
-        """Compile guards and lines into a function, in which names stand for objects."""
+    def compile(self) -> Function:
+        """The program as a function: guards, live values, the lines, what is stored."""
+        entrance = self.guards.entrance(self.code.buffers.exposed())
+        begin = [*entrance, *self.live_lines, *self.reading]
         body = [line.code for line in self.code.lines]
-        first = len(entrance) + len(asking) + len(self.reading) + 3
         if self.ending:
             body += [f"result = {self.result}", *[line.code for line in self.ending]]
             body += ["return result"]
@@ -87,22 +82,26 @@ class Compiled:
         if self.undo:  # a step that raises has counted what came before its line, and no more
             calls = self.names.of([line.call for line in self.code.lines])
             tried = [f"    {line}" for line in body]
-            stopped = f"{self.names.of(stopped_at)}(error, {calls}, {first + 1})"
+            stopped = f"{self.names.of(stopped_at)}(error, {calls}, {len(begin) + 4})"
             undo = f"{self.names.of(take_back)}([{', '.join(self.undo)}], {stopped})"
             handler = ["except BaseException as error:", f"    {undo}", "    raise"]
             body = ["try:", *tried, *handler]
-        lines = "\n        ".join([*entrance, *asking, *self.reading, *body])
-        readers = {f"live_{name}": read for name, read in live.items()}
-        objects = {**self.names.objects, **readers, "MISS": MISS, "MISSED": MISSED}
+        live = {f"live_{live.name}": live.function for live in self.now.trace.lives}
+        return self.function([*begin, *body], {**live, "MISS": MISS, "MISSED": MISSED})
+
+    def function(self, lines: list[str], others: dict[str, Any]) -> Function:
+        """Lines as a function, in which names stand for objects."""
+        objects = {**self.names.objects, **others}
+        body = "\n        ".join(lines)
         text = (
             f"def build(objects):\n"
             f"    [{', '.join(objects)}] = objects\n"
             f"    def run({', '.join(self.parameters)}):\n"
-            f"        {lines}\n"
+            f"        {body}\n"
             f"    return run\n"
         )
         space: dict[str, Any] = {}
-        exec(compile(text, f"<replay of {self.now.name}>", "exec"), space)
+        exec(compiled_text(text, f"<replay of {self.now.name}>"), space)
         return space["build"](objects.values())  # type: ignore[no-any-return]
 
     def place(self, place: Any) -> str:
@@ -171,6 +170,12 @@ class Compiled:
             f"{buffers.reused} results in bytes that were used before"
         )
         return "\n".join([title, *[row.rstrip() for row in rows], "return result"])
+
+
+@functools.lru_cache(maxsize=64)
+def compiled_text(text: str, name: str) -> Any:
+    """Text compiled by Python: two shapes of a step often have the same text."""
+    return compile(text, name, "exec")
 
 
 class Asked:

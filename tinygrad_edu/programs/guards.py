@@ -88,8 +88,8 @@ class Guards:
             return [self.equal(name, x)]
         return [
             f"{name}.__class__ is {self.names.of(type(x))}",
-            f"{name}.shape == {x.shape}",
-            *([f"{name}.strides == {x.strides}"] if x.ndim else []),
+            f"{name}.shape == {self.names.of(x.shape)}",
+            *([f"{name}.strides == {self.names.of(x.strides)}"] if x.ndim else []),
             f"{name}.dtype == {self.names.of(x.dtype)}",
         ]
 
@@ -146,7 +146,7 @@ class Guards:
                 undo.insert(0, f"({live.position}, before_{live.name})")
             lines.append(f"{live.name} = live_{live.name}()")
             if isinstance(live.value, ARRAYS):
-                shape, dtype = np.shape(live.value), self.names.of(live.value.dtype)
+                shape, dtype = map(self.names.of, (np.shape(live.value), live.value.dtype))
                 fits = f"{live.name}.shape == {shape} and {live.name}.dtype == {dtype}"
                 refuse = f"{self.names.of(wrong_shape)}({live.name}, {shape}, {dtype})"
                 lines.append(f"if not ({fits}): {refuse}")

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 
-def leaves(x: Any) -> Iterator[Any]:
-    """Yield each leaf of nested tuples, lists, dicts and slices.
+def leaves(x: Any) -> list[Any]:
+    """The leaves of nested tuples, lists, dicts and slices, in order.
 
-    >>> [*leaves((1, {"a": [2, 3]}))]
+    >>> leaves((1, {"a": [2, 3]}))
     [1, 2, 3]
     """
-    if isinstance(x, tuple | list):
-        for item in x:
-            yield from leaves(item)
-    elif isinstance(x, dict):
-        yield from leaves(list(x.values()))
-    elif isinstance(x, slice):
-        yield from (x.start, x.stop, x.step)
-    else:
-        yield x
+    found, pending = list[Any](), [x]
+    while pending:
+        x = pending.pop()
+        kind = type(x)  # not isinstance: what stands for an array says that it is one
+        if issubclass(kind, tuple | list):
+            pending += x[::-1]
+        elif issubclass(kind, dict):
+            pending += [*x.values()][::-1]
+        elif kind is slice:
+            pending += (x.step, x.stop, x.start)
+        else:
+            found.append(x)
+    return found
 
 
 def map_leaves(f: Callable[[Any], Any], x: Any) -> Any:
@@ -29,9 +33,10 @@ def map_leaves(f: Callable[[Any], Any], x: Any) -> Any:
     >>> map_leaves(str, (1, {"a": [2, 3]}))
     ('1', {'a': ['2', '3']})
     """
-    if isinstance(x, tuple | list):
+    kind = type(x)
+    if issubclass(kind, tuple | list):
         items = [map_leaves(f, item) for item in x]
-        return x._make(items) if hasattr(x, "_make") else type(x)(items)
-    if isinstance(x, dict):
+        return x._make(items) if hasattr(x, "_make") else kind(items)
+    if issubclass(kind, dict):
         return {key: map_leaves(f, item) for key, item in x.items()}
     return f(x)

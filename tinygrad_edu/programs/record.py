@@ -95,6 +95,7 @@ class Trace:
     def __init__(self, generators: list[Any], containers: list[Any], runs: CodeType) -> None:
         self.runs = runs  # the code that runs the function
         self.calls: list[Call] = []
+        self.gave: list[list[Any]] = []  # what each call gave or wrote, copied
         self.errors = np.geterr()
         # Arrays of the state that were written to, and what they held before
         self.saved: dict[int, tuple[Any, Any]] = {}
@@ -142,6 +143,7 @@ class Trace:
         if written is None:
             return self.results(call, value, [*leaves((args, options))])
         call.written = written.of
+        self.gave.append([np.copy(written.value)])
         return written
 
     def checked(self, function: Function, args: Any, options: dict[str, Any]) -> Any:
@@ -201,6 +203,7 @@ class Trace:
     def results(self, call: Call, value: Any, given: list[Any]) -> Any:
         """What a call gave, with each array traced; an argument that came back is itself."""
         if value is None:
+            self.gave.append([])
             return None
         call.several = isinstance(value, tuple | list)
         traced = [x for x in given if type(x) is Traced]
@@ -217,6 +220,7 @@ class Trace:
             call.results.append(array)
             results.append(same[0] if same else Traced(self, array))
             self.made.append(weakref.ref(results[-1]))
+        self.gave.append([np.copy(x.value) for x in call.results])
         if not call.several:
             return results[0]
         kind = type(value)
@@ -346,23 +350,15 @@ def same_items(x: Any, copy: Any) -> bool:
 
 
 class Interpreter:
-    """The calls of a program made one by one, as they were recorded: slow, and sure.
+    """The calls of a program made one by one, as they were recorded: slow, and sure."""
 
-    With `notes`, `gave` has what each call gave or wrote, copied.
-    """
-
-    def __init__(
-        self, program: Program, inputs: list[Any], lives: dict[str, Any], notes: bool = False
-    ) -> None:
+    def __init__(self, program: Program, inputs: list[Any], lives: dict[str, Any]) -> None:
         self.found: dict[Array, Any] = dict(zip(program.inputs, inputs, strict=True))
         self.found |= {x: place.get() for x, place in program.reads.items()}
-        self.lives, self.gave = lives, list[list[Any]]()
+        self.lives = lives
         for call in program.calls:
             with np.errstate(**call.errors):
                 self.make(call)
-            if notes:
-                gave = call.results or ([] if call.written is None else [call.written])
-                self.gave.append([np.copy(self.now(x)) for x in gave])
 
     def make(self, call: Call) -> None:
         """Make one call, and remember what it gave."""
