@@ -16,7 +16,7 @@ def leaves(x: Any) -> list[Any]:
     while pending:
         x = pending.pop()
         kind = type(x)  # not isinstance: what stands for an array says that it is one
-        if issubclass(kind, tuple | list):
+        if kind is tuple or kind is list or issubclass(kind, tuple | list):
             pending += x[::-1]
         elif issubclass(kind, dict):
             pending += [*x.values()][::-1]
@@ -34,6 +34,8 @@ def map_leaves(f: Callable[[Any], Any], x: Any) -> Any:
     ('1', {'a': ['2', '3']})
     """
     kind = type(x)
+    if kind is tuple or kind is list:
+        return kind([map_leaves(f, item) for item in x])
     if issubclass(kind, tuple | list):
         items = [map_leaves(f, item) for item in x]
         return x._make(items) if hasattr(x, "_make") else kind(items)

@@ -143,10 +143,9 @@ class Call:
     @property
     def checks(self) -> bool:
         """Whether it may raise an error, or draws: then it is made even if nobody uses it."""
-        row = self.row
-        if self.opaque or row is None or "raise" in self.errors.values():
+        if self.opaque or self.row is None or "raise" in self.errors.values():
             return True
-        return row.checks and (len(self.arrays) > 1 or self.name not in ("getitem", "take"))
+        return self.row.checks and (len(self.arrays) > 1 or self.name not in ("getitem", "take"))
 
     def __str__(self) -> str:
         """The call as NumPy would be asked: `#2.0 = np.add(x, #1.0)`."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterator
 from types import CodeType
 from typing import Any
 
@@ -45,9 +44,9 @@ from tinygrad_edu.programs.traced import (
     untraced,
 )
 
-# The types of what a call may be given, beside arrays; lists and tuples hold them
+# The types of what a call may be given; lists, tuples, dicts and slices hold them
 PLAIN = {bool, int, float, complex, str, type(None), type(...), range, np.ndarray}
-CONTAINERS = {tuple, list, dict, slice}
+PLAIN |= {Traced, LiveNumber}
 
 
 class Live:
@@ -154,7 +153,7 @@ class Trace:
         if row is None:
             self.refuse(refusals.no_row(function, source(*line_of_the_user())))
         for x in pieces((args, options)):
-            if type(x) not in PLAIN and not is_recorded(x) and not is_plain(x):
+            if type(x) not in PLAIN and not is_plain(x):
                 self.refuse(refusals.strange_argument(function, x, source(*line_of_the_user())))
         for x in leaves(row.fixed(args, options)):  # type: ignore[union-attr]
             if is_recorded(x) or (type(x) is np.ndarray and x.ndim):
@@ -315,15 +314,21 @@ def inside(code: CodeType, frame: Any) -> bool:
     return True
 
 
-def pieces(x: Any) -> Iterator[Any]:
+def pieces(x: Any) -> list[Any]:
     """All leaves of an argument, and containers that are no plain tuple, list or dict."""
-    if type(x) is slice:
-        yield from (x.start, x.stop, x.step)
-    elif type(x) in CONTAINERS:
-        for item in x.values() if type(x) is dict else x:
-            yield from pieces(item)
-    else:
-        yield x
+    found, pending = list[Any](), [x]
+    while pending:
+        x = pending.pop()
+        kind = type(x)
+        if kind is tuple or kind is list:
+            pending += x
+        elif kind is dict:
+            pending += x.values()
+        elif kind is slice:
+            pending += (x.start, x.stop, x.step)
+        else:
+            found.append(x)
+    return found
 
 
 def is_plain(x: Any) -> bool:

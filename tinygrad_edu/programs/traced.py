@@ -256,7 +256,11 @@ def recorded_in(x: Any) -> bool:
 
 def untraced(x: Any) -> Any:
     """x with its value in place of each recorded leaf."""
-    return map_leaves(lambda leaf: leaf.value if is_recorded(leaf) else leaf, x)
+    return map_leaves(value_of_leaf, x)
+
+
+def value_of_leaf(x: Any) -> Any:
+    return x.of.value if issubclass(type(x), Recorded) else x
 
 
 def as_data(x: Any) -> Any:
