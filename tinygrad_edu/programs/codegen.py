@@ -88,22 +88,23 @@ class Code:
         self.ends.append(len(self.lines))
         self.buffers.release(i)
 
-    def checked(self) -> list[str]:
-        """The lines, and behind each call one for each result: check(i, k, result).
+    def checked(self) -> tuple[list[str], list[tuple[Call, int]]]:
+        """The lines, and behind each call one for each result: check(result); whose these are.
 
         What that returns, the values when the step was recorded, is put in the result's place.
         """
-        lines, start = list[str](), 0
-        for i, (call, end) in enumerate(zip(self.program.calls, self.ends, strict=True)):
+        lines, compared, start = list[str](), list[tuple[Call, int]](), 0
+        for call, end in zip(self.program.calls, self.ends, strict=True):
             lines += [line.code for line in self.lines[start:end]]
             start = end
             gave = call.results or ([] if call.written is None else [call.written])
             for k, z in enumerate(gave):
                 if z not in self.program.shared:
-                    code = f"check({i}, {k}, {self.use(z)})"
+                    code = f"check({self.use(z)})"
+                    compared.append((call, k))
                     is_name = z not in self.home and self.use(z).isidentifier()
                     lines.append(f"{self.use(z)} = {code}" if is_name else code)
-        return lines
+        return lines, compared
 
     def asked(self, i: int, call: Call) -> bool:
         """A live array was asked for at the beginning, under its name."""

@@ -12,11 +12,13 @@ from tinygrad_edu.core.engine import new_tensor
 from tinygrad_edu.core.functional import Function
 from tinygrad_edu.programs.checking import Checker
 from tinygrad_edu.programs.codegen import Code
-from tinygrad_edu.programs.guards import MISS, MISSED, Guards, take_back
+from tinygrad_edu.programs.functions import FIRST_LINE, Blocks, function_of
+from tinygrad_edu.programs.guards import MISS, MISSED, Guards
 from tinygrad_edu.programs.names import Line
 from tinygrad_edu.programs.passes import PASSES
 from tinygrad_edu.programs.program import Array, Number, Program, ReturnedTensor, Store
 from tinygrad_edu.programs.recording import Recording
+from tinygrad_edu.programs.stopping import Stop
 
 
 class Compiled:
@@ -54,15 +56,20 @@ class Compiled:
         ]
         self.ending = self.storing(program.stores)
         self.result = self.returned(program.returned)
-        self.live_lines, self.undo = self.guards.live_numbers()
 
     def check(self, program: Program) -> None:
         """Run the code on what the step was recorded with, and compare call by call."""
-        now, trace = self.now, self.now.trace
+        now, trace, (lines, compared) = self.now, self.now.trace, self.code.checked()
         asking = [f"{live.name} = live_{live.name}()" for live in trace.lives]
         others = {f"live_{live.name}": Asked(live.value) for live in trace.lives}
-        others["check"] = Checker(now.program.calls, trace.gave, program.calls)
-        run = self.function([*asking, *self.reading, *self.code.checked(), "pass"], others)
+        objects = {
+            **self.names.objects,
+            **others,
+            "check": Checker(now.program.calls, trace.gave, compared),
+        }
+        blocks = Blocks(lines, objects, self.title)
+        body = [*asking, *self.reading, *blocks.called(self.given, ""), "pass"]
+        run = function_of(body, self.parameters, {**objects, **blocks.functions}, self.title)
         inputs = now.inputs
         try:
             run(*[np.copy(inputs[x].value) if x in inputs else None for x in now.arguments])
@@ -71,38 +78,32 @@ class Compiled:
 
     def compile(self) -> Function:
         """The program as a function: guards, live values, the lines, what is stored."""
-        entrance = self.guards.entrance(self.code.buffers.exposed())
-        begin = [*entrance, *self.live_lines, *self.reading]
-        body = [line.code for line in self.code.lines]
-        if self.ending:
-            body += [f"result = {self.result}", *[line.code for line in self.ending]]
-            body += ["return result"]
-        else:
-            body += [f"return {self.result}"]
-        if self.undo:  # a step that raises has counted what came before its line, and no more
-            calls = self.names.of([line.call for line in self.code.lines])
-            tried = [f"    {line}" for line in body]
-            stopped = f"{self.names.of(stopped_at)}(error, {calls}, {len(begin) + 4})"
-            undo = f"{self.names.of(take_back)}([{', '.join(self.undo)}], {stopped})"
-            handler = ["except BaseException as error:", f"    {undo}", "    raise"]
-            body = ["try:", *tried, *handler]
+        ending = [line.code for line in self.ending]
+        stop = Stop(self.code, ending)
+        blocks = stop.blocks = Blocks(stop.lines[: stop.last], self.names.objects, self.title)
+        kept = [f"kept = [{', '.join(f'({x}, {x}.copy())' for x in stop.kept)}]"][: len(stop.kept)]
+        before = [*self.guards.live_numbers(), *self.reading, *kept]
+        called = blocks.called(self.given, "\n".join([self.result, *ending]))
+        first = called.index(blocks.lines[0]) if blocks.lines else 0
+        begin = [*self.guards.entrance(self.code.buffers.exposed()), self.guards.before(), "try:"]
+        stop.begin = FIRST_LINE + len(begin) + len(before) + first
+        stop.between = len(called) - first - len(blocks.lines) + 1
+        body = [*before, *called, f"result = {self.result}", *ending, "return result"]
+        handler = ["except BaseException as error:", "    settle(error, locals())", "    raise"]
         live = {f"live_{live.name}": live.function for live in self.now.trace.lives}
-        return self.function([*begin, *body], {**live, "MISS": MISS, "MISSED": MISSED})
+        others = {**live, **blocks.functions, "settle": stop.settle, "MISS": MISS, "MISSED": MISSED}
+        text = [*begin, *[f"    {line}" for line in body], *handler]
+        return function_of(text, self.parameters, {**self.names.objects, **others}, self.title)
 
-    def function(self, lines: list[str], others: dict[str, Any]) -> Function:
-        """Lines as a function, in which names stand for objects."""
-        objects = {**self.names.objects, **others}
-        body = "\n        ".join(lines)
-        text = (
-            f"def build(objects):\n"
-            f"    [{', '.join(objects)}] = objects\n"
-            f"    def run({', '.join(self.parameters)}):\n"
-            f"        {body}\n"
-            f"    return run\n"
-        )
-        space: dict[str, Any] = {}
-        exec(compiled_text(text, f"<replay of {self.now.name}>"), space)
-        return space["build"](objects.values())  # type: ignore[no-any-return]
+    @property
+    def title(self) -> str:
+        return f"<replay of {self.now.name}>"
+
+    @property
+    def given(self) -> list[str]:
+        """Local variables that the lines find set."""
+        lives = [live.name for live in self.now.trace.lives]
+        return [*self.parameters, *lives, *[self.code.use(x) for x in self.code.program.reads]]
 
     def place(self, place: Any) -> str:
         """The code of a place in the state."""
@@ -172,12 +173,6 @@ class Compiled:
         return "\n".join([title, *[row.rstrip() for row in rows], "return result"])
 
 
-@functools.lru_cache(maxsize=64)
-def compiled_text(text: str, name: str) -> Any:
-    """Text compiled by Python: two shapes of a step often have the same text."""
-    return compile(text, name, "exec")
-
-
 class Asked:
     """A live value as it was when the step was recorded; an array is copied."""
 
@@ -186,11 +181,3 @@ class Asked:
 
     def __call__(self) -> Any:
         return np.copy(self.value)[()] if isinstance(self.value, np.ndarray) else self.value
-
-
-def stopped_at(error: BaseException, calls: list[int], first: int) -> int:
-    """The number of the call at whose line an error has stopped a program."""
-    number = error.__traceback__.tb_lineno - first  # type: ignore[union-attr]
-    if number >= len(calls):
-        return 1 << 60
-    return calls[number] if number >= 0 else -1

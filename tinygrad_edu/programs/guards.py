@@ -125,25 +125,23 @@ class Guards:
             return f"{text} is {name}"
         return f"({text} is {name} or {self.names.of(same_value)}({text}, {name}))"
 
-    def live_numbers(self) -> tuple[list[str], list[str]]:
-        """The lines that ask for live values, in order, and those that take back what they counted.
+    def before(self) -> str:
+        """The line that copies all that live values count."""
+        counted = {id(x): self.names.of(x) for live in self.now.trace.lives for x in live.counted}
+        return f"before = [{', '.join(f'({x}, {x}.copy())' for x in counted.values())}]"
+
+    def live_numbers(self) -> list[str]:
+        """The lines that ask for live values, in order.
 
         If the step would now decide otherwise than in the trace, the program does not fit the call.
-        The second lines run when an error has stopped the program.
         """
-        trace, lines, answers, undo = self.now.trace, list[str](), list[str](), list[str]()
+        trace, lines, answers = self.now.trace, list[str](), list[str]()
         generators = [self.names.of(g) for g in trace.drawing]
         numbers = [live for live in trace.lives if not isinstance(live.value, ARRAYS)]
         if generators and numbers:
             states = ", ".join(f"({g}, {self.names.of(generator_state)}({g}))" for g in generators)
             lines.append(f"drawn = [{states}]")
         for live in trace.lives:
-            if live.counted:
-                copies = ", ".join(
-                    f"({of}, {of}.copy())" for of in map(self.names.of, live.counted)
-                )
-                lines.append(f"before_{live.name} = [{copies}]")
-                undo.insert(0, f"({live.position}, before_{live.name})")
             lines.append(f"{live.name} = live_{live.name}()")
             if isinstance(live.value, ARRAYS):
                 shape, dtype = map(self.names.of, (np.shape(live.value), live.value.dtype))
@@ -154,11 +152,10 @@ class Guards:
                 answers.append(f"{live.name}.__class__ is {self.names.of(type(live.value))}")
         answers += [self.equal(code, answer) for code, answer in dict(trace.guards).items()]
         if answers:
-            back = [f"    {self.names.of(take_back)}([{', '.join(undo)}])"] if undo else []
-            if generators and numbers:
-                back.append(f"    {self.names.of(set_generators)}(drawn)")
-            lines += [f"if not ({' and '.join(answers)}):", *back, "    return MISS"]
-        return lines, undo
+            drawn = "drawn" if generators and numbers else "()"
+            back = f"{self.names.of(take_back)}(before, {drawn})"
+            lines += [f"if not ({' and '.join(answers)}):", f"    {back}", "    return MISS"]
+        return lines
 
 
 ARRAYS = np.ndarray | np.generic
@@ -169,14 +166,9 @@ def wrong_shape(x: Any, shape: Any, dtype: Any) -> None:
     raise refusals.live_shape(f"{dtype} {shape}", f"{x.dtype} {x.shape}")
 
 
-def set_generators(drawn: list[tuple[Any, Any]]) -> None:
+def take_back(counted: Any, drawn: Any) -> None:
+    """Give containers the items that they had, and generators of random numbers their states."""
+    for container, copy in counted:
+        refill(container, copy)
     for generator, state in drawn:
         set_generator_state(generator, state)
-
-
-def take_back(counted: list[tuple[int, Any]], position: int = -1) -> None:
-    """Give containers the items that they had before a live value after `position` was asked."""
-    for place, before in counted:
-        if place > position:
-            for container, copy in before:
-                refill(container, copy)

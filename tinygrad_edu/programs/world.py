@@ -42,7 +42,14 @@ from tinygrad_edu.programs.nested import leaves, map_leaves
 from tinygrad_edu.programs.places import ATOMS, EXACT, Place, Raw, same_keys, same_value, text_of
 from tinygrad_edu.programs.program import Array
 from tinygrad_edu.programs.record import refill
-from tinygrad_edu.programs.traced import Recorded, Traced, is_recorded, memory_owner, recorded_in, untraced
+from tinygrad_edu.programs.traced import (
+    Recorded,
+    Traced,
+    is_recorded,
+    memory_owner,
+    recorded_in,
+    untraced,
+)
 
 SEEN_AT_MOST = 20_000  # places
 
@@ -53,9 +60,7 @@ class World:
     `stored` are numbers that the step has stored before, (id of a container, key): they are traced.
     """
 
-    def __init__(
-        self, roots: dict[str, Any], stored: set[Any], reads_all: bool = False
-    ) -> None:
+    def __init__(self, roots: dict[str, Any], stored: set[Any], reads_all: bool = False) -> None:
         self.places: list[Place] = []
         self.sized: list[tuple[Any, str, Any]] = []  # containers, their paths, copies of them
         self.generators: list[Any] = []  # of random numbers
