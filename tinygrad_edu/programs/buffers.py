@@ -88,7 +88,7 @@ class Buffers:
 
     def allocate(self, z: Array, i: int, operands: list[Array]) -> str:
         """A buffer for z: of an operand that call i uses up, or of free bytes, or of new ones."""
-        strides = z.empty().strides
+        strides = z.dense_strides
         for x in operands:
             root, home = self.liveness.root(x), self.home.get(x)
             if home is None or self.liveness.last[root] != i or root not in self.storage:

@@ -56,15 +56,8 @@ class Code:
         self.buffers = Buffers(self.liveness, self.names)
         self.use, self.home = self.buffers.use, self.buffers.home
         self.live_operands: dict[Any, str] = {}  # the names of live numbers as arrays
-        self.lines: list[Line] = []
-        self.ends: list[int] = []  # for each call, how many lines there are up to its last
-        for i, call in enumerate(program.calls):
-            self.write(i, call)
-
-    def write(self, i: int, call: Call) -> None:
-        """Write the lines of a call, by the first rule that fits it."""
-        before = len(self.lines)
-        rules = (
+        self.for_ufuncs = [self.copied, self.multiplied, self.elementwise]
+        self.for_others = [
             self.copied,
             self.asked,
             self.viewed,
@@ -74,10 +67,18 @@ class Code:
             self.summed,
             self.reduced,
             self.multiplied,
-            self.elementwise,
             self.assigned,
             self.as_it_is,
-        )
+        ]
+        self.lines: list[Line] = []
+        self.ends: list[int] = []  # for each call, how many lines there are up to its last
+        for i, call in enumerate(program.calls):
+            self.write(i, call)
+
+    def write(self, i: int, call: Call) -> None:
+        """Write the lines of a call, by the first rule that fits it."""
+        before = len(self.lines)
+        rules = self.for_ufuncs if ufunc_of(call) else self.for_others
         next(rule for rule in rules if rule(i, call))
         if call.errors != self.program.errors:
             state = f"{self.names.constant(np.errstate)}(**{self.names.of(call.errors)})"
@@ -234,7 +235,10 @@ class Code:
         is_square = ufunc is np.power and is_full_of(operands[1], 2)
         if is_square and same_kind(call):
             ufunc, operands = np.square, operands[:1]
-        dtypes = ufunc.resolve_dtypes((*map(promotion_of, operands), None))
+        if all(type(x) is Array and x.dtype == call.target.dtype for x in operands):
+            dtypes = [call.target.dtype] * len(operands)
+        else:
+            dtypes = ufunc.resolve_dtypes((*map(promotion_of, operands), None))
         args = [self.operand(call, operands, k, dtypes[k]) for k in range(len(operands))]
         if ufunc is np.matmul:
             return self.into(i, call, ufunc, args)
@@ -251,6 +255,8 @@ class Code:
         An array of equal numbers becomes one number, if the others give the result its shape.
         """
         x = operands[k]
+        if type(x) is Array:
+            return self.use(x)
         if isinstance(x, Number):
             return self.live_operand(x, dtype)
         if type(x) in (bool, int, float):

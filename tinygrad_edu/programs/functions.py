@@ -15,7 +15,7 @@ from typing import Any
 
 from tinygrad_edu.core.functional import Function
 
-NAME = re.compile(r"\b(?:_[a-z]\d+|n\d+|check)\b")  # of an object, or of a local variable
+NAME = re.compile(r"\b(_[a-z]\d+|n\d+|check)\b")  # of an object, or of a local variable
 LONG = 400  # lines
 
 
@@ -67,21 +67,16 @@ class Blocks:
 
     def block(self, lines: list[str], objects: dict[str, Any], title: str) -> Function:
         """A function of some lines, whose names are numbered in order."""
-        numbered: dict[str, str] = {}
-
-        def renamed(match: re.Match[str]) -> str:
-            name = match[0]
-            number = numbered.setdefault(name, f"a{len(numbered)}")
-            return number if name in objects else f"t[{number}]"
-
-        texts = [NAME.sub(renamed, line) for line in lines]
-        values = {
-            number: objects[name]
-            if name in objects
-            else self.places.setdefault(name, len(self.places))
-            for name, number in numbered.items()
-        }
-        return function_of(texts, ["t"], values, title)
+        parts = NAME.split("\n".join(lines))  # every second one is a name
+        values, spelled = dict[str, Any](), dict[str, str]()
+        for i, name in enumerate(dict.fromkeys(parts[1::2])):
+            if name in objects:
+                spelled[name], values[f"a{i}"] = f"a{i}", objects[name]
+            else:
+                place = self.places.setdefault(name, len(self.places))
+                spelled[name], values[f"a{i}"] = f"t[a{i}]", place
+        parts[1::2] = [spelled[name] for name in parts[1::2]]
+        return function_of("".join(parts).split("\n"), ["t"], values, title)
 
     def called(self, given: Sequence[str], wanted: str) -> list[str]:
         """The lines that call the blocks: with what is given, and with what a text wants behind."""
@@ -94,11 +89,11 @@ class Blocks:
 
 
 def alike(lines: list[str]) -> Iterator[list[str]]:
-    """Cut lines where their text, but for names, says so: repeated bodies are cut alike."""
-    start = 0
-    for i, line in enumerate(lines):
-        n = i - start
-        if n >= 200 or (n >= 16 and zlib.crc32(NAME.sub("", line).encode()) % 8 == 0):
+    """Cut lines where the functions that they call say so: repeated bodies are cut alike."""
+    start, called = 0, [line.partition("(")[0] if line[:2] == "_f" else "" for line in lines]
+    for i in range(len(lines)):
+        n, here = i - start, " ".join(called[i - 2 : i + 1])
+        if n >= 200 or (n >= 16 and zlib.crc32(here.encode()) % 16 == 0):
             yield lines[start:i]
             start = i
     yield lines[start:]

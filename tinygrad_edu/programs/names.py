@@ -64,7 +64,7 @@ class CodeNames:
 
     def function(self, f: Function) -> str:
         """The name of a function, shown as the user writes it: np.dot, np.add.reduce, scatter."""
-        return self.of(f, "f", function_name(f))
+        return self.known.get(("f", id(f))) or self.of(f, "f", function_name(f))
 
     def display(self, code: str) -> str:
         """The code with each name as it is shown."""

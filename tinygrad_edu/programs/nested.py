@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 
+NESTING = (tuple, list, dict, slice)
+
+
 def leaves(x: Any) -> list[Any]:
     """The leaves of nested tuples, lists, dicts and slices, in order.
 
@@ -16,14 +19,12 @@ def leaves(x: Any) -> list[Any]:
     while pending:
         x = pending.pop()
         kind = type(x)  # not isinstance: what stands for an array says that it is one
-        if kind is tuple or kind is list or issubclass(kind, tuple | list):
-            pending += x[::-1]
+        if not issubclass(kind, NESTING):
+            found.append(x)
         elif issubclass(kind, dict):
             pending += [*x.values()][::-1]
-        elif kind is slice:
-            pending += (x.step, x.stop, x.start)
         else:
-            found.append(x)
+            pending += (x.step, x.stop, x.start) if kind is slice else x[::-1]
     return found
 
 
@@ -34,11 +35,9 @@ def map_leaves(f: Callable[[Any], Any], x: Any) -> Any:
     ('1', {'a': ['2', '3']})
     """
     kind = type(x)
-    if kind is tuple or kind is list:
-        return kind([map_leaves(f, item) for item in x])
-    if issubclass(kind, tuple | list):
-        items = [map_leaves(f, item) for item in x]
-        return x._make(items) if hasattr(x, "_make") else kind(items)
+    if kind is slice or not issubclass(kind, NESTING):
+        return f(x)
     if issubclass(kind, dict):
         return {key: map_leaves(f, item) for key, item in x.items()}
-    return f(x)
+    items = [map_leaves(f, item) for item in x]
+    return x._make(items) if hasattr(x, "_make") else kind(items)

@@ -79,10 +79,21 @@ class Array:
 
     def empty(self) -> Any:
         """An array of this shape, dtype and order of axes in memory; its numbers are not set."""
-        return np.empty_like(as_strided(np.empty(1, self.dtype), self.shape, self.strides))
+        return np.ndarray(self.shape, self.dtype, strides=self.dense_strides)
+
+    @property
+    def dense_strides(self) -> tuple[int, ...]:
+        """The strides of an array of this order of axes in memory, without gaps."""
+        return dense_strides(self.shape, self.dtype, self.strides)
 
     def __repr__(self) -> str:
         return self.name
+
+
+@functools.lru_cache(maxsize=1024)
+def dense_strides(shape: Any, dtype: Any, strides: Any) -> tuple[int, ...]:
+    z = np.empty_like(as_strided(np.empty(1, dtype), shape, strides))
+    return z.strides  # type: ignore[no-any-return]
 
 
 @dataclasses.dataclass(eq=False, slots=True)
