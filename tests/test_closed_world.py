@@ -18,6 +18,7 @@ import operator
 import os
 import queue
 import random
+import signal
 import sys
 import threading
 import time
@@ -31,7 +32,7 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
 
-from tinygrad_edu import Tensor, at_replay, derivative, nn, no_grad, operation, replay
+from tinygrad_edu import Tensor, at_replay, derivative, nn, no_grad, opaque, operation, replay
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.programs.program import Program
 from tinygrad_edu.programs.refusals import NotReplayable
@@ -895,6 +896,84 @@ def test_an_error_in_a_replayed_step_leaves_counts_and_parameters_in_agreement()
         f(batch(0))
     moved = bool((model.weight.data != before).any())
     assert set(optimizer.steps.values()) == {6 if moved else 5}
+
+
+def test_a_wrong_label_leaves_running_statistics_as_before() -> None:
+    layers = nn.BatchNorm1d(3), nn.Linear(3, 2, rng=np.random.default_rng(0))
+    model, labels = nn.Sequential(*layers), np.zeros(4, int)
+    step = replay(lambda x: nn.CrossEntropy()(model(x), labels))
+    for i in range(5):
+        step(np.outer([1, 2, 3, i], batch(i)))
+    before = {key: x.copy() for key, x in model.state_dict().items()}
+    labels[0] = 7
+    with pytest.raises(ValueError, match="found 7") as caught:
+        step(np.ones((4, 3)))
+    assert "as before the call" in caught.value.__notes__[0]
+    assert all((before[key] == x).all() for key, x in model.state_dict().items())
+
+
+@pytest.mark.parametrize("count", [3, 500])
+def test_an_error_between_two_changes_takes_the_first_one_back(count: int) -> None:
+    state, kinds = [np.zeros(3) for _ in range(count)], (KeyboardInterrupt, ValueError, MemoryError)
+
+    @opaque
+    def checked(x: Any, kind: Any) -> Any:
+        if kind < len(kinds):
+            raise kinds[kind]
+        return x
+
+    def step(x: Any, kind: Any) -> None:
+        for i, a in enumerate(state):
+            a += checked(x, kind) if i == count - 1 else x
+
+    f, x = replay(step, audit=False), np.arange(3.0)
+    for kind, error in enumerate(kinds):
+        for _ in range(3):
+            f(x, np.array(9))
+        with pytest.raises(error) as caught:
+            f(x, np.array(kind))
+        assert "as before" in caught.value.__notes__[0]
+        assert all((a == state[0]).all() for a in state)
+    assert len(f.programs) == 1 and (state[0] == 9 * x).all()
+
+
+@pytest.mark.parametrize("count", [40, 500])
+def test_ctrl_c_leaves_all_of_a_step_or_nothing(count: int) -> None:
+    state, steps, random = (
+        [np.zeros(2000) for _ in range(count)],
+        {"taken": 0},
+        np.random.default_rng(0),
+    )
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    def taken() -> int:
+        steps["taken"] += 1
+        return steps["taken"]
+
+    def step(x: Any) -> None:
+        number = at_replay(taken, of=steps)
+        for a in state:
+            a += x
+        state[-1][...] = state[-1] * 0 + number
+
+    f, x, notes = replay(step, audit=False), np.ones(2000), list[str]()
+    for _ in range(3):
+        f(x)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(100):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 1e-3))
+                while True:
+                    f(x)
+            except KeyboardInterrupt as error:
+                notes += getattr(error, "__notes__", [])
+            assert {float(n) for a in state for n in a[:1]} == {float(steps["taken"])}
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert len(f.programs) == 1 and all("before" in note for note in notes)
 
 
 # Copies, threads

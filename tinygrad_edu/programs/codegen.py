@@ -236,7 +236,7 @@ class Code:
         if is_square and same_kind(call):
             ufunc, operands = np.square, operands[:1]
         if all(type(x) is Array and x.dtype == call.target.dtype for x in operands):
-            dtypes = [call.target.dtype] * len(operands)
+            dtypes: Any = [call.target.dtype] * len(operands)
         else:
             dtypes = ufunc.resolve_dtypes((*map(promotion_of, operands), None))
         args = [self.operand(call, operands, k, dtypes[k]) for k in range(len(operands))]

@@ -42,6 +42,7 @@ class CodeNames:
 
     def constant(self, value: Any) -> str:
         """The name of a value that never changes; a single number is shown as itself."""
+        key: Any
         if type(value) in (int, float):
             key = type(value), repr(value)
         elif isinstance(value, np.ndarray) and value.size == 1:

@@ -93,7 +93,7 @@ class Array:
 @functools.lru_cache(maxsize=1024)
 def dense_strides(shape: Any, dtype: Any, strides: Any) -> tuple[int, ...]:
     z = np.empty_like(as_strided(np.empty(1, dtype), shape, strides))
-    return z.strides  # type: ignore[no-any-return]
+    return z.strides
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -156,7 +156,9 @@ class Call:
         """Whether it may raise an error, or draws: then it is made even if nobody uses it."""
         if self.opaque or self.row is None or "raise" in self.errors.values():
             return True
-        return self.row.checks and (len(self.arrays) > 1 or self.name not in ("getitem", "take"))
+        if self.name in ("getitem", "setitem", "take"):
+            return bool(arrays_among((self.args[1:2], self.options)))  # among the indices
+        return self.row.checks
 
     def __str__(self) -> str:
         """The call as NumPy would be asked: `#2.0 = np.add(x, #1.0)`."""

@@ -72,8 +72,8 @@ class Replay:
         with self.lock:
             if self.is_running or self.is_given_up:  # a live value may call its step
                 return self.function(*args, **options)
-            self.is_running = True
             try:
+                self.is_running = True
                 for program in self.found.get(key, ()):
                     number = program.calls + 2  # the first call was recorded
                     if self.audit and number & (number - 1) == 0:

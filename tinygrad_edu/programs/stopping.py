@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
+
 from tinygrad_edu.programs.codegen import Code
 from tinygrad_edu.programs.functions import FIRST_LINE, Blocks
 from tinygrad_edu.programs.guards import take_back
@@ -52,7 +54,7 @@ class Stop:
                 x[...] = copy
             take_back(found["before"], found.get("drawn", ()))
             error.add_note(BEFORE)
-        elif isinstance(error, Exception):
+        elif isinstance(error, Exception) or self.lines[done].startswith("with "):
             error.add_note(BETWEEN)
         else:
             local = {name: found["t"][i] for name, i in self.blocks.places.items()}
@@ -62,7 +64,8 @@ class Stop:
     def lines_done(self, error: BaseException) -> int:
         """How many lines of the program have been executed.
 
-        Python lets Ctrl-C through behind a call: then the line that makes it is done.
+        Python lets Ctrl-C through behind a call: then a ufunc, which may have written onto its own
+        operand, is done. Any other line can be executed again.
         """
         at = error.__traceback__
         n = at.tb_lineno - self.begin  # type: ignore[union-attr]
@@ -75,5 +78,7 @@ class Stop:
                 return [*self.blocks.starts, self.last][n + 1]
             at = at.tb_next  # type: ignore[union-attr]
             n = self.blocks.starts[n] + at.tb_lineno - FIRST_LINE
-        is_done = not isinstance(error, Exception) and at.tb_next is None  # type: ignore[union-attr]
-        return n + bool(is_done and re.match(r"_f\d+\(", self.lines[n]))
+        called = re.match(r"_f\d+(?=\()", self.lines[n])
+        function = self.objects[called[0]] if called else None
+        is_ufunc = isinstance(getattr(function, "__self__", function), np.ufunc)
+        return n + (is_ufunc and not isinstance(error, Exception))

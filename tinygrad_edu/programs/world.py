@@ -179,7 +179,7 @@ class World:
 
     def look_at_operation(self, function: Any) -> None:
         """Add the functions that run for an operation, save for those of this package."""
-        operation = REGISTRY.get(function)
+        operation: Any = REGISTRY.get(function)
         self.pending += [(operation.name, f) for f in functions_of_users(operation)]
 
     def look_from(self, f: types.FunctionType, path: str) -> None:
