@@ -518,6 +518,31 @@ HELD: dict[str, tuple[Callable[[], Any], Any, Any]] = {
     "flat iterator": (lambda: np.ones(3).flat, lambda x: x[0], lambda x: put(x, 0, 5.0)),
     "masked": (lambda: np.ma.ones(2), lambda x: x[0], lambda x: put(x, 0, 5.0)),
     "record": (lambda: np.zeros(1, "f8,f8"), lambda x: x["f0"][0], lambda x: x.fill(5.0)),
+    "empty slot": (
+        lambda: type("C", (), {"__slots__": ("x",)})(),
+        lambda c: getattr(c, "x", 1.0),
+        lambda c: setattr(c, "x", 5.0),
+    ),
+    "bases": (
+        lambda: type("C", (type("A", (), {"x": 1.0}),), {})(),
+        lambda c: c.x,
+        lambda c: setattr(type(c), "__bases__", (type("B", (), {"x": 5.0}),)),
+    ),
+    "dtype of an array": (
+        lambda: np.ones(3),
+        lambda x: x.sum(),
+        lambda x: setattr(x, "dtype", np.int64),
+    ),
+    "shape of a Tensor": (
+        lambda: Tensor(np.ones(3)),
+        lambda x: x,
+        lambda x: setattr(x.data, "shape", (3, 1)),
+    ),
+    "writeable": (
+        lambda: np.ones(3),
+        lambda x: np.add(x, 1.0, out=x[:]),
+        lambda x: x.setflags(write=False),
+    ),
     "simple descriptor": (
         lambda: type(
             "C", (), {"y": functools.cached_property(lambda self: self.x[0]), "x": [1.0]}
@@ -559,6 +584,7 @@ FOLLOWED = [
     ),
     *("minus zero", "text", "none", "enum", "array", "default", "keyword default", "code"),
     *("partial", "method of a dict", "class", "class of an object", "method", "namespace"),
+    *("empty slot", "bases", "dtype of an array", "shape of a Tensor", "writeable"),
 ]
 
 
@@ -658,6 +684,41 @@ def test_a_derivative_of_ones_own_reads_what_is_watched() -> None:
         return step, lambda: put(scale, 0, 5.0)
 
     assert fate(made) == "replayed"
+
+
+def test_a_global_may_come_before_pythons_own() -> None:
+    space: dict[str, Any] = {}
+    exec("def step(x): return x * len([x, x])", space)
+    f = replay(space["step"])
+    for _ in range(3):
+        assert f(np.ones(1)) == 2
+    space["len"] = lambda x: 5
+    assert f(np.ones(1)) == 5
+
+
+@pytest.mark.parametrize("kind", [np.ones(1), np.ones(3, np.float32)])
+def test_an_opaque_function_keeps_shape_and_dtype(kind: Any) -> None:
+    f = replay(opaque_or(kind), audit=False)
+    for _ in range(3):
+        f(np.ones(3))
+    with pytest.raises(NotReplayable, match="gave"):
+        f(-np.ones(3))
+
+
+def opaque_or(other: Any) -> Callable[[Any], Any]:
+    chosen = opaque(lambda x: x * 2 if x.sum() > 0 else other)
+    return lambda x: chosen(x) + 1.0
+
+
+@pytest.mark.parametrize("name", ["shape", "dtype", "strides", "real", "flat"])
+def test_an_attribute_of_an_array_is_not_assigned(name: str) -> None:
+    def step(x: Any) -> Any:
+        y = x * 2.0
+        setattr(y, name, getattr(y, name))
+        return y
+
+    with pytest.raises(NotReplayable, match=name):
+        replay(step)(np.ones((2, 3)))
 
 
 # Only what the step can read

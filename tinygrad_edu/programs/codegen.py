@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.functional import Function
+from tinygrad_edu.programs import refusals
 from tinygrad_edu.programs.buffers import Buffers, joins_to_vector
 from tinygrad_edu.programs.calls import (
     FILLING,
@@ -22,6 +23,7 @@ from tinygrad_edu.programs.calls import (
     ArrayAttribute,
     ArrayMethod,
 )
+from tinygrad_edu.programs.closed_list import is_of_package
 from tinygrad_edu.programs.names import CodeNames, Line
 from tinygrad_edu.programs.nested import leaves, map_leaves
 from tinygrad_edu.programs.passes import (
@@ -325,6 +327,9 @@ class Code:
         """Write z = code, with a name for each array z that the call gives."""
         names = [self.names.new("t") for _ in call.results]
         left = ", ".join(names) + "," * (call.several and len(names) == 1)
+        if call.opaque and not is_of_package(call.function):
+            kinds = [(x.shape, x.dtype) for x in call.results]
+            code = f"{self.names.of(as_before)}({code}, {self.names.of(kinds)}, {call.name!r})"
         self.line(f"{left} = {code}" if names else code, call)
         for z, name in zip(call.results, names, strict=True):
             if z in self.buffers.placed:
@@ -351,6 +356,14 @@ class Code:
         if isinstance(f, ArrayMethod):
             return f"{args[0]}.{call.name}({', '.join([*args[1:], *options])})"
         return f"{self.names.function(f)}({', '.join([*args, *options])})"
+
+
+def as_before(z: Any, kinds: list[Any], name: str) -> Any:
+    """What an opaque function gives; an error if it has another shape or dtype than before."""
+    for x, (shape, dtype) in zip(z if isinstance(z, tuple | list) else [z], kinds, strict=True):
+        if x.shape != shape or x.dtype != dtype:
+            raise refusals.another_shape(name, f"{dtype} {shape}", f"{x.dtype} {x.shape}")
+    return z
 
 
 def shape_of(x: Any) -> Any:

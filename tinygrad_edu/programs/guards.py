@@ -16,7 +16,7 @@ from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.programs import refusals
 from tinygrad_edu.programs.generators import generator_state, set_generator_state
 from tinygrad_edu.programs.names import CodeNames
-from tinygrad_edu.programs.places import ATOMS, Place, Raw, same_keys, same_value
+from tinygrad_edu.programs.places import ATOMS, Absent, Place, Raw, same_keys, same_value
 from tinygrad_edu.programs.record import refill
 from tinygrad_edu.programs.recording import Recording
 
@@ -47,8 +47,14 @@ class Guards:
         for x, attribute, kind in world.kinds:
             conditions.append(f"{self.names.of(x)}.{attribute} is {self.names.of(kind)}")
         conditions += [condition for place in world.places if (condition := self.held(place))]
+        for space, absent in world.absent:
+            if absent:
+                conditions.append(
+                    f"{self.names.of(space.keys().isdisjoint)}({self.names.of(absent)})"
+                )
         if operations := [*self.now.trace.operations]:
             conditions.append(self.registered(operations))
+        conditions += self.layouts()
         lines = [
             "try:",
             f"    if not ({' and '.join(conditions or ['True'])}): return MISS",
@@ -77,6 +83,17 @@ class Guards:
         found = {function: o for function, o in REGISTRY.items() if o in operations}
         get, functions = self.names.of(REGISTRY.get), self.names.of([*found])
         return f"[*map({get}, {functions})] == {self.names.of([*found.values()])}"
+
+    def layouts(self) -> list[str]:
+        """The guards of shapes and dtypes of the state's arrays, which can be changed in place."""
+        program, every = self.now.program, self.now.world.arrays
+        read = [x for i, (x, _) in every.items() if i in self.now.read]
+        written = {program.root(call.written) for call in program.calls if call.written}
+        guards = [f"{self.names.of(x.value)}.flags.writeable" for x in written if not x.is_result]
+        if read:
+            ask, arrays = self.names.of(LAYOUT), self.names.of(read)
+            guards.append(f"[*map({ask}, {arrays})] == {self.names.of([*map(LAYOUT, read)])}")
+        return guards
 
     def argument(self, name: str, x: Any) -> list[str]:
         """The guards of one argument."""
@@ -109,9 +126,8 @@ class Guards:
             text = f"{container}.{key}"
         if id(place) in self.now.world.reads:
             return f"{text}.__class__ is {self.names.of(type(place.value))}"
-        if isinstance(place.value, np.ndarray) and type(place.container) is not Tensor:
-            # it could be resized in place
-            return f"{self.equal(text, place.value)} and {text}.shape == {place.value.shape}"
+        if place.value is Absent.NOTHING:
+            return f"not hasattr({container}, {key!r})"
         if not place.is_grad or id(place.value) in self.now.read:
             return self.equal(text, place.value)
         return f"{text} is {'' if place.value is None else 'not '}None"
@@ -159,11 +175,12 @@ class Guards:
 
 
 ARRAYS = np.ndarray | np.generic
+LAYOUT = operator.attrgetter("shape", "dtype")
 
 
 def wrong_shape(x: Any, shape: Any, dtype: Any) -> None:
     """Refuse a live array that is not as it was when the step was recorded."""
-    raise refusals.live_shape(f"{dtype} {shape}", f"{x.dtype} {x.shape}")
+    raise refusals.another_shape("at_replay", f"{dtype} {shape}", f"{x.dtype} {x.shape}")
 
 
 def take_back(counted: Any, drawn: Any) -> None:

@@ -65,7 +65,10 @@ class World:
         self.sized: list[tuple[Any, str, Any]] = []  # containers, their paths, copies of them
         self.generators: list[Any] = []  # of random numbers
         self.unknown: list[tuple[Any, str]] = []  # what is on no list
-        self.kinds: list[tuple[Any, str, Any]] = []  # objects, "__class__" or "__code__", and that
+        # objects, "__class__", "__code__" or "__bases__", and that
+        self.kinds: list[tuple[Any, str, Any]] = []
+        # dicts of globals, and names that they must not have: Python's own stand behind them
+        self.absent: list[tuple[dict[str, Any], list[str]]] = []
         self.seen: dict[int, Any] = {}
         self.arrays: dict[int, tuple[Any, str]] = {}
         self.names: set[str] = set()  # all that the code names
@@ -207,6 +210,7 @@ class World:
         names, global_names, imports = names_in(code)
         for name in imports:
             self.unknown.append((name, f"import {name}"))
+        self.absent.append((space, [name for name in global_names if name not in space]))
         for name in global_names:
             if name in space:
                 if name not in ("__name__", "__file__", "__doc__"):
@@ -276,7 +280,7 @@ class World:
         for base in type(x).__mro__:
             slots = vars(base).get("__slots__", ())
             for key in (slots,) if isinstance(slots, str) else slots:
-                if hasattr(x, key) and not key.startswith("__"):
+                if not key.startswith("__"):
                     (self.add if always else self.wait)(x, key, f"{path}.{key}")
         if not hasattr(x, "__dict__"):
             return
@@ -304,6 +308,7 @@ class World:
         if type(x) not in METACLASSES:
             self.unknown.append((x, path))
             return
+        self.kinds.append((x, "__bases__", x.__bases__))
         for base in x.__bases__:
             if base not in BASES:
                 self.pending.append((f"class {base.__name__}", base))
