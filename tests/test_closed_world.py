@@ -8,14 +8,17 @@ from __future__ import annotations
 import array
 import collections
 import contextvars
+import copy
 import dataclasses
 import enum
 import functools
+import gc
 import io
 import itertools
 import json
 import operator
 import os
+import pickle
 import queue
 import random
 import signal
@@ -973,6 +976,31 @@ def test_a_wrong_label_leaves_running_statistics_as_before() -> None:
     assert all((before[key] == x).all() for key, x in model.state_dict().items())
 
 
+SCORES = np.zeros((2, 3))
+CHECKED: dict[str, tuple[Any, Any, Any]] = {  # a loss, what it takes, what it does not take
+    "BCE": (nn.BCE(), (np.full(3, 0.5), np.ones(3)), (np.full(3, 1.5), np.ones(3))),
+    "GaussianNLL": (nn.GaussianNLL(), np.ones((3, 2)), np.array([[1.0, 1], [1, 1], [-1, -1]])),
+    "CrossEntropy": (nn.CrossEntropy(), (SCORES, np.zeros(2, int)), (SCORES, np.full(2, 3))),
+    "MultiMargin": (nn.MultiMargin(), (SCORES, np.zeros(2, int)), (SCORES, np.full(2, 3))),
+}
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_a_check_is_made_even_if_nobody_uses_the_loss(name: str) -> None:
+    loss, good, bad = CHECKED[name]
+
+    def step(*given: Any) -> Any:
+        loss(*given)
+        return given[0] * 2
+
+    f = replay(step, audit=False)
+    for _ in range(3):
+        f(*good)
+    assert len(f.programs) == 1
+    with pytest.raises(ValueError, match="found"):
+        f(*bad)
+
+
 @pytest.mark.parametrize("count", [3, 500])
 def test_an_error_between_two_changes_takes_the_first_one_back(count: int) -> None:
     state, kinds = [np.zeros(3) for _ in range(count)], (KeyboardInterrupt, ValueError, MemoryError)
@@ -1041,9 +1069,6 @@ def test_ctrl_c_leaves_all_of_a_step_or_nothing(count: int) -> None:
 
 
 def test_a_step_can_be_copied_and_pickled() -> None:
-    import copy
-    import pickle
-
     model = nn.Linear(3, 2)
     model.fast = replay(double)  # type: ignore[attr-defined]
     model.fast(batch(0))  # type: ignore[attr-defined]
@@ -1199,6 +1224,53 @@ def test_any_number_of_shapes_in_turn() -> None:
     f = replay(lambda x: (x * 2).sum())
     for i in range(60):
         assert f(np.ones(i % 12 + 1)) == 2 * (i % 12 + 1)
+    assert len(f.programs) == 12 and "12 calls recorded" in f.report()
+
+
+def test_a_model_dies_with_its_step() -> None:
+    model = nn.Linear(3, 2, rng=np.random.default_rng(0))
+    optimizer = nn.optim.Adam(model.parameters())
+    step = trained(model, optimizer)
+    for _ in range(4):
+        step(np.ones((1, 3), np.float32))
+    alive = [weakref.ref(x) for x in (model, optimizer, step)]
+    del model, optimizer, step
+    gc.collect()
+    assert not [ref() for ref in alive if ref() is not None]
+
+
+def trained(model: Any, optimizer: Any) -> Any:
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = (model(x) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return replay(step)
+
+
+class Scaled:
+    def __init__(self, scale: float) -> None:
+        self.scale = np.full(3, scale)
+
+    @replay
+    def step(self, x: Any) -> Any:
+        return x * self.scale
+
+
+def test_a_method_keeps_no_object_alive() -> None:
+    a, b = Scaled(1.0), Scaled(2.0)
+    for _ in range(4):
+        assert a.step(np.ones(3))[0] == 1.0 and b.step(np.ones(3))[0] == 2.0
+    assert len(a.step.programs) == len(b.step.programs) == 1
+    c = copy.deepcopy(pickle.loads(pickle.dumps(a)))
+    c.scale[:] = 3.0
+    assert c.step(np.ones(3))[0] == 3.0 and a.step(np.ones(3))[0] == 1.0
+    alive = weakref.ref(a)
+    del a
+    gc.collect()
+    assert alive() is None
 
 
 def test_a_step_in_eight_threads() -> None:

@@ -29,6 +29,7 @@ class Compiled:
 
     def __init__(self, now: Recording) -> None:
         self.now, self.recorded, self.calls, self.order = now, now.program, 0, 0
+        self.signature: Any = ()  # of the arguments
         program = now.program
         self.stages = {"as traced": program}
         for name, change in PASSES.items():

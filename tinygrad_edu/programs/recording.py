@@ -313,7 +313,7 @@ def is_plain_value(name: str, x: Any) -> bool:
 def signature_of(x: Any) -> Any:
     """The part of an argument that tells signatures apart: an array's shape, a number itself."""
     if isinstance(x, np.ndarray | np.generic | Tensor):
-        return type(x), x.shape, str(x.dtype)
+        return type(x), x.shape, x.dtype
     return (type(x), repr(x)) if isinstance(x, ATOMS | tuple) else id(x)
 
 
