@@ -1012,8 +1012,8 @@ def test_the_program_reads_like_numpy() -> None:
     assert str(f.program).splitlines() == [
         "# <lambda>(x (5, 4)): 3 lines, 120 bytes of buffers, 0 results in bytes that were used "
         "before",
-        "b0 = np.dot(x, model.weight.T, out=b0)  # (5, 3)",
-        "b0 = np.add(b0, model.bias, out=b0)     # (5, 3)",
+        "b0 = np.dot(x, model.weight.T, out=b0)  # (5, 3) model",
+        "b0 = np.add(b0, model.bias, out=b0)     # (5, 3) model",
         "t0 = np.dot(ones, b0.ravel())           # ()",
         "result = Tensor(t0)",
         "return result",

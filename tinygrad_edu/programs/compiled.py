@@ -163,7 +163,10 @@ class Compiled:
         lines = [line for line in every if line.shown.strip()]
         texts = [self.names.display(line.shown) for line in lines]
         width = max([len(text) for text in texts if len(text) < 80], default=0)
-        given = [f"  # {line.shape}" if line.shape != "" else "" for line in lines]
+        calls = self.code.program.calls
+        modules = [calls[line.call].module if line.call >= 0 else "" for line in lines]
+        notes = [f"{line.shape} {path}".strip() for line, path in zip(lines, modules, strict=True)]
+        given = [f"  # {note}" if note else "" for note in notes]
         rows = [f"{text:{width}}{shape}" for text, shape in zip(texts, given, strict=True)]
         buffers = self.code.buffers
         title = (

@@ -121,7 +121,7 @@ class Call:
     errors: Any = dataclasses.field(default_factory=dict)  # NumPy's, as np.geterr() says
     line: tuple[str, int, str] = ("", 0, "")  # the user's file, line and layer
     operation: str = ""  # of the engine, if one made the call
-    module: str = ""  # the Module's class, if one did
+    module: str = ""  # the Module's path, model.0, if one did; also for its backward pass
 
     @property
     def name(self) -> str:
@@ -245,7 +245,8 @@ class Program:
         rows = [f"# {self.name}({head}): {len(self.calls)} calls"]
         for call in self.calls:
             gives = call.results or call.written
-            rows.append(f"{call}  # {call.target.shape}" if gives else str(call))
+            note = f"  # {call.target.shape} {call.module}".rstrip() if gives else ""
+            rows.append(f"{call}{note}")
         for store in self.stores:
             left = f"{store.path}[...]" if store.copied else store.path
             rows.append(f"{left} = {text_of_argument(store.value)}")

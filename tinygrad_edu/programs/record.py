@@ -91,8 +91,15 @@ class LiveArray:
 class Trace:
     """The calls of one run of a function, in order; `generators` are all that it can see."""
 
-    def __init__(self, generators: list[Any], containers: list[Any], runs: CodeType) -> None:
+    def __init__(
+        self,
+        generators: list[Any],
+        containers: list[Any],
+        paths: dict[int, str],
+        runs: CodeType,
+    ) -> None:
         self.runs = runs  # the code that runs the function
+        self.paths = paths  # of Modules and other objects of this package, by id
         self.calls: list[Call] = []
         self.gave: list[list[Any]] = []  # what each call gave or wrote, copied
         self.errors = np.geterr()
@@ -170,7 +177,7 @@ class Trace:
 
     def call(self, function: Function, args: Any, options: dict[str, Any], opaque: bool) -> Call:
         """The call as data, with who made it."""
-        line, operation = self.maker()
+        line, operation, module = self.maker()
         return Call(
             function,
             as_data(args),
@@ -179,25 +186,38 @@ class Trace:
             errors=np.geterr(),
             line=line,
             operation=operation.name if operation else "",
-            module=line[2],
+            module=module,
         )
 
-    def maker(self) -> tuple[tuple[str, int, str], Any]:
-        """The user's line that led here with the layer on the way, and the engine's operation."""
-        frame, layer, line, operations = sys._getframe(3), "", None, []
+    def maker(self) -> tuple[tuple[str, int, str], Any, str]:
+        """The user's line that led here with the layer on the way, the engine's operation, and the
+        path of the Module; in the backward pass, of that which made the Tensor.
+        """
+        frame, layer, line, operations, module = sys._getframe(3), "", None, [], ""
         while frame.f_code is not self.runs and frame.f_back:
             code = frame.f_code
             if code is FORWARD:
                 operations.append(frame.f_locals["self"])
             elif code is BACKWARD:
-                operations.append(frame.f_locals["z"].operation)
+                z = frame.f_locals["z"]
+                operations.append(z.operation)
+                module = module or self.module_of(z)
             elif line is None and not inside(code, frame):
                 line = code.co_filename, frame.f_lineno, layer
             elif line is None and not layer and LAYERS[code]:
                 layer = code.co_qualname
+            if not module and LAYERS.get(code) and code.co_name == "__call__":
+                module = self.paths.get(id(frame.f_locals.get("self")), "")
             frame = frame.f_back
         self.operations.update(dict.fromkeys(operations))
-        return line or ("", 0, layer), operations[0] if operations else None
+        return line or ("", 0, layer), operations[0] if operations else None, module
+
+    def module_of(self, z: Any) -> str:
+        """The path of the Module that made a Tensor in this step."""
+        x = z.data.of if type(z.data) is Traced else None
+        if x is None or not x.is_result:
+            return ""
+        return self.calls[int(x.name[1:].partition(".")[0]) - 1].module  # "#2.0" is of the second
 
     def results(self, call: Call, value: Any, given: list[Any]) -> Any:
         """What a call gave, with each array traced; an argument that came back is itself."""

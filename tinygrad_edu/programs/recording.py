@@ -38,6 +38,7 @@ class Recording:
         self.trace = Trace(
             self.world.generators,
             [x for x, _, _ in self.world.sized],
+            self.world.paths,
             Recording.run.__code__,
         )
         self.inputs = dict[str, Array]()

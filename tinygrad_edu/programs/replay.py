@@ -77,9 +77,10 @@ class Replay:
             return types.MethodType(self, instance)
 
     def __reduce__(self) -> Any:
-        owner, name = getattr(self.function, "__self__", None), self.__name__
-        if owner is not None and vars(owner).get(name) is self:
-            return getattr, (owner, name)
+        owner = getattr(self.function, "__self__", None)
+        names = [name for name, x in getattr(owner, "__dict__", {}).items() if x is self]
+        if names:  # of a method: the copy's is made anew
+            return getattr, (owner, names[0])
         return Replay, (self.function, self.audit)
 
     def __call__(self, *args: Any, **options: Any) -> Any:

@@ -63,6 +63,7 @@ class World:
     def __init__(self, roots: dict[str, Any], stored: set[Any], reads_all: bool = False) -> None:
         self.places: list[Place] = []
         self.sized: list[tuple[Any, str, Any]] = []  # containers, their paths, copies of them
+        self.paths: dict[int, str] = {}  # of objects with attributes, by id
         self.generators: list[Any] = []  # of random numbers
         self.unknown: list[tuple[Any, str]] = []  # what is on no list
         # objects, "__class__", "__code__" or "__bases__", and that
@@ -242,6 +243,7 @@ class World:
         elif kind.__module__.partition(".")[0] == "tinygrad_edu" and hasattr(x, "__wrapped__"):
             self.pending.append((path, x.__wrapped__))
         elif kind.__module__.partition(".")[0] == "tinygrad_edu":
+            self.paths[id(x)] = path
             self.attributes(x, path, always=True)
         elif callable(x) and is_function_of_library(x):
             owner = getattr(x, "__self__", None)
@@ -251,6 +253,7 @@ class World:
             self.unknown.append((x, path))
         else:
             self.kinds.append((x, "__class__", kind))
+            self.paths[id(x)] = path
             self.pending.append((f"class {kind.__name__}", kind))
             self.attributes(x, path, always=False)
 
