@@ -94,7 +94,7 @@ class Tensor(ArrayLike):
     @property
     def inputs(self) -> list[tuple[int, Tensor]]:
         """The Tensors among the arguments, each with its number: x * x has two."""
-        return [(number, x) for number, x in enumerate(self.args) if isinstance(x, Tensor)]
+        return [(n, x) for n, x in enumerate(self.args) if isinstance(x, Tensor)]
 
     def backward(self, gradient: Any = None) -> None:
         """Add ∂L/∂leaf to the `grad` of every leaf; `gradient` is ∂L/∂self, by default 1."""
