@@ -15,7 +15,7 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -67,6 +67,7 @@ class Node:
     parameters: int = 0
     # of a repeated block: the greatest |gradient| in each, the first block first
     series: tuple[float, ...] = ()
+    named: bool = True  # False: the name was counted, z1
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -158,15 +159,14 @@ def read(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
     found, held = module_regions(values, arguments), variable_names(variables or {})
     paths = module_paths(found, held)
     roles = roles_of_values(values, found, output, links)
-    names, data = choose_names(values, paths, held, roles), first_values(values)
+    names, counted = choose_names(values, paths, held, roles)
+    data = first_values(values)
     homes = modules_of_values(values, found, arguments)
     nodes = []
     for x in values:
         i = id(x)
-        node = Node(
-            ids[i], names[i], roles[i], data[i], gradients.get(i), homes[i], *operation_of(x)
-        )
-        nodes.append(node)
+        own = ids[i], names[i], roles[i], data[i], gradients.get(i), homes[i]
+        nodes.append(replace(Node(*own, *operation_of(x)), named=i not in counted))
     return Graph(tuple(nodes), tuple(edges), tuple(module_tree(found, paths)))
 
 
@@ -386,11 +386,11 @@ def choose_names(
     paths: Mapping[int, str],
     held: Mapping[int, str],
     roles: Mapping[int, str],
-) -> dict[int, str]:
+) -> tuple[dict[int, str], set[int]]:
     """The name of each value: its own, its path in a Module, its variable's, or z1, z2 …
 
     A name that several values share gives way to the path. An input without a name is x1, a
-    target y1, a constant c1.
+    target y1, a constant c1. Also the ids of the values whose names were counted like this.
     """
     own = Counter(filter(None, map(own_name, values)))
     names = {}
@@ -402,10 +402,10 @@ def choose_names(
             names[id(x)] = str(name)
     taken = set(names.values())
     free = {letter: free_names(letter, taken) for letter in "zcxy"}
-    for x in values:
-        if id(x) not in names:
-            names[id(x)] = next(free[LETTERS.get(roles[id(x)], "z" if edge_arguments(x) else "x")])
-    return names
+    nameless = [x for x in values if id(x) not in names]
+    for x in nameless:
+        names[id(x)] = next(free[LETTERS.get(roles[id(x)], "z" if edge_arguments(x) else "x")])
+    return names, {*map(id, nameless)}
 
 
 def own_name(x: Any) -> str | None:
