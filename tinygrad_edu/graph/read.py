@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import CodeType
+from types import CodeType, MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from tinygrad_edu.core.arraylike import REGISTRY, Array
 from tinygrad_edu.core.engine import Operation, Tensor, chain_rule
 from tinygrad_edu.core.sparse import dense
 from tinygrad_edu.core.switches import no_grad
+from tinygrad_edu.graph.lines import line_behind
 from tinygrad_edu.graph.modules import (
     Arguments,
     Links,
@@ -68,6 +69,7 @@ class Node:
     # of a repeated block: the greatest |gradient| in each, the first block first
     series: tuple[float, ...] = ()
     named: bool = True  # False: the name was counted, z1
+    line: str | None = None  # the user's line that computed it, if it is known: lines.py says when
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -129,12 +131,16 @@ class Graph:
         return self.nodes[-1]
 
 
-def read(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
+def read(
+    output: Tensor,
+    variables: Mapping[str, Any] | None = None,
+    lines: Mapping[int, str] = MappingProxyType({}),
+) -> Graph:
     """Write down all that output was computed from, each value with its gradient ∂output/∂value.
 
     An output of many numbers is seeded with ones, as if its sum had been taken. Where nothing
     requires a gradient nothing was recorded: the graph is the output alone. `variables`, such as
-    `locals()`, give names to the values that have none.
+    `locals()`, give names to the values that have none, `lines` their lines, by the values' ids.
 
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> [(node.name, node.gradient.item()) for node in read(x * x).nodes]
@@ -166,7 +172,8 @@ def read(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
     for x in values:
         i = id(x)
         own = ids[i], names[i], roles[i], data[i], gradients.get(i), homes[i]
-        nodes.append(replace(Node(*own, *operation_of(x)), named=i not in counted))
+        more = {"named": i not in counted, "line": line_behind(x, lines)}
+        nodes.append(replace(Node(*own, *operation_of(x)), **more))
     return Graph(tuple(nodes), tuple(edges), tuple(module_tree(found, paths)))
 
 

@@ -16,6 +16,7 @@ from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.graph.compare import graph_of_changes
 from tinygrad_edu.graph.fold import collapse_repeats, deepest_level, fitting_depth, fold
 from tinygrad_edu.graph.layers import fold_recurrences, layers_as_boxes
+from tinygrad_edu.graph.lines import lines_of_variables, lines_recorded
 from tinygrad_edu.graph.neurons import fold_numbers
 from tinygrad_edu.graph.pictures.heat import Thumbnail
 from tinygrad_edu.graph.pictures.paper import Paper
@@ -122,9 +123,12 @@ def draw(
     >>> draw(x * x + x)  # a notebook shows the picture; .save("graph.svg") keeps it
     <Computation graph of z2 = z1 + x: 3 values, 4 edges>
     """
-    names, given = dict(sys._getframe(1).f_locals), set[str]()
+    caller, given = sys._getframe(1), set[str]()
+    names, lines = dict(caller.f_locals), lines_of_variables(caller)
     if callable(output) and not isinstance(output, Tensor):
-        output, names, given = result_of_copy(output, inputs, names)
+        with lines_recorded() as recorded:
+            output, names, given = result_of_copy(output, inputs, names)
+        lines |= recorded
     elif inputs or not isinstance(output, Tensor):
         raise not_to_draw(output)
     if not isinstance(output, Tensor):
@@ -134,7 +138,7 @@ def draw(
         raise ValueError(f"direction is LR or TB, and not {direction!r}")
     if scalars and depth is not None:
         raise ValueError("depth folds a graph and scalars unfolds it: draw with one of them")
-    graph = with_inputs(read(output, names), given)
+    graph = with_inputs(read(output, names, lines), given)
     if before is not None:
         graph = graph_of_changes(graph, graph_behind(before))
     shown, note = numbers_of(graph, scalars) if scalars else fold_if_large(graph, depth)
