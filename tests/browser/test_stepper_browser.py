@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page
-from screen import SCREENSHOTS, listen
-from test_stepper import HOSTILE, classifier, data, neuron, parameter, residual, twice
+from screen import SCREENSHOTS, complaints, listen
+from test_stepper import HOSTILE, classifier, data, line, neuron, parameter, residual, twice
 
-from tinygrad_edu import stepper
-from tinygrad_edu.graph.expression import name_text
+from tinygrad_edu import nn, stepper
+from tinygrad_edu.graph.expression import name_text, number_text
 from tinygrad_edu.graph.stepping.layout import value_or_scale
 from tinygrad_edu.graph.steps import Backward, Forward, steps
 
@@ -33,8 +34,8 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
     """Opens the page of an output; at the end, it must have said nothing and asked for nothing."""
     noise: list[str] = []
 
-    def opened(output: Any, **options: Any) -> Page:
-        (made := stepper(output)).save(tmp_path / "steps.html")
+    def opened(output: Any, optimizer: Any = None, **options: Any) -> Page:
+        (made := stepper(output, optimizer)).save(tmp_path / "steps.html")
         usual = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
         page = browser.new_page(**usual | options)
         listen(page, noise)
@@ -199,6 +200,53 @@ def test_it_can_be_used_by_keyboard_and_heard(show: Show) -> None:
     assert page.locator("#spoken").get_attribute("aria-live") == "polite"
     for control in page.locator("button, input, [role=button]").all():
         assert control.get_attribute("aria-label") or control.inner_text().strip()
+
+
+# The last act
+
+
+def momentum() -> Any:
+    return line(taken=2, momentum=0.9)
+
+
+def arrays() -> Any:
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.Linear(6, 4, rng=rng), nn.Tanh(), nn.Linear(4, 3, rng=rng))
+    x = rng.random((5, 6), np.float32)
+    loss = nn.MSE()(model(x), np.zeros((5, 3), np.float32))
+    return loss, nn.optim.Adam(model.parameters(), lr=0.01)
+
+
+def test_the_last_act_shows_the_new_values_and_lets_the_old_gradients_go(show: Show) -> None:
+    page = show(*momentum())
+    found = data(page.content())["steps"]
+    page.keyboard.press("End")
+    assert page.locator(".phase:visible").inner_text() == "again"
+    assert not any(texts(page, "gradient").values())
+    shown = {key: signed(number_text(x)) for key, x in found[-1]["numbers"]["values"].items()}
+    assert texts(page, "value") == shown
+    assert page.locator(".value.changed").count() == 6
+    for step in (found[-2], found[-3]):
+        page.keyboard.press("ArrowLeft")
+        node = page.locator(f"#{step['node']}")
+        assert node.locator(".value.changed").text_content() == step["value"]
+        assert node.locator(".gradient").text_content()
+    assert page.locator("#phases .update").is_visible()
+    assert not show(neuron()[0]).locator("#phases .update").is_visible()
+
+
+@pytest.mark.parametrize("make", [momentum, arrays], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("dark", 480)])
+def test_the_last_act_fits_and_axe_finds_nothing(
+    show: Show, make: Any, scheme: str, width: int
+) -> None:
+    page = show(*make(), color_scheme=scheme, viewport={"width": width, "height": 800})
+    page.keyboard.press("End")
+    while page.locator(".phase:visible").inner_text() in ("update", "again"):
+        assert complaints(page) == [] and not overlapping(page) and in_sight(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        keep(page, f"last_act_{make.__name__}_{scheme}_{width}_{at(page):02}")
+        page.keyboard.press("ArrowLeft")
 
 
 # Themes, sizes, names

@@ -1,6 +1,7 @@
 "use strict";
 
-// A step: {phase, text, node, near, edges}, where forward steps have a `value` for the node, backward ones a `gradient`.
+// A step: {phase, text, node, near, edges}, where forward and update steps have a `value` for the node, backward ones a
+// `gradient`, and the last one, again, has `values` by node.
 const {steps, images} = JSON.parse(document.getElementById("data").textContent);
 const last = steps.length - 1;
 const [graph, slider, play, count, spoken] = ["graph", "slider", "play", "count", "spoken"].map(id => document.getElementById(id));
@@ -23,18 +24,24 @@ function show(step) {
   for (const id of ["next", "last"]) document.getElementById(id).disabled = at === last;
   if (at === last) pause();
   reveal([now.node, ...now.near]);
+  openToKeys();
 }
 
-// What the steps so far have brought about: values, gradients (a later sum replaces an earlier one), edges passed
+// What the steps so far have brought about: values, gradients (a later sum replaces an earlier one), edges passed.
+// With the values of the last step, gradients are out of date
 function paint(now) {
-  const values = new Map(), gradients = new Map(), passed = new Set();
-  for (const {phase, node, value, gradient, edges} of steps.slice(0, at + 1)) {
-    if (phase === "forward") values.set(node, value);
-    if (phase === "backward") { gradients.set(node, gradient); edges.forEach(edge => passed.add(edge)); }
+  const values = new Map(), gradients = new Map(), passed = new Set(), changed = new Set();
+  const replace = (node, value) => { if (values.get(node) !== value) changed.add(node); values.set(node, value); };
+  for (const step of steps.slice(0, at + 1)) {
+    if (step.phase === "forward") values.set(step.node, step.value);
+    if (step.phase === "backward") { gradients.set(step.node, step.gradient); step.edges.forEach(edge => passed.add(edge)); }
+    if (step.phase === "update" && step.value) replace(step.node, step.value);
+    if (step.phase === "again") { Object.entries(step.values).forEach(pair => replace(...pair)); gradients.clear(); }
   }
   for (const node of nodes) {
     write(node.querySelector(".value"), values.get(node.id));
     write(node.querySelector(".gradient"), gradients.get(node.id));
+    node.querySelector(".value").classList.toggle("changed", changed.has(node.id));
     node.classList.toggle("known", values.has(node.id));
     node.classList.toggle("now", node.id === now.node);
     node.classList.toggle("near", now.near.includes(node.id) && node.id !== now.node);
@@ -66,6 +73,14 @@ function reveal(ids) {
   const x = right - left > frame.width ? boxes[0].left - frame.left - margin : (left + right - frame.left - frame.right) / 2;
   const y = bottom - top > frame.height ? boxes[0].top - frame.top - margin : (top + bottom - frame.top - frame.bottom) / 2;
   graph.scrollBy({left: x, top: y, behavior: calm.matches ? "auto" : "smooth"});
+}
+
+// What is too large to be seen whole can be focused, and so be scrolled by keys
+function openToKeys() {
+  for (const box of document.querySelectorAll("h1, #panels, .ruled, pre.table")) {
+    if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
 }
 
 function pause() {
@@ -111,10 +126,13 @@ graph.addEventListener("click", event => {
 });
 
 for (const image of document.querySelectorAll("img[data-image]")) image.src = images[image.dataset.image];
-for (const phase of ["forward", "backward"]) {
-  const length = steps.filter(step => step.phase === phase).length;
-  document.querySelector(`#phases .${phase}`).style.flexGrow = length;
+const length = phase => steps.filter(step => step.phase === phase).length;
+for (const [phase, count] of [["forward", length("forward")], ["backward", length("backward")], ["update", length("update") + length("again")]]) {
+  const part = document.querySelector(`#phases .${phase}`);
+  part.hidden = !count;
+  part.style.flexGrow = count;
 }
+addEventListener("resize", openToKeys);
 const picture = graph.querySelector("svg");
 for (const side of ["width", "height"]) picture.style.setProperty(`--${side}`, picture.getAttribute(side));
 show(0);

@@ -24,6 +24,7 @@ from tinygrad_edu.graph.expression import count_text, equations
 from tinygrad_edu.graph.fold import deepest_level, fold
 from tinygrad_edu.graph.pictures.themes import THEMES, css_variables
 from tinygrad_edu.graph.read import Graph, read
+from tinygrad_edu.graph.stepping.update import LastAct, play_last_act
 
 MOST_STEPPED = 40  # nodes, or boxes where Modules are folded
 PLACE = re.compile(r"\{\{(\w+)\}\}")  # in the template
@@ -35,11 +36,12 @@ class Stepper:
     """A graph to step through. A notebook shows it; `html` is the page, `save(path)` keeps it."""
 
     graph: Graph
+    last_act: LastAct | None = None
 
     @cached_property
     def html(self) -> str:
         """The whole page, which works from a file and without a network."""
-        return page_html(self.graph)
+        return page_html(self)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the page to a file, whose name ends in .html."""
@@ -71,11 +73,12 @@ class Stepper:
         return {"text/html": frame, "text/plain": repr(self)}
 
 
-def stepper(output: Tensor) -> Stepper:
+def stepper(output: Tensor, optimizer: Any = None) -> Stepper:
     """Make a page that goes through both passes: forward value by value, backward edge by edge.
 
-    Each step shows upstream × local = share, and the line of source that computed it. Names
-    are read off the caller's variables; no `grad` is touched. Above 40 values, Modules are folded.
+    Each step shows upstream × local = share, and the line of source that computed it. With an
+    optimizer, its next step follows and what comes of it, on copies: nothing is changed. Names are
+    read off the caller's variables; no `grad` is touched. Above 40 values, Modules are folded.
 
     >>> x = Tensor(3.0, requires_grad=True)
     >>> stepper(x * x + x)  # a notebook shows the page; .save("steps.html") keeps it
@@ -83,7 +86,9 @@ def stepper(output: Tensor) -> Stepper:
     """
     if not isinstance(output, Tensor):
         raise TypeError(f"stepper takes a Tensor that was computed, and got {output!r:.60}")
-    return Stepper(fold_to_fit(read(output, sys._getframe(1).f_locals)))
+    graph = read(output, sys._getframe(1).f_locals)
+    act = None if optimizer is None else play_last_act(output, graph, optimizer)
+    return Stepper(fold_to_fit(graph), act)
 
 
 def fold_to_fit(graph: Graph) -> Graph:
@@ -101,14 +106,18 @@ def fold_to_fit(graph: Graph) -> Graph:
     )
 
 
-def page_html(graph: Graph) -> str:
+def page_html(made: Stepper) -> str:
     """Fill the template in one pass: what is put in is not searched for places to fill."""
+    from tinygrad_edu.graph.stepping.last_act import LastPanels
     from tinygrad_edu.graph.stepping.layout import stepper_svg
     from tinygrad_edu.graph.stepping.panels import Panels
     from tinygrad_edu.graph.stepping.pieces import page_json
 
+    graph, act = made.graph, made.last_act
     panels, script = Panels(graph), page_asset("js")
     steps, style = panels.all(), page_asset("css") + theme_css()
+    if act:
+        steps += LastPanels(panels, act, fold_to_fit(act.after)).all()
     return fill_template(
         page_asset("html"),
         {
