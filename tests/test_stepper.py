@@ -556,3 +556,49 @@ def test_what_an_optimizer_cannot_go_down_is_refused() -> None:
     made.step()
     with pytest.raises(ValueError, match=r"this loss was 0\.25, and.*before optimizer\.step\(\)"):
         stepper(loss, made)
+
+
+# The quiz
+
+
+def questions(output: Tensor) -> dict[int, Any]:
+    found = data(stepper(output, quiz=True).html)["questions"]
+    return {int(number): question for number, question in found.items()}
+
+
+def test_every_edge_between_numbers_is_asked_for_with_the_engine_s_numbers() -> None:
+    values = twice()["L"]
+    asked, walk = questions(values), data(stepper(values).html)["steps"]
+    assert set(asked) == {i for i, step in enumerate(walk) if "share" in step.get("numbers", {})}
+    for number, question in asked.items():
+        assert question["known"].items() <= walk[number]["numbers"].items()
+        assert question["answer"] == walk[number]["numbers"][question["ask"]]
+    assert [question["ask"] for question in asked.values()].count("after") == 1
+
+
+def test_where_a_value_is_used_twice_the_whole_gradient_is_asked() -> None:
+    page = html.unescape(stepper(twice()["L"], quiz=True).html)
+    assert "s is used twice, and 0.6044 was there already. 0.7000 arrives at t, and" in page
+    assert "0.6044 + 0.7000 × 0.6347" in page
+
+
+def test_a_local_derivative_has_its_rule_and_the_rule_with_numbers_as_hints() -> None:
+    page = stepper(np.tanh(parameter(0.5, "s")), quiz=True).html
+    form = re.search(r'<section class="question".*?</section>', page, re.DOTALL)
+    assert form and "How much does" in form[0] and form[0].count('class="ruled" hidden') == 2
+    assert "<mtext>0.4621</mtext>" in form[0]
+
+
+def test_without_a_quiz_there_is_no_question() -> None:
+    page = stepper(neuron()[0]).html
+    assert data(page)["questions"] == {} and 'class="question"' not in page
+
+
+def test_numbers_that_are_none_are_not_asked_for() -> None:
+    x = parameter(0.0, "x")
+    assert len(questions(x.sqrt() + x)) == 2  # and not for ∂√x/∂x, nor for the sum with it
+
+
+def test_a_quiz_of_arrays_is_refused() -> None:
+    with pytest.raises(ValueError, match="none of this graph's edges lies between two finite"):
+        stepper(parameter([1.0, 2.0]) * 2, quiz=True)

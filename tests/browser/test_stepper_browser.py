@@ -34,8 +34,8 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
     """Opens the page of an output; at the end, it must have said nothing and asked for nothing."""
     noise: list[str] = []
 
-    def opened(output: Any, optimizer: Any = None, **options: Any) -> Page:
-        (made := stepper(output, optimizer)).save(tmp_path / "steps.html")
+    def opened(output: Any, optimizer: Any = None, quiz: bool = False, **options: Any) -> Page:
+        (made := stepper(output, optimizer, quiz=quiz)).save(tmp_path / "steps.html")
         usual = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
         page = browser.new_page(**usual | options)
         listen(page, noise)
@@ -247,6 +247,144 @@ def test_the_last_act_fits_and_axe_finds_nothing(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         keep(page, f"last_act_{make.__name__}_{scheme}_{width}_{at(page):02}")
         page.keyboard.press("ArrowLeft")
+
+
+# The quiz
+
+
+def answer(page: Page, text: str) -> str:
+    """Type an answer, press Enter, and read what is said."""
+    field = page.locator(".question:visible input")
+    field.fill(text)
+    field.press("Enter")
+    return page.locator(".question:visible .said").inner_text()
+
+
+@pytest.mark.parametrize("name", ["neuron", "twice"])
+def test_the_quiz_is_solved_by_keys_alone(show: Show, name: str) -> None:
+    page = show(PAGES[name](), quiz=True)
+    asked = data(page.content())["questions"]
+    first = min(map(int, asked))
+    while at(page) < first:
+        page.keyboard.press("ArrowRight")
+    for number in sorted(map(int, asked)):
+        question = asked[str(number)]
+        assert at(page) == number and visible(page).count() == 0
+        assert page.evaluate("document.activeElement.matches('.question input')")
+        assert page.locator(".edge.now .mark").text_content() == "?"
+        hidden = number_text(question["answer"]).replace("-", "−")
+        assert page.locator("#spoken").inner_text().startswith("Question ")
+        page.keyboard.type(hidden)
+        page.keyboard.press("Enter")
+        said = page.locator(".question:visible .said").inner_text()
+        assert said.startswith("Right: ") and visible(page).count() == 1
+        assert page.locator(".edge.now .mark").count() == 0
+        page.keyboard.press("Enter")
+    assert said and page.locator(".question:visible .said").inner_text() == "All done."
+    assert page.locator("#score span").inner_text() == f"{len(asked)} of {len(asked)} right at once"
+    page.keyboard.press("Escape")
+    page.keyboard.press("Home")
+    assert at(page) == 0
+
+
+def test_what_is_not_found_yet_is_nowhere_on_the_page(show: Show) -> None:
+    page = show(twice()["L"], quiz=True)
+    page.keyboard.press("End")
+    page.keyboard.press("Escape")
+    gradients = {x for x in texts(page, "gradient").values() if x}
+    assert gradients == {"?", "1.000"} and visible(page).count() == 0
+    assert page.locator(".edge text:not(.mark)").all() and not any(
+        text.is_visible() for text in page.locator(".edge text:not(.mark)").all()
+    )
+    page.locator("#quiz").click()
+    assert "?" not in texts(page, "gradient").values() and visible(page).count() == 1
+
+
+WRONG = [
+    ("after", lambda k: -k["after"], "the sign is not"),
+    ("after", lambda k: k["share"], "That is what this edge brings. 0.6044 was there already"),
+    ("after", lambda k: k["before"], "That is what was there before."),
+    ("after", lambda k: k["before"] * k["share"], "added, not multiplied"),
+    ("after", lambda k: k["before"] - k["share"], "not subtracted"),
+    ("after", lambda k: k["local"], "Multiply it by what arrives, 0.7."),
+    ("after", lambda k: 1.03 * k["after"], "Close. Three digits"),
+    ("after", lambda k: 2 * k["after"], "Twice as much"),
+    ("after", lambda k: k["after"] / 2, "Half of it"),
+    ("after", lambda k: 1 / k["after"], "one over it"),
+    ("after", lambda k: 77.0, "Not yet."),
+    ("local", lambda k: k["upstream"], "That is what arrives."),
+]
+
+
+@pytest.mark.parametrize(("ask", "wrong", "words"), WRONG, ids=[words for *_, words in WRONG])
+def test_a_wrong_answer_is_told_what_it_is(show: Show, ask: str, wrong: Any, words: str) -> None:
+    page = show(twice()["L"], quiz=True)
+    found = {q["ask"]: (n, q) for n, q in data(page.content())["questions"].items()}
+    number, question = found[ask]
+    page.locator("#slider").fill(number)
+    assert words in answer(page, repr(wrong(question["known"])))
+    assert answer(page, repr(question["answer"])).startswith("Right")
+    assert page.locator("#score i.helped").count() == 1
+    assert page.locator("#score span").inner_text().startswith("0 of")
+
+
+def test_numbers_are_read_as_people_write_them(show: Show) -> None:
+    page = show(neuron()[0], quiz=True)
+    pairs = [("0,25", 0.25), ("−1.5e−3", -0.0015), (" 1/4 ", 0.25), ("7", 7.0)]
+    assert [page.evaluate("numberOf", text) for text, _ in pairs] == [x for _, x in pairs]
+    for text in ("", "w", "1/2/3", "1/"):
+        assert page.evaluate("text => Number.isNaN(numberOf(text))", text)
+    page.keyboard.press("End")
+    assert "A number, such as" in answer(page, "one")
+
+
+def test_hints_come_one_by_one_and_then_the_answer(show: Show) -> None:
+    page = show(twice()["L"], quiz=True)
+    page.keyboard.press("End")
+    hint, hints = (
+        page.locator(".question:visible .hint"),
+        page.locator(".question:visible .hints > *"),
+    )
+    total = hints.count()
+    for given in range(1, total + 1):
+        hint.click()
+        assert sum(one.is_visible() for one in hints.all()) == given
+    assert hint.inner_text() == "Show it"
+    hint.click()
+    page.keyboard.press("Enter")
+    assert page.locator(".question:visible .said").inner_text().startswith("Right")
+    assert page.locator("#score i.helped").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 480), ("dark", 480)]
+)
+def test_the_quiz_fits_and_axe_finds_nothing(show: Show, scheme: str, width: int) -> None:
+    page = show(
+        twice()["L"], quiz=True, color_scheme=scheme, viewport={"width": width, "height": 800}
+    )
+    page.locator("#slider").fill("9")
+    for state in ("asked", "wrong", "hinted", "right"):
+        if state == "wrong":
+            answer(page, "77")
+        if state == "hinted":
+            page.locator(".question:visible .hint").click()
+        if state == "right":
+            answer(page, repr(page.evaluate("questions[at].answer")))
+        assert complaints(page) == [] and in_sight(page) and not overlapping(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        keep(page, f"quiz_{scheme}_{width}_{state}")
+
+
+def test_a_notebook_s_sandbox_lets_the_quiz_be_answered(show: Show) -> None:
+    page = show(neuron()[0])
+    page.set_content(stepper(twice()["L"], quiz=True)._repr_mimebundle_()["text/html"])
+    frame = page.frame_locator("iframe")
+    frame.locator("#last").click()
+    field = frame.locator(".question:visible input")
+    field.fill("77")
+    field.press("Enter")
+    assert frame.locator(".question:visible .said").inner_text() == "Not yet."
 
 
 # Themes, sizes, names

@@ -27,7 +27,12 @@ from tinygrad_edu.graph.stepping.pieces import (
     tile_row,
 )
 from tinygrad_edu.graph.stepping.update import LastAct, Update, update_equations, update_source
-from tinygrad_edu.graph.stepping.words import bracket_negative, number_json, step_data
+from tinygrad_edu.graph.stepping.words import (
+    bracket_negative,
+    number_json,
+    number_symbol,
+    step_data,
+)
 from tinygrad_edu.graph.text.formula import Formula
 from tinygrad_edu.graph.text.typeset import DERIVATIVE
 
@@ -166,11 +171,6 @@ def number_symbols(x: Update) -> dict[str, Formula]:
     for name, (before, after) in x.kept.items():
         found |= {f"{name} before": number_symbol(before), name: number_symbol(after)}
     return found
-
-
-def number_symbol(x: Array) -> Formula:
-    """A number that stays as it is written: 0.9 · 0.7018 is not worked out."""
-    return Formula("text", (true_minus(bracket_negative(x)),), x)
 
 
 def worked_out(f: Formula) -> str:

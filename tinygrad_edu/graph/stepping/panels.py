@@ -90,11 +90,11 @@ class Panels:
     def equations(self) -> dict[str, str]:
         return equations(self.graph)
 
-    def all(self) -> list[PanelStep]:
+    def all(self, text: str = START) -> list[PanelStep]:
         """All steps: the start, the forward pass, the output's own gradient, the backward pass."""
         walk, output = steps(self.graph), self.graph.output
-        start = step_article("start", "Before the first step", paragraph(START))
-        found = [(step_data("start", START), start)]
+        start = step_article("start", "Before the first step", paragraph(text))
+        found = [(step_data("start", text), start)]
         found += [self.forward(step) for step in walk if isinstance(step, Forward)]
         if output.gradient is not None:
             found.append(self.seed(output, output.gradient))

@@ -2,7 +2,7 @@
 
 // A step: {phase, text, node, near, edges}, where forward and update steps have a `value` for the node, backward ones a
 // `gradient`, and the last one, again, has `values` by node.
-const {steps, images} = JSON.parse(document.getElementById("data").textContent);
+const {steps, images, questions} = JSON.parse(document.getElementById("data").textContent);
 const last = steps.length - 1;
 const [graph, slider, play, count, spoken] = ["graph", "slider", "play", "count", "spoken"].map(id => document.getElementById(id));
 const nodes = [...graph.querySelectorAll(".node")], edges = [...graph.querySelectorAll(".edge")];
@@ -23,6 +23,7 @@ function show(step) {
   for (const id of ["first", "back"]) document.getElementById(id).disabled = at === 0;
   for (const id of ["next", "last"]) document.getElementById(id).disabled = at === last;
   if (at === last) pause();
+  ask();
   reveal([now.node, ...now.near]);
   openToKeys();
 }
@@ -32,9 +33,10 @@ function show(step) {
 function paint(now) {
   const values = new Map(), gradients = new Map(), passed = new Set(), changed = new Set();
   const replace = (node, value) => { if (values.get(node) !== value) changed.add(node); values.set(node, value); };
-  for (const step of steps.slice(0, at + 1)) {
+  for (const [number, step] of steps.slice(0, at + 1).entries()) {
     if (step.phase === "forward") values.set(step.node, step.value);
-    if (step.phase === "backward") { gradients.set(step.node, step.gradient); step.edges.forEach(edge => passed.add(edge)); }
+    if (isHidden(number)) gradients.set(step.node, gradients.get(step.node) ?? "?");
+    else if (step.phase === "backward") { gradients.set(step.node, step.gradient); step.edges.forEach(edge => passed.add(edge)); }
     if (step.phase === "update" && step.value) replace(step.node, step.value);
     if (step.phase === "again") { Object.entries(step.values).forEach(pair => replace(...pair)); gradients.clear(); }
   }
@@ -114,7 +116,8 @@ slider.addEventListener("input", () => go(Number(slider.value)));
 const keys = {ArrowRight: actions.next, ArrowLeft: actions.back, Home: actions.first, End: actions.last, " ": toggle};
 addEventListener("keydown", event => {
   const node = event.target.closest(".node"), pressed = event.key === " " || event.key === "Enter";
-  if (event.ctrlKey || event.metaKey || event.altKey || (pressed && event.target.closest("button"))) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input[type=text]")) return;
+  if (pressed && event.target.closest("button")) return;
   const action = node && pressed ? () => visit(node) : keys[event.key];
   if (!action) return;
   event.preventDefault();
@@ -124,15 +127,3 @@ graph.addEventListener("click", event => {
   const node = event.target.closest(".node");
   if (node) visit(node);
 });
-
-for (const image of document.querySelectorAll("img[data-image]")) image.src = images[image.dataset.image];
-const length = phase => steps.filter(step => step.phase === phase).length;
-for (const [phase, count] of [["forward", length("forward")], ["backward", length("backward")], ["update", length("update") + length("again")]]) {
-  const part = document.querySelector(`#phases .${phase}`);
-  part.hidden = !count;
-  part.style.flexGrow = count;
-}
-addEventListener("resize", openToKeys);
-const picture = graph.querySelector("svg");
-for (const side of ["width", "height"]) picture.style.setProperty(`--${side}`, picture.getAttribute(side));
-show(0);
