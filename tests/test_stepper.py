@@ -558,6 +558,52 @@ def test_what_an_optimizer_cannot_go_down_is_refused() -> None:
         stepper(loss, made)
 
 
+# One element of a product
+
+
+def matrix(page: Any, name: str, transposed: bool = False) -> Any:
+    found = page["matrices"][name]
+    x = np.frombuffer(base64.b64decode(found["data"]), "<f4").reshape(found["shape"])
+    return x.T if transposed else x
+
+
+def products(output: Tensor) -> list[Any]:
+    """Factors, bias and result of each product in a page."""
+    page = data(stepper(output).html)
+    found = [step["product"] for step in page["steps"] if "product" in step]
+    for product in found:
+        assert {product[side]["image"] for side in ("left", "right", "result")} <= {*page["images"]}
+    return [
+        (
+            *[matrix(page, x["numbers"], x["transposed"]) for x in (p["left"], p["right"])],
+            matrix(page, p["bias"]) if "bias" in p else 0,
+            matrix(page, p["result"]["numbers"]),
+        )
+        for p in found
+    ]
+
+
+def attention() -> Any:
+    """softmax(q kᵀ) v, times itself."""
+    rng = np.random.default_rng(0)
+    q, k, v = (parameter(rng.normal(size=(3, 2)), name) for name in "qkv")
+    return (special.softmax(q @ k.T) @ v @ np.ones((2, 4))).sum()
+
+
+@pytest.mark.parametrize(("make", "count"), [(classifier, 8), (attention, 8)])
+def test_the_numbers_of_a_product_add_up_to_its_result(make: Any, count: int) -> None:
+    found = products(make())
+    assert len(found) == count
+    for left, right, bias, result in found:
+        assert np.allclose(left @ right + bias, result, atol=1e-5)
+
+
+def test_a_product_whose_factors_are_large_keeps_its_numbers_out_of_the_page() -> None:
+    wide = parameter(np.ones((130, 130)), "w")
+    assert not products((wide @ np.ones((130, 2))).sum())
+    assert products((wide[:2] @ np.ones((130, 2))).sum())
+
+
 # The quiz
 
 

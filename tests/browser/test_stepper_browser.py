@@ -13,7 +13,19 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 from screen import SCREENSHOTS, complaints, listen
-from test_stepper import HOSTILE, classifier, data, line, neuron, parameter, residual, twice
+from test_stepper import (
+    HOSTILE,
+    attention,
+    classifier,
+    data,
+    line,
+    matrix,
+    neuron,
+    parameter,
+    residual,
+    twice,
+)
+from watched import IMAGES
 
 from tinygrad_edu import nn, stepper
 from tinygrad_edu.graph.expression import name_text, number_text
@@ -247,6 +259,97 @@ def test_the_last_act_fits_and_axe_finds_nothing(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         keep(page, f"last_act_{make.__name__}_{scheme}_{width}_{at(page):02}")
         page.keyboard.press("ArrowLeft")
+
+
+# One element of a product
+
+
+# left, top, width and height of the frames that are shown, in percent
+BANDS = """() => {
+    const sides = ["left", "top", "width", "height"];
+    const bands = [...document.querySelectorAll("article:not([hidden]) .band")];
+    return bands.map(band => sides.map(side => Math.round(parseFloat(band.style[side]))));
+}"""
+
+
+def chosen_sum(page: Page) -> list[float]:
+    """The terms of the sum that is written out, and its value."""
+    texts = visible(page).locator(".sum span").all_inner_texts()
+    signs = str.maketrans({"−": "-", "=": "", "+": "", "(": "", ")": ""})
+    terms = [text.translate(signs).split("×") for text in texts]
+    return [float(np.prod([float(x.split()[0]) for x in term])) for term in terms]
+
+
+def test_an_element_is_the_sum_that_is_written_out(show: Show) -> None:
+    page = show(classifier())
+    found = data(page.content())
+    for number, step in enumerate(found["steps"]):
+        if "product" not in step:
+            continue
+        page.locator("#slider").fill(str(number))
+        result = matrix(found, step["product"]["result"]["numbers"])
+        row, column = result.shape[0] - 1, result.shape[1] // 2
+        rows, columns = visible(page).locator(".element input").all()
+        rows.fill(str(row))
+        columns.fill(str(column))
+        *terms, value = chosen_sum(page)
+        assert value == pytest.approx(result[row, column], rel=6e-3, abs=1e-6)
+        assert sum(terms) == pytest.approx(value, rel=0.02, abs=0.02 * max(map(abs, terms)))
+
+
+def test_the_row_and_the_column_light_up_where_a_cell_is_clicked(show: Show) -> None:
+    page = show(attention())
+    page.keyboard.press("End")
+    first = next(i for i, x in enumerate(data(page.content())["steps"]) if "product" in x)
+    page.locator("#slider").fill(str(first))
+    picture = visible(page).locator(".choosable")
+    box = picture.bounding_box()
+    assert box
+    picture.click(position={"x": box["width"] * 0.5, "y": box["height"] * 0.9})
+    rows, columns = visible(page).locator(".element input").all()
+    assert (rows.input_value(), columns.input_value()) == ("2", "1")
+    shares = page.evaluate(BANDS)
+    # q's row 2 of 3; kᵀ's column 1 of 3; the cell itself
+    assert shares == [[0, 67, 100, 33], [33, 0, 33, 100], [33, 67, 33, 33]]
+
+
+def test_an_element_is_chosen_by_keys_and_stays_within_the_matrix(show: Show) -> None:
+    page = show(attention())
+    first = next(i for i, x in enumerate(data(page.content())["steps"]) if "product" in x)
+    page.locator("#slider").fill(str(first))
+    rows = visible(page).locator(".element input").first
+    rows.focus()
+    before = visible(page).locator(".sum").inner_text()
+    page.keyboard.press("ArrowUp")
+    assert rows.input_value() == "1" and visible(page).locator(".sum").inner_text() != before
+    page.keyboard.press("ArrowRight")  # within the number, and no step of the page
+    assert at(page) == first
+    rows.fill("99")
+    assert rows.input_value() == "2"
+
+
+def test_images_light_up_whole(show: Show) -> None:
+    layer, x = nn.Linear(64, 6, rng=np.random.default_rng(0)), IMAGES[:3].reshape(3, 64)
+    page = show(np.tanh(layer(x)).sum())
+    first = next(i for i, x in enumerate(data(page.content())["steps"]) if "product" in x)
+    page.locator("#slider").fill(str(first))
+    rows, columns = visible(page).locator(".element input").all()
+    rows.fill("2")
+    columns.fill("5")
+    # the last of three images, the sixth of six sets of weights in rows of four, a cell of 3 × 6
+    assert page.evaluate(BANDS) == [[67, 0, 33, 100], [25, 50, 25, 50], [83, 67, 17, 33]]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("dark", 480)])
+def test_a_product_fits_and_axe_finds_nothing(show: Show, scheme: str, width: int) -> None:
+    page = show(classifier(), color_scheme=scheme, viewport={"width": width, "height": 800})
+    found = [i for i, x in enumerate(data(page.content())["steps"]) if "product" in x]
+    for number in (found[0], found[-1]):
+        page.locator("#slider").fill(str(number))
+        visible(page).locator(".element input").last.fill("3")
+        assert complaints(page) == [] and not overlapping(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        keep(page, f"product_{scheme}_{width}_{number:02}")
 
 
 # The quiz

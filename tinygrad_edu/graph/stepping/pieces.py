@@ -26,6 +26,17 @@ def step_article(phase: str, title: str, body: str, aside: str = "") -> str:
     return f"<article hidden>{section}{beside}</article>\n"
 
 
+def element_choice(rows: int, columns: int) -> str:
+    """The row and the column of an element, and a place for its sum."""
+
+    def choice(word: str, count: int) -> str:
+        last = f'min="0" max="{count - 1}" value="0"'
+        return f'<label>{word} <input type="number" {last}></label>'
+
+    which = f"<p>One element: {choice('row', rows)} {choice('column', columns)}</p>"
+    return f'<div class="element">{which}<p class="sum" aria-live="polite"></p></div>'
+
+
 def question_form(step: int, text: str, equation: str, symbol: str, hints: Sequence[str]) -> str:
     """The form of a question: no <form>, which a notebook's sandbox would not let submit."""
     steps = "".join(hint.replace(">", " hidden>", 1) for hint in hints)

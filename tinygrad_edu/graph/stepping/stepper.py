@@ -28,7 +28,7 @@ from tinygrad_edu.graph.stepping.update import LastAct, play_last_act
 
 MOST_STEPPED = 40  # nodes, or boxes where Modules are folded
 PLACE = re.compile(r"\{\{(\w+)\}\}")  # in the template
-SCRIPTS = ("stepper", "quiz", "start")  # a file for each idea, in this order
+SCRIPTS = ("stepper", "quiz", "element", "start")  # a file for each idea, in this order
 FRAME_HEIGHT = 780  # CSS pixels of the frame in a notebook
 
 
@@ -120,6 +120,7 @@ def page_html(made: Stepper) -> str:
     from tinygrad_edu.graph.stepping.layout import stepper_svg
     from tinygrad_edu.graph.stepping.panels import START, Panels
     from tinygrad_edu.graph.stepping.pieces import page_json
+    from tinygrad_edu.graph.stepping.product import numbers_json
     from tinygrad_edu.graph.stepping.quiz import QUIZ_START, Quiz
 
     panels = Panels(made.graph)
@@ -130,6 +131,7 @@ def page_html(made: Stepper) -> str:
     style = asset_of_stepper("stepper.css") + theme_css()
     script = "".join(asset_of_stepper(f"{name}.js") for name in SCRIPTS)
     data = {"steps": [step for step, _ in steps], "images": image_uris(panels.images)}
+    matrices = {name: numbers_json(x) for name, x in panels.matrices.values()}
     return fill_template(
         asset_of_stepper("stepper.html"),
         {
@@ -144,7 +146,7 @@ def page_html(made: Stepper) -> str:
             "last": str(len(steps) - 1),
             "questions": forms,
             "panels": "".join(panel for _, panel in steps),
-            "data": page_json(data | {"questions": questions}),
+            "data": page_json(data | {"questions": questions, "matrices": matrices}),
         },
     )
 

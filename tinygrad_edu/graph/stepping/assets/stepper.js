@@ -2,7 +2,7 @@
 
 // A step: {phase, text, node, near, edges}, where forward and update steps have a `value` for the node, backward ones a
 // `gradient`, and the last one, again, has `values` by node.
-const {steps, images, questions} = JSON.parse(document.getElementById("data").textContent);
+const {steps, images, questions, matrices} = JSON.parse(document.getElementById("data").textContent);
 const last = steps.length - 1;
 const [graph, slider, play, count, spoken] = ["graph", "slider", "play", "count", "spoken"].map(id => document.getElementById(id));
 const nodes = [...graph.querySelectorAll(".node")], edges = [...graph.querySelectorAll(".edge")];
@@ -116,7 +116,7 @@ slider.addEventListener("input", () => go(Number(slider.value)));
 const keys = {ArrowRight: actions.next, ArrowLeft: actions.back, Home: actions.first, End: actions.last, " ": toggle};
 addEventListener("keydown", event => {
   const node = event.target.closest(".node"), pressed = event.key === " " || event.key === "Enter";
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input[type=text]")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=range])")) return;
   if (pressed && event.target.closest("button")) return;
   const action = node && pressed ? () => visit(node) : keys[event.key];
   if (!action) return;
