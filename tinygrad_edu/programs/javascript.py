@@ -19,7 +19,7 @@ import numpy as np
 from tinygrad_edu.programs.loops import Loops
 from tinygrad_edu.programs.nested import leaves
 from tinygrad_edu.programs.nests import collapsed
-from tinygrad_edu.programs.program import Array, Number, Program, data_in
+from tinygrad_edu.programs.program import Array, Call, Number, Program, data_in
 from tinygrad_edu.programs.refusals import NotReplayable
 from tinygrad_edu.programs.statements import (
     Apply,
@@ -128,19 +128,29 @@ class Writer:
         defaults = ", ".join(f"{name}: {number(value)}" for name, value in self.lives.items())
         numbers = f"{{{', '.join(self.lives)}}} = {{{defaults}}}"
         arguments = ", ".join(filter(None, [inputs, numbers * bool(self.lives)]))
+        ending = [*self.ending()]
+        memory = [*self.memory()]
         rows = [
             f"// {self.program.name}: {len(self.program.calls)} calls of NumPy "
             f"as {len(self.loops.groups)} loops and products",
             f"function {identifier(self.program.name)}() {{",
-            *indented(self.memory()),
+            *indented(memory),
             f"  function run({arguments}) {{",
-            *indented([*body, *self.ending()], 2),
+            *indented([*body, *ending], 2),
             "  }",
             f"  return {{run, state: {self.named(self.state())}, stored}};",
-            *indented(HELPERS.read_text("utf-8").splitlines()[2:]),
+            *indented(helpers_for("\n".join([*memory, *body]))),
             "}",
         ]
         return "\n".join(rows) + "\n"
+
+    def parts(self) -> list[tuple[list[Call], list[str]]]:
+        """What the function does, loop by loop: the calls of NumPy in each, and its lines."""
+        made = []
+        for n, group in enumerate(self.loops.groups):
+            calls = dict.fromkeys(statement.call for statement in group)
+            made.append(([*calls], self.group(n, group)))
+        return made
 
     def memory(self) -> Iterator[str]:
         """A typed array for each memory: constants, state, results that outlive their loop."""
@@ -153,6 +163,8 @@ class Writer:
             value = None if x.is_result else self.value_of(x)
             if value is None or not (self.values or x in self.loops.constants.values()):
                 yield f"const {name} = new {kind}({size});"
+            elif x not in self.program.state and (value == value[0]).all():
+                yield f"const {name} = new {kind}({size}).fill({number(value[0])});"
             else:
                 text = base64.b64encode(value.tobytes()).decode()
                 yield f'const {name} = numbersOf("{text}", {kind});  // {x.name}'
@@ -360,6 +372,15 @@ def identifier(name: str) -> str:
 
 
 RESERVED = {"function", "var", "let", "const", "new", "this", "switch", "case", "default", "run"}
+
+
+def helpers_for(code: str) -> list[str]:
+    """Lines of the functions that the code calls."""
+    lines: list[str] = []
+    for helper in HELPERS.read_text("utf-8").split("\n\n")[1:]:
+        name = helper.partition("function ")[2].partition("(")[0]
+        lines += helper.splitlines() if f"{name}(" in code else []
+    return lines
 
 
 def array_type(x: Array) -> str:
