@@ -87,7 +87,7 @@ function drawCostChart() {
   const step = most > 2 ? 1 : 0.5;
   const ticks = Array.from({ length: Math.floor(most / step) + 1 }, (_, k) => [
     k * step,
-    num(k * step),
+    plain(k * step),
   ]);
   const frame_ = chart("chart1", (v) => v / most, ticks);
   if (none) rule(frame_, none, TRAINING.none(none), -2);
@@ -169,8 +169,8 @@ function drawHistogram(canvas) {
   g.strokeStyle = C.control;
   g.lineWidth = 1;
   segment(g, [0, low], [width, low]);
-  write(g, num(from, 2), 2, height - 3);
-  write(g, num(to, 2), width - 2, height - 3, { align: "right" });
+  write(g, plain(from), 2, height - 3);
+  write(g, plain(to), width - 2, height - 3, { align: "right" });
   const { kind } = LAYERS[l];
   const flat = ["Sigmoid", "Tanh", ""].includes(kind) ? bins[0] + bins[19] : zeros(values);
   const words = TRAINING.ends(flat / values.length, kind);

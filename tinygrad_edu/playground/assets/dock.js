@@ -67,7 +67,7 @@ function drawCostBar(order) {
     const what = DOCK.marks[kind];
     g.strokeStyle = C.ink;
     segment(g, [x, top - 3], [x, top + tall + 7]);
-    write(g, num(v, v < 0.1 ? 2 : 2), x, top + tall + 19, {
+    write(g, plain(v), x, top + tall + 19, {
       colour: C.ink,
       font: "600 12px",
       align,

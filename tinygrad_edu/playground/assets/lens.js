@@ -169,7 +169,7 @@ function drawCurve(kind, z, a) {
   segment(g, [X_(0), top], [X_(0), low]);
   for (const v of [-8, -4, 0, 4, 8])
     write(g, minus(String(v)), X_(v), height - 3, { align: "center" });
-  for (const v of [floor, ceiling]) write(g, num(v, 2), right + 4, Y(v) + 4);
+  for (const v of [floor, ceiling]) write(g, plain(v), right + 4, Y(v) + 4);
   g.strokeStyle = C.operation;
   g.lineWidth = 2.2;
   segment(g, ...[...curved].map((v, k) => [X_(k / 10 - 8), Y(v)]));

@@ -21,6 +21,8 @@ function num(v, digits = 3) {
   return minus(v.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(size)))));
 }
 
+// A number that stands for itself: 0.9, not 0.900
+const plain = (v, digits = 2) => minus(String(+v.toPrecision(digits)));
 const signed = (v, digits) => (v > 0 ? "+" : "") + num(v, digits);
 
 // A push or a nudge, in a column of them

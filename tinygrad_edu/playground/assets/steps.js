@@ -97,7 +97,7 @@ function drawStep() {
     : costText(costNow());
   $("dr").replaceChildren(
     before ? `${before.right} → ${S.right} ` : String(S.right),
-    gain ? make("span", { className: tone(gain), textContent: signed(gain, 2) }) : "",
+    gain ? make("span", { className: tone(gain), textContent: minus((gain > 0 ? "+" : "") + gain) }) : "",
   );
   $("trace").hidden = path.length < 2;
   $("hint").hidden = path.length > 1;

@@ -7,8 +7,9 @@ const down = (value) => bold(value, "negative");
 const say = (texts, ...values) => texts.flatMap((text, i) => [text, values[i] ?? ""]).flat(9);
 
 const isDigits = () => NAMES.every((name, k) => name === String(k));
-const named = (k) => (isDigits() ? `a ${NAMES[k]}` : NAMES[k]);
-const namedBold = (k) => (isDigits() ? ["a ", bold(NAMES[k])] : bold(NAMES[k]));
+const article = (k) => (NAMES[k] === "8" || NAMES[k] === "11" ? "an " : "a ");
+const named = (k) => (isDigits() ? article(k) + NAMES[k] : NAMES[k]);
+const namedBold = (k) => (isDigits() ? [article(k), bold(NAMES[k])] : bold(NAMES[k]));
 const thing = () => (isDigits() ? "digit" : "class");
 const NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split(" ");
 const spelled = (n) => NUMBERS[n] ?? String(n);
@@ -67,7 +68,7 @@ const TEXTS = () => ({
   batch: "Images per step",
   "try a rate": "try a rate",
   shuffled: "Shuffle the labels",
-  "shuffled note": "nothing to learn but each by heart",
+  "shuffled note": "only to be learned by heart",
   steps: "steps",
   epochs: "epochs",
   "per step": "per step",
@@ -101,8 +102,8 @@ const TEXTS = () => ({
   numbers: "Numbers",
   program: "Program",
   words: "in whose words",
-  numpy: "NumPy’s",
-  javascript: "JavaScript’s",
+  numpy: "NumPy",
+  javascript: "JavaScript",
   "what you see": "What you see",
   "a neuron": isUnit(1)
     ? "a neuron holds a number from 0 to 1, as a pixel does"
@@ -146,7 +147,7 @@ const TEXTS = () => ({
   misread: "misread, with what it reads",
   "misread newly": "misread, thick: newly",
   "newly right": "newly right",
-  recorded: "As the engine recorded it; each line leads to where it runs.",
+  recorded: "As recorded, in",
 });
 
 
@@ -231,7 +232,7 @@ const SENTENCES = {
     const sum = SQUARED
       ? `The ${spelled(CLASSES)} squares (a − y)² add up to a cost of`
       : `−ln of the share of ${NAMES[label]} is a cost of`;
-    const even = num(DATA.marks.even, 2);
+    const even = plain(DATA.marks.even);
     const beside =
       cost > DATA.marks.even
         ? `: worse than the same answer for every ${thing()}, which costs ${even}`
@@ -317,19 +318,19 @@ const TRAINING = {
   start: (images, heart) =>
     say`${SIZES[0]} × ${SIZES[1]} first weights of pure noise, and ${count(images)} images to learn from${heart ? ", each with a label drawn at random" : ""}. Press Play: every step looks at a few of them and moves all ${count(TOTAL)} numbers a little downhill.`,
   dead: (length, rate) =>
-    say`Dead: every output answers 0 to every image, which costs ${bold(num(DATA.marks.none ?? DATA.marks.even, 3))}. There the activation is flat, so the gradient is only ${bold(num(length, 2))} long, and hardly anything moves. The rate was too large; try ${rate} with new noise.`,
+    say`Dead: every output answers 0 to every image, which costs ${bold(plain(DATA.marks.none ?? DATA.marks.even))}. There the activation is flat, so the gradient is only ${bold(num(length, 2))} long, and hardly anything moves. The rate was too large; try ${rate} with new noise.`,
   stuck: (cost, length, rate) =>
     say`Stuck at a cost of ${bold(num(cost))}: the same answer to every image, and the gradient is only ${bold(num(length, 2))} long. The rate was too large; try ${rate} with new noise.`,
   lost: (rate) =>
     say`The numbers grew until they were none: the cost is ${bold("NaN")}. The rate was too large; try ${rate} with new noise.`,
   plateau: (step, cost, crawls) =>
-    say`Step ${count(step)}: the cost is ${bold(num(cost))}. At ${num(DATA.marks.even, 2)} the network has learned only that each ${thing()} is there one time in ${spelled(CLASSES)}. ${crawls ? "At this rate it crawls." : "Be patient, this is a plateau."}`,
+    say`Step ${count(step)}: the cost is ${bold(num(cost))}. At ${plain(DATA.marks.even)} the network has learned only that each ${thing()} is there one time in ${spelled(CLASSES)}. ${crawls ? "At this rate it crawls." : "Be patient, this is a plateau."}`,
   learns: (step, epochs, cost, share, heart) =>
     say`Step ${count(step)}, each image seen ${epochs.toFixed(1)} times: the cost is down to ${bold(num(cost))}, and ${bold(percent(share))} of ${count(MEASURED)} images that it never learns from are right${heart ? `: with only ${count(LABELS.length - MEASURED)} images it learns them by heart` : ""}.`,
   heart: (step, epochs, known, share) =>
     say`The labels are shuffled. Step ${count(step)}, each image seen ${epochs.toFixed(1)} times: it knows ${bold(percent(known))} of its own images by heart, and of others ${bold(percent(share))}, as by guessing. It learns slower: no stroke says what the label is.`,
-  even: (v) => `${num(v, 2)}: the same for all`,
-  none: (v) => `${num(v, 2)}: all outputs 0`,
+  even: (v) => `${plain(v)}: the same for all`,
+  none: (v) => `${plain(v)}: all outputs 0`,
   guess: () => `${percent(1 / CLASSES, 0)}: guessing`,
   trained: () => "the trained weights",
   known: "its own",
@@ -401,7 +402,7 @@ const DOCK = {
   marks: {
     average: "average after training",
     even: () =>
-      SQUARED ? `${num(1 / CLASSES, 2)} for every ${thing()}` : `the same for every ${thing()}`,
+      SQUARED ? `${plain(1 / CLASSES)} for every ${thing()}` : `the same for every ${thing()}`,
     none: () => `0 for every ${thing()}`,
   },
   barAria: (cost) =>
