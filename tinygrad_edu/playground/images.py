@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 PICKED, MEASURED, TRAINED = 100, 400, 2_000  # of each kind at most
-MOST_BYTES = 250_000  # of all images, deflated
 LEVELS = 15  # shades of grey above 0
 
 
@@ -87,7 +86,7 @@ def to_pick(examples: Examples, reads: Any, classes: int) -> Any:
 
 
 @dataclasses.dataclass(frozen=True)
-class Sheet:
+class PageImages:
     """What goes into the page: how many to pick, to measure on (with those) and to train on."""
 
     examples: Examples
@@ -95,7 +94,9 @@ class Sheet:
     measured: int
 
     @classmethod
-    def of(cls, tested: Examples, training: Examples | None, reads: Any, classes: int) -> Sheet:
+    def of(
+        cls, tested: Examples, training: Examples | None, reads: Any, classes: int, room: int
+    ) -> PageImages:
         """Picks from what is tested; without training images the others are trained on."""
         picks = to_pick(tested, reads, classes)
         if not len(picks):
@@ -105,9 +106,9 @@ class Sheet:
         measured = min(MEASURED, len(others) if training else len(others) // 2) // chunk * chunk
         training = others[measured:] if training is None else training
         kept = tested[picks] + others[:measured]
-        for count in (TRAINED, 1_500, 1_000, 500, 200):
+        for count in (TRAINED, 1_500, 1_000, 500, 200, 100):
             both = kept + training[:count]
-            if len(both.packed()) * 3 / 4 <= MOST_BYTES:
+            if len(both.packed()) <= room:
                 return cls(both, len(picks), len(kept))
         raise ValueError(
             f"{len(both)} images of {both.pixels.shape[1]} pixels are too large for one page: "

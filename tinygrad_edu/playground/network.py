@@ -70,13 +70,13 @@ class Network:
         hidden = len(self.layers) - 1
         count = sum(p.size for p in self.model.parameters())
         if self.side**2 != inputs or self.side > MOST_SIDE:
-            raise refusal(f"a first layer of {inputs} inputs")
+            raise cannot_show(f"a first layer of {inputs} inputs")
         if not 2 <= self.classes <= MOST_CLASSES:
-            raise refusal(f"{self.classes} outputs")
+            raise cannot_show(f"{self.classes} outputs")
         if hidden > MOST_HIDDEN:
-            raise refusal(f"{hidden} hidden layers")
+            raise cannot_show(f"{hidden} hidden layers")
         if count > MOST_PARAMETERS:
-            raise refusal(f"{count:,} parameters")
+            raise cannot_show(f"{count:,} parameters")
 
     def drawn(self, at: int) -> list[int]:
         """Which neurons of a layer are drawn: of many those with the largest weights onward."""
@@ -90,7 +90,7 @@ class Network:
 def layers_of(model: nn.Module) -> list[Layer]:
     """The Linear layers with their activations; what is anything else is refused by name."""
     if not isinstance(model, nn.Sequential):
-        raise refusal(type(model).__name__, TypeError)
+        raise cannot_show(type(model).__name__, TypeError)
     layers: list[Layer] = []
     modules = [*enumerate(model)]
     for place, module in modules:
@@ -99,13 +99,13 @@ def layers_of(model: nn.Module) -> list[Layer]:
             continue
         if isinstance(module, nn.Linear):
             if module.bias is None:
-                raise refusal(f"a Linear without bias at position {place}")
+                raise cannot_show(f"a Linear without bias at position {place}")
             activation = None if isinstance(follows, nn.Linear) else follows
             layers.append(Layer(place, module, activation))
         elif not layers or layers[-1].activation is not module or type(module) not in RANGES:
-            raise refusal(f"{type(module).__name__} at position {place}", TypeError)
+            raise cannot_show(f"{type(module).__name__} at position {place}", TypeError)
     if not layers:
-        raise refusal("no Linear")
+        raise cannot_show("no Linear")
     return layers
 
 
@@ -117,5 +117,5 @@ def in_float64(model: nn.Module) -> nn.Module:
     return copied
 
 
-def refusal(found: str, kind: type[Exception] = ValueError) -> Exception:
+def cannot_show(found: str, kind: type[Exception] = ValueError) -> Exception:
     return kind(f"the playground shows {SHOWN}; found {found}")

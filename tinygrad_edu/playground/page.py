@@ -17,7 +17,7 @@ from tinygrad_edu.graph.pictures.heat import DIVERGING
 from tinygrad_edu.graph.pictures.themes import THEMES, css_variables
 from tinygrad_edu.graph.stepping.pieces import page_json
 from tinygrad_edu.graph.stepping.stepper import fill_template, policy_hash
-from tinygrad_edu.playground.images import Examples, Sheet, examples_from
+from tinygrad_edu.playground.images import Examples, PageImages, examples_from
 from tinygrad_edu.playground.listing import Listing
 from tinygrad_edu.playground.network import Network
 from tinygrad_edu.playground.steps import RATE, Steps
@@ -38,6 +38,7 @@ DARK = {"hairline": "#2d3945", "control": "#63748a", "well": "#25303b", "accent"
 RATES = {"squared": (0.05, 1, 5, 50), "cross-entropy": (0.001, 0.02, 0.2, 20)}  # crawls … dies
 # fmt: on
 BATCHES = (1, 4, 10, 32, 100, 500, 1_000, 2_000)  # images per step: a program for each
+MOST_BYTES = 440_000  # of weights and images, of 700,000 in all
 POINTS = 161  # of the curve of an activation, from −8 to 8
 
 
@@ -70,9 +71,9 @@ def playground(
 ) -> Playground:
     """A page for a model and images: draw, look inside, go backward, take a step, train anew.
 
-    `images` are uint8 or from 0 to 1, `(n, side, side)` or `(n, side²)`, with classes `(n,)`; some
-    are there to pick, others measure, the rest train. Behind an activation the cost is Σ (a − y)²,
-    of plain numbers cross-entropy. `names` are the classes'. TypeError, ValueError for other models.
+    `images`: uint8, or numbers from 0 to 1, `(n, side, side)` or `(n, side²)`; `labels`: `(n,)`.
+    Some are there to pick, others measure, the rest train. Behind an activation the cost is
+    Σ (a − y)², of plain numbers cross-entropy. TypeError or ValueError for what it can't show.
 
     >>> from tinygrad_edu import nn
     >>> rng = np.random.default_rng(0)
@@ -99,8 +100,10 @@ def page_of(
         raise ValueError(f"{network.classes} classes need as many names; found {len(names)}")
     style, steps = themes() + playground_asset("page.css"), Steps(network)
     data, programs = page_data(network, steps, tested, training, names)
-    script = '"use strict";\n' + recorded(programs) + "".join(
-        playground_asset(f"{name}.js") for name in SCRIPTS
+    script = (
+        '"use strict";\n'
+        + recorded(programs)
+        + "".join(playground_asset(f"{name}.js") for name in SCRIPTS)
     )
     return Playground(
         fill_template(
@@ -126,15 +129,11 @@ def page_data(
 ) -> tuple[dict[str, Any], list[Program]]:
     """What the page knows, and the programs that it runs."""
     weights = np.concatenate([p.data.reshape(-1) for p in network.model.parameters()])
-    activations = steps.forward(tested.inputs)[1]
-    reads = np.asarray(activations[-1].data).argmax(axis=1)
-    sheet = Sheet.of(tested, training, reads, network.classes)
-    batches = sorted({b for b in BATCHES if b <= sheet.training} | {sheet.training})[-8:]
-    look, read = steps.look(), steps.read(sheet.picked)
-    train = [steps.train(images) for images in sorted({*batches, sheet.picked})]
-    kinds = {layer.kind: layer.activation for layer in network.layers if layer.activation}
-    bends = [steps.bend(module, f"bend_{kind}", POINTS + 1) for kind, module in kinds.items()]
-    listing = Listing(look)
+    packed = base64.b64encode(weights.astype(np.float32).tobytes()).decode()
+    reads = np.asarray(steps.forward(tested.inputs)[1][-1].data).argmax(axis=1)
+    room = MOST_BYTES - len(packed)
+    images = PageImages.of(tested, training, reads, network.classes, room)
+    batches = sorted({b for b in BATCHES if b <= images.training} | {images.training})[-8:]
     digits = [str(k) for k in range(network.classes)]
     data = {
         "title": f"Look inside a network that reads {'digits' if names == digits else 'images'}",
@@ -146,18 +145,37 @@ def page_data(
         "right": [float((reads == tested.labels).mean()), len(tested)],
         "rates": RATES[network.cost],
         "batches": batches,
-        "picked": sheet.picked,
-        "measured": sheet.measured,
-        "labels": sheet.examples.labels.tolist(),
-        "images": sheet.examples.packed(),
-        "weights": base64.b64encode(weights.astype(np.float32).tobytes()).decode(),
+        "picked": images.picked,
+        "measured": images.measured,
+        "labels": images.examples.labels.tolist(),
+        "images": images.examples.packed(),
+        "weights": packed,
+    }
+    programs = page_programs(steps, images.picked, batches)
+    return data | program_facts(network, programs), programs
+
+
+def page_programs(steps: Steps, picked: int, batches: Sequence[int]) -> list[Program]:
+    """To look at one image, to read many, to train on batches, and the curves of activations."""
+    layers = steps.network.layers
+    kinds = {layer.kind: layer.activation for layer in layers if layer.activation}
+    train = [steps.train(images) for images in sorted({*batches, picked})]
+    bends = [steps.bend(module, f"bend_{kind}", POINTS + 1) for kind, module in kinds.items()]
+    return [steps.look(), steps.read(picked), *train, *bends]
+
+
+def program_facts(network: Network, programs: Sequence[Program]) -> dict[str, Any]:
+    """The lines of the step for one image, and where programs keep weights and gradients."""
+    listing = Listing(programs[0])
+    state = {p.name: [x.name for x in p.state] for p in programs}
+    stores = {p.name: [x.path for x in p.stores] for p in programs}
+    return {
         "numpy": listing.numpy(),
         "javascript": listing.javascript(),
         "rate": RATE,
-        "places": {p.name: places(p, network) for p in (look, read, *train)},
-        "gradients": {p.name: name_in_state(p, "grad") for p in (look, *train)},
+        "places": {name: number_places(own, network) for name, own in state.items()},
+        "gradients": {name: number_places(own, network, ".grad") for name, own in stores.items()},
     }
-    return data, [look, read, *train, *bends]
 
 
 def layer_facts(network: Network) -> list[dict[str, Any]]:
@@ -193,21 +211,16 @@ def marks(steps: Steps, tested: Examples) -> dict[str, float]:
     return found | {"even": float(np.sum(steps.parts(even, np.eye(classes)[0])))}
 
 
-def places(program: Program, network: Network) -> list[tuple[str, int, int]]:
-    """Where a program keeps the weights: names in its state, where each begins, how many."""
-    if data := name_in_state(program, "data"):
-        return [(data, 0, sum(p.size for p in network.model.parameters()))]
+def number_places(
+    names: Sequence[str], network: Network, ending: str = ""
+) -> list[tuple[str, int, int]]:
+    """Where a program keeps each parameter or gradient: its name, where it begins, how many."""
     found, start = [], 0
     for name, p in network.model.named_parameters():
-        (own,) = [x.name for x in program.state if x.name.endswith(f"model.{name}")]
-        found.append((own, start, p.size))
+        own = [full for full in names if full.endswith(f"model.{name}{ending}")]
+        found += [(full, start, p.size) for full in own]
         start += p.size
     return found
-
-
-def name_in_state(program: Program, kind: str) -> str:
-    names = [x.name for x in program.state if x.name.endswith(f"groups.0.{kind}")]
-    return names[0] if names else ""
 
 
 def recorded(programs: Sequence[Program]) -> str:
@@ -222,9 +235,12 @@ def recorded(programs: Sequence[Program]) -> str:
 def themes() -> str:
     """The pictures' themes and the page's own colours; a button may say which of them."""
     light, dark = (
-        "".join(f"  {name}: {colour};\n" for name, colour in (css_variables(THEMES[theme]) | {
-            f"--{name}": colour for name, colour in own.items()
-        }).items())
+        "".join(
+            f"  {name}: {colour};\n"
+            for name, colour in (
+                css_variables(THEMES[theme]) | {f"--{name}": colour for name, colour in own.items()}
+            ).items()
+        )
         for theme, own in (("light", LIGHT), ("dark", DARK))
     )
     dark += "  color-scheme: dark;\n"

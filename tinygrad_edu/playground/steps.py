@@ -123,7 +123,7 @@ class Steps:
         recorder = replay(step)
         for _ in range(3):
             recorder(*inputs)
-        program = recorder.program
+        program: Program | None = recorder.program
         if program is None:
             raise NotReplayable(f"{name} could not be recorded")
         program.name = name

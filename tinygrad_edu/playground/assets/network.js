@@ -35,11 +35,9 @@ function placeOf(index) {
 // One recorded program: `run` is the engine's, `put` and `take` move the weights in and out
 class Recorded {
   constructor(name) {
-    const program = RECORDED[name]();
-    this.run = program.run;
-    this.state = program.state;
-    this.places = DATA.places[name] ?? [];
-    this.gradient = program.state[DATA.gradients[name]];
+    Object.assign(this, RECORDED[name]());
+    this.places = DATA.places[name];
+    this.gradients = DATA.gradients[name];
   }
   put(weights) {
     for (const [name, from, size] of this.places) {
@@ -47,13 +45,18 @@ class Recorded {
     }
   }
   take(weights) {
-    for (const [name, from, size] of this.places) weights.set(this.state[name], from);
+    for (const [name, from] of this.places) weights.set(this.state[name], from);
+  }
+  gradient() {
+    const all_ = new Float64Array(TOTAL);
+    for (const [name, from] of this.gradients) all_.set(this.stored[name], from);
+    return all_;
   }
 }
 
 const looking = new Recorded("look");
 const reading = new Recorded("read");
-const P = looking.state[looking.places[0][0]]; // the weights and biases of the first view
+const P = new Float64Array(TOTAL); // the weights and biases of the first view
 const training = {}; // a program for each number of images, made when it is first needed
 const bends = {};
 
@@ -77,14 +80,16 @@ const wanted = (label) => Float64Array.from({ length: CLASSES }, (_, k) => +(k =
 
 // Forward and backward for one image, and a step of this length
 function lookAt(x, label, rate = 0) {
+  looking.put(P);
   const seen = looking.run(x, wanted(label), { [DATA.rate]: rate });
+  if (rate) looking.take(P);
   return {
     ...seen,
     a: [x, ...seen.a],
     z: [null, ...seen.z],
     da: [null, ...seen.da],
     dz: [null, ...seen.dz],
-    gradient: Float64Array.from(looking.gradient),
+    gradient: looking.gradient(),
   };
 }
 
@@ -95,7 +100,7 @@ function trainOn(weights, inputs, targets, images, rate) {
   program.put(weights);
   const cost = program.run(inputs, targets, { [DATA.rate]: rate });
   program.take(weights);
-  return { cost, gradient: program.gradient };
+  return { cost, gradient: program.gradient() };
 }
 
 // What the network answers to PICKED images at once, and the activations of each layer

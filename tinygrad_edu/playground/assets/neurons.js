@@ -46,7 +46,7 @@ function buildNetwork() {
   net.querySelector(".neuron").tabIndex = 0;
   net.classList.toggle("named", !isDigits());
   const columns = layersFrom(1).map((l) => {
-    if (l === DEPTH) return l === 1 ? "minmax(276px, 1fr)" : "232px";
+    if (l === DEPTH) return l === 1 ? "minmax(276px, 1fr)" : isDigits() ? "232px" : "264px";
     return `${l === 1 ? "104px" : "56px"} ${l === DEPTH - 1 ? ".8fr" : "1fr"}`;
   });
   const rows = layersFrom(1).map(() => "auto");

@@ -49,7 +49,7 @@ function oneStep(all_) {
   const targets = new Float64Array(CLASSES * PICKED);
   for (let i = 0; i < PICKED; i++) targets[CLASSES * i + LABELS[i]] = 1;
   const inputs = X.subarray(0, PIXELS * PICKED);
-  return Float64Array.from(trainOn(P, inputs, targets, PICKED, stepRate()).gradient);
+  return trainOn(P, inputs, targets, PICKED, stepRate()).gradient;
 }
 
 function undo() {
@@ -136,7 +136,7 @@ function drawSheet() {
     const is = S.reads[i] === LABELS[i];
     const was = base[i] === LABELS[i];
     if (is) delete e.dataset.reads;
-    else e.dataset.reads = NAMES[S.reads[i]];
+    else e.dataset.reads = NAMES[S.reads[i]].slice(0, 2);
     e.classList.toggle("lost", was && !is);
     e.classList.toggle("won", !was && is);
     e.setAttribute("aria-pressed", S.index === i && S.source === "sample");
