@@ -74,7 +74,7 @@ def to_pick(examples: Examples, reads: Any, classes: int) -> Any:
     right = reads == examples.labels
     each = PICKED // classes
     wrong = [np.flatnonzero((examples.labels == k) & ~right) for k in range(classes)]
-    share = int(np.ceil((1 - right.mean()) * each * classes))
+    share = round((1 - right.mean()) * each * classes)
     most = sorted(range(classes), key=lambda k: -len(wrong[k]))[:share] if share < classes else []
     chosen: list[int] = []
     for k in range(classes):
