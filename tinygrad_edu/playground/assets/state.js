@@ -59,8 +59,10 @@ function listEdges() {
   S.backward = [null, ...layers.map((l) => (S.back ? strongest(l, nudge) : []))];
 }
 
+const inkedPixels = () => [...S.x.keys()].filter((i) => S.x[i]);
+
 function strongest(l, value) {
-  const sources = l === 1 ? [...Array(PIXELS).keys()] : DRAWN[l - 1];
+  const sources = l === 1 ? inkedPixels() : DRAWN[l - 1];
   const list = DRAWN[l].flatMap((j) => {
     const own = sources.map((i) => ({ l, j, i, v: value(l, j, i) })).filter((edge) => edge.v);
     return l === 1 ? own.sort(byStrength).slice(0, 5) : own;
@@ -218,7 +220,7 @@ function sentenceAt(t) {
 }
 
 function computing(stop) {
-  if (stop === 0) return SENTENCES.input(S.x.filter((p) => p > 0).length);
+  if (stop === 0) return SENTENCES.input(inkedPixels().length);
   if (stop < DEPTH) {
     const top = best(S.seen.a[stop]);
     return SENTENCES.layer(stop, top, S.seen.a[stop][top]);

@@ -209,8 +209,8 @@ const pushTip = (activation, weight) =>
 const SENTENCES = {
   empty: () =>
     say`${isDigits() ? "Draw a digit" : "Draw"} in the square, or pick one of the ${PICKED} images below it. The lines are the network’s strongest weights: ${up("+ solid")}, ${down("− dashed")}.`,
-  input: (inkedPixels) =>
-    say`${count(PIXELS)} numbers go in, one for each pixel: 0 where the square is blank, 1 where it is inked. ${count(inkedPixels)} of them are not 0.`,
+  input: (inked_) =>
+    say`${count(PIXELS)} numbers go in, one for each pixel: 0 where the square is blank, 1 where it is inked. ${count(inked_)} of them are not 0.`,
   layer: (l, top, value) => {
     const most = say`neuron ${top + 1} of layer ${l} is the most active, ${bold(two(value))}`;
     return l === 1
