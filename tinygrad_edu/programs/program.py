@@ -10,7 +10,8 @@ import dataclasses
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -196,6 +197,16 @@ class Store:
 
 
 @dataclasses.dataclass(eq=False)
+class Maker:
+    """An operation of the engine, or a Module, that computed some arrays out of its arguments."""
+
+    who: Any
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+    results: list[Array] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(eq=False)
 class Program:
     """A step as data; `print` shows it, a line for each call.
 
@@ -216,6 +227,8 @@ class Program:
     reads: dict[Array, Any] = dataclasses.field(default_factory=dict)  # numbers in the state
     lives: dict[str, Any] = dataclasses.field(default_factory=dict)  # numbers that are read anew
     shared: dict[Array, Array] = dataclasses.field(default_factory=dict)  # a copy ↦ its original
+    # Who made an array, the innermost first: a reader may take all that one computes as a whole
+    makers: dict[Array, list[Maker]] = dataclasses.field(default_factory=dict)
     text: str = ""  # the program as it runs
 
     @property
@@ -298,6 +311,20 @@ class Program:
         from tinygrad_edu.programs.javascript import javascript
 
         return javascript(self, values)
+
+    def onnx(
+        self,
+        name: str = "",
+        beside: Program | None = None,
+        layers: Mapping[Any, Function] = MappingProxyType({}),
+        names: Mapping[int, str] = MappingProxyType({}),
+        inputs: Sequence[str] = (),
+    ) -> Any:
+        """The program as a ModelProto of ONNX, checked: see `programs/onnx.py`."""
+        from tinygrad_edu.programs.onnx import OnnxGraph
+
+        inputs = inputs or [x.name for x in self.inputs]
+        return OnnxGraph(self, beside or self, layers, names, inputs).model(name or self.name)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Program) and self.to_json() == other.to_json()
