@@ -86,7 +86,7 @@ class Compiled:
         before = [*self.guards.live_numbers(), *self.reading, *kept]
         called = blocks.called(self.given, "\n".join([self.result, *ending]))
         first = called.index(blocks.lines[0]) if blocks.lines else 0
-        begin = [*self.guards.entrance(self.code.buffers.exposed()), self.guards.before(), "try:"]
+        begin = [*self.guards.entrance(self.code.buffers.exposed()), *self.guards.before(), "try:"]
         stop.begin = FIRST_LINE + len(begin) + len(before) + first
         stop.between = len(called) - first - len(blocks.lines) + 1
         body = [*before, *called, f"result = {self.result}", *ending, "return result"]

@@ -90,9 +90,9 @@ class Guards:
         read = [x for i, (x, _) in every.items() if i in self.now.read]
         written = {program.root(call.written) for call in program.calls if call.written}
         guards = [f"{self.names.of(x.value)}.flags.writeable" for x in written if not x.is_result]
-        if read:
-            ask, arrays = self.names.of(LAYOUT), self.names.of(read)
-            guards.append(f"[*map({ask}, {arrays})] == {self.names.of([*map(LAYOUT, read)])}")
+        for x in read:
+            name, of = self.names.of(x), self.names.of
+            guards.append(f"{name}.shape == {of(x.shape)} and {name}.dtype is {of(x.dtype)}")
         return guards
 
     def argument(self, name: str, x: Any) -> list[str]:
@@ -141,10 +141,11 @@ class Guards:
             return f"{text} is {name}"
         return f"({text} is {name} or {self.names.of(same_value)}({text}, {name}))"
 
-    def before(self) -> str:
-        """The line that copies all that live values count."""
+    def before(self) -> list[str]:
+        """The line that copies all that live values count, if they do."""
         counted = {id(x): self.names.of(x) for live in self.now.trace.lives for x in live.counted}
-        return f"before = [{', '.join(f'({x}, {x}.copy())' for x in counted.values())}]"
+        copies = ", ".join(f"({x}, {x}.copy())" for x in counted.values())
+        return [f"before = [{copies}]"] if counted else []
 
     def live_numbers(self) -> list[str]:
         """The lines that ask for live values, in order.
@@ -169,13 +170,13 @@ class Guards:
         answers += [self.equal(code, answer) for code, answer in dict(trace.guards).items()]
         if answers:
             drawn = "drawn" if generators and numbers else "()"
-            back = f"{self.names.of(take_back)}(before, {drawn})"
+            counted = "before" if self.before() else "()"
+            back = f"{self.names.of(take_back)}({counted}, {drawn})"
             lines += [f"if not ({' and '.join(answers)}):", f"    {back}", "    return MISS"]
         return lines
 
 
 ARRAYS = np.ndarray | np.generic
-LAYOUT = operator.attrgetter("shape", "dtype")
 
 
 def wrong_shape(x: Any, shape: Any, dtype: Any) -> None:

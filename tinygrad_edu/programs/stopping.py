@@ -52,7 +52,7 @@ class Stop:
         if done <= self.for_good:
             for x, copy in found.get("kept", ()):
                 x[...] = copy
-            take_back(found["before"], found.get("drawn", ()))
+            take_back(found.get("before", ()), found.get("drawn", ()))
             error.add_note(BEFORE)
         elif isinstance(error, Exception) or self.lines[done].startswith("with "):
             error.add_note(BETWEEN)
