@@ -724,6 +724,22 @@ def test_an_attribute_of_an_array_is_not_assigned(name: str) -> None:
         replay(step)(np.ones((2, 3)))
 
 
+def test_places_that_change_one_after_the_other_are_no_reason_to_refuse() -> None:
+    def made() -> Any:
+        box = dict.fromkeys("abcdef", 0.0)
+
+        def step(x: Any) -> Any:
+            for key, value in box.items():
+                if not value:
+                    box[key] = 1.0
+                    break
+            return x + sum(box.values())
+
+        return step, nothing, lambda: box
+
+    assert fate(made, calls=12) == "replayed"
+
+
 # Only what the step can read
 
 

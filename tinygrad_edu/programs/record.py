@@ -52,9 +52,8 @@ PLAIN |= {Traced, LiveNumber}
 class Live:
     """What is read anew at each replay: a function, what it gave, what asking it changes."""
 
-    def __init__(self, name: str, function: Function, value: Any, position: int) -> None:
+    def __init__(self, name: str, function: Function, value: Any) -> None:
         self.name, self.function, self.value = name, function, value
-        self.position = position  # how many calls came before
         self.counted: list[Any] = []  # dicts and lists that asking changes
         self.after: list[tuple[Any, Any]] = []  # these, and copies of them after it was asked
 
@@ -257,7 +256,7 @@ class Trace:
         own = [x for x in (of, getattr(of, "__dict__", None)) if type(x) in (dict, list)]
         containers = {id(x): x for x in [*own, *self.containers]}.values()
         before = [(x, x.copy()) for x in containers]
-        live = Live(f"n{len(self.lives)}", function, None, len(self.calls))
+        live = Live(f"n{len(self.lives)}", function, None)
         token = RECORDER.set(None)  # each replay calls it: its own calls are not the step's
         try:
             value = live.value = function()

@@ -130,22 +130,6 @@ def changes_every_time(path: str) -> NotReplayable:
     )
 
 
-def calls_differ(a: str, b: str, line: str) -> NotReplayable:
-    return refusal(
-        f"two calls with the same state did different things: {a}, then {b}\n  {line}\n  ",
-        "A number or branch changes that replay cannot see: pass it as an argument, or read it by ",
-        "at_replay(lambda: …)",
-    )
-
-
-def unseen_state(array: Any, line: str) -> NotReplayable:
-    return refusal(
-        f"an array {array.shape} is used and held where replay cannot see it\n  {line}\n  ",
-        "Pass it as an argument, name it in the step, or declare that it never changes: ",
-        "array.flags.writeable = False",
-    )
-
-
 def cannot_take(name: str, x: Any) -> NotReplayable:
     return refusal(
         "a replayed step takes arrays, numbers and texts, each as an argument of its own, and ",

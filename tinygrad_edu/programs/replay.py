@@ -8,6 +8,7 @@ runs from then on, as long as all that the step can read (world.py) is as it was
 
 from __future__ import annotations
 
+import collections
 import functools
 import threading
 import time
@@ -26,7 +27,7 @@ from tinygrad_edu.programs.picture import bytes_picture
 from tinygrad_edu.programs.program import Program
 from tinygrad_edu.programs.recording import Recording, signature_of
 
-PATIENCE = 4  # if so many calls in a row each find another state, that is an error
+PATIENCE = 4  # if so many calls in a row find something else in the same place, that is an error
 IN_A_LIST = 8  # programs that are asked in turn; of more, only those of the same shapes are asked
 PROGRAMS_KEPT = 64  # the oldest goes first
 
@@ -57,8 +58,8 @@ class Replay:
         # by shapes as well if that are many
         self.found: dict[Any, list[Compiled]] = {}
         self.many: set[Any] = set()
-        # By signature: how many calls may still find another state afterwards
-        self.earlier: dict[Any, int] = {}
+        # By signature: in how many calls a path has led to something else afterwards
+        self.earlier: dict[Any, collections.Counter[str]] = {}
         self.stored: set[Any] = set()  # where the step has put numbers, by container and key
         self.times = Times()
 
@@ -157,11 +158,12 @@ class Replay:
         """Run the function on traced arrays, and as written; make a program if it has settled."""
         began = time.perf_counter()
         signature = (*key, *map(signature_of, (*args, *options.values())))
-        patience = self.earlier.pop(signature, PATIENCE)
+        found = self.earlier.pop(signature, collections.Counter())
         now = Recording(self.function, args, options, self.stored)
         self.stored |= now.numbers
         what = now.unsettled
-        if what and patience == 1:
+        found[path := what.partition(":")[0]] += 1
+        if what and found[path] == PATIENCE:
             raise now.trace.doubt or refusals.changes_every_time(what)
         compiled = None if what else Compiled(now)
         result = now.result_as_written()
@@ -170,7 +172,7 @@ class Replay:
             compiled.signature = signature[len(key) :]
             self.keep(key, compiled)
         else:
-            self.earlier[signature] = patience - 1
+            self.earlier[signature] = found
         now.forget()
         self.times.recording += time.perf_counter() - began
         self.times.recorded += 1
