@@ -333,7 +333,7 @@ BELOW = {
     "core": set(),
     "operations": {"core"},
     "debugging": {"core"},
-    "graph": {"core"},
+    "graph": {"core", "debugging"},
     "programs": {"core", "debugging"},
     "nn": {PUBLIC_NAMES},
     "watching": {PUBLIC_NAMES, "nn", "core", "graph", "debugging"},
