@@ -539,12 +539,16 @@ def test_a_hostile_checkpoint_is_an_error(tmp_path: Path, capsys: Any) -> None:
     assert not (tmp_path / "page.html").exists()
 
 
-def test_a_notebook_s_frame_runs_the_page(show: Show) -> None:
+def test_a_notebook_s_frame_runs_the_page(browser: Browser) -> None:
     rng = np.random.default_rng(0)
     model = nn.Sequential(nn.Linear(64, 5, rng=rng), nn.Sigmoid(), nn.Linear(5, 3, rng=rng))
     made = playground(model, rng.random((400, 8, 8)), rng.integers(0, 3, 400))
-    page = show()
+    page = browser.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
     page.set_content(made._repr_mimebundle_()["text/html"])
     inside = page.frame_locator("iframe")
     inside.locator("#next").click()
     inside.get_by_text("is a cost of").wait_for()
+    page.close()
+    assert not wrong
