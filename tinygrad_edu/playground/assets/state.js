@@ -95,8 +95,7 @@ function pick(i) {
 function showThumb(i) {
   const strip = $("thumbs");
   const chosen = strip.children[i];
-  strip.scrollLeft +=
-    chosen.offsetLeft - strip.offsetLeft - strip.scrollLeft - strip.clientWidth / 2;
+  strip.scrollLeft = chosen.offsetLeft - strip.offsetLeft - strip.clientWidth / 2;
 }
 
 function showNoise() {
