@@ -231,7 +231,9 @@ def test_the_whole_way_by_touch(show: Show, width: int) -> None:
             page, [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
         )
     assert page.evaluate("scrollY") == scrolled and read(page) == 7
+    wait(page, "settled() && D.gliding === null")
     page.locator("#digits button").nth(1).tap()
+    wait(page, "S.label === 1")
     page.locator("#next").tap()
     assert "From the cost backward" in said(page)
     for _ in range(4):
