@@ -10,6 +10,7 @@ from test_javascript import in_node
 
 from tinygrad_edu import nn
 from tinygrad_edu.playground import playground
+from tinygrad_edu.playground.__main__ import model_from, write_page
 from tinygrad_edu.playground.images import PageImages, examples_from
 from tinygrad_edu.playground.listing import Listing
 from tinygrad_edu.playground.network import Network
@@ -229,3 +230,37 @@ def test_the_data_end_no_script():
     ]
     assert json.loads(data)["names"][0].startswith("</script>")
     assert page.html.count("<script") == 2
+
+
+# The command line
+
+
+def save(path, *layers, **settings):
+    nn.save(path, nn.Sequential(*layers), {"settings": json.dumps(settings)})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss", "kinds"),
+    [("relu", "cross-entropy", ["ReLU", ""]), ("tanh", "squared", ["Tanh", "Sigmoid"])],
+)
+def test_a_checkpoint_says_its_activations(tmp_path, activation, loss, kinds):
+    layers = [linear(64, 5), nn.ReLU(), linear(5, 3)]
+    path = save(tmp_path / "net.safetensors", *layers, activation=activation, loss=loss)
+    found = Network(model_from(path))
+    assert [layer.kind for layer in found.layers] == kinds
+    assert np.array_equal(found.layers[1].linear.weight.data, layers[2].weight.data)
+
+
+def test_another_checkpoint_is_refused(tmp_path):
+    layers = [linear(64, 5), nn.ReLU(), linear(5, 3)]
+    with pytest.raises(ValueError, match="does not say its activation, as those of"):
+        model_from(save(tmp_path / "plain.safetensors", *layers))
+    with pytest.raises(ValueError, match="holds no layers 0, 2, 4"):
+        model_from(save(tmp_path / "other.safetensors", nn.Sequential(*layers)))
+
+
+def test_the_command_says_what_is_missing(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        write_page(["--checkpoint", str(tmp_path / "none.safetensors")])
+    assert "there is none; `make mnist` trains one" in capsys.readouterr().err

@@ -87,7 +87,15 @@ function pick(i) {
   Object.assign(S, { weight: null, soft: null, playing: false, rank: 0, dock: "cost", t: 0 });
   compute();
   refresh();
+  showThumb(i);
   go(COST);
+}
+
+// On a narrow screen the images are a strip that can be pushed
+function showThumb(i) {
+  const strip = $("thumbs");
+  const chosen = strip.children[i];
+  strip.scrollLeft = chosen.offsetLeft - strip.offsetLeft - strip.clientWidth / 2;
 }
 
 function showNoise() {

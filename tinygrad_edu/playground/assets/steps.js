@@ -97,7 +97,9 @@ function drawStep() {
     : costText(costNow());
   $("dr").replaceChildren(
     before ? `${before.right} → ${S.right} ` : String(S.right),
-    gain ? make("span", { className: tone(gain), textContent: minus((gain > 0 ? "+" : "") + gain) }) : "",
+    gain
+      ? make("span", { className: tone(gain), textContent: minus((gain > 0 ? "+" : "") + gain) })
+      : "",
   );
   $("trace").hidden = path.length < 2;
   $("hint").hidden = path.length > 1;

@@ -143,13 +143,12 @@ const TEXTS = () => ({
   "chart right": "Right answers",
   "chart right note": `of ${count(MEASURED)} images it never learns from`,
   "chart gradient": "Length of the gradient",
-  "chart gradient note": "by layer",
+  "chart gradient note": "‖∇C‖ by layer",
   misread: "misread, with what it reads",
   "misread newly": "misread, thick: newly",
   "newly right": "newly right",
   recorded: "As recorded, in",
 });
-
 
 const ORIGIN = {
   trained: () =>
@@ -163,7 +162,7 @@ const ORIGIN = {
 };
 const INPUT_TITLE = {
   sample: (real, told) =>
-    `Test image: ${named(real)}${real === told ? "" : `, called ${NAMES[told]}`}`,
+    real === told ? `Test image: ${named(real)}` : capital(`${named(real)}, called ${NAMES[told]}`),
   edited: () => "Changed by you",
   drawn: () => "Your drawing",
   noise: () => "Noise",
