@@ -103,6 +103,18 @@ def test_arrow_keys_follow_edges_and_the_panel_tells(show: Open) -> None:
     assert chosen(page) == "A computation graph"
 
 
+def test_hovering_tells_the_line_of_code_and_the_partial(show: Open) -> None:
+    x = parameter(3.0, "x")
+    y = np.exp(x)
+    page = show(draw(y).html())
+    page.locator("#n1").hover()
+    told = page.locator("#panel").inner_text()
+    assert "y = np.exp(x)" in told and "test_picture_browser.py:" in told
+    assert "lambda g, z, x: g * z" in told and chosen(page) == "y"
+    page.mouse.move(2, 2)
+    assert chosen(page) == "A computation graph"
+
+
 def test_two_values_show_the_paths_between_them_and_their_product(show: Open) -> None:
     x = parameter(3.0, "x")
     y = np.exp(x) * x

@@ -19,7 +19,7 @@ from tinygrad_edu.graph.expression import greatest_magnitude, range_text, scale_
 
 # −max … zero … +max
 DIVERGING = ["#7f3b08", "#e08214", "#fdc98c", "#f7f7f7", "#9ecae1", "#3b8bc2", "#084594"]
-GREY = ("#ffffff", "#1b2733")  # 0 … max
+GREY = ("#ffffff", "#222222")  # 0 … max
 HALF = 126  # the colours 0 to 252 are the scale, so that zero has one of its own, in the middle
 GAP, NAN = 255, 254  # colours: between tiles, and for what is not a number
 TILES = 16  # shown at most
