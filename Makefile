@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-replay test-torch test-browser lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers peers numpy-tests docs docs-test clean
+.PHONY: help test quick test-replay test-torch test-browser test-jupyterlab lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers peers numpy-tests docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,14 @@ test-replay: $(VENV)/installed ## random trainings and programs beside their rep
 test-browser: docs ## look at the docs and step through steppers in Chromium; screenshots are kept in build/browser/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
 	$(BIN)/python -m pytest tests/browser
+
+test-jupyterlab: build/jupyterlab/installed ## watch a training in a real JupyterLab, in an environment with one (a few minutes)
+	build/jupyterlab/bin/python -m pytest tests/browser/jupyterlab.py
+
+build/jupyterlab/installed: pyproject.toml
+	$(PYTHON) -m venv build/jupyterlab
+	build/jupyterlab/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,notebook]' jupyterlab pytest
+	@touch $@
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check --quiet .
