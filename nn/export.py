@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu import Tensor, __version__, replay, special
+import tinygrad_edu
+from tinygrad_edu import Tensor, replay, special
 
 from . import activations, convolution, normalization, recurrent
 from .checkpoint import write_contents
@@ -41,6 +42,7 @@ def export_onnx(
     checked, and replaces an old one when it is whole. Needs onnx. NotReplayable, with the line, for
     what a file cannot hold; ValueError for an example that does not fit.
 
+    >>> from tinygrad_edu import nn
     >>> model = nn.Sequential(nn.Linear(3, 2), nn.Softmax())
     >>> nn.export_onnx(model, np.ones((5, 3), np.float32), "model.onnx")  # doctest: +SKIP
     """
@@ -62,7 +64,7 @@ def export_onnx(
     programs = contextvars.Context().run(programs_of, model, runs if dynamic_batch else [arrays])
     inputs = input_names(model, len(arrays))
     written = programs[0].onnx(type(model).__name__, programs[-1], LAYERS, names, inputs)
-    written.producer_version = __version__
+    written.producer_version = tinygrad_edu.__version__
     write_contents(Path(path), written.SerializeToString())
 
 
