@@ -13,8 +13,8 @@ import pytest
 from test_graph import HOSTILE, neuron, parameter
 from test_pictures import transformer
 
-from tinygrad_edu import draw, nn
-from tinygrad_edu.graph import read
+from tinygrad_edu import detect_anomaly, draw, nn
+from tinygrad_edu.graph import Picture, read
 from tinygrad_edu.graph.page import opening
 from tinygrad_edu.graph.stepping.stepper import policy_hash
 
@@ -45,6 +45,40 @@ def test_the_page_tells_the_numbers_of_the_engine() -> None:
         if node.gradient is not None:
             told = float(things[node.id]["gradient"].replace("−", "-"))
             assert told == pytest.approx(float(node.gradient), 1e-5)
+
+
+def lines(picture: Picture) -> dict[str, str]:
+    """What stands behind the place in the line of each value that has one."""
+    found = page_data(picture.html())["things"].values()
+    return {x["name"]: x["line"].partition(": ")[2] for x in found if "line" in x}
+
+
+def test_the_page_tells_the_line_that_bound_a_variable_if_it_is_the_only_one() -> None:
+    x = parameter(3.0)
+    s = x * x + 1.0
+    h = x
+    h = np.sin(s)
+    y = s * h
+    assert lines(draw(y)) == {"x": "x = parameter(3.0)", "s": "s = x * x + 1.0", "y": "y = s * h"}
+
+
+def test_a_variable_that_is_bound_again_or_below_has_no_line() -> None:
+    for y in (parameter(1.0), parameter(2.0) * 3):
+        drawn = lines(draw(y)) if y.operation else {}
+        x = y
+    assert drawn == {"y": "for y in (parameter(1.0), parameter(2.0) * 3):"} and x is y
+
+
+def test_every_operation_that_draw_or_anomaly_mode_has_seen_has_its_line() -> None:
+    def model(x: Any) -> Any:
+        z = np.sin(x) * 2.0
+        return np.exp(z)
+
+    code = ["z = np.sin(x) * 2.0"] * 2 + ["return np.exp(z)"]
+    assert [*lines(draw(model, np.ones(2))).values()] == code
+    with detect_anomaly():
+        watched = model(parameter(1.0, "x"))
+    assert [*lines(draw(watched)).values()] == code
 
 
 def test_every_depth_has_its_layout_and_the_page_opens_where_the_picture_stands() -> None:

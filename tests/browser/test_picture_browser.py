@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
-from screen import SCREENSHOTS, listen
+from screen import SCREENSHOTS, complaints, listen
 from test_graph import HOSTILE, neuron, parameter
 from test_pictures import transformer
 
@@ -66,11 +65,6 @@ def chosen(page: Page) -> str:
     return page.locator("#panel h2").first.inner_text()
 
 
-def complaints(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {one['nodes'][0]['html'][:160]}" for one in found]
-
-
 def keys(page: Page, *pressed: str) -> None:
     for key in pressed:
         page.keyboard.press(key)
@@ -106,6 +100,18 @@ def test_arrow_keys_follow_edges_and_the_panel_tells(show: Open) -> None:
     assert page.locator("#panel math").count() > 0
     assert page.evaluate("document.activeElement.id").startswith("n")
     keys(page, "Escape")
+    assert chosen(page) == "A computation graph"
+
+
+def test_hovering_tells_the_line_of_code_and_the_partial(show: Open) -> None:
+    x = parameter(3.0, "x")
+    y = np.exp(x)
+    page = show(draw(y).html())
+    page.locator("#n1").hover()
+    told = page.locator("#panel").inner_text()
+    assert "y = np.exp(x)" in told and "test_picture_browser.py:" in told
+    assert "lambda g, z, x: g * z" in told and chosen(page) == "y"
+    page.mouse.move(2, 2)
     assert chosen(page) == "A computation graph"
 
 

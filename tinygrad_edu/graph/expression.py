@@ -200,17 +200,22 @@ def short_count(n: int) -> str:
 def name_text(name: str) -> str:
     """Make a name fit to be shown: printable, on one line, at most 32 characters.
 
-    Of a long path the end is kept.
+    Of a long path the end is kept, of a long word both ends.
 
     >>> name_text("encoder.layers.11.self_attention.output.weight")
     '….self_attention.output.weight'
+    >>> name_text("weights_of_the_layer_before_the_very_last")
+    'weights_of_t…efore_the_very_last'
     """
     printable = "".join(c if c.isprintable() else " " for c in name[:1000])
     text = " ".join(printable.split())
-    if len(text) <= LONGEST_NAME or "." not in text[-LONGEST_NAME + 1 :]:
-        return shorten(text, LONGEST_NAME) or "?"
+    if len(text) <= LONGEST_NAME:
+        return text or "?"
     end = text[-LONGEST_NAME + 1 :]
-    return "…" + end[end.index(".") :]
+    if "." in end[:-1]:
+        return "…" + end[end.index(".") :]
+    start = LONGEST_NAME * 3 // 8
+    return f"{text[:start]}…{end[start:]}"
 
 
 def shorten(text: str, longest: int) -> str:

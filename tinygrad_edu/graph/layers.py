@@ -9,6 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from typing import Any
+
+import numpy as np
 
 from tinygrad_edu.graph.fold import (
     Owners,
@@ -101,13 +104,13 @@ def number_data_first(edges: Sequence[Edge], nodes: Sequence[Node]) -> list[Edge
 # Recurrent nets
 
 
-def fold_recurrences(graph: Graph) -> Graph:
+def fold_recurrences(graph: Graph, shared: bool = True) -> Graph:
     """Draw a net that was unrolled over time as its cell, once, in a frame that says how often.
 
     A cell is a run of operations that repeats three times or more, with the same parameters each
-    time, and each time goes on from what it computed before.
+    time if these are to be `shared`, and each time goes on from what it computed before.
     """
-    cells = list(recurrent_cells(graph))
+    cells = list(recurrent_cells(graph, shared))
     if not cells:
         return graph
     home = {node: call.id for call, members in cells for node in members}
@@ -116,17 +119,18 @@ def fold_recurrences(graph: Graph) -> Graph:
     return collapse_repeats(replace(graph, nodes=tuple(nodes), modules=calls + graph.modules))
 
 
-def recurrent_cells(graph: Graph) -> Iterator[tuple[ModuleCall, list[str]]]:
+def recurrent_cells(graph: Graph, shared: bool) -> Iterator[tuple[ModuleCall, list[str]]]:
     """Yield each step of each unrolled net: a call that stands for it, and its values' ids."""
     modules = {module.id: module for module in graph.modules}
-    into, leaves = incoming(graph), {n.id: n for n in graph.nodes if not n.kind}
+    into = incoming(graph)
+    leaves = {node.id: is_given(node) or not shared for node in graph.nodes if not node.kind}
     uses = Counter(edge.source for edge in graph.edges)
     regions: dict[str | None, list[Node]] = {}
     for node in graph.nodes:
         if node.operation:
             regions.setdefault(node.module, []).append(node)
     for region, sequence in regions.items():
-        period = longest_period(sequence, into, leaves)
+        period = longest_period(sequence, into, leaves, shared)
         if period is None:
             continue
         start, length, times = period
@@ -142,13 +146,13 @@ def recurrent_cells(graph: Graph) -> Iterator[tuple[ModuleCall, list[str]]]:
 def leaves_of_steps(
     steps: Sequence[Sequence[Node]],
     into: dict[str, list[Edge]],
-    leaves: dict[str, Node],
+    leaves: Mapping[str, bool],
     uses: Mapping[str, int],
 ) -> list[list[str]]:
     """The data that each step has to itself, if all steps have some in the same place."""
 
     def own(source: str) -> bool:
-        return source in leaves and is_given(leaves[source]) and uses[source] == 1
+        return leaves.get(source, False) and uses[source] == 1
 
     sources = [[edge.source for node in step for edge in into[node.id]] for step in steps]
     columns = [column for column in zip(*sources, strict=True) if all(map(own, column))]
@@ -156,29 +160,58 @@ def leaves_of_steps(
 
 
 def longest_period(
-    sequence: Sequence[Node], into: dict[str, list[Edge]], leaves: dict[str, Node]
+    sequence: Sequence[Node],
+    into: dict[str, list[Edge]],
+    leaves: Mapping[str, bool],
+    shared: bool,
 ) -> Period | None:
-    """Find the repetition that covers most values; of several the one with the shortest step."""
+    """Find the repetition that covers most values; of several the one with the shortest step.
+
+    `leaves` says which leaves may differ from step to step.
+    """
     at = {node.id: number for number, node in enumerate(sequence)}
-    parameters = {node.id for node in leaves.values() if node.role == "parameter"}
+    parameters = {leaf for leaf, may_differ in leaves.items() if not may_differ}
     best: Period | None = None
-    for length in range(FEWEST_OPERATIONS, len(sequence) // FEWEST_STEPS + 1):
+    for begin, length, most in same_operations(sequence):
+        if best and (most // length + 1) * length <= best[1] * best[2]:
+            continue
         alike = [
             same_work(x, y, length, at, into, leaves)
-            for x, y in zip(sequence, sequence[length:], strict=False)
+            for x, y in pairwise_at(length, sequence[begin : begin + length + most])
         ]
-        for start, count in runs_of(alike):
-            times = count // length + 1
+        for offset, count in runs_of(alike):
+            start, times = begin + offset, count // length + 1
+            covers_most = best is None or times * length > best[1] * best[2]
+            if times < FEWEST_STEPS or not covers_most:
+                continue
             first, second = (
                 {edge.source for node in sequence[i : i + length] for edge in into[node.id]}
                 for i in (start, start + length)
             )
-            shared = first & second & parameters
-            if times < FEWEST_STEPS or not shared or not goes_on(sequence, start, length, into):
-                continue
-            if best is None or times * length > best[1] * best[2]:
+            is_cell = bool(first & second & parameters) or not shared
+            if is_cell and goes_on(sequence, start, length, into):
                 best = start, length, times
     return best
+
+
+def pairwise_at(distance: int, sequence: Sequence[Node]) -> Iterator[tuple[Node, Node]]:
+    return zip(sequence, sequence[distance:], strict=False)
+
+
+def same_operations(sequence: Sequence[Node]) -> Iterator[tuple[int, int, int]]:
+    """Yield where the same operations come again after some length, for how many operations.
+
+    Only those are yielded that are enough for a cell.
+    """
+    known: dict[Any, int] = {}
+    codes = [known.setdefault((node.operation, node.shape), len(known)) for node in sequence]
+    work = np.array(codes)
+    for length in range(FEWEST_OPERATIONS, len(sequence) // FEWEST_STEPS + 1):
+        differs = np.flatnonzero(work[length:] != work[:-length])
+        ends = np.concatenate([[-1], differs, [len(work) - length]])
+        counts = np.diff(ends) - 1
+        for place in np.flatnonzero(counts >= length * (FEWEST_STEPS - 1)):
+            yield int(ends[place]) + 1, length, int(counts[place])
 
 
 def same_work(
@@ -187,7 +220,7 @@ def same_work(
     length: int,
     at: dict[str, int],
     into: dict[str, list[Edge]],
-    leaves: dict[str, Node],
+    leaves: Mapping[str, bool],
 ) -> bool:
     """Whether y does to the next step's values, or to the same ones, what x does in its step.
 
@@ -199,7 +232,7 @@ def same_work(
         first, second = at.get(a.source), at.get(b.source)
         moved = first is not None and second is not None and second - first == length
         begins = first is None and second is not None and at[x.id] < length
-        given = all(i in leaves and is_given(leaves[i]) for i in (a.source, b.source))
+        given = all(leaves.get(i, False) for i in (a.source, b.source))
         if a.argument != b.argument or not (a.source == b.source or moved or begins or given):
             return False
     return True

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tinygrad_edu.graph.expression import PLUS, TIMES
 from tinygrad_edu.graph.read import Edge, Graph, Node
 from tinygrad_edu.graph.steps import incoming
 
@@ -35,8 +36,34 @@ def fold_neurons(numbers: Graph, parts: Collection[str], owners: Mapping[str, No
     for node in shown:
         columns.setdefault(owners[node.id].id if node.id in owners else node.id, []).append(node.id)
     several = tuple(map(tuple, columns.values()))
-    free = [replace(node, module=None) for node in nodes]  # a frame would break the columns' order
-    return replace(numbers, nodes=tuple(free), edges=tuple(edges), modules=(), columns=several)
+    return replace(numbers, nodes=tuple(nodes), edges=tuple(edges), columns=several)
+
+
+def fold_numbers(graph: Graph) -> Graph:
+    """Fold products and sums without a name into the value that they add up to.
+
+    Of a network that was written number by number, neurons remain, in columns by their depth.
+    """
+    parts = {node.id for node in graph.nodes if node.symbol in (PLUS, TIMES) and not node.named}
+    parts -= {graph.output.id}
+    folded = fold_neurons(graph, parts, {node.id: node for node in graph.nodes})
+    return replace(folded, columns=columns_by_depth(folded))
+
+
+def columns_by_depth(graph: Graph) -> tuple[tuple[str, ...], ...]:
+    """The values that are as far from the inputs, of one kind; a leaf stands before its users."""
+    into, depths = incoming(graph), dict.fromkeys((node.id for node in graph.nodes), 0)
+    users: dict[str, list[int]] = {}
+    for node in graph.nodes:
+        if into[node.id]:
+            depths[node.id] = 1 + max(depths[edge.source] for edge in into[node.id])
+        for edge in into[node.id]:
+            users.setdefault(edge.source, []).append(depths[node.id])
+    columns: dict[tuple[int, str], list[str]] = {}
+    for node in graph.nodes:
+        depth = depths[node.id] if node.kind else min(users.get(node.id, [1])) - 1
+        columns.setdefault((depth, node.kind or ""), []).append(node.id)
+    return tuple(map(tuple, columns.values()))
 
 
 def homes_of_parts(numbers: Graph, parts: Collection[str]) -> dict[str, str]:

@@ -15,9 +15,9 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import CodeType
+from types import CodeType, MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from tinygrad_edu.core.arraylike import REGISTRY, Array
 from tinygrad_edu.core.engine import Operation, Tensor, chain_rule
 from tinygrad_edu.core.sparse import dense
 from tinygrad_edu.core.switches import no_grad
+from tinygrad_edu.graph.lines import line_behind
 from tinygrad_edu.graph.modules import (
     Arguments,
     Links,
@@ -67,6 +68,8 @@ class Node:
     parameters: int = 0
     # of a repeated block: the greatest |gradient| in each, the first block first
     series: tuple[float, ...] = ()
+    named: bool = True  # False: the name was counted, z1
+    line: str | None = None  # the user's line that computed it, if it is known: lines.py says when
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -128,12 +131,16 @@ class Graph:
         return self.nodes[-1]
 
 
-def read(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
+def read(
+    output: Tensor,
+    variables: Mapping[str, Any] | None = None,
+    lines: Mapping[int, str] = MappingProxyType({}),
+) -> Graph:
     """Write down all that output was computed from, each value with its gradient ∂output/∂value.
 
     An output of many numbers is seeded with ones, as if its sum had been taken. Where nothing
     requires a gradient nothing was recorded: the graph is the output alone. `variables`, such as
-    `locals()`, give names to the values that have none.
+    `locals()`, give names to the values that have none, `lines` their lines, by the values' ids.
 
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> [(node.name, node.gradient.item()) for node in read(x * x).nodes]
@@ -158,15 +165,15 @@ def read(output: Tensor, variables: Mapping[str, Any] | None = None) -> Graph:
     found, held = module_regions(values, arguments), variable_names(variables or {})
     paths = module_paths(found, held)
     roles = roles_of_values(values, found, output, links)
-    names, data = choose_names(values, paths, held, roles), first_values(values)
+    names, counted = choose_names(values, paths, held, roles)
+    data = first_values(values)
     homes = modules_of_values(values, found, arguments)
     nodes = []
     for x in values:
         i = id(x)
-        node = Node(
-            ids[i], names[i], roles[i], data[i], gradients.get(i), homes[i], *operation_of(x)
-        )
-        nodes.append(node)
+        own = ids[i], names[i], roles[i], data[i], gradients.get(i), homes[i]
+        node = Node(*own, *operation_of(x))
+        nodes.append(replace(node, named=i not in counted, line=line_behind(x, lines)))
     return Graph(tuple(nodes), tuple(edges), tuple(module_tree(found, paths)))
 
 
@@ -386,11 +393,11 @@ def choose_names(
     paths: Mapping[int, str],
     held: Mapping[int, str],
     roles: Mapping[int, str],
-) -> dict[int, str]:
+) -> tuple[dict[int, str], set[int]]:
     """The name of each value: its own, its path in a Module, its variable's, or z1, z2 …
 
     A name that several values share gives way to the path. An input without a name is x1, a
-    target y1, a constant c1.
+    target y1, a constant c1. Also the ids of the values whose names were counted like this.
     """
     own = Counter(filter(None, map(own_name, values)))
     names = {}
@@ -402,10 +409,10 @@ def choose_names(
             names[id(x)] = str(name)
     taken = set(names.values())
     free = {letter: free_names(letter, taken) for letter in "zcxy"}
-    for x in values:
-        if id(x) not in names:
-            names[id(x)] = next(free[LETTERS.get(roles[id(x)], "z" if edge_arguments(x) else "x")])
-    return names
+    nameless = [x for x in values if id(x) not in names]
+    for x in nameless:
+        names[id(x)] = next(free[LETTERS.get(roles[id(x)], "z" if edge_arguments(x) else "x")])
+    return names, {*map(id, nameless)}
 
 
 def own_name(x: Any) -> str | None:

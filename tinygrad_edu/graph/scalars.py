@@ -62,7 +62,7 @@ def open_arrays(graph: Graph, fold_above: int | None = None) -> Graph:
     numbers = read(output)
     homes = [owners.get(id(x), graph.output) for x in found]
     placed = [place_number(*pair) for pair in zip(numbers.nodes, homes, strict=True)]
-    opened = Graph(tuple(placed), numbers.edges, graph.modules)
+    opened = Graph(tuple(placed), numbers.edges)  # frames would break the order of columns
     asked = {node.id for node, home in zip(placed, homes, strict=True) if wants_gradient(home)}
     if fold_above is not None and len(found) > fold_above:
         inner = {node.id for node, part in zip(placed, parts, strict=True) if part}
@@ -179,8 +179,8 @@ def name_intermediates(values: list[Any]) -> None:
 
 
 def place_number(node: Node, owner: Node) -> Node:
-    """Give a number's node the Module and the role of the array that it is part of."""
-    return replace(node, module=owner.module, role=node.role if node.kind else owner.role)
+    """Give a number's node the role of the array that it is part of."""
+    return replace(node, module=None, role=node.role if node.kind else owner.role)
 
 
 def too_many_numbers(count: str) -> ValueError:

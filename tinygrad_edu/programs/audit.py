@@ -88,7 +88,8 @@ class Audit:
             found, after = self.calls_made(compiled, given, lives, snapshot)
         except Exception as error:
             found, after = [repr(error)], []
-        snapshot.put_back()
+        finally:
+            snapshot.put_back()
         began = time.perf_counter()
         token = RECORDER.set(Repeater(lives))
         try:

@@ -80,10 +80,21 @@ class Array:
 
     def empty(self) -> Any:
         """An array of this shape, dtype and order of axes in memory; its numbers are not set."""
-        return np.empty_like(as_strided(np.empty(1, self.dtype), self.shape, self.strides))
+        return np.ndarray(self.shape, self.dtype, strides=self.dense_strides)
+
+    @property
+    def dense_strides(self) -> tuple[int, ...]:
+        """The strides of an array of this order of axes in memory, without gaps."""
+        return dense_strides(self.shape, self.dtype, self.strides)
 
     def __repr__(self) -> str:
         return self.name
+
+
+@functools.lru_cache(maxsize=1024)
+def dense_strides(shape: Any, dtype: Any, strides: Any) -> tuple[int, ...]:
+    z = np.empty_like(as_strided(np.empty(1, dtype), shape, strides))
+    return z.strides
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -144,10 +155,11 @@ class Call:
     @property
     def checks(self) -> bool:
         """Whether it may raise an error, or draws: then it is made even if nobody uses it."""
-        row = self.row
-        if self.opaque or row is None or "raise" in self.errors.values():
+        if self.opaque or self.row is None or "raise" in self.errors.values():
             return True
-        return row.checks and (len(self.arrays) > 1 or self.name not in ("getitem", "take"))
+        if self.name in ("getitem", "setitem", "take"):
+            return bool(arrays_among((self.args[1:2], self.options)))  # among the indices
+        return self.row.checks
 
     def __str__(self) -> str:
         """The call as NumPy would be asked: `#2.0 = np.add(x, #1.0)`."""

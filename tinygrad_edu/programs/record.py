@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterator
 from types import CodeType
 from typing import Any
 
@@ -45,9 +44,9 @@ from tinygrad_edu.programs.traced import (
     untraced,
 )
 
-# The types of what a call may be given, beside arrays; lists and tuples hold them
+# The types of what a call may be given; lists, tuples, dicts and slices hold them
 PLAIN = {bool, int, float, complex, str, type(None), type(...), range, np.ndarray}
-CONTAINERS = {tuple, list, dict, slice}
+PLAIN |= {Traced, LiveNumber}
 
 
 class Live:
@@ -95,6 +94,7 @@ class Trace:
     def __init__(self, generators: list[Any], containers: list[Any], runs: CodeType) -> None:
         self.runs = runs  # the code that runs the function
         self.calls: list[Call] = []
+        self.gave: list[list[Any]] = []  # what each call gave or wrote, copied
         self.errors = np.geterr()
         # Arrays of the state that were written to, and what they held before
         self.saved: dict[int, tuple[Any, Any]] = {}
@@ -142,6 +142,7 @@ class Trace:
         if written is None:
             return self.results(call, value, [*leaves((args, options))])
         call.written = written.of
+        self.gave.append([np.copy(written.value)])
         return written
 
     def checked(self, function: Function, args: Any, options: dict[str, Any]) -> Any:
@@ -152,7 +153,7 @@ class Trace:
         if row is None:
             self.refuse(refusals.no_row(function, source(*line_of_the_user())))
         for x in pieces((args, options)):
-            if type(x) not in PLAIN and not is_recorded(x) and not is_plain(x):
+            if type(x) not in PLAIN and not is_plain(x):
                 self.refuse(refusals.strange_argument(function, x, source(*line_of_the_user())))
         for x in leaves(row.fixed(args, options)):  # type: ignore[union-attr]
             if is_recorded(x) or (type(x) is np.ndarray and x.ndim):
@@ -201,6 +202,7 @@ class Trace:
     def results(self, call: Call, value: Any, given: list[Any]) -> Any:
         """What a call gave, with each array traced; an argument that came back is itself."""
         if value is None:
+            self.gave.append([])
             return None
         call.several = isinstance(value, tuple | list)
         traced = [x for x in given if type(x) is Traced]
@@ -217,6 +219,7 @@ class Trace:
             call.results.append(array)
             results.append(same[0] if same else Traced(self, array))
             self.made.append(weakref.ref(results[-1]))
+        self.gave.append([np.copy(x.value) for x in call.results])
         if not call.several:
             return results[0]
         kind = type(value)
@@ -311,15 +314,21 @@ def inside(code: CodeType, frame: Any) -> bool:
     return True
 
 
-def pieces(x: Any) -> Iterator[Any]:
+def pieces(x: Any) -> list[Any]:
     """All leaves of an argument, and containers that are no plain tuple, list or dict."""
-    if type(x) is slice:
-        yield from (x.start, x.stop, x.step)
-    elif type(x) in CONTAINERS:
-        for item in x.values() if type(x) is dict else x:
-            yield from pieces(item)
-    else:
-        yield x
+    found, pending = list[Any](), [x]
+    while pending:
+        x = pending.pop()
+        kind = type(x)
+        if kind is tuple or kind is list:
+            pending += x
+        elif kind is dict:
+            pending += x.values()
+        elif kind is slice:
+            pending += (x.start, x.stop, x.step)
+        else:
+            found.append(x)
+    return found
 
 
 def is_plain(x: Any) -> bool:
@@ -346,23 +355,15 @@ def same_items(x: Any, copy: Any) -> bool:
 
 
 class Interpreter:
-    """The calls of a program made one by one, as they were recorded: slow, and sure.
+    """The calls of a program made one by one, as they were recorded: slow, and sure."""
 
-    With `notes`, `gave` has what each call gave or wrote, copied.
-    """
-
-    def __init__(
-        self, program: Program, inputs: list[Any], lives: dict[str, Any], notes: bool = False
-    ) -> None:
+    def __init__(self, program: Program, inputs: list[Any], lives: dict[str, Any]) -> None:
         self.found: dict[Array, Any] = dict(zip(program.inputs, inputs, strict=True))
         self.found |= {x: place.get() for x, place in program.reads.items()}
-        self.lives, self.gave = lives, list[list[Any]]()
+        self.lives = lives
         for call in program.calls:
             with np.errstate(**call.errors):
                 self.make(call)
-            if notes:
-                gave = call.results or ([] if call.written is None else [call.written])
-                self.gave.append([np.copy(self.now(x)) for x in gave])
 
     def make(self, call: Call) -> None:
         """Make one call, and remember what it gave."""

@@ -14,7 +14,7 @@ from tinygrad_edu.core.functional import Function
 from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.core.switches import WATCHER
 from tinygrad_edu.programs import refusals
-from tinygrad_edu.programs.checking import largest_finite
+from tinygrad_edu.programs.checking import largest_finite, same_bits
 from tinygrad_edu.programs.generators import set_generator_state
 from tinygrad_edu.programs.nested import leaves, map_leaves
 from tinygrad_edu.programs.places import ATOMS, Place
@@ -236,7 +236,7 @@ class Recording:
             live.value = None
         for x in (*results, *self.inputs.values()):
             x.value = np.broadcast_to(np.zeros((), x.dtype), x.shape)
-        self.trace.saved, self.after, self.result = {}, [], None
+        self.trace.saved, self.trace.gave, self.after, self.result = {}, [], [], None
         self.args, self.options = (), {}
 
 
@@ -319,11 +319,9 @@ def same_numbers(a: Any, b: Any) -> bool:
     """Whether two arrays hold the same bits, or differ as little as another order of sums does."""
     if not isinstance(a, np.ndarray | np.generic) or not isinstance(b, np.ndarray | np.generic):
         return type(a) is type(b)
-    if (a.shape, a.dtype) != (b.shape, b.dtype):
-        return False
-    if a.tobytes() == b.tobytes():
+    if same_bits(a, b):
         return True
-    if a.dtype.kind not in "fc":
+    if (a.shape, a.dtype) != (b.shape, b.dtype) or a.dtype.kind not in "fc":
         return False
     return bool(np.allclose(a, b, 1e-6, 1e-6 * largest_finite(b), equal_nan=True))
 

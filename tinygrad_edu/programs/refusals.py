@@ -93,9 +93,9 @@ def left_behind(x: Any) -> NotReplayable:
     )
 
 
-def live_shape(shape: str, found: str) -> NotReplayable:
+def another_shape(name: str, shape: str, found: str) -> NotReplayable:
     return refusal(
-        f"at_replay gave {found} where it gave {shape} before: an array keeps its shape and dtype"
+        f"{name} gave {found} where it gave {shape} before: an array keeps its shape and dtype"
     )
 
 

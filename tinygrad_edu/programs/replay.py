@@ -72,8 +72,8 @@ class Replay:
         with self.lock:
             if self.is_running or self.is_given_up:  # a live value may call its step
                 return self.function(*args, **options)
-            self.is_running = True
             try:
+                self.is_running = True
                 for program in self.found.get(key, ()):
                     number = program.calls + 2  # the first call was recorded
                     if self.audit and number & (number - 1) == 0:
@@ -106,12 +106,14 @@ class Replay:
     @property
     def passes(self) -> dict[str, str]:
         """The program that was made last, as text after each pass of the compiler."""
-        return {name: str(stage) for name, stage in self.last.stages.items()}
+        last = self.last
+        stages = {**last.stages, "buffers assigned": last.program}
+        return {name: str(stage) for name, stage in stages.items()}
 
     def report(self) -> str:
         """How many calls were recorded and replayed, and how many seconds that took and saved."""
-        replayed = sum(compiled.calls for found in self.found.values() for compiled in found)
-        return self.times.report(len(self.programs), replayed)
+        calls = [compiled.calls for found in self.found.values() for compiled in found]
+        return self.times.report(len(calls), sum(calls))
 
     def picture(self) -> str:
         """An SVG: which bytes live from which line of the program to which."""

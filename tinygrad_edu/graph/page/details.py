@@ -89,6 +89,8 @@ def value_data(node: Node) -> Data:
         "type": str(node.dtype),
         "value": numbers_text(node.value),
     }
+    if node.line:
+        found["line"] = node.line
     if node.gradient is not None:
         found["gradient"] = numbers_text(node.gradient)
     if node.members:

@@ -17,6 +17,7 @@ from tinygrad_edu.graph.expression import (
     has_blanks,
     in_order_of_arguments,
     index_text,
+    name_text,
     number_text,
     numbers_or_scale,
     scale_text,
@@ -149,7 +150,7 @@ def node_thumbnail(node: Node, sheet: Sheet, gradient: bool = False) -> Thumbnai
 def operation_box(node: Node, sheet: Sheet) -> str:
     """One line: what is done, to which shapes, and how large the value and the gradient are."""
     theme, (strong, soft) = sheet.theme, sheet.theme.roles[node.role]
-    kind = font_markup(str(node.kind), 11, theme.header, bold=True)
+    kind = font_markup(name_text(str(node.kind)), 11, theme.header, bold=True)
     name = font_markup(f"  {sheet.name(node)}", 8, theme.header)
     cells = [
         td(kind + name, f'BGCOLOR="{strong}"'),
@@ -160,8 +161,10 @@ def operation_box(node: Node, sheet: Sheet) -> str:
         ranges.append((sheet.second, node.gradient, theme.backward))
     lines = []
     for word, x, colour in ranges:
-        scale = td(font_markup(numbers_or_scale(x), 8, colour), 'ALIGN="RIGHT"')
-        lines.append(tr(td(font_markup(f"{word}   ", 8, theme.muted)), scale))
+        scale = numbers_or_scale(x)
+        gap = " " * (3 + scale.count("-"))  # a true minus is wider than layout takes it to be
+        number = td(font_markup(scale, 8, colour), 'ALIGN="RIGHT"')
+        lines.append(tr(td(font_markup(word + gap, 8, theme.muted)), number))
     if lines:
         cells.append(td(bare_table("".join(lines), 0, 1), 'CELLPADDING="2"'))
     look = f'CELLBORDER="1" CELLPADDING="5" COLOR="{strong}" BGCOLOR="{theme.panel}"'

@@ -6,13 +6,21 @@ From top to bottom the operations make a spine: their parameters stand beside th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import graphviz
 
-from tinygrad_edu.graph.expression import PLUS, count_text, number_text, shape_text, short_count
+from tinygrad_edu.graph.expression import (
+    PLUS,
+    count_text,
+    name_text,
+    number_text,
+    shape_text,
+    short_count,
+)
 from tinygrad_edu.graph.fold import enclosing
+from tinygrad_edu.graph.layers import STATE_ROLES
 from tinygrad_edu.graph.modules import ModuleCall
 from tinygrad_edu.graph.pictures.arrays import array_box, operation_box
 from tinygrad_edu.graph.pictures.boxes import number_box
@@ -42,9 +50,32 @@ def dot_source(sheet: Sheet, direction: str, note: str = "", legend_below: bool 
     fill_frame(picture, None, sheet, node_look)
     for edge in sheet.graph.edges:
         connect_nodes(picture, edge, sheet)
+    for above, leaf in leaves_below(sheet):
+        picture.edge(above, leaf, style="invis", weight="10")
     if legend_below:
         picture.attr(labelloc="b", label=legend(sheet, direction, note))
     return str(picture.source)
+
+
+def leaves_below(sheet: Sheet) -> Iterator[tuple[str, str]]:
+    """Yield each leaf above its operation with the value that the operation goes on from.
+
+    Below that value the leaf stands within its own Module's frame, and frames below each other.
+    """
+    if not sheet.arrays:
+        return
+    above: dict[str, str] = {}
+    beside = {leaf for row in sheet.beside.values() for leaf in row}
+    for node in sheet.graph.nodes:
+        for edge in sheet.inputs[node.id]:
+            spine = sheet.spine[node.id]
+            if not sheet.inputs[edge.source] and sheet.inputs[spine.source]:
+                above.setdefault(edge.source, spine.source)
+            else:
+                above.setdefault(edge.source, "")
+    for leaf, value in above.items():
+        if value and leaf not in beside and sheet.nodes[leaf].role in STATE_ROLES:
+            yield value, leaf
 
 
 def keep_in_order(picture: graphviz.Digraph, column: Sequence[str]) -> None:
@@ -156,7 +187,7 @@ def repeated_title(module: ModuleCall, sheet: Sheet) -> str:
 
 def kind_beside_path(module: ModuleCall) -> str:
     """The Module's type; nothing if the path says it already."""
-    return module.kind if module.kind != module.path else ""
+    return name_text(module.kind) if module.kind != module.path else ""
 
 
 def parameter_markup(module: ModuleCall, words: str, sheet: Sheet) -> str:
@@ -186,8 +217,11 @@ def connect_nodes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
         look |= {"color": theme.residual, "penwidth": "2.2", "weight": "0"}
     elif sheet.arrays and edge is sheet.spine[target.id]:
         look["weight"] = "20"
-    if sheet.graph.columns and edge.local is not None:
-        picture.edge(source.id, target.id, **look | weight_look(edge, edge.local, sheet))
+    if sheet.graph.columns:
+        look |= {"tailport": "e", "headport": "w"}
+        if edge.local is not None:
+            look |= weight_look(edge, edge.local, sheet)
+        picture.edge(source.id, target.id, **look)
         return
     if not sheet.arrays and not source.kind and sheet.cluster(source) != sheet.cluster(target):
         look["minlen"] = "2"
@@ -203,8 +237,6 @@ def weight_look(edge: Edge, weight: float, sheet: Sheet) -> dict[str, str]:
     sizes = [abs(e.local) for e in sheet.graph.edges if e.local is not None]
     colour = theme.positive if weight > 0 else theme.negative if weight < 0 else theme.muted
     look = {
-        "tailport": "e",
-        "headport": "w",
         "color": colour,
         "penwidth": f"{0.6 + 2.4 * abs(weight) / (max(sizes) or 1.0):.2f}",
     }

@@ -7,6 +7,7 @@ import math
 from tinygrad_edu.graph.expression import (
     count_text,
     greatest_magnitude,
+    name_text,
     number_text,
     shape_text,
     short_count,
@@ -23,7 +24,7 @@ SPARKLINE_LENGTH, SPARKLINE_HEIGHT = 104, 20  # points
 def module_box(node: Node, sheet: Sheet) -> str:
     """A folded Module: its kind, what leaves it, its parameters, its gradient in each block."""
     theme = sheet.theme
-    name, kind = sheet.name(node), str(node.kind)
+    name, kind = sheet.name(node), name_text(str(node.kind))
     times = f" × {len(node.series)}" if stands_alone(node, sheet) else ""
     rows = [header_row(name, "", (kind if kind != name else "") + times, node, theme, 9)]
     rows.append(text_row("output", output_text(node, sheet), sheet, theme.ink))

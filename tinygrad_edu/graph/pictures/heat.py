@@ -19,7 +19,7 @@ from tinygrad_edu.graph.expression import greatest_magnitude, range_text, scale_
 
 # −max … zero … +max
 DIVERGING = ["#7f3b08", "#e08214", "#fdc98c", "#f7f7f7", "#9ecae1", "#3b8bc2", "#084594"]
-GREY = ("#ffffff", "#1b2733")  # 0 … max
+GREY = ("#ffffff", "#222222")  # 0 … max
 HALF = 126  # the colours 0 to 252 are the scale, so that zero has one of its own, in the middle
 GAP, NAN = 255, 254  # colours: between tiles, and for what is not a number
 TILES = 16  # shown at most
@@ -39,6 +39,7 @@ class Thumbnail:
     height: float
     caption: str
     note: str = ""  # how it was reduced
+    tile_pixels: int = 0  # of each image, if it shows images side by side
 
 
 def make_thumbnail(x: Array, stack: Array | None = None, grey: bool = False) -> Thumbnail:
@@ -62,6 +63,7 @@ def make_thumbnail(x: Array, stack: Array | None = None, grey: bool = False) -> 
         height / PIXELS_PER_POINT,
         range_text(x) if grey else scale_text(x),
         note,
+        0 if stack is None else stack.shape[1] * stack.shape[2],
     )
 
 

@@ -23,7 +23,9 @@ def legend(sheet: Sheet, direction: str, note: str) -> str:
     if direction == "LR" and len(sheet.graph.nodes) > 6:
         lines = ["".join(lines[:2]), *lines[2:]]
     longest = max(map(line_length, lines))
-    return html_label(bare_table("".join(tr(td(centre_line(line, longest), "")) for line in lines)))
+    rows = [tr('<TD HEIGHT="6"></TD>')]  # apart from the picture
+    rows += [tr(td(centre_line(line, longest), "")) for line in lines]
+    return html_label(bare_table("".join(rows)))
 
 
 def role_entries(sheet: Sheet) -> str:

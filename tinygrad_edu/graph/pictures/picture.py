@@ -16,10 +16,12 @@ from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.graph.compare import graph_of_changes
 from tinygrad_edu.graph.fold import collapse_repeats, deepest_level, fitting_depth, fold
 from tinygrad_edu.graph.layers import fold_recurrences, layers_as_boxes
+from tinygrad_edu.graph.lines import lines_of_variables, lines_recorded
+from tinygrad_edu.graph.neurons import fold_numbers
 from tinygrad_edu.graph.pictures.heat import Thumbnail
 from tinygrad_edu.graph.pictures.paper import Paper
 from tinygrad_edu.graph.pictures.themes import THEMES
-from tinygrad_edu.graph.read import Graph, read, values_behind
+from tinygrad_edu.graph.read import Graph, read
 from tinygrad_edu.graph.scalars import open_arrays
 
 MOST_NODES = 400  # more could not be read in a picture
@@ -121,9 +123,12 @@ def draw(
     >>> draw(x * x + x)  # a notebook shows the picture; .save("graph.svg") keeps it
     <Computation graph of z2 = z1 + x: 3 values, 4 edges>
     """
-    names, given = dict(sys._getframe(1).f_locals), set[str]()
+    caller, given = sys._getframe(1), set[str]()
+    names, lines = dict(caller.f_locals), lines_of_variables(caller)
     if callable(output) and not isinstance(output, Tensor):
-        output, names, given = result_of_copy(output, inputs, names)
+        with lines_recorded() as recorded:
+            output, names, given = result_of_copy(output, inputs, names)
+        lines |= recorded
     elif inputs or not isinstance(output, Tensor):
         raise not_to_draw(output)
     if not isinstance(output, Tensor):
@@ -133,10 +138,7 @@ def draw(
         raise ValueError(f"direction is LR or TB, and not {direction!r}")
     if scalars and depth is not None:
         raise ValueError("depth folds a graph and scalars unfolds it: draw with one of them")
-    found = values_behind(output)
-    if len(found) > MOST_NODES and not any(isinstance(x, Tensor) and x.notes for x in found):
-        raise too_many_nodes(len(found))
-    graph = with_inputs(read(output, names), given)
+    graph = with_inputs(read(output, names, lines), given)
     if before is not None:
         graph = graph_of_changes(graph, graph_behind(before))
     shown, note = numbers_of(graph, scalars) if scalars else fold_if_large(graph, depth)
@@ -226,6 +228,10 @@ def fold_if_large(graph: Graph, depth: int | None) -> tuple[Graph, str]:
     if depth is None:
         is_large = len(graph.nodes) > NODES_TO_FOLD or any(node.shape for node in graph.nodes)
         boxes = layers_as_boxes(fold_recurrences(graph)) if is_large else graph
+        if len(boxes.nodes) > NODES_TO_FOLD and not graph.modules:
+            boxes = fold_without_modules(graph)
+        if len(boxes.nodes) > MOST_NODES and not graph.modules:
+            raise too_many_nodes(len(boxes.nodes))
         if len(boxes.nodes) <= NODES_TO_FOLD or not graph.modules:
             return boxes, opened_by(graph) if boxes is not graph else ""
     distinct = collapse_repeats(graph)
@@ -244,9 +250,18 @@ def fold_if_large(graph: Graph, depth: int | None) -> tuple[Graph, str]:
     return shown, ", ".join(notes) if len(notes) > 1 else ""
 
 
+def fold_without_modules(graph: Graph) -> Graph:
+    """Fold what was written without Modules: a pattern that is most of it, or neurons."""
+    pattern = fold_recurrences(graph, shared=False)
+    if 2 * len(pattern.nodes) <= len(graph.nodes) or any(node.shape for node in graph.nodes):
+        return pattern
+    return fold_numbers(graph)
+
+
 def opened_by(graph: Graph) -> str:
-    """Say how layers that are one box each are opened."""
-    return f"layers are one box each, depth={deepest_level(graph) + 1} opens them"
+    """Say how what is one box is opened."""
+    what = "layers are" if graph.modules else f"{len(graph.nodes):,} values, parts are"
+    return f"{what} one box each, depth={deepest_level(graph) + 1} opens them"
 
 
 def too_many_nodes(count: int, depth: int | None = None) -> ValueError:

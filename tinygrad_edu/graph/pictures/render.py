@@ -116,11 +116,13 @@ def finished_svg(source: str, graph: Graph, thumbnails: Sequence[Thumbnail] = ()
     for text in root.iter(f"{{{SVG}}}text"):
         finish_text(text)
     spoken = spoken_descriptions(graph)
+    with_bars = {node.id for node in graph.nodes if not node.members}
     for group in root.iter(f"{{{SVG}}}g"):
         cells = group.findall(f"{{{SVG}}}polygon")
         for cell in cells:
             place_thumbnail(cell, group, thumbnails)
-        stretch_bar(cells)
+        if group.get("id") in with_bars:
+            stretch_bar(cells)
         title = group.find(f"{{{SVG}}}title")
         if title is None:
             continue
@@ -175,7 +177,7 @@ def stretch_bar(cells: Sequence[ET.Element]) -> None:
 
 
 def is_bar(cell: ET.Element) -> bool:
-    """Whether a cell is a bar: nothing else is as low."""
+    """Whether a cell is a bar: in a number's box nothing else is as low."""
     ys = corners(cell)[1]
     return bool(ys) and abs(max(ys) - min(ys) - BAR_HEIGHT) < 0.01
 
@@ -193,7 +195,7 @@ def place_thumbnail(cell: ET.Element, group: ET.Element, thumbnails: Sequence[Th
         "width": f"{max(xs) - min(xs):g}",
         "height": f"{max(ys) - min(ys):g}",
     }
-    outline = {"fill": "none", "stroke": "#7b8794", "stroke-width": "0.5"}
+    outline = {"fill": "none", "stroke": "#808080", "stroke-width": "0.5"}
     group.insert([*group].index(cell) + 1, svg_element("rect", **frame, **outline))
     cell.tag = f"{{{SVG}}}image"
     cell.attrib = frame | {
@@ -241,7 +243,7 @@ def lift_captions(root: ET.Element) -> None:
     paper = None if drawing is None else drawing.find(f"{{{SVG}}}polygon")
     if drawing is None or paper is None:
         return
-    halo = {"paint-order": "stroke", "stroke": paper.get("fill", "none"), "stroke-width": "5"}
+    halo = {"paint-order": "stroke", "stroke": paper.get("fill", "none"), "stroke-width": "8"}
     for edge in [group for group in drawing if group.get("class", "").startswith("edge")]:
         for text in edge.findall(f"{{{SVG}}}text"):
             edge.remove(text)
@@ -277,7 +279,10 @@ def move_title(
     path: ET.Element,
     ways: Sequence[tuple[float, float]],
 ) -> None:
-    """Move a title's texts and bars to the first place within their frame that no edge crosses."""
+    """Move a title's texts and bars to the first place within their frame that no edge crosses.
+
+    Where there is none, the words of a title make room for the edge between them.
+    """
     sizes = [float(text.get("font-size", 10)) for text in titles]
     starts = [float(text.get("x", 0)) for text in titles]
     lines = [float(text.get("y", 0)) for text in titles]
@@ -296,11 +301,33 @@ def move_title(
         for x in places
         if left <= x <= last - wide and not any(x - 5 < way < x + wide + 3 for way in crossing)
     ]
-    move = fits[0] - left if fits else 0.0
+    if not fits:
+        part_title(titles, ends, crossing, last)
+        return
+    move = fits[0] - left
     for text, x in zip(titles, starts, strict=True):
         text.set("x", f"{x + move:.2f}")
     for bar, (xs, ys) in zip(bars, drawn, strict=True):
         bar.set("points", " ".join(f"{x + move:g},{y:g}" for x, y in zip(xs, ys, strict=True)))
+
+
+def part_title(
+    titles: Sequence[ET.Element], ends: Sequence[float], crossing: Sequence[float], last: float
+) -> None:
+    """Move each text of a title to the right of the edge that crosses it, if all have room."""
+    free: dict[str, float] = {}  # where the next text of a line may begin
+    places = []
+    for text, end in zip(titles, ends, strict=False):
+        start = float(text.get("x", 0))
+        wide, line = end - start, text.get("y", "")
+        x = max(start, free.get(line, start))
+        while cut := [way for way in crossing if x - 5 < way < x + wide + 3]:
+            x = max(cut) + 7
+        free[line] = x + wide
+        places.append(x)
+    if max(free.values()) <= last:
+        for text, x in zip(titles, places, strict=True):
+            text.set("x", f"{x:.2f}")
 
 
 def finish_text(text: ET.Element) -> None:

@@ -86,7 +86,7 @@ class Sheet:
         """The powers of ten between which all |gradients| of repeated blocks are."""
         series = [x for node in self.sparkling for x in node.series if 0 < x < math.inf]
         powers = list(map(math.log10, series)) or [0.0]
-        least = math.floor(min(powers))
+        least = math.ceil(min(powers)) - 1  # below the least: each bar has a height
         return least, max(math.ceil(max(powers)), least + 1)
 
     @cached_property
@@ -104,15 +104,16 @@ class Sheet:
 
     @cached_property
     def spine(self) -> dict[str, Edge]:
-        """For each computed value, the edge from its youngest input; from leaves alone, the first.
+        """For each computed value, the edge from its youngest input; of leaves, from the data.
 
         Together these edges make the spine.
         """
         at = {node.id: number for number, node in enumerate(self.graph.nodes)}
 
         def importance(edge: Edge) -> tuple[int, int]:
-            is_leaf = self.nodes[edge.source].role in LEAF_ROLES
-            return (-1 if is_leaf else at[edge.source], -edge.argument)
+            role = self.nodes[edge.source].role
+            leaf = -1 if role == "input" else -2
+            return (leaf if role in LEAF_ROLES else at[edge.source], -edge.argument)
 
         return {node: max(edges, key=importance) for node, edges in self.inputs.items() if edges}
 

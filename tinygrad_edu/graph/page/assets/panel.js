@@ -46,6 +46,11 @@ function tell(id) {
   const role = element("p", thing.role, "role");
   role.style.setProperty("background", `var(--${thing.role})`);
   panel.append(element("h2", thing.name), role);
+  if (thing.line) {
+    const [, place, text] = thing.line.match(/^(.*?:\d+[^:]*)(?:: (.*))?$/) ?? [null, thing.line, ""];
+    if (text) panel.append(element("pre", text, "code"));
+    panel.append(element("p", place, "note"));
+  }
   if (thing.formula) panel.append(formula(thing.formula));
   else if (thing.text) panel.append(element("p", thing.text));
   panel.append(list([["kind", thing.kind], ["shape", `${thing.shape} ${thing.type}`], ["holds", thing.holds], ["value", thing.value], [data.second, thing.gradient], ["Module", (things[id]?.within ?? []).map(m => modules[m]?.name).filter(Boolean)[0]]]));
