@@ -53,9 +53,10 @@ class Module:
             made = {result} if id(result) not in map(id, args) else set()
         else:
             made = tensors_in(result) - tensors_in((args, options))  # what was not handed through
+        call = (self, args, options)  # one for all results: a picture knows its Modules from it
         for z in made:
             if z.operation:
-                z.notes += ((self, args, options),)  # from which a picture knows its Modules
+                z.notes += (call,)
         return result
 
     def members(self) -> Iterator[tuple[str, Module | Tensor]]:
