@@ -172,8 +172,8 @@ def read(
     for x in values:
         i = id(x)
         own = ids[i], names[i], roles[i], data[i], gradients.get(i), homes[i]
-        more = {"named": i not in counted, "line": line_behind(x, lines)}
-        nodes.append(replace(Node(*own, *operation_of(x)), **more))
+        node = Node(*own, *operation_of(x))
+        nodes.append(replace(node, named=i not in counted, line=line_behind(x, lines)))
     return Graph(tuple(nodes), tuple(edges), tuple(module_tree(found, paths)))
 
 
