@@ -101,12 +101,12 @@ bench: $(VENV)/installed ## time ours against NumPy by hand, in under 3 minutes:
 bench-watching: $(VENV)/installed ## time a watched step against one that is not, by turns (a minute)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.watching
 
-bench-beside: build/torch/installed ## draw five models of PyTorch's beside torchview and torchviz, build/beside/ (needs Graphviz's dot)
+bench-peers: build/peers/installed ## the same against PyTorch, JAX, HIPS autograd and MyGrad too, with one thread and with two
+	build/peers/bin/python -m tests.benchmarks --threads 1 2 $(FLAGS)
+
+beside: build/torch/installed ## draw five models of PyTorch's beside torchview and torchviz, build/beside/ (needs Graphviz's dot)
 	build/torch/bin/python -m pip install --quiet --disable-pip-version-check torchview==0.2.7 torchviz==0.0.3
 	build/torch/bin/python tests/beside_pictures.py
-
-peers: build/peers/installed ## the same against PyTorch, JAX, HIPS autograd and MyGrad too, with one thread and with two
-	build/peers/bin/python -m tests.benchmarks --threads 1 2 $(FLAGS)
 
 peers: build/peers/installed ## put the same small questions to the other libraries and to ours; run the guide to PyTorch
 	build/peers/bin/python -W ignore tests/beside_peers.py
