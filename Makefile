@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-replay test-torch test-browser lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
+.PHONY: help test quick test-replay test-torch test-browser test-jupyterlab lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,14 @@ test-replay: $(VENV)/installed ## random trainings and programs beside their rep
 test-browser: docs ## look at the docs and step through steppers in Chromium; screenshots are kept in build/browser/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
 	$(BIN)/python -m pytest tests/browser
+
+test-jupyterlab: build/jupyterlab/installed ## watch a training in a real JupyterLab, in an environment with one (a few minutes)
+	build/jupyterlab/bin/python -m pytest tests/browser/jupyterlab.py
+
+build/jupyterlab/installed: pyproject.toml
+	$(PYTHON) -m venv build/jupyterlab
+	build/jupyterlab/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,notebook]' jupyterlab pytest
+	@touch $@
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check --quiet .
@@ -95,6 +103,10 @@ mnist-seeds: $(VENV)/installed ## the same with the seeds 0 to 9, and a table of
 mnist-plain: $(VENV)/installed ## what the classifier reaches without the decaying rate and the penalty, three seeds
 	$(BIN)/python examples/mnist_seeds.py --seeds 3 --out build/mnist-plain --schedule constant --weight-decay 0 --epochs 30 --lr 3
 
+playground: $(VENV)/installed ## look into the digit classifier in a browser: build/playground.html; FLAGS=--open opens it
+	@test -f build/mnist/model.safetensors || $(BIN)/python examples/mnist.py
+	$(BIN)/python -m tinygrad_edu.playground $(FLAGS)
+
 bench: $(VENV)/installed ## time ours against NumPy by hand, in under 3 minutes: a table and a figure in build/bench/
 	$(BIN)/python -m tests.benchmarks $(FLAGS)
 
@@ -133,4 +145,4 @@ docs-test: $(VENV)/installed ## run every block of code of the README, the docs 
 	$(BIN)/python -m pytest tests/test_docstrings.py
 
 clean: ## remove what was built, and the virtual environment
-	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* docs/_static/watched.html $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* docs/_static/watched.html docs/_static/playground.html $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,6 +2,8 @@
 
 import contextlib
 import doctest
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -9,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tinygrad_edu.graph import Picture, Stepper
+from tinygrad_edu.playground.__main__ import write_page
 
 DOCS = Path(__file__).parent
 LABS = sorted(DOCS.glob("labs/[1-9]-*.md"))
@@ -100,6 +103,14 @@ def valley(axes, page):
     axes.legend(frameon=False, loc="lower left")
 
 
+def look_inside(folder):
+    """The playground of `make mnist`'s network, which is trained if it is not there."""
+    checkpoint = DOCS.parent / "build" / "mnist" / "model.safetensors"
+    if not checkpoint.exists():
+        subprocess.run([sys.executable, "examples/mnist.py"], cwd=DOCS.parent, check=True)
+    write_page(["--checkpoint", str(checkpoint), "--out", str(folder / "playground.html")])
+
+
 def save(figure, path):
     figure.savefig(path, metadata={"Date": None}, bbox_inches="tight", pad_inches=0.15)
 
@@ -107,6 +118,7 @@ def save(figure, path):
 def write(folder):
     """All of them: of the first page, the pictures and steppers that pages name, the curves."""
     exec(FIRST, names(DOCS / "index.md") | {"folder": Path(folder, "_static")})
+    look_inside(Path(folder, "_static"))
     for page in DRAWN:
         for name, made in names(page).items():
             if isinstance(made, Picture):

@@ -59,6 +59,7 @@ from .convolution import (
     Upsample,
 )
 from .data import DataLoader, random_split, read_idx, train_test_split
+from .export import export_onnx
 from .layers import Dropout, Embedding, Flatten, Linear, Residual, Sequential, Unflatten
 from .losses import (
     BCE,
@@ -156,6 +157,7 @@ __all__ = [
     "Unflatten",
     "Upsample",
     "data",
+    "export_onnx",
     "from_torch",
     "init",
     "load",

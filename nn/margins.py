@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from tinygrad_edu import Tensor, special
 
 from .losses import Loss, as_floats, buffer, class_indices
-from .module import Array, array_or_tensor
+from .module import array_or_tensor
 
 __all__ = ["CosineEmbedding", "HingeEmbedding", "MarginRanking", "MultiMargin", "TripletMargin"]
 
@@ -139,7 +139,8 @@ class MultiMargin(MarginLoss):
         self.p, self.weight = p, buffer(weight)
 
     def forward(self, x: Any, target: Tensor | ArrayLike) -> Any:
-        labels: Array = np.asarray(target.numpy() if isinstance(target, Tensor) else target)
+        given = target.numpy() if isinstance(target, Tensor) else target
+        labels: Any = given if isinstance(given, np.ndarray) else np.asarray(given)
         if x.ndim != 2 or labels.shape != x.shape[:1]:
             raise ValueError(
                 "MultiMargin takes scores (batch, classes) and class indices (batch,), found "
@@ -149,5 +150,6 @@ class MultiMargin(MarginLoss):
         excess = special.relu(self.margin - x[rows][:, None] + x)
         if self.weight is not None:
             excess = excess * self.weight.numpy()[labels, None].astype(x.dtype)
-        losses = np.where(np.eye(x.shape[1], dtype=bool)[rows[1]], 0.0, excess**self.p)
+        is_label = rows[1][:, None] == np.arange(x.shape[1])
+        losses = np.where(is_label, 0.0, excess**self.p)
         return self.reduce(losses.sum(axis=1) / x.shape[1])

@@ -13,9 +13,8 @@ from tinygrad_edu import Tensor
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
-CONTAINERS = (list, tuple, dict)
 MAY_BE_MISSING = {"num_batches_tracked"}  # in a state that is loaded
-READY = {Tensor, np.ndarray, type(None), tuple, dict}  # arguments that forward gets as they are
+USUAL = {Tensor, np.ndarray}  # types of arguments that forward gets as they are
 Member = TypeVar("Member", "Module", Tensor)
 
 
@@ -42,27 +41,21 @@ class Module:
         )
 
     def __call__(self, *args: Any, **options: Any) -> Any:
+        usual = not options and USUAL.issuperset(map(type, args))
         try:
-            for x in args:
-                if type(x) not in READY:
-                    args = tuple([as_input(x) for x in args])
-                    break
+            if not usual:
+                args = tuple(map(as_input, args))
             result = self.forward(*args, **options)
         except Exception as error:
             note_path(error, self, args)
             raise
-        call = (self, args, options)
-        for x in args:
-            if x is result or isinstance(x, CONTAINERS):
-                break
+        if usual and isinstance(result, Tensor):
+            made = {result} if id(result) not in map(id, args) else set()
         else:
-            if isinstance(result, Tensor) and not options:  # the usual case
-                if result.operation:
-                    result.notes += (call,)  # from which a picture knows its Modules
-                return result
-        for z in tensors_in(result) - tensors_in((args, options)):  # what was not handed through
+            made = tensors_in(result) - tensors_in((args, options))  # what was not handed through
+        for z in made:
             if z.operation:
-                z.notes += (call,)
+                z.notes += ((self, args, options),)  # from which a picture knows its Modules
         return result
 
     def members(self) -> Iterator[tuple[str, Module | Tensor]]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import Tensor, nn, replay, special
+from tinygrad_edu.programs.javascript import Writer
 from tinygrad_edu.programs.refusals import NotReplayable
 
 RNG = np.random.default_rng(0)
@@ -174,6 +175,29 @@ def test_what_is_used_within_one_loop_only_has_no_array():
     text = recorded(lambda x: np.tanh(x * 2) + 1, np.ones(5)).program.javascript()
     text, _ = text.split("  return {run")
     assert text.count("for (") == 1 and text.count("new Float64Array(5)") == 1
+
+
+def test_one_example_is_one_loop_as_many_are():
+    def loops(n):
+        step = recorded(lambda x: np.tanh((x + np.arange(5.0)) * 2) + 1, np.ones((n, 5)))
+        return step.program.javascript().count("Math.tanh"), len(Writer(step.program, True).parts())
+
+    assert loops(1) == loops(3) == (1, 1)
+
+
+def test_equal_numbers_are_written_once_and_functions_only_if_called():
+    text = recorded(lambda x: x * np.full(9, 2.5), np.ones(9)).program.javascript()
+    assert "new Float64Array(9).fill(2.5)" in text
+    assert "numbersOf" not in text and "function product" not in text
+
+
+def test_every_line_belongs_to_the_calls_that_it_does():
+    program = recorded(STEPS["products"], *arrays()).program
+    parts = Writer(program, True).parts()
+    body = "".join(program.javascript().split()).split("functionrun(")[1]
+    assert all("".join("".join(lines).split()) in body for _, lines in parts)
+    made = [call.name for calls, _ in parts for call in calls]
+    assert made.count("matmul") + made.count("dot") == 5
 
 
 @pytest.mark.parametrize(

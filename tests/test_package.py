@@ -337,6 +337,7 @@ BELOW = {
     "programs": {"core", "debugging"},
     "nn": {PUBLIC_NAMES},
     "watching": {PUBLIC_NAMES, "nn", "core", "graph", "debugging"},
+    "playground": {PUBLIC_NAMES, "nn", "graph", "programs"},
     "exercises": {PUBLIC_NAMES, "nn", "core", "graph", "debugging"},  # they teach with all of it
 }  # what each room may import, itself aside
 ROOMS = [path for path in SOURCES if path.parent != ROOT / "tinygrad_edu"]

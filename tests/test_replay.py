@@ -1012,8 +1012,8 @@ def test_the_program_reads_like_numpy() -> None:
     assert str(f.program).splitlines() == [
         "# <lambda>(x (5, 4)): 3 lines, 120 bytes of buffers, 0 results in bytes that were used "
         "before",
-        "b0 = np.dot(x, model.weight.T, out=b0)  # (5, 3)",
-        "b0 = np.add(b0, model.bias, out=b0)     # (5, 3)",
+        "b0 = np.dot(x, model.weight.T, out=b0)  # (5, 3) model",
+        "b0 = np.add(b0, model.bias, out=b0)     # (5, 3) model",
         "t0 = np.dot(ones, b0.ravel())           # ()",
         "result = Tensor(t0)",
         "return result",
@@ -1054,3 +1054,40 @@ def test_gradients_are_clipped_and_schedules_stepped_as_ever(clip: Any) -> None:
 
     for a, b in zip(trained(lambda f: f), trained(replay), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+class Masked(nn.TransformerEncoderLayer):
+    def forward(self, x: Any, mask: Any) -> Any:
+        return super().forward(x, key_padding_mask=mask)
+
+
+def test_a_mask_behind_which_numbers_are_dropped_is_replayed_as_written() -> None:
+    x, mask = rng().normal(size=(3, 4, 4)), np.tile([False, False, True, True], (3, 1))
+
+    def trained(decorate: Any) -> list[Any]:
+        model = Masked(4, 2, 8, rng=rng(), **F8)
+        optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+
+        @decorate
+        def step(x: Any, mask: Any) -> Any:
+            optimizer.zero_grad()
+            loss = (model(x, mask) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return [step(x, mask).item() for _ in range(4)]
+
+    assert trained(replay) == pytest.approx(trained(lambda f: f), rel=1e-12)
+
+
+def test_a_program_knows_which_operations_and_modules_made_its_arrays() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Residual(nn.Sigmoid()))
+    step = replay(lambda x: model(x))
+    step(rng().normal(size=(2, 4)))
+    program = step.program
+    of_linear, of_sum = (program.makers[z] for z in (program.calls[1].target, program.outputs[0]))
+    assert [getattr(m.who, "name", m.who) for m in of_linear] == ["linear", model[0]]
+    assert [getattr(m.who, "name", m.who) for m in of_sum] == ["add", model[1], model]
+    assert of_linear[1].args == (program.inputs[0],)
+    assert of_linear[1].results == [program.calls[1].target]

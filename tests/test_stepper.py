@@ -24,6 +24,7 @@ from tinygrad_edu import Tensor, nn, special, stepper
 from tinygrad_edu.graph import read
 from tinygrad_edu.graph.expression import number_text
 from tinygrad_edu.graph.pictures import render
+from tinygrad_edu.graph.read import values_behind
 
 HOSTILE = [
     *HOSTILE,
@@ -391,3 +392,259 @@ def test_what_is_no_tensor_is_refused() -> None:
 def test_empty_arrays_and_what_has_no_formula_have_panels() -> None:
     assert "(0, 3), empty" in panels(parameter(np.zeros((0, 3)), "x") * 2)[1]
     assert "<img" in panels(special.softmax(parameter([1.0, 2.0]))[0])[-1]
+
+
+# The last act
+
+
+def line(optimizer: Any = nn.optim.SGD, taken: int = 0, **options: Any) -> tuple[Tensor, Any]:
+    """L = (w x + b − y)², after some steps, and its optimizer."""
+    w, b = parameter(-0.8, "w"), parameter(1.9, "b")
+    made = optimizer([w, b], **({"lr": 0.02} | options))
+    for _ in range(taken + 1):
+        loss = (w * 1.5 + b - 0.2) ** 2
+        if _ < taken:
+            made.zero_grad()
+            loss.backward()
+            made.step()
+    return loss, made
+
+
+def last_steps(output: Tensor, optimizer: Any) -> tuple[list[Any], Any]:
+    """The updates of a page, and its last step."""
+    *found, again = data(stepper(output, optimizer).html)["steps"]
+    return [step for step in found if step["phase"] == "update"], again
+
+
+OPTIMIZERS: list[Any] = [
+    nn.optim.SGD,
+    lambda p, lr: nn.optim.SGD(p, lr, momentum=0.9, nesterov=True, weight_decay=0.1),
+    nn.optim.Adam,
+    nn.optim.AdamW,
+    lambda p, lr: nn.optim.RMSprop(p, lr, momentum=0.5, centered=True),
+    nn.optim.Adagrad,
+]
+
+
+@pytest.mark.parametrize("taken", [0, 3])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_last_act_is_the_step_that_the_optimizer_then_takes(optimizer: Any, taken: int) -> None:
+    loss, made = line(optimizer, taken)
+    updates, again = last_steps(loss, made)
+    [w, b] = made.param_groups[0]["params"]
+    made.zero_grad()
+    loss.backward()
+    made.step()
+    assert [step["numbers"]["value"] for step in updates] == [w.item(), b.item()]
+    assert again["numbers"]["values"][again["node"]] == ((w * 1.5 + b - 0.2) ** 2).item()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_last_act_changes_nothing(optimizer: Any) -> None:
+    loss, made = line(optimizer, 3)
+    [w, b] = made.param_groups[0]["params"]
+
+    def state() -> Any:
+        kept = {name: [x.copy() for x in of.values()] for name, of in made.memory.items()}
+        return w.item(), b.item(), w.grad, b.grad, kept, [*made.steps.values()]
+
+    before, arrays = state(), (w.data, b.data)
+    assert stepper(loss, made).html
+    assert state() == before and (w.data, b.data) == arrays
+
+
+def test_a_whole_model_s_weights_are_the_same_bit_for_bit() -> None:
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(
+        nn.Linear(3, 4, rng=rng), nn.Dropout(0.5, rng=rng), nn.Linear(4, 1, rng=rng)
+    )
+    made = nn.optim.Adam(model.parameters(), lr=1e-3)
+    loss = nn.MSE()(model(np.ones((2, 3), np.float32)), np.zeros((2, 1), np.float32))
+    before = [p.data.tobytes() for p in model.parameters()]
+    updates, again = last_steps(loss, made)
+    assert len(updates) == 4 and again["numbers"]["came"] < 0
+    assert [p.data.tobytes() for p in model.parameters()] == before
+    assert not made.steps and not made.memory and all(p.grad is None for p in model.parameters())
+
+
+def test_the_promise_is_the_slopes_times_the_steps_and_the_outcome_the_change() -> None:
+    loss, made = line()
+    _, again = last_steps(loss, made)
+    [w, b] = made.param_groups[0]["params"]
+    slopes = [g.item() for g in loss.gradient(w, b)]
+    assert again["numbers"]["promised"] == pytest.approx(-0.02 * sum(g * g for g in slopes))
+    after = again["numbers"]["values"][again["node"]]
+    assert again["numbers"]["came"] == pytest.approx(after - loss.item())
+
+
+@pytest.mark.parametrize(
+    ("lr", "words"),
+    [(1e-4, "held nearly all"), (0.1, "the curve bends"), (1.0, "jumped over"), (1e200, "finite")],
+)
+def test_it_says_what_came_of_the_step(lr: float, words: str) -> None:
+    assert words in last_steps(*line(lr=lr))[1]["text"]
+
+
+def test_a_curve_that_bends_downwards_brings_more_than_promised() -> None:
+    loss = np.cos(w := parameter(0.5, "w"))
+    assert "brings more" in last_steps(loss, nn.optim.SGD([w], lr=0.5))[1]["text"]
+
+
+def test_momentum_may_lead_against_the_slope() -> None:
+    loss, made = line(taken=3, lr=0.05, momentum=0.95)
+    updates, again = last_steps(loss, made)
+    assert "Yet w goes" in updates[0]["text"] and "against the slope" in again["text"]
+
+
+def test_the_rule_is_the_optimizer_s_update_on_formulas() -> None:
+    update = next(panel for panel in panels_of(*line(taken=1, momentum=0.9)) if "update" in panel)
+    assert "<mi>velocity</mi><mo>←</mo><mrow><mrow><mn>0.9</mn>" in update
+    assert "p.data -= lr * g" in update and re.search(r"<code>optim\.py:\d+</code>", update)
+    assert "momentum = 0.9".replace(" ", "\N{NO-BREAK SPACE}") in update
+
+
+def panels_of(output: Tensor, optimizer: Any) -> list[str]:
+    page = stepper(output, optimizer).html
+    return re.findall(r"<article hidden>(.*?)</article>", page, re.DOTALL)
+
+
+class Signs(nn.optim.Optimizer):
+    def update(self, p: Any, g: Any, lr: float) -> None:
+        """Go a fixed way."""
+        p.data -= lr * np.sign(g)
+
+
+class Rounds(nn.optim.Optimizer):
+    def update(self, p: Any, g: Any, lr: float) -> None:
+        p.data[...] = np.round(p.data - lr * g, 1)
+
+
+def test_an_optimizer_of_one_s_own_has_a_rule_and_one_without_formulas_its_lines() -> None:
+    updates = [panel for panel in panels_of(*line(Signs)) if "takes a step" in panel]
+    assert "<mi>sign</mi>" in updates[0] and "Go a fixed way" not in updates[0]
+    rounded = panels_of(*line(Rounds, lr=0.05))[-3]
+    assert 'class="ruled"' not in rounded and "np.round" in rounded and "−0.9000" in rounded
+
+
+def test_arrays_show_what_is_kept_of_them() -> None:
+    w = parameter(np.ones((3, 4)), "w")
+    loss = (w * np.arange(12.0).reshape(3, 4)).sum()
+    update = panels_of(loss, nn.optim.Adam([w], lr=0.1))[-2]
+    assert update.count("<img") == 7 and "m, before" in update and "v, after" in update
+    assert "10.00 % as long as w" not in update and "% as long as w itself" in update
+
+
+def test_parameters_of_folded_modules_take_their_steps_too() -> None:
+    output = residual(12)
+    parameters = [x for x in values_behind(output) if isinstance(x, Tensor) and x.requires_grad
+                  and x.operation is None]  # fmt: skip
+    updates, again = last_steps(output, nn.optim.SGD(parameters, lr=0.1))
+    shown = {node.id for node in stepper(output).graph.nodes}
+    assert len(updates) == len(parameters) and {x["node"] for x in updates} <= shown
+    assert set(again["values"]) == shown
+
+
+def test_what_an_optimizer_cannot_go_down_is_refused() -> None:
+    loss, made = line()
+    with pytest.raises(TypeError, match=r"takes an optimizer, such as nn\.optim\.SGD.*got 0\.1"):
+        stepper(loss, 0.1)
+    with pytest.raises(ValueError, match=r"goes down one number.*shape \(2,\).*output\.mean"):
+        stepper(parameter([1.0, 2.0]) * 2, made)
+    with pytest.raises(ValueError, match=r"none of the optimizer's parameters has a gradient"):
+        stepper(parameter(1.0) * 2, made)
+    loss.backward()
+    made.step()
+    with pytest.raises(ValueError, match=r"this loss was 0\.25, and.*before optimizer\.step\(\)"):
+        stepper(loss, made)
+
+
+# One element of a product
+
+
+def matrix(page: Any, name: str, transposed: bool = False) -> Any:
+    found = page["matrices"][name]
+    x = np.frombuffer(base64.b64decode(found["data"]), "<f4").reshape(found["shape"])
+    return x.T if transposed else x
+
+
+def products(output: Tensor) -> list[Any]:
+    """Factors, bias and result of each product in a page."""
+    page = data(stepper(output).html)
+    found = [step["product"] for step in page["steps"] if "product" in step]
+    for product in found:
+        assert {product[side]["image"] for side in ("left", "right", "result")} <= {*page["images"]}
+    return [
+        (
+            *[matrix(page, x["numbers"], x["transposed"]) for x in (p["left"], p["right"])],
+            matrix(page, p["bias"]) if "bias" in p else 0,
+            matrix(page, p["result"]["numbers"]),
+        )
+        for p in found
+    ]
+
+
+def attention() -> Any:
+    """softmax(q kᵀ) v, times itself."""
+    rng = np.random.default_rng(0)
+    q, k, v = (parameter(rng.normal(size=(3, 2)), name) for name in "qkv")
+    return (special.softmax(q @ k.T) @ v @ np.ones((2, 4))).sum()
+
+
+@pytest.mark.parametrize(("make", "count"), [(classifier, 8), (attention, 8)])
+def test_the_numbers_of_a_product_add_up_to_its_result(make: Any, count: int) -> None:
+    found = products(make())
+    assert len(found) == count
+    for left, right, bias, result in found:
+        assert np.allclose(left @ right + bias, result, atol=1e-5)
+
+
+def test_a_product_whose_factors_are_large_keeps_its_numbers_out_of_the_page() -> None:
+    wide = parameter(np.ones((130, 130)), "w")
+    assert not products((wide @ np.ones((130, 2))).sum())
+    assert products((wide[:2] @ np.ones((130, 2))).sum())
+
+
+# The quiz
+
+
+def questions(output: Tensor) -> dict[int, Any]:
+    found = data(stepper(output, quiz=True).html)["questions"]
+    return {int(number): question for number, question in found.items()}
+
+
+def test_every_edge_between_numbers_is_asked_for_with_the_engine_s_numbers() -> None:
+    values = twice()["L"]
+    asked, walk = questions(values), data(stepper(values).html)["steps"]
+    assert set(asked) == {i for i, step in enumerate(walk) if "share" in step.get("numbers", {})}
+    for number, question in asked.items():
+        assert question["known"].items() <= walk[number]["numbers"].items()
+        assert question["answer"] == walk[number]["numbers"][question["ask"]]
+    assert [question["ask"] for question in asked.values()].count("after") == 1
+
+
+def test_where_a_value_is_used_twice_the_whole_gradient_is_asked() -> None:
+    page = html.unescape(stepper(twice()["L"], quiz=True).html)
+    assert "s is used twice, and 0.6044 was there already. 0.7000 arrives at t, and" in page
+    assert "0.6044 + 0.7000 × 0.6347" in page
+
+
+def test_a_local_derivative_has_its_rule_and_the_rule_with_numbers_as_hints() -> None:
+    page = stepper(np.tanh(parameter(0.5, "s")), quiz=True).html
+    form = re.search(r'<section class="question".*?</section>', page, re.DOTALL)
+    assert form and "How much does" in form[0] and form[0].count('class="ruled" hidden') == 2
+    assert "<mtext>0.4621</mtext>" in form[0]
+
+
+def test_without_a_quiz_there_is_no_question() -> None:
+    page = stepper(neuron()[0]).html
+    assert data(page)["questions"] == {} and 'class="question"' not in page
+
+
+def test_numbers_that_are_none_are_not_asked_for() -> None:
+    x = parameter(0.0, "x")
+    assert len(questions(x.sqrt() + x)) == 2  # and not for ∂√x/∂x, nor for the sum with it
+
+
+def test_a_quiz_of_arrays_is_refused() -> None:
+    with pytest.raises(ValueError, match="none of this graph's edges lies between two finite"):
+        stepper(parameter([1.0, 2.0]) * 2, quiz=True)

@@ -1,9 +1,10 @@
-"""What the tests of this folder share: where screenshots go, and what a page asked of others."""
+"""What the tests of this folder share: screenshots, what a page asked for, what axe says of it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Request
 
 ROOT = Path(__file__).parents[2]
@@ -20,3 +21,9 @@ def listen(page: Page, noise: list[str]) -> None:
     page.on("console", lambda message: noise.append(message.text))
     page.on("pageerror", lambda error: noise.append(str(error)))
     page.on("request", note)
+
+
+def complaints(page: Page) -> list[str]:
+    """What axe-core finds wrong, a line for each rule."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['html'][:400]}" for one in found]

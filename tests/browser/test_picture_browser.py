@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
-from screen import SCREENSHOTS, listen
+from screen import SCREENSHOTS, complaints, listen
 from test_graph import HOSTILE, neuron, parameter
 from test_pictures import transformer
 
@@ -64,11 +63,6 @@ def small() -> Any:
 
 def chosen(page: Page) -> str:
     return page.locator("#panel h2").first.inner_text()
-
-
-def complaints(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {one['nodes'][0]['html'][:160]}" for one in found]
 
 
 def keys(page: Page, *pressed: str) -> None:

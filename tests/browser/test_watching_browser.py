@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
-from screen import SCREENSHOTS, listen
+from screen import SCREENSHOTS, complaints, listen
 from watched import IMAGES, LABELS, batches, classifier, training, watched
 
 from tinygrad_edu import nn
@@ -273,6 +273,27 @@ def test_everything_has_a_name_for_who_cannot_see_it(show: Show) -> None:
         assert control.get_attribute("aria-label") or control.inner_text().strip()
 
 
+@pytest.mark.parametrize("make_run", RUNS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 480)])
+def test_axe_finds_nothing_in_any_state(show: Show, make_run: Any, scheme: Any, width: int) -> None:
+    size = {"width": width, "height": 800}
+    page = show(make_run(), color_scheme=scheme, viewport=size)
+    for keys in (["End"], ["Home"], ["ArrowDown"], ["ArrowDown", "e"], ["Escape", "?"]):
+        for key in keys:
+            page.keyboard.press(key)
+        assert complaints(page) == [], keys
+        keep(page, f"axe_{make_run.__name__}_{scheme}_{width}_{keys[-1].strip('?')}")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 480)])
+def test_axe_finds_nothing_in_two_runs(show: Show, scheme: Any, width: int) -> None:
+    both = watch.compare(learning(), saturated())  # type: ignore[attr-defined]
+    page = show(both, color_scheme=scheme, viewport={"width": width, "height": 800})
+    for key in ("b", "ArrowDown", "Home"):
+        page.keyboard.press(key)
+        assert complaints(page) == [], key
+
+
 def test_hostile_names_are_text_and_run_nothing(show: Show) -> None:
     model = classifier()
     run = watched(9, model, name=HOSTILE)
@@ -314,6 +335,7 @@ def test_an_open_page_grows_while_the_training_goes_on(browser: Browser, monkeyp
     page.locator(".where", has_text="step 8 of 8").wait_for()
     page.keyboard.press("ArrowLeft")
     assert page.locator(".state").inner_text() == "live, looking back"
+    assert complaints(page) == []
     for _ in range(8):
         run.log(loss=1.0)
     page.locator(".where", has_text="of 16").wait_for()

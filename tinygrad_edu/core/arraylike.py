@@ -15,11 +15,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from inspect import Parameter
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core import errors
+from tinygrad_edu.core.elsewhere import METHODS
 from tinygrad_edu.core.switches import LEAVING
 
 Array = np.ndarray[Any, Any]
@@ -220,14 +221,6 @@ class ArrayLike:
         """Write transpose(), transpose(1, 0) or transpose((1, 0))."""
         return apply(np.transpose, self, axes[0] if len(axes) == 1 else axes or None)
 
-    if not TYPE_CHECKING:  # so a type checker reports an attribute that is not there
-
-        def __getattr__(self, name: str) -> Any:
-            """Say what PyTorch's methods are called here."""
-            if hasattr(type(self), name):
-                return object.__getattribute__(self, name)  # raises again what a property raised
-            raise errors.no_attribute(name)
-
     # Items
 
     def __getitem__(self, index: Any) -> Any:
@@ -321,6 +314,22 @@ class ArrayLike:
         return apply(function, *args, **options)
 
 
+def name_elsewhere(name: str) -> property:
+    """An attribute that is not there, but in PyTorch: the error says what to write.
+
+    A `__getattr__` could say it of every name, but Python 3.11 would read each slot at half speed.
+    """
+
+    def refuse(self: ArrayLike) -> Any:
+        raise errors.no_attribute(name)
+
+    return property(refuse, doc=f"PyTorch's; here: {METHODS[name]}")
+
+
+for name in METHODS:
+    setattr(ArrayLike, name, name_elsewhere(name))
+
+
 def writes_into_an_array(frame: FrameType) -> bool:
     """Whether a caller who asks for a number puts it into an array: r[0] = t, r.fill(t) ….
 
@@ -381,6 +390,8 @@ def as_array(x: Any, dtype: Any = None) -> Any:
     So a Tensor's data may be such an array.
     """
     kind = type(x)
+    if kind is np.ndarray and dtype is None:
+        return x
     if issubclass(kind, np.ndarray) and kind is not np.ndarray and np.ma.is_masked(x):
         raise errors.masked_elements(x)
     if issubclass(kind, np.ndarray) or not follows_numpy(x):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 METHODS = {  # of a tensor of PyTorch's ↦ what to write
     "view": "x.reshape(…)",
     "permute": "x.transpose(…)",
@@ -33,15 +31,18 @@ METHODS = {  # of a tensor of PyTorch's ↦ what to write
     "requires_grad_": "Tensor(…, requires_grad=True)",
     "retain_grad": "loss.gradient(x), for any x",
 }
+# fmt: off
+NUMPYS = [  # functions of NumPy's, methods there
+    "add", "allclose", "arccos", "arcsin", "arctan", "ceil", "cos", "cosh", "diag", "divide",
+    "exp2", "expm1", "flip", "floor", "isfinite", "isnan", "log10", "log1p", "log2", "matmul",
+    "maximum", "median", "minimum", "multiply", "outer", "power", "quantile", "roll", "sign", "sin",
+    "sinh", "split", "square", "subtract", "tan", "tile", "tril", "triu", "unique", "where",
+]
+IN_PLACE = [
+    "add_", "clamp_", "copy_", "div_", "exp_", "fill_", "mul_", "normal_", "relu_", "sqrt_", "sub_",
+    "uniform_", "zero_",
+]
+# fmt: on
+METHODS |= {name: f"np.{name}(x)" for name in NUMPYS}
+METHODS |= dict.fromkeys(IN_PLACE, "x = x + 1, or the like: nothing changes a Tensor in place")
 OPTIONS = {"dim": "axis=", "keepdim": "keepdims=", "input": "x, without a name"}
-
-
-def what_to_write(name: str) -> str:
-    """What to write in place of a method of PyTorch's; "" if that is not known."""
-    if name in METHODS:
-        return METHODS[name]
-    if name.endswith("_") and not name.startswith("_"):
-        return "an expression, x = x + 1: nothing here changes a Tensor in place"
-    if callable(getattr(np, name, None)) and not isinstance(getattr(np, name), type):
-        return f"np.{name}(x)"
-    return ""

@@ -42,7 +42,7 @@ from tinygrad_edu.core.arraylike import (
     real_numbers,
 )
 from tinygrad_edu.core.sparse import SparseGradient, add, dense
-from tinygrad_edu.core.switches import RECORDING, WATCHER
+from tinygrad_edu.core.switches import current_watcher, recording
 
 # (g, z, x, y, …) ↦ g · ∂z/∂x, where z = f(x, y, …) and g = ∂L/∂z has already arrived: this call's
 # share of ∂L/∂x. L is the number that backward() starts from
@@ -94,7 +94,7 @@ class Tensor(ArrayLike):
     @property
     def inputs(self) -> list[tuple[int, Tensor]]:
         """The Tensors among the arguments, each with its number: x * x has two."""
-        return [(number, x) for number, x in enumerate(self.args) if isinstance(x, Tensor)]
+        return [(n, x) for n, x in enumerate(self.args) if isinstance(x, Tensor)]
 
     def backward(self, gradient: Any = None) -> None:
         """Add ∂L/∂leaf to the `grad` of every leaf; `gradient` is ∂L/∂self, by default 1."""
@@ -172,8 +172,8 @@ class Operation:
             elif type(x) not in TAKEN_AS_THEY_ARE:
                 x = operand(x, self.elementwise)  # elsewhere a list may be a shape
                 if isinstance(x, Tensor):  # the stack of a list of Tensors
-                    stacked = [operand(y) if isinstance(y, list) else y for y in args]
-                    return self.call(tuple(stacked), options)
+                    args = tuple([operand(y) if isinstance(y, list) else y for y in args])
+                    return self.call(args, options)
             arrays.append(x)
         if options:
             self.check(options)
@@ -191,11 +191,11 @@ class Operation:
         if kind not in "fiub":
             raise errors.not_real_numbers(data, data.dtype, self.name)
         z = new_tensor(data)
-        if RECORDING.get():
+        if recording():
             if wants_gradient and kind == "f":
                 z._requires_grad, z.operation, z.args = True, self, args
                 z.values, z.options = (data, *arrays), options
-            if watcher := WATCHER.get():
+            if watcher := current_watcher():
                 watcher(z, self, args, arrays)
         return z
 
@@ -204,13 +204,17 @@ class Operation:
         try:
             return self.partials[number]
         except KeyError:
-            if each := self.each:
-                return lambda *values, **options: each(*values, **options)(number)
-            raise errors.no_partial(self.name, number) from None
+            if self.each is None:
+                raise errors.no_partial(self.name, number) from None
+            return functools.partial(self.share, number)
+
+    def share(self, number: int, *values: Any, **options: Any) -> Any:
+        """What `each` gives for the argument of this number."""
+        return self.each(*values, **options)(number)  # type: ignore[misc]
 
     def every(self) -> list[Partial]:
         """All partials of the operation, `each` among them."""
-        return [*self.partials.values(), *([self.each] if self.each else [])]
+        return [f for f in (*self.partials.values(), self.each) if f]
 
     @functools.cached_property
     def __signature__(self) -> inspect.Signature:
@@ -304,14 +308,14 @@ def chain_rule(
     pending = [(-root.order, root)]  # a heap: the youngest comes first
     while pending:
         z = heappop(pending)[1]
-        g = gradients.pop(z)
-        if isinstance(g, SparseGradient):
+        g, operation = gradients.pop(z), z.operation
+        if type(g) is SparseGradient:
             g = dense(g)
         yield z, g
-        if z.operation is None:
+        if operation is None:
             continue  # a leaf
         values, options = values_as_tensors(z) if create_graph else z.values, z.options
-        share_of = z.operation.each and z.operation.each(g, *values, **options)
+        share_of = operation.each and operation.each(g, *values, **options)
         number = -1
         for x in z.args:
             number += 1
@@ -320,7 +324,7 @@ def chain_rule(
             if share_of:
                 given = share_of(number)
             else:
-                partial = z.operation.partial(number)
+                partial = operation.partial(number)
                 given = partial(g, *values, **options) if options else partial(g, *values)
             then = z.values[number + 1]
             if getattr(given, "shape", None) == then.shape and given.dtype is then.dtype:
@@ -351,12 +355,14 @@ def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
     if gradient is None:
         if root.size != 1:
             raise errors.backward_from_many(root)
-        gradient = root.dtype.type(1) if root.ndim == 0 else np.ones(root.shape, root.dtype)
+        gradient = np.ones(root.shape, root.dtype)[()]  # one number as NumPy's number
+        if not create_graph:
+            return gradient
     elif np.shape(gradient) != root.shape:
         raise errors.gradient_does_not_fit(root, gradient)
     if create_graph:
         return as_tensor(gradient)
-    return as_array(plain(gradient), root.dtype)[()]  # one number as NumPy's number
+    return as_array(plain(gradient), root.dtype)[()]
 
 
 def values_as_tensors(z: Tensor) -> Values:
@@ -406,7 +412,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     repeated = [axis for axis in range(g.ndim) if axis < added or shape[axis - added] == 1]
     g = g.sum(axis=tuple(repeated), keepdims=True)
     if g.shape[added:] != shape:
-        raise ValueError(f"{g.shape} is not {shape} after broadcasting")
+        raise ValueError(f"{g.shape}, not {shape}")
     return g.reshape(shape)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.elsewhere import OPTIONS, what_to_write
+from tinygrad_edu.core.elsewhere import METHODS, OPTIONS
 
 TRANSPOSE = (
     "The last axis of the left factor must be as long "
@@ -65,10 +65,7 @@ def unknown_facts(function: Any, facts: Iterable[str], known: Iterable[str]) -> 
 
 
 def no_attribute(name: str) -> AttributeError:
-    hint = what_to_write(name)
-    return AttributeError(
-        f"'Tensor' object has no attribute {name!r}" + (f": write {hint}" if hint else "")
-    )
+    return AttributeError(f"'Tensor' object has no attribute {name!r}: write {METHODS[name]}")
 
 
 def unknown_options(name: str, options: Iterable[str], known: Iterable[str]) -> TypeError:

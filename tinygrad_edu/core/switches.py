@@ -15,6 +15,9 @@ RECORDING: ContextVar[bool | Off] = ContextVar("RECORDING", default=True)
 # The function that is told of every recorded call, (result, operation, arguments, arrays), if any
 WATCHER: ContextVar[Callable[..., None] | None] = ContextVar("WATCHER", default=None)
 
+# What each operation asks; one look-up each, not two
+recording, current_watcher = RECORDING.get, WATCHER.get
+
 # What is done about a number that leaves the graph by item(): the derivative being taken misses it
 LEAVING: ContextVar[Callable[[Any], None] | None] = ContextVar("LEAVING", default=None)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from tinygrad_edu.core.arraylike import as_array
 from tinygrad_edu.core.derivatives import inner_products, narrow, product, unreduced, wide
+from tinygrad_edu.core.derivatives import scatter as scatter
 from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.operations import errors
@@ -29,6 +30,7 @@ from tinygrad_edu.operations.convolution import (
     max_pool1d,
     max_pool2d,
 )
+from tinygrad_edu.operations.convolution import windows as windows
 
 __all__ = [
     "adaptive_avg_pool",

@@ -88,7 +88,8 @@ class Audit:
             found, after = self.calls_made(compiled, given, lives, snapshot)
         except Exception as error:
             found, after = [repr(error)], []
-        snapshot.put_back()
+        finally:
+            snapshot.put_back()
         began = time.perf_counter()
         token = RECORDER.set(Repeater(lives))
         try:
@@ -130,7 +131,7 @@ class Noting:
     def __init__(self, compiled: Compiled) -> None:
         code = compiled.run.__code__
         cells = dict(zip(code.co_freevars, compiled.run.__closure__ or (), strict=True))
-        self.lives = [Live(live.name, live.function, None, 0) for live in compiled.now.trace.lives]
+        self.lives = [Live(live.name, live.function, None) for live in compiled.now.trace.lives]
         for live, before in zip(self.lives, compiled.now.trace.lives, strict=True):
             live.counted = before.counted
         self.cells = [(cells[f"live_{live.name}"], live) for live in self.lives]

@@ -55,7 +55,7 @@ class Buffers:
             return f"({', '.join(map(self.use, x))}{',' if len(x) == 1 else ''})"
         if type(x) is list:
             return f"[{', '.join(map(self.use, x))}]"
-        if x is None or type(x) in (bool, int, str) or (type(x) is float and np.isfinite(x)):
+        if x is None or type(x) in (bool, str) or (type(x) is int and abs(x) < 10):
             return repr(x)
         return "..." if x is ... else self.names.constant(x)
 
@@ -88,7 +88,7 @@ class Buffers:
 
     def allocate(self, z: Array, i: int, operands: list[Array]) -> str:
         """A buffer for z: of an operand that call i uses up, or of free bytes, or of new ones."""
-        strides = z.empty().strides
+        strides = z.dense_strides
         for x in operands:
             root, home = self.liveness.root(x), self.home.get(x)
             if home is None or self.liveness.last[root] != i or root not in self.storage:

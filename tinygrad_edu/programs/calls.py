@@ -7,6 +7,7 @@ as an axis or a count does: they may not be computed. What has no row is refused
 from __future__ import annotations
 
 import dataclasses
+import functools
 import operator
 from typing import Any
 
@@ -183,6 +184,7 @@ UFUNC_METHODS = {
 ATTRIBUTE = CallRow(1)
 
 
+@functools.lru_cache(maxsize=1024)
 def row_for(function: Function) -> CallRow | None:
     """The row of a function in the table, or None: then a step may not call it."""
     if isinstance(function, ArrayAttribute):

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.core.engine import Operation
+
 # fmt: off
 # Modules of Python's library whose functions only compute; no clock, no file, no environment
 HARMLESS = {
@@ -82,6 +84,21 @@ def is_of_package(f: Any) -> bool:
         return (getattr(f, "__module__", "") or "").partition(".")[0] == "tinygrad_edu"
     is_doctest = f.__code__.co_filename.startswith("<")
     return module_of(f).partition(".")[0] == "tinygrad_edu" and not is_doctest
+
+
+def is_of_user(function: Any) -> bool:
+    """Whether a function that has derivatives is a user's own: the step's code leads to it."""
+    return isinstance(function, types.FunctionType) and not is_of_package(
+        getattr(function, "__wrapped__", function)
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def functions_of_users(operation: Any) -> tuple[Any, ...]:
+    """The functions that run for an operation, save for those of this package."""
+    if not isinstance(operation, Operation):
+        return ()
+    return tuple([f for f in (operation.forward, *operation.every()) if not is_of_package(f)])
 
 
 def module_of(f: types.FunctionType) -> str:

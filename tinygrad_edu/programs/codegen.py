@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.functional import Function
+from tinygrad_edu.programs import refusals
 from tinygrad_edu.programs.buffers import Buffers, joins_to_vector
 from tinygrad_edu.programs.calls import (
     FILLING,
@@ -22,6 +23,7 @@ from tinygrad_edu.programs.calls import (
     ArrayAttribute,
     ArrayMethod,
 )
+from tinygrad_edu.programs.closed_list import is_of_package
 from tinygrad_edu.programs.names import CodeNames, Line
 from tinygrad_edu.programs.nested import leaves, map_leaves
 from tinygrad_edu.programs.passes import (
@@ -48,26 +50,16 @@ OUT_BY_KEYWORD = {np.maximum, np.minimum}  # these take their out= by name only
 
 
 class Code:
-    """The lines of a program.
+    """The lines of a program."""
 
-    With `check`, each call is followed by a line that compares what it gives with what it gave when
-    it was recorded.
-    """
-
-    def __init__(self, program: Program, check: Function | None = None) -> None:
-        self.program, self.check = program, check
+    def __init__(self, program: Program) -> None:
+        self.program = program
         self.liveness, self.names = Liveness(program), CodeNames()
         self.buffers = Buffers(self.liveness, self.names)
         self.use, self.home = self.buffers.use, self.buffers.home
         self.live_operands: dict[Any, str] = {}  # the names of live numbers as arrays
-        self.lines: list[Line] = []
-        for i, call in enumerate(program.calls):
-            self.write(i, call)
-
-    def write(self, i: int, call: Call) -> None:
-        """Write the lines of a call, by the first rule that fits it."""
-        before = len(self.lines)
-        rules = (
+        self.for_ufuncs = [self.copied, self.multiplied, self.elementwise]
+        self.for_others = [
             self.copied,
             self.asked,
             self.viewed,
@@ -77,10 +69,18 @@ class Code:
             self.summed,
             self.reduced,
             self.multiplied,
-            self.elementwise,
             self.assigned,
             self.as_it_is,
-        )
+        ]
+        self.lines: list[Line] = []
+        self.ends: list[int] = []  # for each call, how many lines there are up to its last
+        for i, call in enumerate(program.calls):
+            self.write(i, call)
+
+    def write(self, i: int, call: Call) -> None:
+        """Write the lines of a call, by the first rule that fits it."""
+        before = len(self.lines)
+        rules = self.for_ufuncs if ufunc_of(call) else self.for_others
         next(rule for rule in rules if rule(i, call))
         if call.errors != self.program.errors:
             state = f"{self.names.constant(np.errstate)}(**{self.names.of(call.errors)})"
@@ -88,20 +88,26 @@ class Code:
                 line.code = f"with {state}: {line.code}"
         for line in self.lines[before:]:
             line.call = i
-        if self.check:
-            self.checked(call)
+        self.ends.append(len(self.lines))
         self.buffers.release(i)
 
-    def checked(self, call: Call) -> None:
-        """A line for each result: it is compared, and what was recorded is put in its place."""
-        check, name = self.names.of(self.check), self.names.of(call)
-        gave = call.results or ([] if call.written is None else [call.written])
-        for k, z in enumerate(gave):
-            if z in self.program.shared:
-                continue
-            code = f"{check}({name}, {k}, {self.use(z)})"
-            is_name = z not in self.home and self.use(z).isidentifier()
-            self.lines.append(Line(f"{self.use(z)} = {code}" if is_name else code))
+    def checked(self) -> tuple[list[str], list[tuple[Call, int]]]:
+        """The lines, and behind each call one for each result: check(result); whose these are.
+
+        What that returns, the values when the step was recorded, is put in the result's place.
+        """
+        lines, compared, start = list[str](), list[tuple[Call, int]](), 0
+        for call, end in zip(self.program.calls, self.ends, strict=True):
+            lines += [line.code for line in self.lines[start:end]]
+            start = end
+            gave = call.results or ([] if call.written is None else [call.written])
+            for k, z in enumerate(gave):
+                if z not in self.program.shared:
+                    code = f"check({self.use(z)})"
+                    compared.append((call, k))
+                    is_name = z not in self.home and self.use(z).isidentifier()
+                    lines.append(f"{self.use(z)} = {code}" if is_name else code)
+        return lines, compared
 
     def asked(self, i: int, call: Call) -> bool:
         """A live array was asked for at the beginning, under its name."""
@@ -231,7 +237,10 @@ class Code:
         is_square = ufunc is np.power and is_full_of(operands[1], 2)
         if is_square and same_kind(call):
             ufunc, operands = np.square, operands[:1]
-        dtypes = ufunc.resolve_dtypes((*map(promotion_of, operands), None))
+        if all(type(x) is Array and x.dtype == call.target.dtype for x in operands):
+            dtypes: Any = [call.target.dtype] * len(operands)
+        else:
+            dtypes = ufunc.resolve_dtypes((*map(promotion_of, operands), None))
         args = [self.operand(call, operands, k, dtypes[k]) for k in range(len(operands))]
         if ufunc is np.matmul:
             return self.into(i, call, ufunc, args)
@@ -248,6 +257,8 @@ class Code:
         An array of equal numbers becomes one number, if the others give the result its shape.
         """
         x = operands[k]
+        if type(x) is Array:
+            return self.use(x)
         if isinstance(x, Number):
             return self.live_operand(x, dtype)
         if type(x) in (bool, int, float):
@@ -316,6 +327,9 @@ class Code:
         """Write z = code, with a name for each array z that the call gives."""
         names = [self.names.new("t") for _ in call.results]
         left = ", ".join(names) + "," * (call.several and len(names) == 1)
+        if call.opaque and not is_of_package(call.function):
+            kinds = [(x.shape, x.dtype) for x in call.results]
+            code = f"{self.names.of(as_before)}({code}, {self.names.of(kinds)}, {call.name!r})"
         self.line(f"{left} = {code}" if names else code, call)
         for z, name in zip(call.results, names, strict=True):
             if z in self.buffers.placed:
@@ -342,6 +356,14 @@ class Code:
         if isinstance(f, ArrayMethod):
             return f"{args[0]}.{call.name}({', '.join([*args[1:], *options])})"
         return f"{self.names.function(f)}({', '.join([*args, *options])})"
+
+
+def as_before(z: Any, kinds: list[Any], name: str) -> Any:
+    """What an opaque function gives; an error if it has another shape or dtype than before."""
+    for x, (shape, dtype) in zip(z if isinstance(z, tuple | list) else [z], kinds, strict=True):
+        if x.shape != shape or x.dtype != dtype:
+            raise refusals.another_shape(name, f"{dtype} {shape}", f"{x.dtype} {x.shape}")
+    return z
 
 
 def shape_of(x: Any) -> Any:

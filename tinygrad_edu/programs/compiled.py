@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core.engine import new_tensor
 from tinygrad_edu.core.functional import Function
-from tinygrad_edu.programs.checking import Checker, largest_finite
+from tinygrad_edu.programs.checking import Checker
 from tinygrad_edu.programs.codegen import Code
-from tinygrad_edu.programs.guards import MISS, MISSED, Guards, take_back
+from tinygrad_edu.programs.functions import FIRST_LINE, Blocks, function_of
+from tinygrad_edu.programs.guards import MISS, MISSED, Guards
 from tinygrad_edu.programs.names import Line
 from tinygrad_edu.programs.passes import PASSES
 from tinygrad_edu.programs.program import Array, Number, Program, ReturnedTensor, Store
-from tinygrad_edu.programs.record import Interpreter
 from tinygrad_edu.programs.recording import Recording
+from tinygrad_edu.programs.stopping import Stop
 
 
 class Compiled:
@@ -27,21 +29,23 @@ class Compiled:
 
     def __init__(self, now: Recording) -> None:
         self.now, self.recorded, self.calls, self.order = now, now.program, 0, 0
+        self.signature: Any = ()  # of the arguments
         program = now.program
         self.stages = {"as traced": program}
         for name, change in PASSES.items():
             program = self.stages[name] = change(program)
-        self.check(now, program)
         self.translate(program)
-        entrance = self.guards.entrance(self.code.buffers.exposed())
-        live = {live.name: live.function for live in now.trace.lives}
-        self.run = self.build(entrance, self.live_lines, live)
-        self.program = dataclasses.replace(now.program, text=self.text())
-        self.stages["buffers assigned"] = self.program
+        self.check(program)
+        self.run = self.compile()
 
-    def translate(self, program: Program, check: Function | None = None) -> None:
+    @functools.cached_property
+    def program(self) -> Program:
+        """The program, whose text is the code as it runs."""
+        return dataclasses.replace(self.recorded, text=self.text())
+
+    def translate(self, program: Program) -> None:
         """Make the code, what it returns, and what it does at the end."""
-        self.code = code = Code(program, check)
+        self.code = code = Code(program)
         self.names, inputs = code.names, self.now.inputs
         self.parameters = [
             code.use(inputs[name]) if name in inputs else self.names.new("x", name)
@@ -53,57 +57,54 @@ class Compiled:
         ]
         self.ending = self.storing(program.stores)
         self.result = self.returned(program.returned)
-        self.live_lines, self.undo = self.guards.live_numbers()
 
-    def check(self, now: Recording, program: Program) -> None:
-        """Run the recorded calls, and beside them the code, and compare call by call."""
-        inputs = [x.value for x in now.inputs.values()]
-        lives = {live.name: live.value for live in now.trace.lives}
-        ran = Interpreter(now.program, [np.copy(x) for x in inputs], lives, notes=True)
-        every = [x for call in now.program.calls for x in call.touched]
-        largest = {x: largest_finite(ran.now(x)) for x in dict.fromkeys(every)}
-        now.trace.rewind()
-        noted = {id(call): z for call, z in zip(now.program.calls, ran.gave, strict=True)}
-        self.translate(program, Checker(noted, largest))
-        self.ending, self.result = [], "None"
-        values = [f"{live.name} = live_{live.name}()" for live in now.trace.lives]
-        read = {live.name: Asked(live.value) for live in now.trace.lives}
-        self.undo = []
-        given = dict(zip(now.inputs, map(np.copy, inputs), strict=True))
+    def check(self, program: Program) -> None:
+        """Run the code on what the step was recorded with, and compare call by call."""
+        now, trace, (lines, compared) = self.now, self.now.trace, self.code.checked()
+        asking = [f"{live.name} = live_{live.name}()" for live in trace.lives]
+        others = {f"live_{live.name}": Asked(live.value) for live in trace.lives}
+        objects = {
+            **self.names.objects,
+            **others,
+            "check": Checker(now.program.calls, trace.gave, compared),
+        }
+        blocks = Blocks(lines, objects, self.title)
+        body = [*asking, *self.reading, *blocks.called(self.given, ""), "pass"]
+        run = function_of(body, self.parameters, {**objects, **blocks.functions}, self.title)
+        inputs = now.inputs
         try:
-            self.build([], values, read)(*[given.get(name) for name in now.arguments])
+            run(*[np.copy(inputs[x].value) if x in inputs else None for x in now.arguments])
         finally:
-            now.trace.rewind()
+            trace.rewind()
 
-    def build(self, entrance: list[str], asking: list[str], live: dict[str, Any]) -> Function:
-        """Compile guards and lines into a function, in which names stand for objects."""
-        body = [line.code for line in self.code.lines]
-        first = len(entrance) + len(asking) + len(self.reading) + 3
-        if self.ending:
-            body += [f"result = {self.result}", *[line.code for line in self.ending]]
-            body += ["return result"]
-        else:
-            body += [f"return {self.result}"]
-        if self.undo:  # a step that raises has counted what came before its line, and no more
-            calls = self.names.of([line.call for line in self.code.lines])
-            tried = [f"    {line}" for line in body]
-            stopped = f"{self.names.of(stopped_at)}(error, {calls}, {first + 1})"
-            undo = f"{self.names.of(take_back)}([{', '.join(self.undo)}], {stopped})"
-            handler = ["except BaseException as error:", f"    {undo}", "    raise"]
-            body = ["try:", *tried, *handler]
-        lines = "\n        ".join([*entrance, *asking, *self.reading, *body])
-        readers = {f"live_{name}": read for name, read in live.items()}
-        objects = {**self.names.objects, **readers, "MISS": MISS, "MISSED": MISSED}
-        text = (
-            f"def build(objects):\n"
-            f"    [{', '.join(objects)}] = objects\n"
-            f"    def run({', '.join(self.parameters)}):\n"
-            f"        {lines}\n"
-            f"    return run\n"
-        )
-        space: dict[str, Any] = {}
-        exec(compile(text, f"<replay of {self.now.name}>", "exec"), space)
-        return space["build"](objects.values())  # type: ignore[no-any-return]
+    def compile(self) -> Function:
+        """The program as a function: guards, live values, the lines, what is stored."""
+        ending = [line.code for line in self.ending]
+        stop = Stop(self.code, ending)
+        blocks = stop.blocks = Blocks(stop.lines[: stop.last], self.names.objects, self.title)
+        kept = [f"kept = [{', '.join(f'({x}, {x}.copy())' for x in stop.kept)}]"][: len(stop.kept)]
+        before = [*self.guards.live_numbers(), *self.reading, *kept]
+        called = blocks.called(self.given, "\n".join([self.result, *ending]))
+        first = called.index(blocks.lines[0]) if blocks.lines else 0
+        begin = [*self.guards.entrance(self.code.buffers.exposed()), *self.guards.before(), "try:"]
+        stop.begin = FIRST_LINE + len(begin) + len(before) + first
+        stop.between = len(called) - first - len(blocks.lines) + 1
+        body = [*before, *called, f"result = {self.result}", *ending, "return result"]
+        handler = ["except BaseException as error:", "    settle(error, locals())", "    raise"]
+        live = {f"live_{live.name}": live.function for live in self.now.trace.lives}
+        others = {**live, **blocks.functions, "settle": stop.settle, "MISS": MISS, "MISSED": MISSED}
+        text = [*begin, *[f"    {line}" for line in body], *handler]
+        return function_of(text, self.parameters, {**self.names.objects, **others}, self.title)
+
+    @property
+    def title(self) -> str:
+        return f"<replay of {self.now.name}>"
+
+    @property
+    def given(self) -> list[str]:
+        """Local variables that the lines find set."""
+        lives = [live.name for live in self.now.trace.lives]
+        return [*self.parameters, *lives, *[self.code.use(x) for x in self.code.program.reads]]
 
     def place(self, place: Any) -> str:
         """The code of a place in the state."""
@@ -162,7 +163,10 @@ class Compiled:
         lines = [line for line in every if line.shown.strip()]
         texts = [self.names.display(line.shown) for line in lines]
         width = max([len(text) for text in texts if len(text) < 80], default=0)
-        given = [f"  # {line.shape}" if line.shape != "" else "" for line in lines]
+        calls = self.code.program.calls
+        modules = [calls[line.call].module if line.call >= 0 else "" for line in lines]
+        notes = [f"{line.shape} {path}".strip() for line, path in zip(lines, modules, strict=True)]
+        given = [f"  # {note}" if note else "" for note in notes]
         rows = [f"{text:{width}}{shape}" for text, shape in zip(texts, given, strict=True)]
         buffers = self.code.buffers
         title = (
@@ -181,11 +185,3 @@ class Asked:
 
     def __call__(self) -> Any:
         return np.copy(self.value)[()] if isinstance(self.value, np.ndarray) else self.value
-
-
-def stopped_at(error: BaseException, calls: list[int], first: int) -> int:
-    """The number of the call at whose line an error has stopped a program."""
-    number = error.__traceback__.tb_lineno - first  # type: ignore[union-attr]
-    if number >= len(calls):
-        return 1 << 60
-    return calls[number] if number >= 0 else -1

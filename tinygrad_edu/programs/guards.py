@@ -16,7 +16,7 @@ from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.programs import refusals
 from tinygrad_edu.programs.generators import generator_state, set_generator_state
 from tinygrad_edu.programs.names import CodeNames
-from tinygrad_edu.programs.places import ATOMS, Place, Raw, same_keys, same_value
+from tinygrad_edu.programs.places import ATOMS, Absent, Place, Raw, same_keys, same_value
 from tinygrad_edu.programs.record import refill
 from tinygrad_edu.programs.recording import Recording
 
@@ -47,8 +47,14 @@ class Guards:
         for x, attribute, kind in world.kinds:
             conditions.append(f"{self.names.of(x)}.{attribute} is {self.names.of(kind)}")
         conditions += [condition for place in world.places if (condition := self.held(place))]
+        for space, absent in world.absent:
+            if absent:
+                conditions.append(
+                    f"{self.names.of(space.keys().isdisjoint)}({self.names.of(absent)})"
+                )
         if operations := [*self.now.trace.operations]:
             conditions.append(self.registered(operations))
+        conditions += self.layouts()
         lines = [
             "try:",
             f"    if not ({' and '.join(conditions or ['True'])}): return MISS",
@@ -78,6 +84,17 @@ class Guards:
         get, functions = self.names.of(REGISTRY.get), self.names.of([*found])
         return f"[*map({get}, {functions})] == {self.names.of([*found.values()])}"
 
+    def layouts(self) -> list[str]:
+        """The guards of shapes and dtypes of the state's arrays, which can be changed in place."""
+        program, every = self.now.program, self.now.world.arrays
+        read = [x for i, (x, _) in every.items() if i in self.now.read]
+        written = {program.root(call.written) for call in program.calls if call.written}
+        guards = [f"{self.names.of(x.value)}.flags.writeable" for x in written if not x.is_result]
+        for x in read:
+            name, of = self.names.of(x), self.names.of
+            guards.append(f"{name}.shape == {of(x.shape)} and {name}.dtype is {of(x.dtype)}")
+        return guards
+
     def argument(self, name: str, x: Any) -> list[str]:
         """The guards of one argument."""
         if isinstance(x, Tensor):
@@ -88,8 +105,8 @@ class Guards:
             return [self.equal(name, x)]
         return [
             f"{name}.__class__ is {self.names.of(type(x))}",
-            f"{name}.shape == {x.shape}",
-            *([f"{name}.strides == {x.strides}"] if x.ndim else []),
+            f"{name}.shape == {self.names.of(x.shape)}",
+            *([f"{name}.strides == {self.names.of(x.strides)}"] if x.ndim else []),
             f"{name}.dtype == {self.names.of(x.dtype)}",
         ]
 
@@ -109,9 +126,8 @@ class Guards:
             text = f"{container}.{key}"
         if id(place) in self.now.world.reads:
             return f"{text}.__class__ is {self.names.of(type(place.value))}"
-        if isinstance(place.value, np.ndarray) and type(place.container) is not Tensor:
-            # it could be resized in place
-            return f"{self.equal(text, place.value)} and {text}.shape == {place.value.shape}"
+        if place.value is Absent.NOTHING:
+            return f"not hasattr({container}, {key!r})"
         if not place.is_grad or id(place.value) in self.now.read:
             return self.equal(text, place.value)
         return f"{text} is {'' if place.value is None else 'not '}None"
@@ -125,28 +141,27 @@ class Guards:
             return f"{text} is {name}"
         return f"({text} is {name} or {self.names.of(same_value)}({text}, {name}))"
 
-    def live_numbers(self) -> tuple[list[str], list[str]]:
-        """The lines that ask for live values, in order, and those that take back what they counted.
+    def before(self) -> list[str]:
+        """The line that copies all that live values count, if they do."""
+        counted = {id(x): self.names.of(x) for live in self.now.trace.lives for x in live.counted}
+        copies = ", ".join(f"({x}, {x}.copy())" for x in counted.values())
+        return [f"before = [{copies}]"] if counted else []
+
+    def live_numbers(self) -> list[str]:
+        """The lines that ask for live values, in order.
 
         If the step would now decide otherwise than in the trace, the program does not fit the call.
-        The second lines run when an error has stopped the program.
         """
-        trace, lines, answers, undo = self.now.trace, list[str](), list[str](), list[str]()
+        trace, lines, answers = self.now.trace, list[str](), list[str]()
         generators = [self.names.of(g) for g in trace.drawing]
         numbers = [live for live in trace.lives if not isinstance(live.value, ARRAYS)]
         if generators and numbers:
             states = ", ".join(f"({g}, {self.names.of(generator_state)}({g}))" for g in generators)
             lines.append(f"drawn = [{states}]")
         for live in trace.lives:
-            if live.counted:
-                copies = ", ".join(
-                    f"({of}, {of}.copy())" for of in map(self.names.of, live.counted)
-                )
-                lines.append(f"before_{live.name} = [{copies}]")
-                undo.insert(0, f"({live.position}, before_{live.name})")
             lines.append(f"{live.name} = live_{live.name}()")
             if isinstance(live.value, ARRAYS):
-                shape, dtype = np.shape(live.value), self.names.of(live.value.dtype)
+                shape, dtype = map(self.names.of, (np.shape(live.value), live.value.dtype))
                 fits = f"{live.name}.shape == {shape} and {live.name}.dtype == {dtype}"
                 refuse = f"{self.names.of(wrong_shape)}({live.name}, {shape}, {dtype})"
                 lines.append(f"if not ({fits}): {refuse}")
@@ -154,11 +169,11 @@ class Guards:
                 answers.append(f"{live.name}.__class__ is {self.names.of(type(live.value))}")
         answers += [self.equal(code, answer) for code, answer in dict(trace.guards).items()]
         if answers:
-            back = [f"    {self.names.of(take_back)}([{', '.join(undo)}])"] if undo else []
-            if generators and numbers:
-                back.append(f"    {self.names.of(set_generators)}(drawn)")
-            lines += [f"if not ({' and '.join(answers)}):", *back, "    return MISS"]
-        return lines, undo
+            drawn = "drawn" if generators and numbers else "()"
+            counted = "before" if self.before() else "()"
+            back = f"{self.names.of(take_back)}({counted}, {drawn})"
+            lines += [f"if not ({' and '.join(answers)}):", f"    {back}", "    return MISS"]
+        return lines
 
 
 ARRAYS = np.ndarray | np.generic
@@ -166,17 +181,12 @@ ARRAYS = np.ndarray | np.generic
 
 def wrong_shape(x: Any, shape: Any, dtype: Any) -> None:
     """Refuse a live array that is not as it was when the step was recorded."""
-    raise refusals.live_shape(f"{dtype} {shape}", f"{x.dtype} {x.shape}")
+    raise refusals.another_shape("at_replay", f"{dtype} {shape}", f"{x.dtype} {x.shape}")
 
 
-def set_generators(drawn: list[tuple[Any, Any]]) -> None:
+def take_back(counted: Any, drawn: Any) -> None:
+    """Give containers the items that they had, and generators of random numbers their states."""
+    for container, copy in counted:
+        refill(container, copy)
     for generator, state in drawn:
         set_generator_state(generator, state)
-
-
-def take_back(counted: list[tuple[int, Any]], position: int = -1) -> None:
-    """Give containers the items that they had before a live value after `position` was asked."""
-    for place, before in counted:
-        if place > position:
-            for container, copy in before:
-                refill(container, copy)

@@ -19,8 +19,9 @@ import numpy as np
 from tinygrad_edu.programs.loops import Loops
 from tinygrad_edu.programs.nested import leaves
 from tinygrad_edu.programs.nests import collapsed
-from tinygrad_edu.programs.program import Array, Number, Program, data_in
+from tinygrad_edu.programs.program import Array, Call, Number, Program, data_in
 from tinygrad_edu.programs.refusals import NotReplayable
+from tinygrad_edu.programs.spelling import REDUCED, array_type, identifier, number, spelled
 from tinygrad_edu.programs.statements import (
     Apply,
     CheckClasses,
@@ -33,34 +34,6 @@ from tinygrad_edu.programs.statements import (
     steps_of,
 )
 
-# fmt: off
-ARRAYS = {"float32": "Float32Array", "float64": "Float64Array", "bool": "Uint8Array",
-          "uint8": "Uint8Array", "int8": "Int8Array", "int16": "Int16Array",
-          "uint16": "Uint16Array", "int32": "Int32Array", "uint32": "Uint32Array",
-          "int64": "Int32Array"}
-SPELLED = {
-    "copy": "{}", "negative": "-{}", "square": "{0} * {0}", "reciprocal": "1 / {}",
-    "add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}",
-    "power": "{} ** {}", "floor_divide": "Math.floor({} / {})",
-    "remainder": "{0} - {1} * Math.floor({0} / {1})",
-    "maximum": "Math.max({}, {})", "minimum": "Math.min({}, {})",
-    "greater": "+({} > {})", "greater_equal": "+({} >= {})", "less": "+({} < {})",
-    "less_equal": "+({} <= {})", "equal": "+({} === {})", "not_equal": "+({} !== {})",
-    "logical_and": "+({} && {} ? true : false)", "logical_or": "+({} || {} ? true : false)",
-    "logical_not": "+!{}", "isnan": "+Number.isNaN({})", "isfinite": "+Number.isFinite({})",
-    "isinf": "+(Math.abs({}) === Infinity)", "where": "{} ? {} : {}",
-    "logaddexp": "{0} === {1} ? {0} + Math.LN2 : "
-                 "Math.max({0}, {1}) + Math.log1p(Math.exp(-Math.abs({0} - {1})))",
-    "clip": "Math.min(Math.max({0}, {1}), {2})", "exp2": "2 ** {}",
-}
-IN_MATH = {  # where JavaScript's name differs from NumPy's
-    "absolute": "abs", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh",
-    "arccosh": "acosh", "arctanh": "atanh", "arctan2": "atan2",
-}
-REDUCED = {"add": ("0", "{} + {}"), "multiply": ("1", "{} * {}"),
-           "maximum": ("-Infinity", "Math.max({}, {})"),
-           "minimum": ("Infinity", "Math.min({}, {})")}
-# fmt: on
 HELPERS = resources.files(__package__).joinpath("javascript.js")
 
 
@@ -128,19 +101,29 @@ class Writer:
         defaults = ", ".join(f"{name}: {number(value)}" for name, value in self.lives.items())
         numbers = f"{{{', '.join(self.lives)}}} = {{{defaults}}}"
         arguments = ", ".join(filter(None, [inputs, numbers * bool(self.lives)]))
+        ending = [*self.ending()]
+        memory = [*self.memory()]
         rows = [
             f"// {self.program.name}: {len(self.program.calls)} calls of NumPy "
             f"as {len(self.loops.groups)} loops and products",
             f"function {identifier(self.program.name)}() {{",
-            *indented(self.memory()),
+            *indented(memory),
             f"  function run({arguments}) {{",
-            *indented([*body, *self.ending()], 2),
+            *indented([*body, *ending], 2),
             "  }",
             f"  return {{run, state: {self.named(self.state())}, stored}};",
-            *indented(HELPERS.read_text("utf-8").splitlines()[2:]),
+            *indented(helpers_for("\n".join([*memory, *body]))),
             "}",
         ]
         return "\n".join(rows) + "\n"
+
+    def parts(self) -> list[tuple[list[Call], list[str]]]:
+        """What the function does, loop by loop: the calls of NumPy in each, and its lines."""
+        made = []
+        for n, group in enumerate(self.loops.groups):
+            calls = dict.fromkeys(statement.call for statement in group)
+            made.append(([*calls], self.group(n, group)))
+        return made
 
     def memory(self) -> Iterator[str]:
         """A typed array for each memory: constants, state, results that outlive their loop."""
@@ -153,6 +136,8 @@ class Writer:
             value = None if x.is_result else self.value_of(x)
             if value is None or not (self.values or x in self.loops.constants.values()):
                 yield f"const {name} = new {kind}({size});"
+            elif x not in self.program.state and (value == value[0]).all():
+                yield f"const {name} = new {kind}({size}).fill({number(value[0])});"
             else:
                 text = base64.b64encode(value.tobytes()).decode()
                 yield f'const {name} = numbersOf("{text}", {kind});  // {x.name}'
@@ -319,34 +304,6 @@ class Writer:
         return f"{{{', '.join(rows)}}}"
 
 
-def spelled(statement: Apply, operands: list[str]) -> str:
-    """A function of numbers in JavaScript; an integer result has no fraction."""
-    name = statement.name
-    if name in SPELLED:
-        text = SPELLED[name].format(*operands)
-    else:
-        text = f"Math.{IN_MATH.get(name, name)}({', '.join(operands)})"
-    to_integer = statement.target.root.dtype.kind in "iu" and name in ("copy", "divide")
-    return f"Math.trunc({text})" if to_integer else text
-
-
-def number(x: Any) -> str:
-    """A number as JavaScript writes it; what is read anew is an expression of n0, n1 …."""
-    if isinstance(x, Number):
-        if not re.fullmatch(r"(n\d+|[-+*/() .\d]|e)+", x.code) or "//" in x.code:
-            raise NotReplayable(f"{x.code} is no expression of JavaScript's")
-        return f"({x.code})"
-    if isinstance(x, bool | np.bool_):
-        return str(int(x))
-    value = float(x)
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "(-Infinity)"
-    text = str(int(x)) if value == int(value) and abs(value) < 2**53 else repr(value)
-    return f"({text})" if value < 0 or (value == 0 and math.copysign(1, value) < 0) else text
-
-
 def live_numbers(program: Program) -> dict[str, Any]:
     """The numbers that are read anew at every call, and what they were."""
     found = [x for call in program.calls for x in leaves((call.args, call.options))]
@@ -354,18 +311,13 @@ def live_numbers(program: Program) -> dict[str, Any]:
     return {name: program.lives[name] for name in sorted(set(re.findall(r"n\d+", codes)))}
 
 
-def identifier(name: str) -> str:
-    """A name that JavaScript takes."""
-    return re.sub(r"\W", "_", name) + "_" * (name in RESERVED)
-
-
-RESERVED = {"function", "var", "let", "const", "new", "this", "switch", "case", "default", "run"}
-
-
-def array_type(x: Array) -> str:
-    if str(x.dtype) not in ARRAYS:
-        raise NotReplayable(f"JavaScript has no array of {x.dtype}, the type of {x.name}")
-    return ARRAYS[str(x.dtype)]
+def helpers_for(code: str) -> list[str]:
+    """Lines of the functions that the code calls."""
+    lines: list[str] = []
+    for helper in HELPERS.read_text("utf-8").split("\n\n")[1:]:
+        name = helper.partition("function ")[2].partition("(")[0]
+        lines += helper.splitlines() if f"{name}(" in code else []
+    return lines
 
 
 def indented(lines: Any, by: int = 1) -> list[str]:

@@ -42,14 +42,19 @@ class CodeNames:
 
     def constant(self, value: Any) -> str:
         """The name of a value that never changes; a single number is shown as itself."""
-        if not isinstance(value, np.ndarray) or value.size != 1:
+        key: Any
+        if type(value) in (int, float):
+            key = type(value), repr(value)
+        elif isinstance(value, np.ndarray) and value.size == 1:
+            key = value.dtype, value.shape, value.tobytes()
+        else:
             otherwise = str(value) if isinstance(value, np.dtype) else ""
             if isinstance(value, np.ndarray) and value.ndim == 1 and np.all(value == 1):
                 otherwise = "ones"
             return self.of(value, "k", getattr(value, "__name__", otherwise))
-        key = value.dtype, value.shape, value.tobytes()
         if key not in self.known:
-            self.known[key] = self.new("k", f"{value.item()!r:.12}", value)
+            shown = f"{value.item()!r:.12}" if isinstance(value, np.ndarray) else repr(value)
+            self.known[key] = self.new("k", shown, value)
         return self.known[key]
 
     def ones(self, n: int, dtype: Any, *shape: int) -> str:
@@ -60,7 +65,7 @@ class CodeNames:
 
     def function(self, f: Function) -> str:
         """The name of a function, shown as the user writes it: np.dot, np.add.reduce, scatter."""
-        return self.of(f, "f", function_name(f))
+        return self.known.get(("f", id(f))) or self.of(f, "f", function_name(f))
 
     def display(self, code: str) -> str:
         """The code with each name as it is shown."""

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+NESTING = (tuple, list, dict, slice)
 
-def leaves(x: Any) -> Iterator[Any]:
-    """Yield each leaf of nested tuples, lists, dicts and slices.
 
-    >>> [*leaves((1, {"a": [2, 3]}))]
+def leaves(x: Any) -> list[Any]:
+    """The leaves of nested tuples, lists, dicts and slices, in order.
+
+    >>> leaves((1, {"a": [2, 3]}))
     [1, 2, 3]
     """
-    if isinstance(x, tuple | list):
-        for item in x:
-            yield from leaves(item)
-    elif isinstance(x, dict):
-        yield from leaves(list(x.values()))
-    elif isinstance(x, slice):
-        yield from (x.start, x.stop, x.step)
-    else:
-        yield x
+    found, pending = list[Any](), [x]
+    while pending:
+        x = pending.pop()
+        kind = type(x)  # not isinstance: what stands for an array says that it is one
+        if not issubclass(kind, NESTING):
+            found.append(x)
+        elif issubclass(kind, dict):
+            pending += [*x.values()][::-1]
+        else:
+            pending += (x.step, x.stop, x.start) if kind is slice else x[::-1]
+    return found
 
 
 def map_leaves(f: Callable[[Any], Any], x: Any) -> Any:
@@ -29,9 +33,10 @@ def map_leaves(f: Callable[[Any], Any], x: Any) -> Any:
     >>> map_leaves(str, (1, {"a": [2, 3]}))
     ('1', {'a': ['2', '3']})
     """
-    if isinstance(x, tuple | list):
-        items = [map_leaves(f, item) for item in x]
-        return x._make(items) if hasattr(x, "_make") else type(x)(items)
-    if isinstance(x, dict):
+    kind = type(x)
+    if kind is slice or not issubclass(kind, NESTING):
+        return f(x)
+    if issubclass(kind, dict):
         return {key: map_leaves(f, item) for key, item in x.items()}
-    return f(x)
+    items = [map_leaves(f, item) for item in x]
+    return x._make(items) if hasattr(x, "_make") else kind(items)

@@ -35,10 +35,9 @@ def fits_behind(second: Statement, first: Statement) -> bool:
     written, reads = first.target, places_of(second)
     if isinstance(first, Reduce):  # complete only behind its loops
         return all(x.root is not written.root for x in (*reads, second.target))
-    for x in (*reads, second.target):
-        if x.root is written.root and x != written:
-            return False
-    return all(x.root is not second.target.root or x == second.target for x in places_of(first))
+    pairs = [(x, written) for x in (*reads, second.target)]
+    pairs += [(x, second.target) for x in places_of(first)]
+    return all(x.root is not y.root or x.counts_as(y) for x, y in pairs)
 
 
 def collapsed(group: list[Apply | Reduce]) -> tuple[tuple[int, ...], list[Any]]:

@@ -15,6 +15,12 @@ ATOMS = int | float | complex | str | bytes | None | np.generic | np.dtype | enu
 EXACT = {int, float, complex, str, bytes, bool, type(None), type(...), type(NotImplemented), range}
 
 
+class Absent(enum.Enum):
+    """What a slot holds to which nothing has been assigned."""
+
+    NOTHING = "nothing"
+
+
 class Place:
     """Where a value is held: an attribute of an object, or an item of a dict or list."""
 
@@ -29,12 +35,16 @@ class Place:
             if self.is_item:
                 return self.container[self.key]
             return getattr(self.container, self.key)
-        except (LookupError, AttributeError, ValueError):  # an empty cell gives a ValueError
+        except AttributeError:
+            return Absent.NOTHING
+        except (LookupError, ValueError):  # an empty cell gives a ValueError
             return None
 
     def set(self, value: Any) -> None:
         if self.is_item:
             self.container[self.key] = value
+        elif value is Absent.NOTHING:
+            delattr(self.container, self.key)
         else:
             try:
                 setattr(self.container, self.key, value)

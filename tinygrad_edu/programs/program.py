@@ -10,7 +10,8 @@ import dataclasses
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -79,10 +80,21 @@ class Array:
 
     def empty(self) -> Any:
         """An array of this shape, dtype and order of axes in memory; its numbers are not set."""
-        return np.empty_like(as_strided(np.empty(1, self.dtype), self.shape, self.strides))
+        return np.ndarray(self.shape, self.dtype, strides=self.dense_strides)
+
+    @property
+    def dense_strides(self) -> tuple[int, ...]:
+        """The strides of an array of this order of axes in memory, without gaps."""
+        return dense_strides(self.shape, self.dtype, self.strides)
 
     def __repr__(self) -> str:
         return self.name
+
+
+@functools.lru_cache(maxsize=1024)
+def dense_strides(shape: Any, dtype: Any, strides: Any) -> tuple[int, ...]:
+    z = np.empty_like(as_strided(np.empty(1, dtype), shape, strides))
+    return z.strides
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -110,7 +122,7 @@ class Call:
     errors: Any = dataclasses.field(default_factory=dict)  # NumPy's, as np.geterr() says
     line: tuple[str, int, str] = ("", 0, "")  # the user's file, line and layer
     operation: str = ""  # of the engine, if one made the call
-    module: str = ""  # the Module's class, if one did
+    module: str = ""  # the Module's path, model.0, if one did; also for its backward pass
 
     @property
     def name(self) -> str:
@@ -143,10 +155,11 @@ class Call:
     @property
     def checks(self) -> bool:
         """Whether it may raise an error, or draws: then it is made even if nobody uses it."""
-        row = self.row
-        if self.opaque or row is None or "raise" in self.errors.values():
+        if self.opaque or self.row is None or "raise" in self.errors.values():
             return True
-        return row.checks and (len(self.arrays) > 1 or self.name not in ("getitem", "take"))
+        if self.name in ("getitem", "setitem", "take"):
+            return bool(arrays_among((self.args[1:2], self.options)))  # among the indices
+        return self.row.checks
 
     def __str__(self) -> str:
         """The call as NumPy would be asked: `#2.0 = np.add(x, #1.0)`."""
@@ -184,6 +197,16 @@ class Store:
 
 
 @dataclasses.dataclass(eq=False)
+class Maker:
+    """An operation of the engine, or a Module, that computed some arrays out of its arguments."""
+
+    who: Any
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+    results: list[Array] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(eq=False)
 class Program:
     """A step as data; `print` shows it, a line for each call.
 
@@ -204,6 +227,8 @@ class Program:
     reads: dict[Array, Any] = dataclasses.field(default_factory=dict)  # numbers in the state
     lives: dict[str, Any] = dataclasses.field(default_factory=dict)  # numbers that are read anew
     shared: dict[Array, Array] = dataclasses.field(default_factory=dict)  # a copy ↦ its original
+    # Who made an array, the innermost first: a reader may take all that one computes as a whole
+    makers: dict[Array, list[Maker]] = dataclasses.field(default_factory=dict)
     text: str = ""  # the program as it runs
 
     @property
@@ -233,7 +258,8 @@ class Program:
         rows = [f"# {self.name}({head}): {len(self.calls)} calls"]
         for call in self.calls:
             gives = call.results or call.written
-            rows.append(f"{call}  # {call.target.shape}" if gives else str(call))
+            note = f"  # {call.target.shape} {call.module}".rstrip() if gives else ""
+            rows.append(f"{call}{note}")
         for store in self.stores:
             left = f"{store.path}[...]" if store.copied else store.path
             rows.append(f"{left} = {text_of_argument(store.value)}")
@@ -285,6 +311,20 @@ class Program:
         from tinygrad_edu.programs.javascript import javascript
 
         return javascript(self, values)
+
+    def onnx(
+        self,
+        name: str = "",
+        beside: Program | None = None,
+        layers: Mapping[Any, Function] = MappingProxyType({}),
+        names: Mapping[int, str] = MappingProxyType({}),
+        inputs: Sequence[str] = (),
+    ) -> Any:
+        """The program as a ModelProto of ONNX, checked: see `programs/onnx.py`."""
+        from tinygrad_edu.programs.onnx import OnnxGraph
+
+        inputs = inputs or [x.name for x in self.inputs]
+        return OnnxGraph(self, beside or self, layers, names, inputs).model(name or self.name)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Program) and self.to_json() == other.to_json()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterator
 from types import CodeType
 from typing import Any
 
@@ -45,17 +44,16 @@ from tinygrad_edu.programs.traced import (
     untraced,
 )
 
-# The types of what a call may be given, beside arrays; lists and tuples hold them
+# The types of what a call may be given; lists, tuples, dicts and slices hold them
 PLAIN = {bool, int, float, complex, str, type(None), type(...), range, np.ndarray}
-CONTAINERS = {tuple, list, dict, slice}
+PLAIN |= {Traced, LiveNumber}
 
 
 class Live:
     """What is read anew at each replay: a function, what it gave, what asking it changes."""
 
-    def __init__(self, name: str, function: Function, value: Any, position: int) -> None:
+    def __init__(self, name: str, function: Function, value: Any) -> None:
         self.name, self.function, self.value = name, function, value
-        self.position = position  # how many calls came before
         self.counted: list[Any] = []  # dicts and lists that asking changes
         self.after: list[tuple[Any, Any]] = []  # these, and copies of them after it was asked
 
@@ -92,9 +90,17 @@ class LiveArray:
 class Trace:
     """The calls of one run of a function, in order; `generators` are all that it can see."""
 
-    def __init__(self, generators: list[Any], containers: list[Any], runs: CodeType) -> None:
+    def __init__(
+        self,
+        generators: list[Any],
+        containers: list[Any],
+        paths: dict[int, str],
+        runs: CodeType,
+    ) -> None:
         self.runs = runs  # the code that runs the function
+        self.paths = paths  # of Modules and other objects of this package, by id
         self.calls: list[Call] = []
+        self.gave: list[list[Any]] = []  # what each call gave or wrote, copied
         self.errors = np.geterr()
         # Arrays of the state that were written to, and what they held before
         self.saved: dict[int, tuple[Any, Any]] = {}
@@ -142,6 +148,7 @@ class Trace:
         if written is None:
             return self.results(call, value, [*leaves((args, options))])
         call.written = written.of
+        self.gave.append([np.copy(written.value)])
         return written
 
     def checked(self, function: Function, args: Any, options: dict[str, Any]) -> Any:
@@ -152,7 +159,7 @@ class Trace:
         if row is None:
             self.refuse(refusals.no_row(function, source(*line_of_the_user())))
         for x in pieces((args, options)):
-            if type(x) not in PLAIN and not is_recorded(x) and not is_plain(x):
+            if type(x) not in PLAIN and not is_plain(x):
                 self.refuse(refusals.strange_argument(function, x, source(*line_of_the_user())))
         for x in leaves(row.fixed(args, options)):  # type: ignore[union-attr]
             if is_recorded(x) or (type(x) is np.ndarray and x.ndim):
@@ -169,7 +176,7 @@ class Trace:
 
     def call(self, function: Function, args: Any, options: dict[str, Any], opaque: bool) -> Call:
         """The call as data, with who made it."""
-        line, operation = self.maker()
+        line, operation, module = self.maker()
         return Call(
             function,
             as_data(args),
@@ -178,29 +185,43 @@ class Trace:
             errors=np.geterr(),
             line=line,
             operation=operation.name if operation else "",
-            module=line[2],
+            module=module,
         )
 
-    def maker(self) -> tuple[tuple[str, int, str], Any]:
-        """The user's line that led here with the layer on the way, and the engine's operation."""
-        frame, layer, line, operations = sys._getframe(3), "", None, []
+    def maker(self) -> tuple[tuple[str, int, str], Any, str]:
+        """The user's line that led here with the layer on the way, the engine's operation, and the
+        path of the Module; in the backward pass, of that which made the Tensor.
+        """
+        frame, layer, line, operations, module = sys._getframe(3), "", None, [], ""
         while frame.f_code is not self.runs and frame.f_back:
             code = frame.f_code
             if code is FORWARD:
                 operations.append(frame.f_locals["self"])
             elif code is BACKWARD:
-                operations.append(frame.f_locals["z"].operation)
+                z = frame.f_locals["z"]
+                operations.append(z.operation)
+                module = module or self.module_of(z)
             elif line is None and not inside(code, frame):
                 line = code.co_filename, frame.f_lineno, layer
             elif line is None and not layer and LAYERS[code]:
                 layer = code.co_qualname
+            if not module and LAYERS.get(code) and code.co_name == "__call__":
+                module = self.paths.get(id(frame.f_locals.get("self")), "")
             frame = frame.f_back
         self.operations.update(dict.fromkeys(operations))
-        return line or ("", 0, layer), operations[0] if operations else None
+        return line or ("", 0, layer), operations[0] if operations else None, module
+
+    def module_of(self, z: Any) -> str:
+        """The path of the Module that made a Tensor in this step."""
+        x = z.data.of if type(z.data) is Traced else None
+        if x is None or not x.is_result:
+            return ""
+        return self.calls[int(x.name[1:].partition(".")[0]) - 1].module  # "#2.0" is of the second
 
     def results(self, call: Call, value: Any, given: list[Any]) -> Any:
         """What a call gave, with each array traced; an argument that came back is itself."""
         if value is None:
+            self.gave.append([])
             return None
         call.several = isinstance(value, tuple | list)
         traced = [x for x in given if type(x) is Traced]
@@ -217,6 +238,7 @@ class Trace:
             call.results.append(array)
             results.append(same[0] if same else Traced(self, array))
             self.made.append(weakref.ref(results[-1]))
+        self.gave.append([np.copy(x.value) for x in call.results])
         if not call.several:
             return results[0]
         kind = type(value)
@@ -234,7 +256,7 @@ class Trace:
         own = [x for x in (of, getattr(of, "__dict__", None)) if type(x) in (dict, list)]
         containers = {id(x): x for x in [*own, *self.containers]}.values()
         before = [(x, x.copy()) for x in containers]
-        live = Live(f"n{len(self.lives)}", function, None, len(self.calls))
+        live = Live(f"n{len(self.lives)}", function, None)
         token = RECORDER.set(None)  # each replay calls it: its own calls are not the step's
         try:
             value = live.value = function()
@@ -311,15 +333,21 @@ def inside(code: CodeType, frame: Any) -> bool:
     return True
 
 
-def pieces(x: Any) -> Iterator[Any]:
+def pieces(x: Any) -> list[Any]:
     """All leaves of an argument, and containers that are no plain tuple, list or dict."""
-    if type(x) is slice:
-        yield from (x.start, x.stop, x.step)
-    elif type(x) in CONTAINERS:
-        for item in x.values() if type(x) is dict else x:
-            yield from pieces(item)
-    else:
-        yield x
+    found, pending = list[Any](), [x]
+    while pending:
+        x = pending.pop()
+        kind = type(x)
+        if kind is tuple or kind is list:
+            pending += x
+        elif kind is dict:
+            pending += x.values()
+        elif kind is slice:
+            pending += (x.start, x.stop, x.step)
+        else:
+            found.append(x)
+    return found
 
 
 def is_plain(x: Any) -> bool:
@@ -346,23 +374,15 @@ def same_items(x: Any, copy: Any) -> bool:
 
 
 class Interpreter:
-    """The calls of a program made one by one, as they were recorded: slow, and sure.
+    """The calls of a program made one by one, as they were recorded: slow, and sure."""
 
-    With `notes`, `gave` has what each call gave or wrote, copied.
-    """
-
-    def __init__(
-        self, program: Program, inputs: list[Any], lives: dict[str, Any], notes: bool = False
-    ) -> None:
+    def __init__(self, program: Program, inputs: list[Any], lives: dict[str, Any]) -> None:
         self.found: dict[Array, Any] = dict(zip(program.inputs, inputs, strict=True))
         self.found |= {x: place.get() for x, place in program.reads.items()}
-        self.lives, self.gave = lives, list[list[Any]]()
+        self.lives = lives
         for call in program.calls:
             with np.errstate(**call.errors):
                 self.make(call)
-            if notes:
-                gave = call.results or ([] if call.written is None else [call.written])
-                self.gave.append([np.copy(self.now(x)) for x in gave])
 
     def make(self, call: Call) -> None:
         """Make one call, and remember what it gave."""

@@ -12,14 +12,15 @@ import numpy as np
 from tinygrad_edu.core.engine import Tensor, new_tensor
 from tinygrad_edu.core.functional import Function
 from tinygrad_edu.core.marks import RECORDER
+from tinygrad_edu.core.switches import WATCHER
 from tinygrad_edu.programs import refusals
-from tinygrad_edu.programs.checking import largest_finite
+from tinygrad_edu.programs.checking import largest_finite, same_bits
 from tinygrad_edu.programs.generators import set_generator_state
 from tinygrad_edu.programs.nested import leaves, map_leaves
 from tinygrad_edu.programs.places import ATOMS, Place
-from tinygrad_edu.programs.program import Array, Number, Program, ReturnedTensor, Store
+from tinygrad_edu.programs.program import Array, Maker, Number, Program, ReturnedTensor, Store
 from tinygrad_edu.programs.record import Repeater, Trace
-from tinygrad_edu.programs.traced import Traced, as_data, is_recorded, memory_owner
+from tinygrad_edu.programs.traced import Traced, as_data, data_of_leaf, is_recorded, memory_owner
 from tinygrad_edu.programs.world import World
 
 
@@ -38,6 +39,7 @@ class Recording:
         self.trace = Trace(
             self.world.generators,
             [x for x, _, _ in self.world.sized],
+            self.world.paths,
             Recording.run.__code__,
         )
         self.inputs = dict[str, Array]()
@@ -64,6 +66,7 @@ class Recording:
             stores,
             self.trace.errors,
             reads=dict(self.world.reads.values()),
+            makers=self.makers,
             lives={
                 live.name: live.value
                 for live in self.trace.lives
@@ -96,6 +99,8 @@ class Recording:
         """Run the function on the traced state; return what it returns, as data, and what moved."""
         values = [self.traced_argument(name, x) for name, x in self.arguments.items()]
         keywords = dict(zip(self.options, values[len(self.args) :], strict=True))
+        made: list[Tensor] = []
+        token = WATCHER.set(lambda z, *_: made.append(z))
         try:
             self.world.stand_in(self.trace)
             result = self.function(*values[: len(self.args)], **keywords)
@@ -106,6 +111,9 @@ class Recording:
             if isinstance(error, TypeError) and ("Traced" in str(error) or "Live" in str(error)):
                 raise refusals.value_leaves(str(error), "") from error
             raise
+        finally:
+            WATCHER.reset(token)
+        self.makers = makers_of(made)
         if refusal := self.trace.refusal or self.trace.caught:
             raise refusal
         returned = map_leaves(self.returned_leaf, result)
@@ -229,7 +237,7 @@ class Recording:
             live.value = None
         for x in (*results, *self.inputs.values()):
             x.value = np.broadcast_to(np.zeros((), x.dtype), x.shape)
-        self.trace.saved, self.after, self.result = {}, [], None
+        self.trace.saved, self.trace.gave, self.after, self.result = {}, [], [], None
         self.args, self.options = (), {}
 
 
@@ -250,10 +258,32 @@ def recorded_behind(pending: list[Any]) -> list[Any]:
         elif isinstance(x, types.MethodType):
             pending += [x.__func__, x.__self__]
         elif isinstance(x, Tensor):
-            pending += [x.data, *x.args, *x.values, *x.options.values()]
-        elif isinstance(x, tuple | list):
-            pending += x
+            pending += [x.data, x.args, x.values, x.options, x.notes]
+        elif isinstance(x, tuple | list | dict):
+            pending += x.values() if isinstance(x, dict) else x
     return found
+
+
+def makers_of(made: list[Tensor]) -> dict[Array, list[Maker]]:
+    """Who made the data of these Tensors: their operations, and the Modules that they remember."""
+    found, known = dict[Array, list[Maker]](), dict[int, Maker]()
+    for z in made:
+        if z.operation is None or not is_recorded(z.values[0]):
+            continue
+        data = z.values[0].of
+        makers = [Maker(z.operation, *map_leaves(data_of, (z.args, z.options)))]
+        for who, args, options in z.notes:
+            maker = Maker(who, *map_leaves(data_of, (args, options)))
+            makers.append(known.setdefault(id(args), maker))
+        for maker in makers:
+            maker.results.append(data)
+        found[data] = makers
+    return found
+
+
+def data_of(x: Any) -> Any:
+    """The Array or Number of a Tensor, or of what else is recorded."""
+    return data_of_leaf(x.data if isinstance(x, Tensor) else x)
 
 
 def settle(kept: list[tuple[Place, Store]]) -> None:
@@ -290,11 +320,9 @@ def same_numbers(a: Any, b: Any) -> bool:
     """Whether two arrays hold the same bits, or differ as little as another order of sums does."""
     if not isinstance(a, np.ndarray | np.generic) or not isinstance(b, np.ndarray | np.generic):
         return type(a) is type(b)
-    if (a.shape, a.dtype) != (b.shape, b.dtype):
-        return False
-    if a.tobytes() == b.tobytes():
+    if same_bits(a, b):
         return True
-    if a.dtype.kind not in "fc":
+    if (a.shape, a.dtype) != (b.shape, b.dtype) or a.dtype.kind not in "fc":
         return False
     return bool(np.allclose(a, b, 1e-6, 1e-6 * largest_finite(b), equal_nan=True))
 
@@ -315,7 +343,7 @@ def is_plain_value(name: str, x: Any) -> bool:
 def signature_of(x: Any) -> Any:
     """The part of an argument that tells signatures apart: an array's shape, a number itself."""
     if isinstance(x, np.ndarray | np.generic | Tensor):
-        return type(x), x.shape, str(x.dtype)
+        return type(x), x.shape, x.dtype
     return (type(x), repr(x)) if isinstance(x, ATOMS | tuple) else id(x)
 
 

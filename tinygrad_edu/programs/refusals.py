@@ -93,9 +93,9 @@ def left_behind(x: Any) -> NotReplayable:
     )
 
 
-def live_shape(shape: str, found: str) -> NotReplayable:
+def another_shape(name: str, shape: str, found: str) -> NotReplayable:
     return refusal(
-        f"at_replay gave {found} where it gave {shape} before: an array keeps its shape and dtype"
+        f"{name} gave {found} where it gave {shape} before: an array keeps its shape and dtype"
     )
 
 
@@ -127,22 +127,6 @@ def changes_every_time(path: str) -> NotReplayable:
         f"every call finds something else in {path}\n  A replay would not follow it: keep ",
         "counters and logs out of the step, or read the number by ",
         "at_replay(lambda: …, of=its container)",
-    )
-
-
-def calls_differ(a: str, b: str, line: str) -> NotReplayable:
-    return refusal(
-        f"two calls with the same state did different things: {a}, then {b}\n  {line}\n  ",
-        "A number or branch changes that replay cannot see: pass it as an argument, or read it by ",
-        "at_replay(lambda: …)",
-    )
-
-
-def unseen_state(array: Any, line: str) -> NotReplayable:
-    return refusal(
-        f"an array {array.shape} is used and held where replay cannot see it\n  {line}\n  ",
-        "Pass it as an argument, name it in the step, or declare that it never changes: ",
-        "array.flags.writeable = False",
     )
 
 

@@ -8,6 +8,7 @@ runs from then on, as long as all that the step can read (world.py) is as it was
 
 from __future__ import annotations
 
+import collections
 import functools
 import threading
 import time
@@ -26,8 +27,9 @@ from tinygrad_edu.programs.picture import bytes_picture
 from tinygrad_edu.programs.program import Program
 from tinygrad_edu.programs.recording import Recording, signature_of
 
-PATIENCE = 4  # if so many calls in a row each find another state, that is an error
-PROGRAMS_KEPT = 8  # for each number of arguments; the oldest goes first
+PATIENCE = 4  # if so many calls in a row find something else in the same place, that is an error
+IN_A_LIST = 8  # programs that are asked in turn; of more, only those of the same shapes are asked
+PROGRAMS_KEPT = 64  # the oldest goes first
 
 
 def replay(step: Function | None = None, *, audit: bool = True) -> Any:
@@ -52,28 +54,47 @@ class Replay:
         functools.update_wrapper(self, function)
         self.function, self.audit, self.lock = function, audit, threading.RLock()
         self.is_running = self.is_given_up = False
-        # Programs by (whether operations are recorded, number of arguments, names of options)
+        # Programs by (whether operations are recorded, number of arguments, names of options), and
+        # by shapes as well if that are many
         self.found: dict[Any, list[Compiled]] = {}
-        # By signature: how many calls may still find another state afterwards
-        self.earlier: dict[Any, int] = {}
+        self.many: set[Any] = set()
+        # By signature: in how many calls a path has led to something else afterwards
+        self.earlier: dict[Any, collections.Counter[str]] = {}
         self.stored: set[Any] = set()  # where the step has put numbers, by container and key
         self.times = Times()
 
+    def __set_name__(self, owner: Any, name: str) -> None:
+        self.name = name
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else types.MethodType(self, instance)
+        """A method's replay belongs to its object, in whose attributes it stands from now on."""
+        if instance is None:
+            return self
+        method = types.MethodType(self.function, instance)
+        name = getattr(self, "name", method.__name__)
+        try:
+            return vars(instance).setdefault(name, Replay(method, self.audit))
+        except TypeError:  # it has slots only
+            return types.MethodType(self, instance)
 
     def __reduce__(self) -> Any:
+        owner = getattr(self.function, "__self__", None)
+        names = [name for name, x in getattr(owner, "__dict__", {}).items() if x is self]
+        if names:  # of a method: the copy's is made anew
+            return getattr, (owner, names[0])
         return Replay, (self.function, self.audit)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         if WATCHER.get() or RECORDER.get() is not None:
             return self.function(*args, **options)  # as written, or as a part of another step
-        key = (bool(RECORDING.get()), len(args), *options)
+        key: Any = (bool(RECORDING.get()), len(args), *options)
+        if key in self.many:
+            key = (key, *map(signature_of, (*args, *options.values())))
         with self.lock:
             if self.is_running or self.is_given_up:  # a live value may call its step
                 return self.function(*args, **options)
-            self.is_running = True
             try:
+                self.is_running = True
                 for program in self.found.get(key, ()):
                     number = program.calls + 2  # the first call was recorded
                     if self.audit and number & (number - 1) == 0:
@@ -106,12 +127,14 @@ class Replay:
     @property
     def passes(self) -> dict[str, str]:
         """The program that was made last, as text after each pass of the compiler."""
-        return {name: str(stage) for name, stage in self.last.stages.items()}
+        last = self.last
+        stages = {**last.stages, "buffers assigned": last.program}
+        return {name: str(stage) for name, stage in stages.items()}
 
     def report(self) -> str:
         """How many calls were recorded and replayed, and how many seconds that took and saved."""
-        replayed = sum(compiled.calls for found in self.found.values() for compiled in found)
-        return self.times.report(len(self.programs), replayed)
+        calls = [compiled.calls for found in self.found.values() for compiled in found]
+        return self.times.report(len(calls), sum(calls))
 
     def picture(self) -> str:
         """An SVG: which bytes live from which line of the program to which."""
@@ -135,23 +158,44 @@ class Replay:
         """Run the function on traced arrays, and as written; make a program if it has settled."""
         began = time.perf_counter()
         signature = (*key, *map(signature_of, (*args, *options.values())))
-        patience = self.earlier.pop(signature, PATIENCE)
+        found = self.earlier.pop(signature, collections.Counter())
         now = Recording(self.function, args, options, self.stored)
         self.stored |= now.numbers
         what = now.unsettled
-        if what and patience == 1:
+        found[path := what.partition(":")[0]] += 1
+        if what and found[path] == PATIENCE:
             raise now.trace.doubt or refusals.changes_every_time(what)
         compiled = None if what else Compiled(now)
         result = now.result_as_written()
         if compiled:
             compiled.order = self.times.recorded
-            self.found[key] = [*self.found.get(key, [])[1 - PROGRAMS_KEPT :], compiled]
+            compiled.signature = signature[len(key) :]
+            self.keep(key, compiled)
         else:
-            self.earlier[signature] = patience - 1
+            self.earlier[signature] = found
         now.forget()
         self.times.recording += time.perf_counter() - began
         self.times.recorded += 1
         return result
+
+    def keep(self, key: Any, compiled: Compiled) -> None:
+        """Add a program to those of its key; let go of the oldest if there are too many."""
+        found = self.found.setdefault(key, [])
+        found.append(compiled)
+        if len(found) > IN_A_LIST and isinstance(key[0], bool):
+            self.many.add(key)
+            for one in self.found.pop(key):
+                self.found.setdefault((key, *one.signature), []).append(one)
+        elif len(found) > IN_A_LIST:
+            del found[0]
+        every = [one for found in self.found.values() for one in found]
+        if len(every) > PROGRAMS_KEPT:
+            oldest = min(every, key=lambda one: one.order)
+            self.found = {
+                key: kept
+                for key, found in self.found.items()
+                if (kept := [one for one in found if one is not oldest])
+            }
 
 
 class Times:

@@ -26,6 +26,15 @@ class Elements:
         strides = (0,) * added + tuple([step if n != 1 else 0 for n, step in pairs])
         return Elements(self.root, self.offset, strides, shape)
 
+    def counts_as(self, other: Elements) -> bool:
+        """Whether it is the same elements in the same order: an axis of length 1 takes no steps."""
+
+        def steps(x: Elements) -> Shape:
+            return tuple([step for n, step in zip(x.shape, x.strides, strict=True) if n != 1])
+
+        there = (self.root, self.offset, self.shape) == (other.root, other.offset, other.shape)
+        return there and steps(self) == steps(other)
+
     def part(self, axis: int, start: int, size: int) -> Elements:
         """The elements from `start` on along an axis."""
         shape = (*self.shape[:axis], size, *self.shape[axis + 1 :])

@@ -256,7 +256,11 @@ def recorded_in(x: Any) -> bool:
 
 def untraced(x: Any) -> Any:
     """x with its value in place of each recorded leaf."""
-    return map_leaves(lambda leaf: leaf.value if is_recorded(leaf) else leaf, x)
+    return map_leaves(value_of_leaf, x)
+
+
+def value_of_leaf(x: Any) -> Any:
+    return x.of.value if issubclass(type(x), Recorded) else x
 
 
 def as_data(x: Any) -> Any:
@@ -306,6 +310,11 @@ def one_argument(function: Function) -> Function:
     return lambda self, *args, **options: self.trace_of.record(function, (self, *args), options)
 
 
+def fixed(name: str) -> Any:
+    """The setter of an attribute of arrays, such as x.shape = 3, 4: there is none."""
+    return lambda self, value: self.leaving(f"x.{name} = …")
+
+
 def refused(name: str) -> Any:
     """What stands for an attribute of arrays that a step may not use."""
 
@@ -314,7 +323,7 @@ def refused(name: str) -> Any:
 
     if name.startswith("__"):
         return method
-    return property(lambda self: getattr(self.leaving(f"x.{name}"), name))
+    return property(lambda self: getattr(self.leaving(f"x.{name}"), name), fixed(name))
 
 
 def is_python_number(x: Any) -> bool:
@@ -378,6 +387,9 @@ def add_operators() -> None:
         function = getattr(operator, name)
         compare = on_numbers(function, on_arrays(function)[0], compares=True)
         setattr(LiveNumber, f"__{name}__", compare)
+    for name, value in [*vars(Traced).items()]:
+        if isinstance(value, property):
+            setattr(Traced, name, value.setter(fixed(name)))
     refuse_the_rest(Traced, (np.ndarray, np.float64))
     refuse_the_rest(LiveNumber, (int, float))
 

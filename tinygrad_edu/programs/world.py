@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.engine import Operation, Tensor
+from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.programs import refusals
 from tinygrad_edu.programs.closed_list import (
     BASES,
@@ -27,11 +27,13 @@ from tinygrad_edu.programs.closed_list import (
     PARTS,
     READS_ALL,
     WALKS,
+    functions_of_users,
     is_function_of_library,
     is_harmless,
     is_harmless_module,
     is_of_library,
     is_of_package,
+    is_of_user,
     module_of,
     names_in,
 )
@@ -40,7 +42,14 @@ from tinygrad_edu.programs.nested import leaves, map_leaves
 from tinygrad_edu.programs.places import ATOMS, EXACT, Place, Raw, same_keys, same_value, text_of
 from tinygrad_edu.programs.program import Array
 from tinygrad_edu.programs.record import refill
-from tinygrad_edu.programs.traced import Recorded, Traced, memory_owner, recorded_in, untraced
+from tinygrad_edu.programs.traced import (
+    Recorded,
+    Traced,
+    is_recorded,
+    memory_owner,
+    recorded_in,
+    untraced,
+)
 
 SEEN_AT_MOST = 20_000  # places
 
@@ -51,30 +60,34 @@ class World:
     `stored` are numbers that the step has stored before, (id of a container, key): they are traced.
     """
 
-    def __init__(self, roots: dict[str, Any], stored: set[Any]) -> None:
+    def __init__(self, roots: dict[str, Any], stored: set[Any], reads_all: bool = False) -> None:
         self.places: list[Place] = []
         self.sized: list[tuple[Any, str, Any]] = []  # containers, their paths, copies of them
+        self.paths: dict[int, str] = {}  # of objects with attributes, by id
         self.generators: list[Any] = []  # of random numbers
         self.unknown: list[tuple[Any, str]] = []  # what is on no list
-        self.kinds: list[tuple[Any, str, Any]] = []  # objects, "__class__" or "__code__", and that
+        # objects, "__class__", "__code__" or "__bases__", and that
+        self.kinds: list[tuple[Any, str, Any]] = []
+        # dicts of globals, and names that they must not have: Python's own stand behind them
+        self.absent: list[tuple[dict[str, Any], list[str]]] = []
         self.seen: dict[int, Any] = {}
         self.arrays: dict[int, tuple[Any, str]] = {}
         self.names: set[str] = set()  # all that the code names
-        self.reads_all, self.walks = False, False
+        self.reads_all, self.walks = reads_all, False
         self.waiting: dict[str, list[tuple[Any, str, bool]]] = collections.defaultdict(list)
-        self.stored, self.roots = stored, roots
+        self.stored = stored
         self.pending = [*roots.items()][::-1]
-        for function in REGISTRY:
-            if not isinstance(function, types.FunctionType) or is_of_package(
-                getattr(function, "__wrapped__", function)
-            ):
+        for function, operation in REGISTRY.items():
+            if functions_of_users(operation) and not is_of_user(function):
                 self.look_at_operation(function)  # no name of the step leads there
         while self.pending:
             path, x = self.pending.pop()
             start = len(self.pending)
             self.look(x, path)
             self.pending[start:] = self.pending[start:][::-1]  # in order, and depth first
-        held = {id(leaf) for place in self.places for leaf in leaves(place.value)}
+        held = {id(place.value) for place in self.places}
+        tuples = [place.value for place in self.places if type(place.value) is tuple]
+        held.update(map(id, leaves(tuples)))
         self.unknown += [(x, path) for i, (x, path) in self.arrays.items() if i not in held]
 
     def look(self, x: Any, path: str) -> None:
@@ -163,16 +176,15 @@ class World:
         """Add the items of a dict or list."""
         self.sized.append((x, path, x.copy()))
         for key in [*(x if type(x) is dict else range(len(x)))]:
-            self.pending.append((f"{path} key", key))
+            if type(key) not in EXACT:
+                self.pending.append((f"{path} key", key))
             name = (key.name or "…") if type(key) is Tensor else key
             self.add(x, key, f"{path}.{name}".lstrip("."), is_item=True)
 
     def look_at_operation(self, function: Any) -> None:
         """Add the functions that run for an operation, save for those of this package."""
-        operation = REGISTRY.get(function)
-        if isinstance(operation, Operation):
-            own = [f for f in (operation.forward, *operation.every()) if not is_of_package(f)]
-            self.pending += [(operation.name, f) for f in own]
+        operation: Any = REGISTRY.get(function)
+        self.pending += [(operation.name, f) for f in functions_of_users(operation)]
 
     def look_from(self, f: types.FunctionType, path: str) -> None:
         """Add what a function names: closure, defaults, and globals unless this package has it."""
@@ -199,6 +211,7 @@ class World:
         names, global_names, imports = names_in(code)
         for name in imports:
             self.unknown.append((name, f"import {name}"))
+        self.absent.append((space, [name for name in global_names if name not in space]))
         for name in global_names:
             if name in space:
                 if name not in ("__name__", "__file__", "__doc__"):
@@ -230,6 +243,7 @@ class World:
         elif kind.__module__.partition(".")[0] == "tinygrad_edu" and hasattr(x, "__wrapped__"):
             self.pending.append((path, x.__wrapped__))
         elif kind.__module__.partition(".")[0] == "tinygrad_edu":
+            self.paths[id(x)] = path
             self.attributes(x, path, always=True)
         elif callable(x) and is_function_of_library(x):
             owner = getattr(x, "__self__", None)
@@ -239,6 +253,7 @@ class World:
             self.unknown.append((x, path))
         else:
             self.kinds.append((x, "__class__", kind))
+            self.paths[id(x)] = path
             self.pending.append((f"class {kind.__name__}", kind))
             self.attributes(x, path, always=False)
 
@@ -268,7 +283,7 @@ class World:
         for base in type(x).__mro__:
             slots = vars(base).get("__slots__", ())
             for key in (slots,) if isinstance(slots, str) else slots:
-                if hasattr(x, key) and not key.startswith("__"):
+                if not key.startswith("__"):
                     (self.add if always else self.wait)(x, key, f"{path}.{key}")
         if not hasattr(x, "__dict__"):
             return
@@ -296,6 +311,7 @@ class World:
         if type(x) not in METACLASSES:
             self.unknown.append((x, path))
             return
+        self.kinds.append((x, "__bases__", x.__bases__))
         for base in x.__bases__:
             if base not in BASES:
                 self.pending.append((f"class {base.__name__}", base))
@@ -361,16 +377,13 @@ class World:
             else:
                 moved.append((place, now))
                 place.set_if_changed(untraced(now))
-        containers = all(same_keys(container, copy) for container, _, copy in self.sized)
-        if moved or not containers:
-            self.clean()
+        grown = [x for x, _, copy in self.sized if not same_keys(x, copy)]
+        made = [now for _, now in moved if not is_recorded(now) and not isinstance(now, ATOMS)]
+        if any(type(x) is types.MappingProxyType for x in grown):  # of a class
+            grown += [x for x in self.seen.values() if isinstance(x, type)]
+        if grown or made:
+            clean([*made, *grown])
         return moved
-
-    def clean(self) -> None:
-        """Put arrays for what was recorded and lies in what the step has made."""
-        for place in World(self.roots, set()).places:
-            if isinstance(place.value, Recorded | tuple) and recorded_in(place.value):
-                place.set(untraced(place.value))
 
     def unsettled(self, moved: list[tuple[Place, Any]], known: set[int], excluded: set[int]) -> str:
         """The path of what has changed and is no output of the step; or ""."""
@@ -402,3 +415,10 @@ class World:
         """The arrays in whose memory the state lies."""
         every = {id(memory_owner(x)): memory_owner(x) for x, _ in self.arrays.values()}
         return [x for x in every.values() if isinstance(x, np.ndarray)]
+
+
+def clean(made: list[Any]) -> None:
+    """Put arrays for what was recorded and lies in what a step has made, or added to."""
+    for place in World({"what the step has made": made}, set(), reads_all=True).places:
+        if isinstance(place.value, Recorded | tuple) and recorded_in(place.value):
+            place.set(untraced(place.value))

@@ -45,9 +45,11 @@ def asset_of_page(name: str) -> str:
     return (Path(__file__).parent / "assets" / name).read_text(encoding="utf-8")
 
 
-def frame_of_page(page: str) -> str:
+def frame_of_page(
+    page: str, title: str = "computation graph", height: int = FRAME_HEIGHT_OF_PICTURE
+) -> str:
     """A page within a notebook's output: sandboxed, it outlives the kernel."""
     return (
         f'<iframe sandbox="allow-scripts" srcdoc="{html.escape(page)}" width="100%" '
-        f'height="{FRAME_HEIGHT_OF_PICTURE}" title="computation graph" frameborder="0"></iframe>'
+        f'height="{height}" title="{title}" frameborder="0"></iframe>'
     )

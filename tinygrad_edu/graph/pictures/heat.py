@@ -39,6 +39,7 @@ class Thumbnail:
     height: float
     caption: str
     note: str = ""  # how it was reduced
+    tile_pixels: int = 0  # of each image, if it shows images side by side
 
 
 def make_thumbnail(x: Array, stack: Array | None = None, grey: bool = False) -> Thumbnail:
@@ -62,6 +63,7 @@ def make_thumbnail(x: Array, stack: Array | None = None, grey: bool = False) -> 
         height / PIXELS_PER_POINT,
         range_text(x) if grey else scale_text(x),
         note,
+        0 if stack is None else stack.shape[1] * stack.shape[2],
     )
 
 

@@ -26,6 +26,7 @@ from tinygrad_edu.graph.read import Graph, Node
 from tinygrad_edu.graph.stepping.layout import value_or_scale
 from tinygrad_edu.graph.stepping.pieces import (
     code_listing,
+    element_choice,
     figure,
     formula_line,
     image_place,
@@ -39,6 +40,7 @@ from tinygrad_edu.graph.stepping.pieces import (
     step_article,
     tile_row,
 )
+from tinygrad_edu.graph.stepping.product import product_data
 from tinygrad_edu.graph.stepping.words import (
     StepData,
     bracket_negative,
@@ -77,6 +79,8 @@ class Panels:
 
     graph: Graph
     images: dict[bytes, str] = field(default_factory=dict)  # the name of each PNG
+    # the name of each matrix whose numbers the page gets
+    matrices: dict[int, tuple[str, Array]] = field(default_factory=dict)
 
     @cached_property
     def sheet(self) -> Sheet:
@@ -90,11 +94,11 @@ class Panels:
     def equations(self) -> dict[str, str]:
         return equations(self.graph)
 
-    def all(self) -> list[PanelStep]:
+    def all(self, text: str = START) -> list[PanelStep]:
         """All steps: the start, the forward pass, the output's own gradient, the backward pass."""
         walk, output = steps(self.graph), self.graph.output
-        start = step_article("start", "Before the first step", paragraph(START))
-        found = [(step_data("start", START), start)]
+        start = step_article("start", "Before the first step", paragraph(text))
+        found = [(step_data("start", text), start)]
         found += [self.forward(step) for step in walk if isinstance(step, Forward)]
         if output.gradient is not None:
             found.append(self.seed(output, output.gradient))
@@ -130,6 +134,9 @@ class Panels:
         found = step_data("forward", f"{title}: {words}", node, near, between)
         found["value"] = true_minus(value_or_scale(node.value))
         found["numbers"] = {"value": number_json(node.value)}
+        if arrays and node.kind:
+            right = right_side(self.graph, node, self.symbols)
+            body += self.element(found, right, node, node.value)
         return found, step_article("forward", title, body)
 
     def forward_numbers(self, step: Forward) -> tuple[str, str]:
@@ -205,6 +212,7 @@ class Panels:
         found["numbers"] = {
             name: number_json(np.asarray(x)) for name, x in numbers.items() if x is not None
         }
+        body += self.element(found, self.passed(step), step.source, step.share)
         return found, step_article("backward", title, body, origin_note(step) + listed)
 
     def rule(self, step: Backward) -> str:
@@ -283,12 +291,24 @@ class Panels:
         edges = list(dict.fromkeys(edge for path in found.paths for edge in path.edges))
         return title + code_listing(str(found).splitlines(), "table"), edges
 
+    def element(self, found: StepData, f: Formula | None, node: Node, result: Array) -> str:
+        """Where an element of a product is chosen; its numbers go to the page's data."""
+        product = product_data(self, f, node, result)
+        if product is None:
+            return ""
+        found["product"] = product
+        return element_choice(*result.shape)
+
     # Formulas and pictures
 
     def equation(self, node: Node, symbols: dict[str, Formula] | None = None) -> str:
         """The equation of a value as MathML: s = a + b."""
         right = right_side(self.graph, node, symbols or self.symbols)
         return f"{self.symbol(node)}<mo>=</mo>{right.mathml}"
+
+    def numbers_name(self, x: Array) -> str:
+        """The name under which the page has a matrix's numbers."""
+        return self.matrices.setdefault(id(x), (f"m{len(self.matrices)}", x))[0]
 
     def symbol(self, node: Node) -> str:
         return self.symbols[node.id].mathml

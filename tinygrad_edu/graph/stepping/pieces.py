@@ -26,6 +26,35 @@ def step_article(phase: str, title: str, body: str, aside: str = "") -> str:
     return f"<article hidden>{section}{beside}</article>\n"
 
 
+def element_choice(rows: int, columns: int) -> str:
+    """The row and the column of an element, and a place for its sum."""
+
+    def choice(word: str, count: int) -> str:
+        last = f'min="0" max="{count - 1}" value="0"'
+        return f'<label>{word} <input type="number" {last}></label>'
+
+    which = f"<p>One element: {choice('row', rows)} {choice('column', columns)}</p>"
+    return f'<div class="element">{which}<p class="sum" aria-live="polite"></p></div>'
+
+
+def question_form(step: int, text: str, equation: str, symbol: str, hints: Sequence[str]) -> str:
+    """The form of a question: no <form>, which a notebook's sandbox would not let submit."""
+    steps = "".join(hint.replace(">", " hidden>", 1) for hint in hints)
+    return (
+        f'<section class="question" data-step="{step}" hidden><p class="phase">quiz</p>'
+        f"<h2>{escape_minus(text)}</h2>{equation}"
+        f'<div class="answer"><math displaystyle="true">{symbol}<mo>=</mo></math>'
+        '<input type="text" inputmode="decimal" autocomplete="off" aria-label="your answer">'
+        '<button class="check">Check</button><button class="hint">Hint</button></div>'
+        f'<p class="said" role="status"></p><div class="hints">{steps}</div></section>\n'
+    )
+
+
+def score_line(count: int) -> str:
+    """A dot for each question: full if it was answered at once, half with help."""
+    return f'<p id="score" hidden>{"<i></i>" * count}<span></span></p>\n'
+
+
 def code_listing(lines: Sequence[str], kind: str = "code") -> str:
     """Lines of source, or of a table; a comment is set apart."""
     text = escape("\n".join([*lines[:MOST_LINES], *["…"] * (len(lines) > MOST_LINES)]))

@@ -1,7 +1,7 @@
 """stepper: one forward and one backward pass as a page that goes through it step by step.
 
 layout.py lays the graph out, panels.py says what happens at each step; here both are put into the
-template stepper.html, with stepper.css and stepper.js. The page asks for nothing from outside, and
+template assets/stepper.html, with a style and scripts. The page asks for nothing from outside, and
 runs no script but its own.
 """
 
@@ -24,9 +24,11 @@ from tinygrad_edu.graph.expression import count_text, equations
 from tinygrad_edu.graph.fold import deepest_level, fold
 from tinygrad_edu.graph.pictures.themes import THEMES, css_variables
 from tinygrad_edu.graph.read import Graph, read
+from tinygrad_edu.graph.stepping.update import LastAct, play_last_act
 
 MOST_STEPPED = 40  # nodes, or boxes where Modules are folded
 PLACE = re.compile(r"\{\{(\w+)\}\}")  # in the template
+SCRIPTS = ("stepper", "quiz", "element", "start")  # a file for each idea, in this order
 FRAME_HEIGHT = 780  # CSS pixels of the frame in a notebook
 
 
@@ -35,11 +37,13 @@ class Stepper:
     """A graph to step through. A notebook shows it; `html` is the page, `save(path)` keeps it."""
 
     graph: Graph
+    last_act: LastAct | None = None
+    quiz: bool = False
 
     @cached_property
     def html(self) -> str:
         """The whole page, which works from a file and without a network."""
-        return page_html(self.graph)
+        return page_html(self)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the page to a file, whose name ends in .html."""
@@ -71,11 +75,13 @@ class Stepper:
         return {"text/html": frame, "text/plain": repr(self)}
 
 
-def stepper(output: Tensor) -> Stepper:
+def stepper(output: Tensor, optimizer: Any = None, *, quiz: bool = False) -> Stepper:
     """Make a page that goes through both passes: forward value by value, backward edge by edge.
 
-    Each step shows upstream × local = share, and the line of source that computed it. Names
-    are read off the caller's variables; no `grad` is touched. Above 40 values, Modules are folded.
+    Each step shows upstream × local = share, and the line of source that computed it. With an
+    optimizer, its next step follows and what comes of it, on copies: nothing is changed. A quiz
+    hides the backward pass's numbers, and grades yours. Names are read off the caller's variables;
+    no `grad` is touched. Above 40 values, Modules are folded.
 
     >>> x = Tensor(3.0, requires_grad=True)
     >>> stepper(x * x + x)  # a notebook shows the page; .save("steps.html") keeps it
@@ -83,7 +89,14 @@ def stepper(output: Tensor) -> Stepper:
     """
     if not isinstance(output, Tensor):
         raise TypeError(f"stepper takes a Tensor that was computed, and got {output!r:.60}")
-    return Stepper(fold_to_fit(read(output, sys._getframe(1).f_locals)))
+    graph = read(output, sys._getframe(1).f_locals)
+    act = None if optimizer is None else play_last_act(output, graph, optimizer)
+    graph = fold_to_fit(graph)
+    if quiz:
+        from tinygrad_edu.graph.stepping.quiz import check_askable
+
+        check_askable(graph)
+    return Stepper(graph, act, quiz)
 
 
 def fold_to_fit(graph: Graph) -> Graph:
@@ -101,30 +114,39 @@ def fold_to_fit(graph: Graph) -> Graph:
     )
 
 
-def page_html(graph: Graph) -> str:
+def page_html(made: Stepper) -> str:
     """Fill the template in one pass: what is put in is not searched for places to fill."""
+    from tinygrad_edu.graph.stepping.last_act import LastPanels
     from tinygrad_edu.graph.stepping.layout import stepper_svg
-    from tinygrad_edu.graph.stepping.panels import Panels
+    from tinygrad_edu.graph.stepping.panels import START, Panels
     from tinygrad_edu.graph.stepping.pieces import page_json
+    from tinygrad_edu.graph.stepping.product import numbers_json
+    from tinygrad_edu.graph.stepping.quiz import QUIZ_START, Quiz
 
-    panels, script = Panels(graph), page_asset("js")
-    steps, style = panels.all(), page_asset("css") + theme_css()
+    panels = Panels(made.graph)
+    steps = panels.all(QUIZ_START if made.quiz else START)
+    questions, forms = Quiz(panels).all(len(steps) - 1) if made.quiz else ({}, "")
+    if act := made.last_act:
+        steps += LastPanels(panels, act, fold_to_fit(act.after)).all()
+    style = asset_of_stepper("stepper.css") + theme_css()
+    script = "".join(asset_of_stepper(f"{name}.js") for name in SCRIPTS)
+    data = {"steps": [step for step, _ in steps], "images": image_uris(panels.images)}
+    matrices = {name: numbers_json(x) for name, x in panels.matrices.values()}
     return fill_template(
-        page_asset("html"),
+        asset_of_stepper("stepper.html"),
         {
             "style": style,
             "style_hash": policy_hash(style),
             "script": script,
             "script_hash": policy_hash(script),
-            "title": html.escape(panels.equations[graph.output.id]),
+            "title": html.escape(panels.equations[made.graph.output.id]),
             "heading": panels.heading(),
-            "picture": stepper_svg(graph),
+            "picture": stepper_svg(made.graph),
             "direction": "down" if panels.sheet.arrays else "across",
             "last": str(len(steps) - 1),
+            "questions": forms,
             "panels": "".join(panel for _, panel in steps),
-            "data": page_json(
-                {"steps": [step for step, _ in steps], "images": image_uris(panels.images)}
-            ),
+            "data": page_json(data | {"questions": questions, "matrices": matrices}),
         },
     )
 
@@ -133,8 +155,8 @@ def fill_template(template: str, parts: Mapping[str, str]) -> str:
     return PLACE.sub(lambda place: parts[place[1]], template)
 
 
-def page_asset(suffix: str) -> str:
-    return Path(__file__).with_suffix(f".{suffix}").read_text(encoding="utf-8")
+def asset_of_stepper(name: str) -> str:
+    return (Path(__file__).parent / "assets" / name).read_text(encoding="utf-8")
 
 
 def policy_hash(content: str) -> str:

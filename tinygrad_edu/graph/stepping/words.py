@@ -12,6 +12,7 @@ from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.graph.expression import name_text, range_text, shape_text, true_minus
 from tinygrad_edu.graph.read import Node
 from tinygrad_edu.graph.steps import Backward
+from tinygrad_edu.graph.text.formula import Formula
 
 StepData = dict[str, Any]
 
@@ -63,6 +64,11 @@ def sum_words(step: Backward) -> str:
 def bracket_negative(x: Array) -> str:
     """Write a number, in parentheses if it is negative."""
     return f"({range_text(x)})" if x < 0 else range_text(x)
+
+
+def number_symbol(x: Array) -> Formula:
+    """A number as a formula that stays as it is written: 0.9 · 0.7018 is not worked out."""
+    return Formula("text", (true_minus(bracket_negative(x)),), x)
 
 
 def why_summed(step: Backward) -> str:

@@ -105,6 +105,12 @@ class Formula(NDArrayOperatorsMixin):
     def __bool__(self) -> bool:
         return bool(self.value)
 
+    # x -= y makes another formula, and changes none
+    __iadd__ = NDArrayOperatorsMixin.__add__
+    __isub__ = NDArrayOperatorsMixin.__sub__
+    __imul__ = NDArrayOperatorsMixin.__mul__
+    __itruediv__ = NDArrayOperatorsMixin.__truediv__
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
         if method != "__call__" or options:
             return NotImplemented

@@ -58,7 +58,9 @@ SIGNS = {
     NEGATIVE: Sign(SIGN, (PRODUCT,), "-{}", "<mrow><mo>−</mo>{}</mrow>", inline=True),
     "+{}": Sign(SIGN, (PRODUCT,), "+{}", "<mrow><mo>+</mo>{}</mrow>"),
     TIMES: infix_sign(PRODUCT, SIGN, PRODUCT, r" \cdot ", "·"),
-    SCALED: infix_sign(PRODUCT, SIGN, PRODUCT, r"\,", "&#x2062;"),  # 2 x, with an invisible ·
+    SCALED: Sign(
+        PRODUCT, (SIGN, PRODUCT), r"{}\,{}", f"<mrow>{{}}{INVISIBLE_TIMES}{{}}</mrow>", True
+    ),  # 2 x, with an invisible ·
     ELEMENTWISE_PRODUCT: infix_sign(PRODUCT, SIGN, PRODUCT, r" \odot ", "⊙"),
     MATRIX_PRODUCT: Sign(
         MATRICES, (MATRICES, POWER), r"{}\,{}", f"<mrow>{{}}{INVISIBLE_TIMES}{{}}</mrow>", True
@@ -193,6 +195,8 @@ def formula_sign(f: Formula) -> Sign:
 def begins_with_a_number(f: Formula) -> bool:
     if f.kind in (TIMES, TO_THE_POWER, SQUARE):
         return begins_with_a_number(f.parts[0])
+    if f.kind == "text":
+        return bool(f.parts[0][:1].isdigit())
     return f.kind in ("number", TWO_TO_THE)
 
 

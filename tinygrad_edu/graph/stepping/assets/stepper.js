@@ -1,7 +1,8 @@
 "use strict";
 
-// A step: {phase, text, node, near, edges}, where forward steps have a `value` for the node, backward ones a `gradient`.
-const {steps, images} = JSON.parse(document.getElementById("data").textContent);
+// A step: {phase, text, node, near, edges}, where forward and update steps have a `value` for the node, backward ones a
+// `gradient`, and the last one, again, has `values` by node.
+const {steps, images, questions, matrices} = JSON.parse(document.getElementById("data").textContent);
 const last = steps.length - 1;
 const [graph, slider, play, count, spoken] = ["graph", "slider", "play", "count", "spoken"].map(id => document.getElementById(id));
 const nodes = [...graph.querySelectorAll(".node")], edges = [...graph.querySelectorAll(".edge")];
@@ -22,19 +23,27 @@ function show(step) {
   for (const id of ["first", "back"]) document.getElementById(id).disabled = at === 0;
   for (const id of ["next", "last"]) document.getElementById(id).disabled = at === last;
   if (at === last) pause();
+  ask();
   reveal([now.node, ...now.near]);
+  openToKeys();
 }
 
-// What the steps so far have brought about: values, gradients (a later sum replaces an earlier one), edges passed
+// What the steps so far have brought about: values, gradients (a later sum replaces an earlier one), edges passed.
+// With the values of the last step, gradients are out of date
 function paint(now) {
-  const values = new Map(), gradients = new Map(), passed = new Set();
-  for (const {phase, node, value, gradient, edges} of steps.slice(0, at + 1)) {
-    if (phase === "forward") values.set(node, value);
-    if (phase === "backward") { gradients.set(node, gradient); edges.forEach(edge => passed.add(edge)); }
+  const values = new Map(), gradients = new Map(), passed = new Set(), changed = new Set();
+  const replace = (node, value) => { if (values.get(node) !== value) changed.add(node); values.set(node, value); };
+  for (const [number, step] of steps.slice(0, at + 1).entries()) {
+    if (step.phase === "forward") values.set(step.node, step.value);
+    if (isHidden(number)) gradients.set(step.node, gradients.get(step.node) ?? "?");
+    else if (step.phase === "backward") { gradients.set(step.node, step.gradient); step.edges.forEach(edge => passed.add(edge)); }
+    if (step.phase === "update" && step.value) replace(step.node, step.value);
+    if (step.phase === "again") { Object.entries(step.values).forEach(pair => replace(...pair)); gradients.clear(); }
   }
   for (const node of nodes) {
     write(node.querySelector(".value"), values.get(node.id));
     write(node.querySelector(".gradient"), gradients.get(node.id));
+    node.querySelector(".value").classList.toggle("changed", changed.has(node.id));
     node.classList.toggle("known", values.has(node.id));
     node.classList.toggle("now", node.id === now.node);
     node.classList.toggle("near", now.near.includes(node.id) && node.id !== now.node);
@@ -68,6 +77,14 @@ function reveal(ids) {
   graph.scrollBy({left: x, top: y, behavior: calm.matches ? "auto" : "smooth"});
 }
 
+// What is too large to be seen whole can be focused, and so be scrolled by keys
+function openToKeys() {
+  for (const box of document.querySelectorAll("h1, #panels, .ruled, pre.table")) {
+    if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+}
+
 function pause() {
   clearInterval(timer);
   timer = null;
@@ -99,7 +116,8 @@ slider.addEventListener("input", () => go(Number(slider.value)));
 const keys = {ArrowRight: actions.next, ArrowLeft: actions.back, Home: actions.first, End: actions.last, " ": toggle};
 addEventListener("keydown", event => {
   const node = event.target.closest(".node"), pressed = event.key === " " || event.key === "Enter";
-  if (event.ctrlKey || event.metaKey || event.altKey || (pressed && event.target.closest("button"))) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=range])")) return;
+  if (pressed && event.target.closest("button")) return;
   const action = node && pressed ? () => visit(node) : keys[event.key];
   if (!action) return;
   event.preventDefault();
@@ -109,12 +127,3 @@ graph.addEventListener("click", event => {
   const node = event.target.closest(".node");
   if (node) visit(node);
 });
-
-for (const image of document.querySelectorAll("img[data-image]")) image.src = images[image.dataset.image];
-for (const phase of ["forward", "backward"]) {
-  const length = steps.filter(step => step.phase === phase).length;
-  document.querySelector(`#phases .${phase}`).style.flexGrow = length;
-}
-const picture = graph.querySelector("svg");
-for (const side of ["width", "height"]) picture.style.setProperty(`--${side}`, picture.getAttribute(side));
-show(0);
