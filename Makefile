@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-replay test-torch test-browser test-jupyterlab lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
+.PHONY: help test quick test-replay test-torch test-onnx test-browser test-jupyterlab lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,15 @@ test-torch: build/torch/installed ## take over models of PyTorch's and compare, 
 build/torch/installed: pyproject.toml
 	$(PYTHON) -m venv build/torch
 	build/torch/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[torch]' torch==2.13.0 pytest hypothesis
+	@touch $@
+
+test-onnx: build/onnx/installed ## write models as files of ONNX and run them in onnxruntime, in an environment with both
+	build/onnx/bin/python -m pytest tests/test_onnx.py
+	build/onnx/bin/python -m pytest tests/test_docstrings.py -k "onnx.md"
+
+build/onnx/installed: pyproject.toml
+	$(PYTHON) -m venv build/onnx
+	build/onnx/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[onnx,examples]' onnxruntime pytest hypothesis
 	@touch $@
 
 test-replay: $(VENV)/installed ## random trainings and programs beside their replays, thousands of them (half an hour); SEEDS=300 takes fewer

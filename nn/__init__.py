@@ -16,7 +16,7 @@ array([0, 1, 1, 0])
 
 Read module.py, layers.py, activations.py, losses.py, optim.py, schedules.py; then, in any order,
 group.py, convolution.py, normalization.py, recurrent.py, attention.py, margins.py, init.py,
-data.py, checkpoint.py, transforms.py, metrics.py, progress.py and summary.py.
+data.py, checkpoint.py, export.py, transforms.py, metrics.py, progress.py and summary.py.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -42,6 +42,7 @@ def export_onnx(
     checked, and replaces an old one when it is whole. Needs onnx. NotReplayable, with the line, for
     what a file cannot hold; ValueError for an example that does not fit.
 
+    >>> from tinygrad_edu import nn
     >>> model = nn.Sequential(nn.Linear(3, 2), nn.Softmax())
     >>> nn.export_onnx(model, np.ones((5, 3), np.float32), "model.onnx")  # doctest: +SKIP
     """

@@ -60,13 +60,14 @@ TEXTS = [
     *sorted(DOCS.glob("*.md")),
     *sorted(DOCS.glob("*/*.md")),
 ]
+NEEDED = {"pytorch": "torch", "onnx": "onnxruntime"}  # by a page, and no part of `dev`
 PAGES = [page for page in TEXTS if ">>> " in page.read_text("utf-8")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_the_examples_of_a_page_run(page, monkeypatch):
-    if page.stem == "pytorch":
-        pytest.importorskip("torch")
+    if page.stem in NEEDED:
+        pytest.importorskip(NEEDED[page.stem])
     monkeypatch.chdir(DOCS.parent)
     how = {"module_relative": False, "optionflags": doctest.ELLIPSIS, "encoding": "utf-8"}
     failed, _ = doctest.testfile(str(page), **how)

@@ -233,8 +233,9 @@ def test_names_of_parameters_and_layers_are_kept(tmp_path):
     assert {x.name: shape_text(x) for x in graph.value_info}["1.0"] == ["batch", 8]
 
 
-def test_a_file_is_the_same_each_time_for_frozen_models_and_under_no_grad(tmp_path):
-    model, x = MODELS["mnist_cnn"]()
+@pytest.mark.parametrize("name", ["mnist_cnn", "char_lm"])
+def test_a_file_is_the_same_each_time_for_frozen_models_and_under_no_grad(name, tmp_path):
+    model, x = MODELS[name]()
     first = exported(tmp_path, model, x).read_bytes()
     for p in model.parameters():
         p.requires_grad = False

@@ -301,7 +301,7 @@ class OnnxGraph:
 
     def model(self, name: str) -> Any:
         """All as a ModelProto of ONNX, checked."""
-        from onnx import checker, helper, numpy_helper
+        from onnx import checker, helper, numpy_helper, shape_inference
 
         self.block = []
         for output, z in self.outputs.items():
@@ -331,7 +331,7 @@ class OnnxGraph:
         options = {"opset_imports": [helper.make_opsetid("", OPSET)], "ir_version": IR_VERSION}
         model = helper.make_model(graph, producer_name="tinygrad_edu", **options)
         checker.check_model(model, full_check=True)
-        return model
+        return shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
 
     def last_names(self, nodes: list[Any]) -> dict[str, str]:
         """The names in the file: inputs, outputs and parameters have theirs, the others follow."""
