@@ -18,6 +18,7 @@ LABS = sorted(DOCS.glob("labs/[1-9]-*.md"))
 DRAWN = [
     *sorted(DOCS.glob("course/[12346]-*.md")),
     DOCS / "guides" / "drawing.md",
+    DOCS / "guides" / "figures.md",
 ]
 WRONG, RIGHT = "#b35f00", "#0072b2"
 FIRST = """

@@ -100,6 +100,7 @@ def test_pages_show_the_pictures_that_their_code_draws(tmp_path):
         DOCS / "index.md",
         DOCS / "labs" / "index.md",
         DOCS / "guides" / "drawing.md",
+        DOCS / "guides" / "figures.md",
         *DOCS.glob("course/*.md"),
     ]
     pattern = r'(?:_static/|[("])([\w-]+\.svg|first-[\w-]+\.html|[\w-]+-steps\.html)'

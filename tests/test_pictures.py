@@ -822,6 +822,13 @@ def test_the_data_goes_down_the_middle_wherever_it_stands_in_a_product() -> None
     assert "x" in spine and "w" not in spine
 
 
+def test_an_image_keeps_its_shape_beside_a_long_caption() -> None:
+    image = np.outer(np.linspace(0, 1, 9), np.linspace(0, 1, 9))[None, None] * 123456.0
+    picture = draw(nn.Conv2d(1, 1, 3, rng=np.random.default_rng(0)), image, legend=False)
+    shown = next(ET.fromstring(picture.svg()).iter(f"{SVG}image"))
+    assert float(shown.get("width", 0)) == pytest.approx(float(shown.get("height", 0)), rel=0.1)
+
+
 def test_every_bar_of_a_repeated_block_has_a_height() -> None:
     picture = draw(chain_of_numbers(30))
     sheet = Sheet(picture.graph, THEMES["light"])

@@ -40,7 +40,8 @@ def number_box(node: Node, sheet: Sheet) -> str:
         rows.append(number_row(sheet.second, shown, theme))
     last = gradient_bar(g, sheet.greatest, theme) if sheet.gradients else ""
     height = 10 if sheet.gradients else 2
-    rows.append(tr(td(last, f'COLSPAN="2" ALIGN="LEFT" SIDES="LBR" HEIGHT="{height}"')))
+    if sheet.values or sheet.gradients:
+        rows.append(tr(td(last, f'COLSPAN="2" ALIGN="LEFT" SIDES="LBR" HEIGHT="{height}"')))
     return frame_rows(rows, node, theme)
 
 

@@ -25,7 +25,7 @@ GAP, NAN = 255, 254  # colours: between tiles, and for what is not a number
 TILES = 16  # shown at most
 SIDE = 64  # rows and columns shown at most
 LONGEST, SHORTEST = 116, 44  # points, of a side of a heat map
-CELL, TILE, STRIP = 14, 33, 12  # points of one number and of one image, at most, and of one row
+CELL, TILE, STRIP = 14, 33, 12  # points of a number at most, of an image of four, of one row
 SMALLEST = 8  # rows of a flattened array that may be an image
 PIXELS_PER_POINT = 2
 
@@ -118,11 +118,10 @@ def enlarge_cells(colours: Array) -> Array:
 
 
 def mosaic(colours: Array) -> Array:
-    """Images side by side, in rows of four."""
-    across, times = (
-        min(len(colours), 4),
-        max(round(PIXELS_PER_POINT * TILE / max(colours.shape[1:])), 1),
-    )
+    """Images side by side, in rows of four; fewer than four are larger."""
+    across = min(len(colours), 4)
+    side = max(TILE, min(2 * TILE, LONGEST / across))
+    times = max(round(PIXELS_PER_POINT * side / max(colours.shape[1:])), 1)
     wide = ((0, -len(colours) % across), (1, 1), (1, 1))
     framed = np.pad(colours.repeat(times, 1).repeat(times, 2), wide, constant_values=GAP)
     _, height, width = framed.shape

@@ -183,17 +183,19 @@ def is_bar(cell: ET.Element) -> bool:
 
 
 def place_thumbnail(cell: ET.Element, group: ET.Element, thumbnails: Sequence[Thumbnail]) -> None:
-    """Put a thumbnail, with a thin line around it, in the place of the cell reserved for it."""
+    """Put a thumbnail, with a thin line around it, in the middle of the cell reserved for it."""
     number = RESERVED_COLOUR.fullmatch(cell.get("fill", ""))
     if not number:
         return
-    data = base64.b64encode(thumbnails[int(number[1], 16)].png).decode()
-    xs, ys = corners(cell)
+    thumbnail = thumbnails[int(number[1], 16)]
+    data = base64.b64encode(thumbnail.png).decode()
+    xs, ys = corners(cell)  # a cell may be stretched, and a picture in its middle is not
+    width, height = thumbnail.width, thumbnail.height
     frame = {
-        "x": f"{min(xs):g}",
-        "y": f"{min(ys):g}",
-        "width": f"{max(xs) - min(xs):g}",
-        "height": f"{max(ys) - min(ys):g}",
+        "x": f"{(min(xs) + max(xs) - width) / 2:g}",
+        "y": f"{(min(ys) + max(ys) - height) / 2:g}",
+        "width": f"{width:g}",
+        "height": f"{height:g}",
     }
     outline = {"fill": "none", "stroke": "#808080", "stroke-width": "0.5"}
     group.insert([*group].index(cell) + 1, svg_element("rect", **frame, **outline))
@@ -314,20 +316,26 @@ def move_title(
 def part_title(
     titles: Sequence[ET.Element], ends: Sequence[float], crossing: Sequence[float], last: float
 ) -> None:
-    """Move each text of a title to the right of the edge that crosses it, if all have room."""
+    """Move each text of a title to the right of the edge that crosses it.
+
+    Where a narrow frame has no room for all of them, those that would be crossed are left out.
+    """
     free: dict[str, float] = {}  # where the next text of a line may begin
-    places = []
+    places: list[float | None] = []
     for text, end in zip(titles, ends, strict=False):
         start = float(text.get("x", 0))
         wide, line = end - start, text.get("y", "")
         x = max(start, free.get(line, start))
         while cut := [way for way in crossing if x - 5 < way < x + wide + 3]:
             x = max(cut) + 7
-        free[line] = x + wide
-        places.append(x)
-    if max(free.values()) <= last:
-        for text, x in zip(titles, places, strict=True):
-            text.set("x", f"{x:.2f}")
+        if fits := x + wide <= last or not free:
+            free[line] = x + wide
+        places.append(x if fits else None)
+    for text, place in zip(titles, places, strict=True):
+        if place is None:
+            text.text = ""
+        else:
+            text.set("x", f"{place:.2f}")
 
 
 def finish_text(text: ET.Element) -> None:
