@@ -79,3 +79,4 @@ def setup(app):
     # Before an example adds an operation
     app.connect("config-inited", lambda app, _: derivative_table.write(app.srcdir))
     app.connect("config-inited", lambda app, _: page_pictures.write(app.srcdir))
+    app.connect("config-inited", lambda app, _: page_pictures.look_inside(app.srcdir))

@@ -108,7 +108,8 @@ def look_inside(folder):
     checkpoint = DOCS.parent / "build" / "mnist" / "model.safetensors"
     if not checkpoint.exists():
         subprocess.run([sys.executable, "examples/mnist.py"], cwd=DOCS.parent, check=True)
-    write_page(["--checkpoint", str(checkpoint), "--out", str(folder / "playground.html")])
+    page = Path(folder, "_static", "playground.html")
+    write_page(["--checkpoint", str(checkpoint), "--out", str(page)])
 
 
 def save(figure, path):
@@ -118,7 +119,6 @@ def save(figure, path):
 def write(folder):
     """All of them: of the first page, the pictures and steppers that pages name, the curves."""
     exec(FIRST, names(DOCS / "index.md") | {"folder": Path(folder, "_static")})
-    look_inside(Path(folder, "_static"))
     for page in DRAWN:
         for name, made in names(page).items():
             if isinstance(made, Picture):
