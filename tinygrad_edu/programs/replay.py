@@ -36,10 +36,9 @@ def replay(step: Function | None = None, *, backend: str = "numpy", audit: bool 
     """Record a training step, or any function of arrays, and replay it without building a graph.
 
     It returns and changes what it did before; the next call overwrites the array `p.grad`. Other
-    shapes and settings are recorded anew; print `step.program` to see the calls. What a replay
-    could not follow raises NotReplayable, and all is as before the call. With `audit`, calls 2, 4,
-    8, … also run the step as written: if it differs, it is not replayed any more, with a warning.
-    `backend` is what runs it: NumPy's calls. ValueError, ImportError for one that is not there.
+    shapes and settings are recorded anew; print `step.program` to see the calls. NotReplayable for
+    what a replay could not follow: all is as before the call. `backend` is what runs the calls. With
+    `audit`, calls 2, 4, 8, … also run the step as written: it replays no more if that differs.
 
     >>> step = replay(lambda x: np.sin(x) * 2)
     >>> [step(np.full(1, i)).round(2).item() for i in range(4)]
