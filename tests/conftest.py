@@ -10,9 +10,20 @@ from hypothesis import settings
 
 from tinygrad_edu import replay
 from tinygrad_edu.programs import backends
+from tinygrad_edu.programs.looped import Looped
+from tinygrad_edu.programs.slow_loops import function_of_loops
 
 settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
+
+
+class SlowLoops(Looped):
+    """The loops that a compiler gets, run by Python: where there is none, they are tested so."""
+
+    machine = staticmethod(function_of_loops)
+
+
+backends.BACKENDS["loops in Python"] = (lambda: SlowLoops, ())
 
 
 @pytest.fixture(params=backends.installed())

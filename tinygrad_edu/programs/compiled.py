@@ -16,7 +16,7 @@ from tinygrad_edu.programs.functions import FIRST_LINE, Blocks, function_of
 from tinygrad_edu.programs.guards import MISS, MISSED, Guards
 from tinygrad_edu.programs.names import Line
 from tinygrad_edu.programs.passes import PASSES
-from tinygrad_edu.programs.program import Array, Number, Program, ReturnedTensor, Store
+from tinygrad_edu.programs.program import Array, Call, Number, Program, ReturnedTensor, Store
 from tinygrad_edu.programs.recording import Recording
 from tinygrad_edu.programs.stopping import Stop
 
@@ -26,6 +26,8 @@ class Compiled:
 
     The code is checked call by call before it is used.
     """
+
+    make_code: Any = staticmethod(Code)
 
     def __init__(self, now: Recording) -> None:
         self.now, self.recorded, self.calls, self.order = now, now.program, 0, 0
@@ -45,7 +47,7 @@ class Compiled:
 
     def translate(self, program: Program) -> None:
         """Make the code, what it returns, and what it does at the end."""
-        self.code = code = Code(program)
+        self.code = code = self.make_code(program)
         self.names, inputs = code.names, self.now.inputs
         self.parameters = [
             code.use(inputs[name]) if name in inputs else self.names.new("x", name)
@@ -66,7 +68,7 @@ class Compiled:
         objects = {
             **self.names.objects,
             **others,
-            "check": Checker(now.program.calls, trace.gave, compared),
+            "check": self.checker(compared),
         }
         blocks = Blocks(lines, objects, self.title)
         body = [*asking, *self.reading, *blocks.called(self.given, ""), "pass"]
@@ -77,6 +79,13 @@ class Compiled:
         finally:
             trace.rewind()
 
+    def checker(self, compared: list[tuple[Call, int]]) -> Checker:
+        return Checker(self.now.program.calls, self.now.trace.gave, compared)
+
+    def apart(self) -> list[str]:
+        """Further lines of the entrance: what the arguments must not lie in."""
+        return []
+
     def compile(self) -> Function:
         """The program as a function: guards, live values, the lines, what is stored."""
         ending = [line.code for line in self.ending]
@@ -86,7 +95,8 @@ class Compiled:
         before = [*self.guards.live_numbers(), *self.reading, *kept]
         called = blocks.called(self.given, "\n".join([self.result, *ending]))
         first = called.index(blocks.lines[0]) if blocks.lines else 0
-        begin = [*self.guards.entrance(self.code.buffers.exposed()), *self.guards.before(), "try:"]
+        entrance = [*self.guards.entrance(self.code.buffers.exposed()), *self.apart()]
+        begin = [*entrance, *self.guards.before(), "try:"]
         stop.begin = FIRST_LINE + len(begin) + len(before) + first
         stop.between = len(called) - first - len(blocks.lines) + 1
         body = [*before, *called, f"result = {self.result}", *ending, "return result"]
