@@ -22,6 +22,9 @@ class SlowLoops(Looped):
 
     machine = staticmethod(function_of_loops)
 
+    def fall_back(self, now: Any) -> None:
+        raise  # the error that is being handled: the loops gave other numbers
+
 
 backends.BACKENDS["loops in Python"] = (lambda: SlowLoops, ())
 

@@ -70,6 +70,7 @@ class Checker:
             return n * float(np.prod([largest_finite(x.value) for x in arrays]))
         if name in ("sum", "mean", "reduce", "einsum", "tensordot", "trace", "cumsum"):
             terms = max(x.size for x in call.arrays) / max(size, 1)
+            terms *= 1 if self.doubt is None else terms  # loops add one after the other
             return terms * max([largest_finite(x.value) for x in arrays], default=0.0)
         return 0.0
 

@@ -209,15 +209,7 @@ class FusedCode(Code):
                         bounds[place.root] = min(a for a, _ in pair), max(b for _, b in pair)
                         sets = isinstance(s, Apply) and s.target not in s.operands
                         is_set.setdefault(place.root, sets and place is s.target)  # type: ignore[union-attr]
-        by_numpy = [x for i in self.by_numpy for x in self.program.calls[i].touched]
-        checked = [
-            s.call.args[0]
-            for part in self.parts.values()
-            for g in part.groups
-            for s in g
-            if isinstance(s, CheckClasses)
-        ]
-        self.asked = {*by_numpy, *self.program.outputs, *checked}
+        self.asked = self.asked_for()
         for x in self.asked:
             uses.setdefault(self.statements.place(self.program.root(x)).root, set()).add(None)
         inside = []
@@ -227,6 +219,18 @@ class FusedCode(Code):
             elif None in uses[root] or len(uses[root]) + len(places[root]) > 2 or not is_set[root]:
                 inside.append(root)
         self.settle_inside(inside)
+
+    def asked_for(self) -> set[Array]:
+        """The arrays that NumPy's calls use, or the caller, and those that these are views of."""
+        original, calls = self.program.original, self.program.calls
+        checks = [s for part in self.parts.values() for group in part.groups for s in group]
+        found = {original(x) for i in self.by_numpy for x in calls[i].touched}
+        found |= {original(s.call.args[0]) for s in checks if isinstance(s, CheckClasses)}
+        found |= {*map(original, self.program.outputs)}
+        for call in reversed(calls):
+            if any(z in found and z.holder is not z for z in call.results):
+                found |= {*map(original, call.arrays)}
+        return found
 
     def settle_inside(self, inside: list[Array]) -> None:
         """Cut the rooms of results out of one block of bytes."""
@@ -283,7 +287,8 @@ class FusedCode(Code):
         name = self.names.new("f", f"loops{len(self.kept)}", function)
         self.once.add(name)
         inputs = [self.use(self.program.inputs[int(x.name[1:])]) for x in flats if x.array is None]
-        code = f"{name}({', '.join([self.names.constant(table), *inputs, *text.numbers])})"
+        address = self.names.constant(data_address(table))
+        code = f"{name}({', '.join([address, *inputs, *text.numbers])})"
         title = self.names.display(code)
         failed = self.names.new("t") if text.failures else ""
         shown = "\n".join([f"{title}:", *[f"    {line}" for line in text.lines]])

@@ -42,7 +42,10 @@ class Flat:
 
 
 class LoopText:
-    """The lines of some groups of statements; `room` says where a memory lies, if anywhere."""
+    """The lines of some groups of statements; `room` says where a memory lies, if anywhere.
+
+    In front of each group stands the shape of what its first call gives, and whose calls these are.
+    """
 
     def __init__(self, room: Callable[[Array], tuple[Flat, int] | None]) -> None:
         self.room, self.lines, self.count = room, list[str](), 0
@@ -53,6 +56,8 @@ class LoopText:
 
     def write(self, group: list[Statement]) -> None:
         first = group[0]
+        modules = ", ".join(filter(None, dict.fromkeys(s.call.module for s in group)))
+        self.lines.append(f"# {first.call.target.shape} {modules}".rstrip())
         if isinstance(first, Product):
             self.product(first)
         elif isinstance(first, Gather):

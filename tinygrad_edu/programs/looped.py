@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.core.engine import plain
 from tinygrad_edu.programs.checking import Checker
 from tinygrad_edu.programs.codegen import Code
 from tinygrad_edu.programs.compiled import Compiled
@@ -30,8 +31,12 @@ class Looped(Compiled):
         try:
             super().__init__(now)
         except NotReplayable:
-            self.falls_back = True
-            super().__init__(now)
+            self.fall_back(now)
+
+    def fall_back(self, now: Recording) -> None:
+        """Let NumPy make the calls: loops would give other numbers, or have no compiler."""
+        self.falls_back = True
+        super().__init__(now)
 
     def make_code(self, program: Program) -> Code:
         return Code(program) if self.falls_back else FusedCode(program, type(self).machine)
@@ -67,10 +72,8 @@ class Looped(Compiled):
         program, lines, of = self.code.program, list[str](), self.names.of
         roots = [program.root(call.written) for call in program.calls if call.written]
         written = {id(memory_owner(x.value)) for x in roots if not x.is_result}
-        inputs = {id(x) for x in self.now.inputs.values()}
         for name, x in self.guards.arguments:
-            array = getattr(x, "data", x) if id(x) not in inputs else x
-            if isinstance(array, np.ndarray) and array.ndim:
+            if isinstance(plain(x), np.ndarray):
                 lies_there = f"id({name}) in {of(written)} or id({name}.base) in {of(written)}"
                 lines.append(f"if {lies_there}: return {of(MISS)}")
         return lines

@@ -122,11 +122,13 @@ class Loops:
             yield from self.joined(call)
         elif call.name == "getitem":
             yield self.gathered(call)
-        elif call.name == "setitem":
-            target = self.item(call)
-            if np.ndim(getattr(call.args[2], "value", call.args[2])) > len(target.shape):
+        elif call.name in ("setitem", "copyto"):
+            target = self.item(call) if call.name == "setitem" else self.place(call.target)
+            if call.options or len(call.args) != 2 + (call.name == "setitem"):
                 raise not_in_loops(call)
-            yield Apply(call, "copy", target, (self.read(call.args[2], target.shape),))
+            if np.ndim(getattr(call.args[-1], "value", call.args[-1])) > len(target.shape):
+                raise not_in_loops(call)
+            yield Apply(call, "copy", target, (self.read(call.args[-1], target.shape),))
         elif call.name in ("reshape", "ravel", "flatten"):
             source = self.place(call.args[0])
             yield Apply(call, "copy", self.place(call.target).reshaped(source.shape), (source,))
@@ -271,8 +273,7 @@ ELEMENTWISE = {  # other names of the same functions
     "mod": "remainder", "neg": "negative", "abs": "absolute", "fabs": "absolute", "gt": "greater",
     "ge": "greater_equal", "lt": "less", "le": "less_equal", "eq": "equal", "ne": "not_equal",
     "invert": "logical_not", "and_": "logical_and", "or_": "logical_or",
-    "bitwise_and": "logical_and", "bitwise_or": "logical_or", "copyto": "copy",
-    "true_divide": "divide",
+    "bitwise_and": "logical_and", "bitwise_or": "logical_or", "true_divide": "divide",
 }
 # fmt: on
 

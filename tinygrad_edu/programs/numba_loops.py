@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import math
-import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -15,15 +12,18 @@ import numpy as np
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+import tinygrad_edu
 from tinygrad_edu.core.functional import Function
-from tinygrad_edu.programs import elementary
+from tinygrad_edu.programs import elementary, loop_cache
 from tinygrad_edu.programs.loop_text import Flat
 from tinygrad_edu.programs.looped import Looped
 from tinygrad_edu.programs.numbers import KINDS
+from tinygrad_edu.programs.refusals import NotReplayable
 
 # Without "numpy" a division may raise, and no loop with one is vectorised. Sums may be taken in any
 # order; NaN and infinity stay what they are
-OPTIONS: Any = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz", "afn"}}
+FLAGS = ["reassoc", "contract", "arcp", "nsz", "afn"]
+OPTIONS: Any = {"error_model": "numpy", "fastmath": {*FLAGS}}
 EXACT: Any = {"error_model": "numpy", "fastmath": {"contract"}, "forceinline": True}
 
 
@@ -54,41 +54,61 @@ def compiled_elementary() -> dict[str, Any]:
 
 
 NAMES = {
-    "np": np, "numba": numba, "inf": math.inf, "nan": math.nan, "pointer": pointer, "clip": clip,
+    "np": np, "inf": math.inf, "nan": math.nan, "pointer": pointer, "clip": clip,
     "carray": numba.carray, "__name__": __name__,
-    **{kind: dtype.type for dtype, kind in KINDS.items()}, **compiled_elementary(),
+    **{kind: dtype.type for dtype, kind in KINDS.items()}, "b1": bool, **compiled_elementary(),
 }  # fmt: skip
-NAMES["b1"] = bool
-TYPES = {kind: np.dtype(dtype.type) for dtype, kind in KINDS.items()}
+VERSIONS = " ".join(
+    [tinygrad_edu.__version__, numba.__version__, np.__version__, sys.version]
+    + [inspect.getsource(module) for module in (elementary, sys.modules[__name__])]
+)
 
 
 def function_of_loops(
     lines: list[str], flats: list[Flat], numbers: list[tuple[str, Any]]
-) -> tuple[Function, int]:
-    """The lines as machine code, and the address of a table of the addresses of its memory."""
-    inputs = [x for x in flats if x.array is None]
+) -> tuple[Function, Any]:
+    """The lines as machine code, and a table of the addresses of its memory."""
     inside = [x for x in flats if x.array is not None]
-    table = np.array([x.address for x in inside] or [0], np.int64)
-    TABLES.append(table)
-    head = [f"t = carray(pointer(table), {len(table)}, i8)"]
+    inputs = [x for x in flats if x.array is None]
+    table = np.array([x.address for x in inside], np.int64)
+    head = [f"t = carray(pointer(table), {len(table)}, i8)"] if inside else []
     for n, x in enumerate(inside):
         head.append(f"{x.name} = carray(pointer(t[{n}]), {x.size}, {KINDS[x.dtype]})")
     for x in inputs:
-        head.append(f"{x.name} = carray(pointer({x.name}_.ctypes.data), {x.size}, {KINDS[x.dtype]})")
+        address = f"{x.name}_.ctypes.data"
+        head.append(f"{x.name} = carray(pointer({address}), {x.size}, {KINDS[x.dtype]})")
     given = ["table", *[f"{x.name}_" for x in inputs], *[name for name, _ in numbers]]
-    text = "\n    ".join([f"def loops({', '.join(given)}):", *head, *lines, "return 0\n"])
-    print(text) if os.environ.get("SHOW") else None
+    code = [line for line in lines if not line.startswith("#")]
+    text = "\n    ".join([f"def loops({', '.join(given)}):", *head, *code, "return 0\n"])
+    arrays = [types.Array(numba.from_dtype(x.dtype), x.ndim, "C") for x in inputs]
+    signature = (types.int64, *arrays, *[numba.from_dtype(dtype) for _, dtype in numbers])
+    return machine_code(text, signature), table
+
+
+def machine_code(text: str, signature: Any) -> Function:
+    """A text as machine code: what was kept, or compiled now and kept."""
+    path = loop_cache.file_for(text, VERSIONS)
+    if path is not None:
+        try:
+            return entry(text, signature, str(path))
+        except Exception:  # what is kept is no whole file: it is compiled once more
+            loop_cache.forget(path)
+    try:
+        return entry(text, signature, "")
+    except numba.core.errors.NumbaError as error:
+        raise NotReplayable(f"Numba does not compile {text}: {error}") from error
+
+
+def entry(text: str, signature: Any, file: str) -> Function:
+    """The function for exactly this signature, without the search for one at every call.
+
+    Shape, dtype and order in memory are guarded before.
+    """
     space = dict(NAMES)
-    exec(compile(text, "loops", "exec"), space)
-    loops = numba.njit(**OPTIONS)(space["loops"])
-    arrays = [numba.types.Array(numba.from_dtype(x.dtype), 1, "C") for x in inputs]
-    arrays = [numba.types.Array(numba.from_dtype(x.dtype), x.ndim, "C") for x in inputs]
-    kinds = [numba.from_dtype(dtype) for _, dtype in numbers]
-    loops.compile((numba.int64, *arrays, *kinds))
-    return loops.overloads[loops.signatures[0]].entry_point, table.ctypes.data
-
-
-TABLES: list[Any] = []
+    exec(compile(text, file or "<loops>", "exec"), space)
+    loops = numba.njit(**OPTIONS, cache=bool(file))(space["loops"])
+    loops.compile(signature)
+    return loops.overloads[loops.signatures[0]].entry_point  # type: ignore[no-any-return]
 
 
 class NumbaLoops(Looped):

@@ -23,7 +23,7 @@ def clip(x: Any, low: Any, high: Any) -> Any:
 
 def function_of_loops(
     lines: list[str], flats: list[Flat], numbers: list[tuple[str, Any]]
-) -> tuple[Function, int]:
+) -> tuple[Function, Any]:
     """The lines as a function of an address, the arguments and the numbers."""
     given = [x.name for x in flats if x.array is None] + [name for name, _ in numbers]
     text = "\n    ".join([f"def loops({', '.join(given)}):", *lines, "return 0"])
@@ -36,7 +36,7 @@ def function_of_loops(
         with np.errstate(all="ignore"):
             return loops(*flat)
 
-    return run, 0
+    return run, np.zeros(1)
 
 
 def names() -> dict[str, Any]:

@@ -55,7 +55,9 @@ class Stop:
                 x[...] = copy
             take_back(found.get("before", ()), found.get("drawn", ()))
             error.add_note(BEFORE)
-        elif isinstance(error, Exception) or self.lines[done].startswith("with "):
+        elif isinstance(error, Exception) or "".join(self.lines[done : done + 1]).startswith(
+            "with "
+        ):
             error.add_note(BETWEEN)
         else:
             local = {name: found["t"][i] for name, i in self.blocks.places.items()}
