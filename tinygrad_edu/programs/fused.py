@@ -139,8 +139,9 @@ class PlacedLoops(Loops):
 
 
 def does_nothing(s: Statement) -> bool:
-    """Whether it copies an array to the place where it is."""
-    return isinstance(s, Apply) and s.name == "copy" and s.operands == (s.target,)
+    """Whether it sets nothing, or copies an array to the place where it is."""
+    is_in_place = isinstance(s, Apply) and s.name == "copy" and s.operands == (s.target,)
+    return is_in_place or (isinstance(s, Apply) and 0 in s.target.shape)
 
 
 @dataclasses.dataclass(eq=False)
@@ -255,10 +256,11 @@ class FusedCode(Code):
             if root.is_contiguous and not root.is_scalar:
                 name = f"x{self.program.inputs.index(root)}"
                 return Flat(name, root.dtype, root.size, None, 0, root.name, root.ndim), 0
-            named = self.names.new("b", value=root.empty())
+            home = root.empty()  # in another order of memory, or a number: it is copied
+            named = self.names.new("b", value=home)
             self.lines.append(Line(f"{named}[...] = {self.use(root)}"))
-            self.buffers.settle(root, self.names.objects[named], named)
-        home = self.home.get(root, root.value)
+        else:
+            home = self.home.get(root, root.value)
         address = data_address(home) + first * root.dtype.itemsize
         name = f"s{len(self.rooms)}"
         return Flat(name, root.dtype, end - first, home, address, root.name), -first

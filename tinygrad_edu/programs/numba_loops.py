@@ -39,8 +39,8 @@ def pointer(typing: Any, address: Any) -> Any:
 
 @numba.njit(**OPTIONS, forceinline=True)
 def clip(x: Any, low: Any, high: Any) -> Any:
-    x = low if x < low else x
-    return high if x > high else x
+    x = x if x != x or x > low else low  # what is NaN stays so
+    return x if x != x or x < high else high
 
 
 def compiled_elementary() -> dict[str, Any]:
@@ -56,10 +56,11 @@ def compiled_elementary() -> dict[str, Any]:
 NAMES = {
     "np": np, "inf": math.inf, "nan": math.nan, "pointer": pointer, "clip": clip,
     "carray": numba.carray, "__name__": __name__,
-    **{kind: dtype.type for dtype, kind in KINDS.items()}, "b1": bool, **compiled_elementary(),
+    **{kind: dtype.type for dtype, kind in KINDS.items()}, "b1": np.bool_, **compiled_elementary(),
 }  # fmt: skip
 VERSIONS = " ".join(
     [tinygrad_edu.__version__, numba.__version__, np.__version__, sys.version]
+    + [str(numba.config.OPT), str(numba.config.LOOP_VECTORIZE)]
     + [inspect.getsource(module) for module in (elementary, sys.modules[__name__])]
 )
 

@@ -104,6 +104,8 @@ def checked_reduction(s: Reduce) -> None:
     x, z = s.operand.root.dtype, s.target.root.dtype
     if x not in KINDS or z not in KINDS or z.kind not in "if" or s.name not in REDUCED:
         raise Unspelled
+    if 0 in s.operand.shape:
+        raise Unspelled
     if s.name in ("maximum", "minimum") and z.kind == "i":
         raise Unspelled
 

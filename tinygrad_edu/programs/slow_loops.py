@@ -17,8 +17,8 @@ from tinygrad_edu.programs.numbers import KINDS
 
 
 def clip(x: Any, low: Any, high: Any) -> Any:
-    x = low if x < low else x
-    return high if x > high else x
+    x = x if x != x or x > low else low  # what is NaN stays so
+    return x if x != x or x < high else high
 
 
 def function_of_loops(
