@@ -11,7 +11,7 @@ from hypothesis import settings
 from tinygrad_edu import replay
 from tinygrad_edu.programs import backends
 from tinygrad_edu.programs.looped import Looped
-from tinygrad_edu.programs.slow_loops import function_of_loops
+from tinygrad_edu.programs.slow_loops import python_function
 
 settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
@@ -20,7 +20,7 @@ settings.load_profile("no clock")
 class SlowLoops(Looped):
     """The loops that a compiler gets, run by Python: where there is none, they are tested so."""
 
-    machine = staticmethod(function_of_loops)
+    machine = staticmethod(python_function)
 
     def fall_back(self, now: Any) -> None:
         raise  # the error that is being handled: the loops gave other numbers

@@ -27,8 +27,6 @@ class Compiled:
     The code is checked call by call before it is used.
     """
 
-    make_code: Any = staticmethod(Code)
-
     def __init__(self, now: Recording) -> None:
         self.now, self.recorded, self.calls, self.order = now, now.program, 0, 0
         self.signature: Any = ()  # of the arguments
@@ -44,6 +42,9 @@ class Compiled:
     def program(self) -> Program:
         """The program, whose text is the code as it runs."""
         return dataclasses.replace(self.recorded, text=self.text())
+
+    def make_code(self, program: Program) -> Code:
+        return Code(program)
 
     def translate(self, program: Program) -> None:
         """Make the code, what it returns, and what it does at the end."""
@@ -177,7 +178,9 @@ class Compiled:
         modules = [calls[line.call].module if line.call >= 0 else "" for line in lines]
         notes = [f"{line.shape} {path}".strip() for line, path in zip(lines, modules, strict=True)]
         given = [f"  # {note}" if note else "" for note in notes]
-        rows = [f"{text:{width}}{shape}" for text, shape in zip(texts, given, strict=True)]
+        rows: list[str] = [
+            f"{text:{width}}{shape}" for text, shape in zip(texts, given, strict=True)
+        ]
         buffers = self.code.buffers
         title = (
             f"# {self.now.name}({shapes}): {len(self.code.lines)} lines, "

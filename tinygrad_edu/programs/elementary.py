@@ -63,6 +63,12 @@ def log_f4(x: Any) -> Any:
     return value if x >= f4(0) else f4(np.nan)
 
 
+def within(x: Any, low: Any, high: Any) -> Any:
+    """x, or the limit that it passes; what is NaN stays so."""
+    x = x if x != x or x > low else low
+    return x if x != x or x < high else high
+
+
 def tanh_f4(x: Any) -> Any:
     """x + x³ p(x²) near 0; elsewhere 1 − 2 / (e²ˣ + 1), with the sign of x."""
     a = abs(x)

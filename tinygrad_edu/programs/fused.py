@@ -25,7 +25,6 @@ from tinygrad_edu.programs.numbers import (
     KINDS,
     Unspelled,
     checked_reduction,
-    is_known,
     spelling,
 )
 from tinygrad_edu.programs.program import Array, Call, Program
@@ -39,6 +38,7 @@ from tinygrad_edu.programs.statements import (
     Reduce,
     Statement,
     every_place,
+    steps_of,
 )
 
 MANY = 16  # products of matrices that one call may become
@@ -98,7 +98,8 @@ class PlacedLoops(Loops):
             yield Apply(s.call, "copy", s.target, (z,))
 
     def new_place(self, place: Elements) -> Elements:
-        return self.place(Array.of("#copy", np.empty(place.shape, place.root.dtype)))
+        copy = Array.of("#copy", np.empty(place.shape, place.root.dtype))
+        return Elements(copy, 0, steps_of(place.shape), place.shape)
 
     def is_scattered(self, x: Array) -> bool:
         """Whether an array has gaps between its elements: it would not lie so in another memory."""
@@ -109,7 +110,7 @@ class PlacedLoops(Loops):
         """Unspelled for what loops do not do, or NumPy does better."""
         for place in every_place(s):
             x = place.root
-            if not is_known(x) or x in self.program.reads or self.is_scattered(x):
+            if x.dtype not in KINDS or x in self.program.reads or self.is_scattered(x):
                 raise Unspelled
             if not x.is_result and not isinstance(x.value, np.ndarray | np.generic):
                 raise Unspelled
@@ -210,8 +211,8 @@ class FusedCode(Code):
                         bounds[place.root] = min(a for a, _ in pair), max(b for _, b in pair)
                         sets = isinstance(s, Apply) and s.target not in s.operands
                         is_set.setdefault(place.root, sets and place is s.target)  # type: ignore[union-attr]
-        self.asked = self.asked_for()
-        for x in self.asked:
+        self.wanted = self.wanted_by_numpy()
+        for x in self.wanted:
             uses.setdefault(self.statements.place(self.program.root(x)).root, set()).add(None)
         inside = []
         for root in bounds:
@@ -221,7 +222,7 @@ class FusedCode(Code):
                 inside.append(root)
         self.settle_inside(inside)
 
-    def asked_for(self) -> set[Array]:
+    def wanted_by_numpy(self) -> set[Array]:
         """The arrays that NumPy's calls use, or the caller, and those that these are views of."""
         original, calls = self.program.original, self.program.calls
         checks = [s for part in self.parts.values() for group in part.groups for s in group]
@@ -269,7 +270,7 @@ class FusedCode(Code):
 
     def write_view(self, i: int, call: Call) -> None:
         """Make a view, or an array that nothing fills, if NumPy's calls want it."""
-        if self.asked.isdisjoint(call.results) or not self.program.shared.keys().isdisjoint(
+        if self.wanted.isdisjoint(call.results) or not self.program.shared.keys().isdisjoint(
             call.results
         ):
             return

@@ -125,13 +125,13 @@ class LoopText:
         rest = x.strides[len(s.indices) :]
         at = self.at(Elements(x.root, x.offset, rest, z.shape[n:]), counters[n:])
         body.append(f"{self.at(z, counters)} = {at[:-1]}{''.join(terms)}]")
-        self.lines += loops(z.shape, counters, body)
+        self.lines += nested_loops(z.shape, counters, body)
 
     def check(self, s: CheckClasses) -> None:
         counters = COUNTERS[: len(s.labels.shape)]
         label = self.at(s.labels, counters)
         body = [f"if {label} < 0 or {label} >= {s.classes}:", f"    return {self.failure(s)}"]
-        self.lines += loops(s.labels.shape, counters, body)
+        self.lines += nested_loops(s.labels.shape, counters, body)
 
     def failure(self, s: Statement) -> int:
         if s not in self.failures:
@@ -247,14 +247,14 @@ class Nest:
         once = Elements(place.root, place.offset, place.strides, tuple(kept))
         shape, (fill,) = collapsed([Apply(None, "copy", once, ())])  # type: ignore[arg-type]
         line = f"{self.text.at(fill.target, COUNTERS[: len(shape)])} = {value}"
-        self.text.lines += loops(shape, COUNTERS[: len(shape)], [line])
+        self.text.lines += nested_loops(shape, COUNTERS[: len(shape)], [line])
 
 
 def bracketed(code: str) -> str:
     return code if code.replace("_", "").isalnum() or code.endswith(")") else f"({code})"
 
 
-def loops(shape: tuple[int, ...], counters: str, body: list[str]) -> list[str]:
+def nested_loops(shape: tuple[int, ...], counters: str, body: list[str]) -> list[str]:
     for n, counter in zip(shape[::-1], counters[::-1], strict=True):
         body = [f"for {counter} in range({n}):", *[f"    {line}" for line in body]]
     return body

@@ -18,7 +18,7 @@ from tinygrad_edu.programs.statements import (
 )
 
 
-class Group:
+class SharedNest:
     """Statements that one nest of loops can do, each element in turn."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ def uses_of(statement: Statement) -> list[tuple[Elements, str]]:
     return [(place, how if place is statement.target else "read") for place in places]
 
 
-def nest_for(statement: Statement, groups: list[Group]) -> Group | None:
+def nest_for(statement: Statement, groups: list[SharedNest]) -> SharedNest | None:
     """The last group that takes a statement, unless one behind it bars the way."""
     for group in reversed(groups):
         if group.takes(statement):
@@ -81,11 +81,11 @@ def grouped(statements: list[Statement]) -> list[list[Statement]]:
 
     A statement goes back past those that it has nothing to do with, to a nest that takes it.
     """
-    groups: list[Group] = []
+    groups: list[SharedNest] = []
     for statement in statements:
         within = nest_for(statement, groups)
         if within is None:
-            groups.append(within := Group())
+            groups.append(within := SharedNest())
         within.add(statement)
     return [group.statements for group in groups]
 

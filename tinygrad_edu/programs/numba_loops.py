@@ -12,7 +12,6 @@ import numpy as np
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-import tinygrad_edu
 from tinygrad_edu.core.functional import Function
 from tinygrad_edu.programs import elementary, loop_cache
 from tinygrad_edu.programs.loop_text import Flat
@@ -37,12 +36,6 @@ def pointer(typing: Any, address: Any) -> Any:
     return types.voidptr(address), code
 
 
-@numba.njit(**OPTIONS, forceinline=True)
-def clip(x: Any, low: Any, high: Any) -> Any:
-    x = x if x != x or x > low else low  # what is NaN stays so
-    return x if x != x or x < high else high
-
-
 def compiled_elementary() -> dict[str, Any]:
     """The functions of elementary.py, each with the ones that it calls."""
     space = dict(vars(elementary))
@@ -50,22 +43,22 @@ def compiled_elementary() -> dict[str, Any]:
         if inspect.isfunction(f):
             exec(compile(inspect.getsource(f), elementary.__file__, "exec"), space)
             space[name] = numba.njit(**EXACT)(space[name])
-    return {name: space[name] for name in ("exp_f4", "log_f4", "tanh_f4")}
+    return {name: space[name] for name in ("exp_f4", "log_f4", "tanh_f4", "within")}
 
 
 NAMES = {
-    "np": np, "inf": math.inf, "nan": math.nan, "pointer": pointer, "clip": clip,
+    "np": np, "inf": math.inf, "nan": math.nan, "pointer": pointer,
     "carray": numba.carray, "__name__": __name__,
     **{kind: dtype.type for dtype, kind in KINDS.items()}, "b1": np.bool_, **compiled_elementary(),
 }  # fmt: skip
 VERSIONS = " ".join(
-    [tinygrad_edu.__version__, numba.__version__, np.__version__, sys.version]
+    [numba.__version__, np.__version__, sys.version]
     + [str(numba.config.OPT), str(numba.config.LOOP_VECTORIZE)]
     + [inspect.getsource(module) for module in (elementary, sys.modules[__name__])]
 )
 
 
-def function_of_loops(
+def machine_function(
     lines: list[str], flats: list[Flat], numbers: list[tuple[str, Any]]
 ) -> tuple[Function, Any]:
     """The lines as machine code, and a table of the addresses of its memory."""
@@ -115,4 +108,4 @@ def entry(text: str, signature: Any, file: str) -> Function:
 class NumbaLoops(Looped):
     """A recording as machine code."""
 
-    machine = staticmethod(function_of_loops)
+    machine = staticmethod(machine_function)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.programs.passes import is_full_of, promotion_of
-from tinygrad_edu.programs.program import Array, Number
+from tinygrad_edu.programs.program import Number
 from tinygrad_edu.programs.statements import Apply, Elements, Reduce
 
 # fmt: off
@@ -21,7 +21,7 @@ FLOATS = {  # of float32 and float64
     "maximum": "{0} if {0} >= {1} or {0} != {0} else {1}",
     "minimum": "{0} if {0} <= {1} or {0} != {0} else {1}",
     "isnan": "{0} != {0}", "isfinite": "abs({}) < inf", "isinf": "abs({}) == inf",
-    "where": "{1} if {0} else {2}", "clip": "clip({}, {}, {})", "sign": "np.sign({})",
+    "where": "{1} if {0} else {2}", "clip": "within({}, {}, {})", "sign": "np.sign({})",
 }
 COMPARED = {"greater": "{} > {}", "greater_equal": "{} >= {}", "less": "{} < {}",
             "less_equal": "{} <= {}", "equal": "{} == {}", "not_equal": "{} != {}"}
@@ -126,7 +126,3 @@ def cast(text: str, found: Any, wanted: Any) -> str:
     if found == wanted:
         return text
     return f"{text} != 0" if wanted.kind == "b" else f"{KINDS[wanted]}({text})"
-
-
-def is_known(x: Array) -> bool:
-    return x.dtype in KINDS

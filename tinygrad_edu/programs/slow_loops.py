@@ -12,16 +12,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.functional import Function
+from tinygrad_edu.programs.elementary import within
 from tinygrad_edu.programs.loop_text import Flat
 from tinygrad_edu.programs.numbers import KINDS
 
 
-def clip(x: Any, low: Any, high: Any) -> Any:
-    x = x if x != x or x > low else low  # what is NaN stays so
-    return x if x != x or x < high else high
-
-
-def function_of_loops(
+def python_function(
     lines: list[str], flats: list[Flat], numbers: list[tuple[str, Any]]
 ) -> tuple[Function, Any]:
     """The lines as a function of an address, the arguments and the numbers."""
@@ -43,7 +39,7 @@ def names() -> dict[str, Any]:
     """What the lines call."""
     kinds = {kind: dtype.type for dtype, kind in KINDS.items()}
     functions = {"exp_f4": np.exp, "log_f4": np.log, "tanh_f4": np.tanh}
-    return {"np": np, "inf": math.inf, "nan": math.nan, "clip": clip, **kinds, **functions}
+    return {"np": np, "inf": math.inf, "nan": math.nan, "within": within, **kinds, **functions}
 
 
 def vector(flat: Flat) -> Any:
