@@ -49,7 +49,7 @@ for power, run in ((np.power, operator.pow), (np.float_power, np.float_power)):
 derivative(np.remainder, lambda g, z, x, y: g,                        # x mod y = x − y ⌊x/y⌋
                          lambda g, z, x, y: -g * np.floor_divide(x, y))
 derivative(np.fmod,      lambda g, z, x, y: g,                        # the same, rounded towards 0
-                         lambda g, z, x, y: -g * np.trunc(x / y))
+                         lambda g, z, x, y: -g * np.rint((x - z) / y))
 derivative(np.negative, lambda g, z, x: -g, symbol="−{}")
 derivative(np.positive, lambda g, z, x: g, symbol="+{}")
 derivative(np.square, lambda g, z, x: g * 2 * x, symbol="{}²")            # (x²)′ = 2x
@@ -68,10 +68,10 @@ def exponent_minus_one(x, y):
     return y - 1.0 * ((np.absolute(x) >= np.finfo(x.dtype).tiny) | (y != 0))
 
 
-def inverse(x, bound=0.0):
-    """1/x, but 0 where |x| ≤ bound, with derivatives 0 there: for lengths that may be 0."""
-    none = np.absolute(x) <= bound
-    return np.where(none, 0.0, 1 / np.where(none, 1.0, x))
+def ratio(x, y):
+    """x/y, but 0 where y is 0, with derivatives 0 there: for lengths that may be 0."""
+    none = y == 0
+    return np.where(none, 0.0, x / np.where(none, 1.0, y))
 
 
 # Exponentials and logarithms
@@ -126,8 +126,8 @@ for to_degrees in (np.rad2deg, np.degrees): derivative(to_degrees, lambda g, z, 
 
 def over_squares(a, x, y):
     """a / (x² + y²), 0 at the origin; the squares themselves might overflow, or vanish."""
-    inverse_length = inverse(np.hypot(x, y))
-    return a * inverse_length * inverse_length
+    length = np.hypot(x, y)
+    return ratio(ratio(a, length), length)
 
 
 # fmt: off

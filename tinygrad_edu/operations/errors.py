@@ -31,8 +31,8 @@ def no_curvature(z: Any, y: Any) -> ValueError:
         else f"of the product of {z.operation.name} and {y.operation.name}"
     )
     return ValueError(
-        f"a second derivative {of_two} was asked for where it is 0: there it has none, or none that "
-        "can be found. Write the square of a length as a sum, np.sum(x * x), or keep x away from 0"
+        f"a second derivative {of_two} was asked for where it is 0: it has none there, or none "
+        "that can be found. Write the square of a length as a sum, np.sum(x * x), or keep x off 0"
     )
 
 

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 import numpy as np
 
 from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.derivatives import inverse, unreduced
+from tinygrad_edu.core.derivatives import ratio, unreduced
 from tinygrad_edu.core.engine import Tensor, chain_rule, derivative, operation, plain
 from tinygrad_edu.operations import errors
 
@@ -53,17 +53,16 @@ def absolute_vjp(g, z, x):
 
 def leg_vjp(g, z, x):
     """∂√(x² + y²)/∂x = x/z, and 0 at 0"""
-    none, flat = plain(z) == 0, both_zero(g, z)
-    share = g * np.where(none, 0.0, x / np.where(none, 1.0, z))
+    flat, share = both_zero(g, z), g * ratio(x, z)
     return np.where(flat, change(g, z, flat) * x, share) if flat.any() else share
 
 
 def norm_vjp(g, z, x, axis=None, *, keepdims=False):
     """∂|x|/∂x = x/|x|, and 0 at 0"""
-    flat, ratio = both_zero(g, z), wide(g) * inverse(wide(z))
+    flat, per_length = both_zero(g, z), ratio(wide(g), wide(z))
     if flat.any():
-        ratio = np.where(flat, change(g, z, flat), ratio)
-    return unreduced(ratio, axis, keepdims) * x
+        per_length = np.where(flat, change(g, z, flat), per_length)
+    return unreduced(per_length, axis, keepdims) * x
 
 
 def root_vjp(g, z, x, *, p):
