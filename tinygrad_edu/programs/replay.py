@@ -61,6 +61,7 @@ class Replay:
         # By signature: in how many calls a path has led to something else afterwards
         self.earlier: dict[Any, collections.Counter[str]] = {}
         self.stored: set[Any] = set()  # where the step has put numbers, by container and key
+        self.seen: set[Any] = set()  # signatures
         self.times = Times()
 
     def __set_name__(self, owner: Any, name: str) -> None:
@@ -104,9 +105,18 @@ class Replay:
                     if result is not MISS:
                         program.calls += 1
                         return result
+                if self.came_first(key, args, options):
+                    return self.function(*args, **options)
                 return self.record(key, args, options)
             finally:
                 self.is_running = False
+
+    def came_first(self, key: Any, args: Any, options: dict[str, Any]) -> bool:
+        """Whether these shapes come for the first time, after others: they may never come again."""
+        signature = (*key, *map(signature_of, (*args, *options.values())))
+        is_new = bool(self.found) and signature not in self.seen
+        self.seen.add(signature)
+        return is_new
 
     @property
     def programs(self) -> list[Program]:
