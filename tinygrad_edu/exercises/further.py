@@ -170,7 +170,7 @@ def centring_layer(features: int) -> nn.Module:
         def __init__(self) -> None:
             self.mean = Tensor(np.zeros(features))
 
-        def forward(self, x: Any) -> Any:
+        def forward(self, x: Tensor) -> Tensor:
             if not self.training:
                 return x - self.mean
             mean = x.mean(axis=0)
@@ -272,7 +272,7 @@ def recorded(rate: float) -> Any:
         for _, _, loss in steps:
             run.log(loss=loss)
         run.finish()
-        return watch.load(file)
+        return watch.load(file)  # type: ignore[attr-defined]
 
 
 def counted_in_the_network(rate: float, place: str) -> tuple[int, int]:

@@ -77,7 +77,11 @@ def grade(exercise: Exercise, path: Path, tell: Tell = lambda at: None) -> Mista
 def loaded(exercise: Exercise, path: Path) -> Any:
     """The learner's function."""
     names: dict[str, Any] = {"__name__": path.stem}
-    guarded(path, lambda: exec(compile(path.read_bytes(), str(path), "exec"), names), judged=False)
+
+    def run() -> None:
+        exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), names)
+
+    guarded(path, run, judged=False)
     f = names.get(exercise.name)
     if callable(f):
         return f
