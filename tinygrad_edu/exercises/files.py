@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 import textwrap
 from datetime import date
 from pathlib import Path
@@ -21,6 +22,8 @@ COMMAND = "python -m tinygrad_edu.exercises"
 TO_DO = "write this"
 HOLE = f'    raise NotImplementedError("{TO_DO}")\n'
 
+INNER_TYPES = re.compile(r": Any(?=[,)])| -> \w+(?=:$)", re.MULTILINE)
+
 # The exercise's name ↦ the attempts, the hints asked for, and the date when it was solved
 Progress = dict[str, dict[str, Any]]
 
@@ -30,13 +33,14 @@ def path_of(number: int, exercise: Exercise) -> Path:
 
 
 def parts(function: AnyFunction) -> tuple[str, str]:
-    """A function's docstring and its body, as they stand in the source."""
+    """A function's docstring and its body, as they stand in the source, without inner types."""
     lines = textwrap.dedent(inspect.getsource(function)).splitlines(keepends=True)
     definition: Any = ast.parse("".join(lines)).body[0]
     first, *rest = definition.body
     if ast.get_docstring(definition) is None:
         return "", "".join(lines[first.lineno - 1 :])
-    return "".join(lines[first.lineno - 1 : first.end_lineno]), "".join(lines[rest[0].lineno - 1 :])
+    body = INNER_TYPES.sub("", "".join(lines[rest[0].lineno - 1 :]))
+    return "".join(lines[first.lineno - 1 : first.end_lineno]), body
 
 
 def template(number: int, exercise: Exercise) -> str:
