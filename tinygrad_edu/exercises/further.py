@@ -262,7 +262,7 @@ def training(rate: float) -> Iterator[tuple[nn.Module, np.ndarray, Any]]:
 
 
 @functools.cache
-def recorded(rate: float) -> Any:
+def recorded_run(rate: float) -> Any:
     """The run of this training, read from its file; frames at the steps 0, 1, 2, 4, 8, 16, 32."""
     steps = training(rate)
     model, _, (optimizer, cost) = next(steps)
@@ -302,7 +302,7 @@ def a_frames_number(counts: dict[int, int]) -> int:
 
 @exercise(
     chapter=9,
-    outcome=lambda first_dead_neuron, rate, place: first_dead_neuron(recorded(rate), place),
+    outcome=lambda first_dead_neuron, rate, place: first_dead_neuron(recorded_run(rate), place),
     expected=counted_in_the_network,
     inputs=[(0.05, "1 ReLU"), (1.0, "1 ReLU"), (1.0, "3 ReLU"), (1.5, "3 ReLU")],
     hints=[
