@@ -360,13 +360,13 @@ class World:
 
     def is_alone(self, x: Any) -> bool:
         """Whether x is a number, or an array in whose memory no other lies, held in one place."""
-        if not isinstance(x, np.ndarray):
-            return isinstance(x, np.generic)
-        owners = [memory_owner(array) for array, _ in self.arrays.values()]
-        held = leaves(
-            [place.value for place in self.places if type(place.value) in (tuple, np.ndarray)]
-        )
-        return sum(owner is memory_owner(x) for owner in owners) == 1 == sum(y is x for y in held)
+        if isinstance(x, np.ndarray):
+            owner = memory_owner(x)
+            around = [y for y, _ in self.arrays.values() if memory_owner(y) is owner]
+            values = [place.value for place in self.places]
+            held = leaves([y for y in values if type(y) is tuple or y is x])
+            return len(around) == sum(y is x for y in held) == 1
+        return isinstance(x, np.generic)
 
     def refuse_overlaps(self) -> None:
         """Refuse arrays that lie in the same memory unless one is NumPy's view of the other."""
