@@ -86,10 +86,10 @@ class World:
             start = len(self.pending)
             self.look(x, path)
             self.pending[start:] = self.pending[start:][::-1]  # in order, and depth first
-        held = {id(place.value) for place in self.places}
-        tuples = [place.value for place in self.places if type(place.value) is tuple]
-        held.update(map(id, leaves(tuples)))
-        self.unknown += [(x, path) for i, (x, path) in self.arrays.items() if i not in held]
+        values = [place.value for place in self.places]
+        tuples = [x for x in values if type(x) is tuple]
+        self.held = collections.Counter(map(id, [*values, *leaves(tuples)]))
+        self.unknown += [(x, path) for i, (x, path) in self.arrays.items() if i not in self.held]
 
     def look(self, x: Any, path: str) -> None:
         """Add all places within x."""
@@ -360,13 +360,10 @@ class World:
 
     def is_alone(self, x: Any) -> bool:
         """Whether x is a number, or an array in whose memory no other lies, held in one place."""
-        if isinstance(x, np.ndarray):
-            owner = memory_owner(x)
-            around = [y for y, _ in self.arrays.values() if memory_owner(y) is owner]
-            values = [place.value for place in self.places]
-            held = leaves([y for y in values if type(y) is tuple or y is x])
-            return len(around) == sum(y is x for y in held) == 1
-        return isinstance(x, np.generic)
+        if not isinstance(x, np.ndarray):
+            return isinstance(x, np.generic)
+        owners = [id(memory_owner(array)) for array, _ in self.arrays.values()]
+        return owners.count(id(memory_owner(x))) == self.held[id(x)] == 1
 
     def refuse_overlaps(self) -> None:
         """Refuse arrays that lie in the same memory unless one is NumPy's view of the other."""
