@@ -89,7 +89,8 @@ class Writer:
         ends = [step * (n - 1) for step, n in zip(place.strides, place.shape, strict=True)]
         first = place.offset + sum(end for end in ends if end < 0)
         last = place.offset + sum(end for end in ends if end > 0)
-        start = min(first, self.starts.get(place.root, first))
+        begin = 0 if place.root in self.program.inputs else first  # an input is given as a whole
+        start = min(first, self.starts.get(place.root, begin))
         end = max(last + 1, self.starts.get(place.root, 0) + self.sizes.get(place.root, 0))
         self.starts[place.root], self.sizes[place.root] = start, end - start
 

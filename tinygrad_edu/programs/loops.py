@@ -8,7 +8,7 @@ write code of their own print what this file gives.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -62,12 +62,20 @@ class Loops:
         return Elements(x.holder, offset, in_elements(x.strides, x.dtype), x.shape)
 
     def view(self, call: Call) -> Elements:
-        """Where the elements of a view lie: where NumPy says it begins, asked of no real memory."""
+        """Where the elements of a view lie."""
         (x,) = [x for x in call.arrays if x.holder is call.results[0].holder]
-        z, place = call.results[0], self.place(x)
-        there = as_strided(np.empty(1, x.dtype), x.shape, x.strides)
-        args, options = map_leaves(lambda a: there if a is x else a, (call.args, call.options))
-        offset = place.offset + elements_between(there, call.function(*args, **options))
+
+        def function(there: Any) -> Any:
+            args, options = map_leaves(lambda a: there if a is x else a, (call.args, call.options))
+            return call.function(*args, **options)
+
+        return self.within(x, function)
+
+    def within(self, x: Array, view: Callable[[Any], Any]) -> Elements:
+        """Where the elements of a view of x lie: NumPy says so, asked of no real memory."""
+        place, there = self.place(x), as_strided(np.empty(1, x.dtype), x.shape, x.strides)
+        z = view(there)
+        offset = place.offset + elements_between(there, z)
         return Elements(place.root, offset, in_elements(z.strides, z.dtype), z.shape)
 
     def constant(self, value: Any) -> Array:
@@ -87,7 +95,7 @@ class Loops:
             labels, classes = call.args
             yield CheckClasses(call, self.place(labels), classes)
             yield Apply(call, "copy", self.place(call.target), (self.place(labels),))
-        elif call.opaque or call.several or call.function is None:
+        elif call.several or call.function is None or (call.opaque and call.name not in FUNCTIONS):
             raise not_in_loops(call)
         elif call.results and call.results[0].holder is not call.results[0]:
             self.views[call.results[0]] = self.view(call)
@@ -108,6 +116,8 @@ class Loops:
             yield from self.joined(call)
         elif call.name == "getitem":
             yield self.gathered(call)
+        elif call.name == "setitem":
+            yield self.part_set(call)
         elif call.name in ("reshape", "ravel", "flatten"):
             source = self.place(call.args[0])
             yield Apply(call, "copy", self.place(call.target).reshaped(source.shape), (source,))
@@ -172,7 +182,22 @@ class Loops:
             yield Apply(call, "copy", part, (source,))
             start += source.shape[a]
 
-    def gathered(self, call: Call) -> Gather:
+    def part_set(self, call: Call) -> Apply:
+        """x[key] = value, if the key is of slices and numbers."""
+        x, key, value = call.args
+        if not is_basic(key):
+            raise not_in_loops(call)
+        target = self.part(x, key)
+        return Apply(call, "copy", target, (self.read(value, target.shape),))
+
+    def part(self, x: Array, key: Any) -> Elements:
+        parts = key if isinstance(key, tuple) else (key,)
+        parts = parts if ... in parts else (*parts, ...)
+        return self.within(x, lambda there: there[parts])
+
+    def gathered(self, call: Call) -> Apply | Gather:
+        if is_basic(call.args[1]):
+            return Apply(call, "copy", self.place(call.target), (self.part(*call.args),))
         source, target = self.place(call.args[0]), self.place(call.target)
         index = call.args[1] if isinstance(call.args[1], tuple) else (call.args[1],)
         places = [self.place(i) for i in index]
@@ -180,6 +205,12 @@ class Loops:
             raise not_in_loops(call)
         shape = np.broadcast_shapes(*[i.shape for i in places])
         return Gather(call, target, source, tuple([i.broadcast(shape) for i in places]))
+
+
+def is_basic(key: Any) -> bool:
+    """Whether a key is of numbers, slices, None and Ellipsis: then x[key] lies within x."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(part is None or part is ... or type(part) in (int, slice) for part in parts)
 
 
 def summed(call: Call) -> Call:
@@ -214,7 +245,7 @@ FUNCTIONS = dict.fromkeys((  # by the number of their arguments
     "copy", "negative", "absolute", "exp", "expm1", "exp2", "log", "log1p", "log2", "log10", "sqrt",
     "cbrt", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh",
     "arccosh", "arctanh", "square", "reciprocal", "sign", "floor", "ceil", "trunc", "isnan",
-    "isinf", "isfinite", "logical_not"), 1) | dict.fromkeys((
+    "isinf", "isfinite", "logical_not", "normal_cdf"), 1) | dict.fromkeys((
     "add", "subtract", "multiply", "divide", "power", "floor_divide", "remainder", "maximum",
     "minimum", "arctan2", "hypot", "logaddexp", "greater", "greater_equal", "less", "less_equal",
     "equal", "not_equal", "logical_and", "logical_or"), 2) | {"where": 3, "clip": 3}
