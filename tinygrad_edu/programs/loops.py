@@ -256,7 +256,7 @@ ELEMENTWISE = {  # other names of the same functions
     "ge": "greater_equal", "lt": "less", "le": "less_equal", "eq": "equal", "ne": "not_equal",
     "invert": "logical_not", "and_": "logical_and", "or_": "logical_or",
     "bitwise_and": "logical_and", "bitwise_or": "logical_or", "copyto": "copy",
-    "true_divide": "divide",
+    "true_divide": "divide", "broadcast_to": "copy",
 }
 # fmt: on
 

@@ -19,7 +19,8 @@ const hex = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16
 function readPalette() {
   const style = getComputedStyle(document.documentElement);
   const names = `background ink muted cluster hairline control well positive negative backward input
-    operation output parameter right blank full least zero most`;
+    operation output parameter right blank full least zero most
+    class-0 class-1 class-2 class-3 class-4 class-5`;
   for (const name of names.split(/\s+/)) C[name] = style.getPropertyValue(`--${name}`).trim();
   C.ramp = Object.fromEntries(
     ["blank", "full", "least", "zero", "most"].map((name) => [name, hex(C[name])]),

@@ -3,6 +3,7 @@
 const T = {
   weights: null,
   running: false,
+  run: 0, // how often it began anew
   shuffled: false, // whether the labels are drawn at random
   labels: null, // of the training images
   random: Math.random,
@@ -28,6 +29,7 @@ function seed(value) {
 
 function fresh() {
   T.weights = noise(T.random);
+  T.run++;
   T.labels = LABELS.slice(MEASURED);
   if (T.shuffled) shuffle(T.labels, T.random);
   T.order = [...Array(IMAGES).keys()];
