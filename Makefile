@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-replay test-torch test-onnx test-browser test-jupyterlab lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
+.PHONY: help test quick test-replay test-torch test-onnx test-browser test-jupyterlab lint lint-pages types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,9 +61,21 @@ build/jupyterlab/installed: pyproject.toml
 	build/jupyterlab/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,notebook]' jupyterlab pytest
 	@touch $@
 
-lint: $(VENV)/installed
+lint: $(VENV)/installed lint-pages
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
+
+# a folder's scripts are joined to one page: they are checked together
+lint-pages:
+	@if ! command -v npm > /dev/null; then echo "lint left out the pages' JavaScript and CSS: there is no Node"; \
+	elif ! $(MAKE) --silent node_modules/installed; then echo "lint left out the pages' JavaScript and CSS: npm failed"; \
+	else node_modules/.bin/prettier --check --log-level warn 'tinygrad_edu/**/assets/*.{js,css}' 'docs/_static/*.css' && \
+		for pages in playground watching graph/page graph/stepping; do \
+			node_modules/.bin/tsc --noEmit --allowJs --checkJs --strict false --noUnusedLocals --noUnusedParameters \
+				--target esnext --lib esnext,dom,dom.iterable tests/pages.d.ts tinygrad_edu/$$pages/assets/*.js || exit 1; done; fi
+
+node_modules/installed: package.json
+	@npm install --no-package-lock --no-audit --no-fund --silent && touch $@
 
 # nn/ is installed as tinygrad_edu.nn: the type checker gets to see it there
 types: $(VENV)/installed
@@ -154,4 +166,4 @@ docs-test: $(VENV)/installed ## run every block of code of the README, the docs 
 	$(BIN)/python -m pytest tests/test_docstrings.py
 
 clean: ## remove what was built, and the virtual environment
-	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* docs/_static/watched.html docs/_static/moons.html docs/_static/playground.html $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build node_modules docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* docs/_static/watched.html docs/_static/moons.html docs/_static/playground.html $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

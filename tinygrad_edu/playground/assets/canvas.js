@@ -1,8 +1,11 @@
 // Elements, the colours of the theme, and pictures of numbers on a canvas.
 
+/** @type {(id: string) => any} */
 const $ = (id) => document.getElementById(id);
+/** @type {(selector: string, within?: ParentNode) => any[]} */
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
+/** @returns {any} */
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);

@@ -197,8 +197,9 @@ function drawCurve(l, z, a) {
   const style = { colour: C.ink, font: "600 12.5px" };
   write(g, two(a), right + 14, clamp(y + 4, 14, low - 2), style);
   if (Math.abs(z) > 5 && slope[161] < 0.05) {
-    const at = z > 0 ? [left + 4, top + 14, "left"] : [right - 4, low - 8, "right"];
-    write(g, LENS.flat(slope[161]), at[0], at[1], { align: at[2] });
+    const words = LENS.flat(slope[161]);
+    if (z > 0) write(g, words, left + 4, top + 14);
+    else write(g, words, right - 4, low - 8, { align: "right" });
   }
   announce($("curve"), LENS.curve(LAYERS[l].kind, z, a));
 }
@@ -309,6 +310,7 @@ function buildProgram() {
   $("program").classList.toggle("script", S.script);
 }
 
+let firstLit = null; // of the lines
 function drawProgram() {
   if (!S.program) return;
   const stepped = S.before && S.t >= COST - 0.01 && S.t < COST + 0.5;
@@ -320,8 +322,8 @@ function drawProgram() {
     item.firstChild.classList.toggle("now", now);
     if (now) first ??= item;
   }
-  if (first !== drawProgram.lit) scrollWithin($("lens"), first);
-  drawProgram.lit = first;
+  if (first !== firstLit) scrollWithin($("lens"), first);
+  firstLit = first;
 }
 
 function scrollWithin(box, element) {
@@ -351,6 +353,6 @@ function wordsOf(script) {
   $("in-numpy").setAttribute("aria-pressed", !script);
   $("in-javascript").setAttribute("aria-pressed", script);
   buildProgram();
-  drawProgram.lit = null;
+  firstLit = null;
   drawProgram();
 }

@@ -37,7 +37,10 @@ function placeOf(index) {
 // One recorded program: `run` is the engine's, `put` and `take` move the weights in and out
 class Recorded {
   constructor(name) {
-    Object.assign(this, RECORDED[name]());
+    const { run, state, stored } = RECORDED[name]();
+    this.run = run;
+    this.state = state;
+    this.stored = stored;
     this.places = DATA.places[name];
     this.gradients = DATA.gradients[name];
   }

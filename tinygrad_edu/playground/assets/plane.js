@@ -296,7 +296,7 @@ function lookAtPoint(point) {
 }
 
 function noPoint() {
-  S.x = new Float64Array(PIXELS);
+  S.x = new Float32Array(PIXELS);
   Object.assign(S, {
     source: null,
     index: -1,
@@ -313,11 +313,11 @@ function noPoint() {
 }
 
 // Which point to pick lies nearest, within a distance
-function nearestPoint([x, y], most) {
+function nearestPoint(place, most) {
   let [found, least] = [null, most];
   for (let i = 0; i < PICKED; i++) {
     const [px, py] = pointAt(i);
-    const distance = Math.hypot(px - x, py - y);
+    const distance = Math.hypot(px - place[0], py - place[1]);
     if (distance < least) [found, least] = [i, distance];
   }
   return found;

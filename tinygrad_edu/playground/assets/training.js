@@ -91,7 +91,7 @@ function evaluate() {
       const from = first + n * PICKED;
       const { reads, a } = readMany(T.weights, X.subarray(PIXELS * from, PIXELS * (from + PICKED)));
       reads.forEach((read, i) => {
-        right += read === labels[n * PICKED + i];
+        right += Number(read === labels[n * PICKED + i]);
       });
       if (from === 0) {
         S.reads.set(reads);

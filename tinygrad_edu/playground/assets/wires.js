@@ -63,7 +63,8 @@ function route({ l, j, i }) {
 }
 
 // The first part of a Bézier curve
-function partOf([p0, p1, p2, p3], share) {
+function partOf(piece, share) {
+  const [p0, p1, p2, p3] = piece;
   const between = (p, q) => [mix(p[0], q[0], share), mix(p[1], q[1], share)];
   const [a, b, c] = [between(p0, p1), between(p1, p2), between(p2, p3)];
   const [d, e] = [between(a, b), between(b, c)];
@@ -95,7 +96,8 @@ const decades = (v, below, above) =>
 const loud = (v) => decades(v, 3, 0); // the nudge of a weight, on one scale from 0.001 to 1
 const pull = (v) => decades(v, 2, 0.5); // that of a neuron, from 0.01 to 3
 
-function trace(g, [from, ...rest]) {
+function trace(g, piece) {
+  const [from, ...rest] = piece;
   g.beginPath();
   g.moveTo(...from);
   g.bezierCurveTo(...rest.flat());

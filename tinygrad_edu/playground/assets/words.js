@@ -327,7 +327,7 @@ const BUTTONS = {
 };
 const WHISPERS = {
   first: POINTS ? "Point at a place, or pick a point first." : "Draw or pick an image first.",
-  point: ([x, y]) => `x₁ ${num(x)}, x₂ ${num(y)}`,
+  point: (place) => `x₁ ${num(place[0])}, x₂ ${num(place[1])}`,
   chooseFirst: `choose the right answer first`,
   cursor: (column, row, drawing) => `column ${column}, row ${row}${drawing ? ", drawing" : ""}`,
   pen: (isDown) => (isDown ? "pen down" : "pen up"),
