@@ -13,7 +13,7 @@ from tinygrad_edu.playground.points import GIVEN, MOST_KINDS, NAMES
 
 MOST_HIDDEN, MOST_CLASSES, MOST_SIDE, MOST_PARAMETERS = 3, 12, 32, 60_000
 MOST_DRAWN = 32  # neurons of a layer; of a wider one the strongest are drawn
-RANGES = {  # what an activation can give: it decides how a neuron is inked
+RANGES: dict[type[nn.Module], str] = {  # what an activation can give: it decides how a neuron is inked
     nn.Sigmoid: "unit",
     nn.Tanh: "signed",
     **dict.fromkeys((nn.ReLU, nn.ReLU6, nn.Softplus), "positive"),
@@ -92,7 +92,8 @@ class Network:
         first.weight.data = np.pad(first.weight.data, [(0, 0), (0, len(NAMES) - GIVEN)])
         if last.sizes[1] == 1 and last.activation is None:
             last.linear.weight.data = np.pad(last.linear.weight.data, [(1, 0), (0, 0)])
-            last.linear.bias.data = np.pad(last.linear.bias.data, (1, 0))
+            bias: Any = last.linear.bias
+            bias.data = np.pad(bias.data, (1, 0))
 
     def drawn(self, at: int) -> list[int]:
         """Which neurons of a layer are drawn: of many those with the largest weights onward."""

@@ -236,7 +236,7 @@ def layer_facts(network: Network) -> list[dict[str, Any]]:
     return facts
 
 
-def marks(steps: Steps, tested: Examples) -> dict[str, float]:
+def marks(steps: Steps, tested: Examples | Points) -> dict[str, float]:
     """What a cost means: the average now, the same answer for every class, none at all."""
     classes = steps.network.classes
     wanted = np.eye(classes)[tested.labels]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from tinygrad_edu.core.derivatives import is_basic
 from tinygrad_edu.programs.calls import FILLING, ArrayMethod
 from tinygrad_edu.programs.nested import map_leaves
 from tinygrad_edu.programs.nests import grouped
@@ -185,7 +186,7 @@ class Loops:
     def part_set(self, call: Call) -> Apply:
         """x[key] = value, if the key is of slices and numbers."""
         x, key, value = call.args
-        if not is_basic(key):
+        if not is_basic(key):  # type: ignore[no-untyped-call]
             raise not_in_loops(call)
         target = self.part(x, key)
         return Apply(call, "copy", target, (self.read(value, target.shape),))
@@ -196,7 +197,7 @@ class Loops:
         return self.within(x, lambda there: there[parts])
 
     def gathered(self, call: Call) -> Apply | Gather:
-        if is_basic(call.args[1]):
+        if is_basic(call.args[1]):  # type: ignore[no-untyped-call]
             return Apply(call, "copy", self.place(call.target), (self.part(*call.args),))
         source, target = self.place(call.args[0]), self.place(call.target)
         index = call.args[1] if isinstance(call.args[1], tuple) else (call.args[1],)
@@ -205,12 +206,6 @@ class Loops:
             raise not_in_loops(call)
         shape = np.broadcast_shapes(*[i.shape for i in places])
         return Gather(call, target, source, tuple([i.broadcast(shape) for i in places]))
-
-
-def is_basic(key: Any) -> bool:
-    """Whether a key is of numbers, slices, None and Ellipsis: then x[key] lies within x."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return all(part is None or part is ... or type(part) in (int, slice) for part in parts)
 
 
 def summed(call: Call) -> Call:
