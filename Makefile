@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-replay test-torch test-onnx test-browser test-jupyterlab lint lint-pages types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
+.PHONY: help test quick test-replay test-torch test-onnx test-browser test-firefox test-jupyterlab lint lint-pages types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,16 @@ test-replay: $(VENV)/installed ## random trainings and programs beside their rep
 test-browser: docs ## look at the docs and step through steppers in Chromium; screenshots are kept in build/browser/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
 	$(BIN)/python -m pytest tests/browser
+
+test-firefox: build/firefox/installed ## use the pages in Firefox, if it is installed (a few minutes)
+	@test -f build/mnist/model.safetensors || build/firefox/bin/python examples/mnist.py
+	BROWSER=firefox build/firefox/bin/python -m pytest $(addprefix tests/browser/test_,$(addsuffix _browser.py,playground points stepper picture watching))
+
+# the last version of Playwright that asks Firefox for nothing that it lacks
+build/firefox/installed: pyproject.toml
+	$(PYTHON) -m venv build/firefox
+	build/firefox/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,notebook]' playwright==1.64.1 pytest hypothesis
+	@touch $@
 
 test-jupyterlab: build/jupyterlab/installed ## watch a training in a real JupyterLab, in an environment with one (a few minutes)
 	build/jupyterlab/bin/python -m pytest tests/browser/jupyterlab.py

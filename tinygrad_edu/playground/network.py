@@ -13,7 +13,9 @@ from tinygrad_edu.playground.points import GIVEN, MOST_KINDS, NAMES
 
 MOST_HIDDEN, MOST_CLASSES, MOST_SIDE, MOST_PARAMETERS = 3, 12, 32, 60_000
 MOST_DRAWN = 32  # neurons of a layer; of a wider one the strongest are drawn
-RANGES: dict[type[nn.Module], str] = {  # what an activation can give: it decides how a neuron is inked
+RANGES: dict[
+    type[nn.Module], str
+] = {  # what an activation can give: it decides how a neuron is inked
     nn.Sigmoid: "unit",
     nn.Tanh: "signed",
     **dict.fromkeys((nn.ReLU, nn.ReLU6, nn.Softplus), "positive"),
