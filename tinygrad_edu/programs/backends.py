@@ -12,14 +12,21 @@ from typing import Any
 Compiler = Callable[..., Any]
 
 
-def numpy_calls() -> Compiler:
+def numpy_calls(devices: None) -> Compiler:
     from tinygrad_edu.programs.compiled import Compiled
 
     return Compiled
 
 
-BACKENDS: dict[str, tuple[Callable[[], Compiler], tuple[str, ...]]] = {  # by the packages it needs
+def xla(devices: Any) -> Compiler:
+    from tinygrad_edu.programs.devices import devices_of, mesh_of
+
+    return devices_of(mesh_of(devices))
+
+
+BACKENDS: dict[str, tuple[Callable[[Any], Compiler], tuple[str, ...]]] = {  # by the packages it needs
     "numpy": (numpy_calls, ()),
+    "jax": (xla, ("jax",)),
 }
 
 
@@ -36,7 +43,7 @@ def missing(backend: str) -> list[str]:
     return [name for name in BACKENDS[backend][1] if importlib.util.find_spec(name) is None]
 
 
-def compiler(backend: str) -> Compiler:
+def compiler(backend: str, devices: Any = None) -> Compiler:
     """The compiler of this name; ValueError if there is none, ImportError without its packages."""
     if backend not in BACKENDS:
         names = ", ".join(map(repr, BACKENDS))
@@ -46,4 +53,6 @@ def compiler(backend: str) -> Compiler:
             f"backend={backend!r} needs {' and '.join(packages)}, which is not installed: "
             f"pip install 'tinygrad_edu[{backend}]'"
         )
-    return BACKENDS[backend][0]()
+    if devices is not None and backend != "jax":
+        raise ValueError(f"devices={devices} of backend={backend!r}: only backend='jax' has several")
+    return BACKENDS[backend][0](devices)

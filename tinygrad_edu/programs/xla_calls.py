@@ -1,0 +1,263 @@
+"""The column of JAX in the table of calls: what stands for a call of NumPy.
+
+Nearly all have a namesake in jax.numpy. It gets its arguments in the dtypes that NumPy would take,
+and its result becomes NumPy's dtype. Here are the others, and what NumPy would check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.special
+import numpy as np
+
+from tinygrad_edu.programs.calls import (
+    FILLING,
+    OPERATOR_UFUNCS,
+    ArrayAttribute,
+    ArrayMethod,
+    ufunc_method,
+)
+from tinygrad_edu.programs.nested import leaves, map_leaves
+from tinygrad_edu.programs.program import Array, Call, Number
+
+Value = Callable[[Any], Any]
+NO_MEANING = {"out", "casting", "order", "subok", "copy", "mode", "like"}  # XLA lays out arrays itself
+# Their results depend on how a library orders what is equal, or chooses signs
+LEFT_OUT = {"svd", "eigh", "qr", "partition", "argpartition", "putmask", "place", "geqrf"}
+AS_GIVEN = {"take", "take_along_axis", "choose", "repeat", "where", "searchsorted", "digitize"}
+
+
+# Opaque functions that look at what is computed: their value, and whether their check passes
+
+
+def norm(*gradients: Any) -> tuple[Any, Any]:
+    wide = [g.astype(jnp.float64).reshape(-1) for g in gradients]
+    greatest = jnp.max(jnp.stack([jnp.max(jnp.abs(g), initial=0.0) for g in wide]))
+    scale = jnp.where((greatest > 0) & jnp.isfinite(greatest), greatest, 1.0)
+    z = scale * jnp.sqrt(sum(jnp.sum((g / scale) ** 2) for g in wide))
+    return z, jnp.isfinite(z)
+
+
+CHECKED: dict[str, Callable[..., tuple[Any, Any]]] = {
+    "joint_norm": norm,
+    "normal_cdf": lambda x: (jax.scipy.special.ndtr(x), True),
+    "check_probabilities": lambda x: (x, jnp.all((x >= 0) & (x <= 1))),
+    "check_variances": lambda x: (x, ~jnp.any(x < 0)),
+}
+
+
+def put_at(ufunc: str) -> Callable[..., Any]:
+    def put(z: Any, index: Any, x: Any = None) -> Any:
+        at, x = z.at[index], jnp.asarray(x).astype(z.dtype)
+        return at.add(-x) if ufunc == "subtract" else getattr(at, AT[ufunc])(x)
+
+    return put
+
+
+AT = {"add": "add", "multiply": "multiply", "divide": "divide", "maximum": "max", "minimum": "min"}
+AT |= {"power": "power", "subtract": "add"}
+
+
+def set_items(z: Any, index: Any, x: Any) -> Any:
+    return z.at[index].set(jnp.asarray(x).astype(z.dtype))
+
+
+def put(z: Any, indices: Any, values: Any) -> Any:
+    indices = jnp.asarray(indices).reshape(-1)
+    values = jnp.resize(jnp.asarray(values), indices.shape).astype(z.dtype)
+    return z.reshape(-1).at[indices].set(values).reshape(z.shape)
+
+
+def copyto(dst: Any, src: Any, where: Any = True) -> Any:
+    return jnp.where(where, jnp.asarray(src).astype(dst.dtype), dst)
+
+
+OTHERS: dict[str, Callable[..., Any]] = {
+    "getitem": lambda x, index: x[index],
+    "setitem": set_items,
+    "copyto": copyto,
+    "put": put,
+    "put_along_axis": lambda a, indices, values, axis: jnp.put_along_axis(
+        a, indices, jnp.asarray(values).astype(a.dtype), axis, inplace=False
+    ),
+    "fill_diagonal": lambda a, val, wrap=False: jnp.fill_diagonal(a, val, wrap, inplace=False),
+    "full_like": lambda a, fill_value, **_: fill_value,
+    "array": lambda x, *_, **__: x,
+    "astype": lambda x, *_, **__: x,  # it becomes the result's dtype anyway
+    "copy": lambda x, *_, **__: x,
+    "ravel": lambda x, order="C": jnp.ravel(x, checked_order(order)),
+    "flatten": lambda x, order="C": jnp.ravel(x, checked_order(order)),
+}
+
+
+def checked_order(order: str) -> str:
+    if order not in "CF":
+        raise TypeError(f"order={order!r} asks how an array lies in memory")
+    return order
+
+
+def jax_call(call: Call, value: Value, conditions: list[Any]) -> Any:
+    """The value of a call, or what its target becomes; `value` gives that of an argument."""
+    args = [as_array_of_numbers(x) for x in call.args]
+    options = {key: as_array_of_numbers(x) for key, x in call.options.items()}
+    if call.opaque:
+        z, condition = CHECKED[call.name](*[value(x) for x in args], **map_values(value, options))
+        conditions.append(jnp.asarray(condition))
+        return z
+    if call.function in FILLING:
+        return jnp.full(call.target.shape, FILLING[call.function] or 0, call.target.dtype)
+    if ufunc := ufunc_method(call.function, "at"):
+        return put_at(ufunc.__name__)(*[value(x) for x in args])
+    ufunc = OPERATOR_UFUNCS.get(call.function, call.function)
+    if isinstance(ufunc, np.ufunc):
+        return elementwise(ufunc, call, args, options, value)
+    if call.name in LEFT_OUT or (call.name == "argsort" and options.get("kind") != "stable"):
+        raise NotImplementedError("another library may order equal numbers, or choose signs, otherwise")
+    options = {key: x for key, x in options.items() if kept(call, key)}
+    args = [cast_for(call, value(x)) for x in args]
+    options = {key: cast_for(call, value(x)) for key, x in options.items()}
+    if call.name in OTHERS:
+        return OTHERS[call.name](*args, **options)
+    return namesake(call, args)(*args, **options)
+
+
+def kept(call: Call, key: str) -> bool:
+    """Whether an option has a meaning in JAX."""
+    if key == "order":
+        return call.name in ("reshape", "ravel", "flatten")
+    if key == "mode" and call.name != "pad" and call.options[key] != "raise":
+        raise NotImplementedError(f"mode={call.options[key]!r} of {call.name}")
+    if key == "mode":
+        return call.name == "pad"
+    if key == "kind":
+        return call.name == "argsort"
+    return key not in NO_MEANING and key != "dtype"
+
+
+def map_values(value: Value, options: dict[str, Any]) -> dict[str, Any]:
+    return {key: value(x) for key, x in options.items()}
+
+
+def as_array_of_numbers(x: Any) -> Any:
+    """A list of numbers as an array, which JAX wants; within an index too."""
+    if isinstance(x, list) and x and not any(isinstance(leaf, Array) for leaf in leaves(x)):
+        if all(isinstance(leaf, bool | int | float | np.generic) for leaf in leaves(x)):
+            return np.asarray(x)
+    return tuple(map(as_array_of_numbers, x)) if type(x) is tuple else x
+
+
+def namesake(call: Call, args: list[Any]) -> Callable[..., Any]:
+    """The function of jax.numpy, or the method of its arrays, of this name."""
+    f, name = call.function, call.name
+    if isinstance(f, ArrayAttribute):
+        return lambda x: getattr(jnp.asarray(x), name)
+    if isinstance(f, ArrayMethod):
+        return lambda x, *rest, **options: getattr(jnp.asarray(x), name)(*rest, **options)
+    if isinstance(ufunc := getattr(f, "__self__", None), np.ufunc):
+        return getattr(getattr(jnp, ufunc.__name__), name)  # type: ignore[no-any-return]
+    for module, other in ((np.linalg, jnp.linalg), (np, jnp)):
+        if getattr(module, name, None) is f:
+            return getattr(other, name)  # type: ignore[no-any-return]
+    raise NotImplementedError("jax.numpy has no such function")
+
+
+def cast_for(call: Call, x: Any) -> Any:
+    """An argument in the dtype of the result, if both are numbers that add up and multiply."""
+    dtype = call.target.dtype
+    if call.name in AS_GIVEN or call.name in ("getitem", "setitem") or dtype.kind not in "iufc":
+        return x
+
+    kinds = "iufb" if dtype.kind in "iu" else "iuf"
+
+    def cast(leaf: Any) -> Any:
+        if not isinstance(leaf, np.ndarray | jax.Array) or not leaf.ndim or call.name in KEEPING:
+            return leaf
+        return jnp.asarray(leaf).astype(dtype) if leaf.dtype.kind in kinds else leaf
+
+    return map_leaves(cast, x)
+
+
+KEEPING = {"argmax", "argmin", "argsort", "count_nonzero", "astype", "view", "put_along_axis", "put"}
+
+
+def elementwise(
+    ufunc: np.ufunc, call: Call, args: list[Any], options: dict[str, Any], value: Value
+) -> Any:
+    """A ufunc on arguments of the dtypes that NumPy would take."""
+    out, where = options.pop("out", None), options.pop("where", True)
+    values, given = [value(x) for x in args], [*map(kind_of, args)]
+    wanted = {"signature": (*[None] * len(given), options["dtype"])} if "dtype" in options else {}
+    dtypes = ufunc.resolve_dtypes((*given, *[None] * ufunc.nout), casting="unsafe", **wanted)
+    values = [
+        x if type(x) in (int, float) else jnp.asarray(x).astype(dtype)
+        for x, dtype in zip(values, dtypes, strict=False)
+    ]
+    if ufunc is np.power and type(values[1]) is float and values[1].is_integer():
+        values[1] = int(values[1])  # x² as x · x
+    if ufunc.__name__ not in dir(jnp):
+        raise NotImplementedError("jax.numpy has no such function")
+    z = getattr(jnp, ufunc.__name__)(*values)
+    if where is True:
+        return z
+    out = out[0] if isinstance(out, tuple) else out
+    return jnp.where(value(where), z.astype(call.target.dtype), 0 if out is None else value(out))
+
+
+def kind_of(x: Any) -> Any:
+    """What NumPy's promotion looks at: a dtype, or the type of a Python number."""
+    x = x.value if isinstance(x, Number) else x
+    if type(x) in (int, float):
+        return type(x)
+    return x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype
+
+
+# What NumPy checks, and XLA does not: that indices are within their axis
+
+
+def bounds(call: Call, value: Value) -> list[Any]:
+    """Conditions on the indices of a call that are arrays of the step."""
+    name, args = call.name, call.args
+    if call.opaque or not call.row or not call.row.checks or not call.arrays:
+        return []
+    if name in ("getitem", "setitem", "at"):
+        return within_axes(args[0].shape, args[1], value)
+    if name in ("take", "take_along_axis", "put_along_axis"):
+        axis = call.options.get("axis", args[2] if len(args) == 3 and name[0] == "t" else None)
+        axis = args[3] if len(args) == 4 else axis
+        n = args[0].size if axis is None else args[0].shape[axis]
+        return within(args[1] if len(args) > 1 else call.options["indices"], n, value)
+    if name == "put":
+        return within(args[1], args[0].size, value)
+    if name == "choose":
+        return within(args[0], len(args[1]), value)
+    if name in ("norm", "matrix_norm", "pinv"):
+        return []
+    z = call.name
+    raise NotImplementedError(f"NumPy's {z} raises an error for some values, and XLA's cannot")
+
+
+def within(index: Any, n: int, value: Value) -> list[Any]:
+    if not isinstance(index, Array) or not index.size or index.dtype.kind not in "iu":
+        return []
+    i = value(index)
+    return [jnp.all((i >= -n) & (i < n))]
+
+
+def within_axes(shape: tuple[int, ...], index: Any, value: Value) -> list[Any]:
+    """For each array of indices: it is within the axis that it chooses from."""
+    parts = index if isinstance(index, tuple) else (index,)
+    named = [i for i in parts if i is not None and i is not ...]
+    axis, found = 0, list[Any]()
+    for i in parts:
+        if i is None:
+            continue
+        if i is ...:
+            axis += len(shape) - len(named)
+            continue
+        found += within(i, shape[axis], value)
+        axis += 1
+    return found
