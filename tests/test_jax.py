@@ -66,7 +66,9 @@ def saved(training: Training, tmp: Path) -> Any:
     nn.save(tmp / "it.safetensors", training.model, optimizer=training.optimizer)
     other = Training("numpy")
     nn.load(tmp / "it.safetensors", other.model, optimizer=other.optimizer)
-    return [p.data for p in other.model.parameters()], [*other.optimizer.memory["velocity"].values()]
+    return [p.data for p in other.model.parameters()], [
+        *other.optimizer.memory["velocity"].values()
+    ]
 
 
 def replayed_elsewhere(training: Training, backend: str) -> Any:
@@ -83,7 +85,9 @@ WAYS: dict[str, Callable[[Training, Path], Any]] = {
     "p.data, by np.asarray": lambda t, _: np.asarray(first(t).data),
     "p.data, by np.array": lambda t, _: np.array(first(t).data, np.float64),
     "p.data, by a function": lambda t, _: np.linalg.norm(first(t).data),
-    "p.data, in a list": lambda t, _: np.concatenate([p.data.ravel() for p in t.model.parameters()]),
+    "p.data, in a list": lambda t, _: np.concatenate(
+        [p.data.ravel() for p in t.model.parameters()]
+    ),
     "p.data, as text": lambda t, _: np.array(str(first(t).data.round(4)) + repr(first(t))),
     "p.numpy()": lambda t, _: first(t).numpy(),
     "p.tolist()": lambda t, _: np.array(first(t).tolist()),
@@ -140,7 +144,7 @@ def started(**options: Any) -> Training:
     training = Training("jax", audit=False, **options)
     for i in range(6):
         training.step(*batch(i))
-    assert AWAY == [training.step.compiler]
+    assert [training.step.compiler] == AWAY
     return training
 
 

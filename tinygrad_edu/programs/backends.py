@@ -24,7 +24,9 @@ def xla(devices: Any) -> Compiler:
     return devices_of(mesh_of(devices))
 
 
-BACKENDS: dict[str, tuple[Callable[[Any], Compiler], tuple[str, ...]]] = {  # by the packages it needs
+BACKENDS: dict[
+    str, tuple[Callable[[Any], Compiler], tuple[str, ...]]
+] = {  # by the packages it needs
     "numpy": (numpy_calls, ()),
     "jax": (xla, ("jax",)),
 }
@@ -54,5 +56,7 @@ def compiler(backend: str, devices: Any = None) -> Compiler:
             f"pip install 'tinygrad_edu[{backend}]'"
         )
     if devices is not None and backend != "jax":
-        raise ValueError(f"devices={devices} of backend={backend!r}: only backend='jax' has several")
+        raise ValueError(
+            f"devices={devices} of backend={backend!r}: only backend='jax' has several"
+        )
     return BACKENDS[backend][0](devices)

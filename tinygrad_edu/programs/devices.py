@@ -30,11 +30,12 @@ from tinygrad_edu.programs.names import CodeNames
 from tinygrad_edu.programs.nested import leaves, map_leaves
 from tinygrad_edu.programs.places import Place
 from tinygrad_edu.programs.program import Array, Number, Program, ReturnedTensor
-from tinygrad_edu.programs.record import Interpreter, LiveArray
+from tinygrad_edu.programs.record import Interpreter
 from tinygrad_edu.programs.recording import Recording, signature_of
 from tinygrad_edu.programs.stopping import BEFORE
 from tinygrad_edu.programs.traced import memory_owner
-from tinygrad_edu.programs.xla import Lowered
+from tinygrad_edu.programs.xla import Lowered, is_live
+from tinygrad_edu.programs.xla_calls import are_within
 
 
 class Held:
@@ -139,7 +140,8 @@ def was_touched(held: Held) -> bool:
     """Whether somebody has written to an array while its numbers were elsewhere."""
     x = flat(held.owner)
     there = np.full_like(x, poison(x.dtype)) if held.changes else np.asarray(held.vector)
-    return x.tobytes() != there.tobytes()
+    same: bool = x.tobytes() == there.tobytes()
+    return not same
 
 
 @functools.cache
@@ -169,13 +171,14 @@ class AwayGuards(Guards):
 
 
 class OnDevices:
-    """A recording, compiled by XLA: `run` is the step, or gives MISS if the program does not fit."""
+    """A recording, compiled by XLA: `run` is the step, or gives MISS if it does not fit."""
 
     def __init__(self, now: Recording, devices: Devices) -> None:
         self.now, self.recorded, self.calls, self.order = now, now.program, 0, 0
         self.signature: Any = ()  # of the arguments
         self.devices = devices
         self.lowered = lowered = Lowered(now.program)
+        self.asking = [call for call in now.program.calls if is_live(call)]
         self.stages = {"as traced": now.program, "without the dead": lowered.program}
         self.owners = owners = {id(memory.owner) for memory in [*lowered.changing, *lowered.fixed]}
         self.places = [
@@ -201,13 +204,17 @@ class OnDevices:
 
     # What the function is given
 
-    def before(self, inputs: list[Any], lives: dict[str, Any]) -> list[Any]:
-        """The arrays that the function is given: some of them NumPy computes before."""
+    def before(self, inputs: list[Any], lives: dict[str, Any]) -> list[Any] | None:
+        """The arrays that the function is given, some of them computed by NumPy.
+
+        None if an index is outside of what it chooses from.
+        """
         lowered, program = self.lowered, self.recorded
         ran = Interpreter(dataclasses.replace(program, calls=lowered.before), inputs, lives)
-        for call in program.calls:
-            if isinstance(call.function, LiveArray):
-                ran.found[call.results[0]] = lives[call.name]
+        ran.found |= {call.results[0]: lives[call.name] for call in self.asking}
+        for x, n in lowered.checked:
+            if not are_within(ran.found[x], n):
+                return None
         return [np.asarray(ran.found[x]) for x in lowered.given]
 
     def check(self) -> None:
@@ -218,9 +225,14 @@ class OnDevices:
         gave = {id(call): x for call, x in zip(now.program.calls, now.trace.gave, strict=True)}
         recorded = [gave[id(call)][k] for call, k in compared]
 
-        def one_by_one(recorded: Any, *given: Any) -> Any:
-            found, pending = list[Any](), iter(recorded)
-            lowered(*given, seen=lambda call, k, z: [found.append(z), next(pending)][1])
+        def one_by_one(changing: Any, fixed: Any, numbers: Any, given: Any, recorded: Any) -> Any:
+            found: list[Any] = []
+
+            def seen(z: Any) -> Any:
+                found.append(z)
+                return recorded[len(found) - 1]
+
+            lowered(changing, fixed, numbers, given, seen)
             return found
 
         lives = {live.name: live.value for live in now.trace.lives}
@@ -228,7 +240,8 @@ class OnDevices:
         state = [[flat(m.owner) for m in some] for some in (lowered.changing, lowered.fixed)]
         with jax.enable_x64(True):
             numbers = np.array(self.numbers(*lives.values()), float)
-            found = jax.jit(one_by_one)(recorded, *state, numbers, given)
+            run = jax.jit(one_by_one, compiler_options=QUICKLY)
+            found = run(*state, numbers, given, recorded)
         checker = Checker(now.program.calls, now.trace.gave, compared)
         for z in found:
             checker(np.array(z))
@@ -292,6 +305,8 @@ class OnDevices:
         """Run the function on the devices; MISS if a check has not passed."""
         named = dict(zip(self.now.arguments, arguments, strict=True))
         given = self.before([named[x.name] for x in self.recorded.inputs], lives)
+        if given is None:
+            return MISS
         numbers = np.array(self.numbers(*lives.values()), float)
         devices, lowered = self.devices, self.lowered
         with devices.lock, jax.enable_x64(True):
@@ -326,11 +341,12 @@ class OnDevices:
         for store in self.recorded.stores:
             if not store.copied:
                 place, z = Place(store.container, store.key, store.path, store.is_item), store.value
-                if isinstance(z, Array | Number):
-                    z = later(outputs[z]) if place.is_grad else self.found(z, outputs, lives)
-                place.set(z)
-                if type(z) is StandIn:
+                if isinstance(z, Array) and place.is_grad:
+                    z = later(outputs[z])
                     self.devices.gradients[id(place.container)] = place, z
+                elif isinstance(z, Array | Number):
+                    z = self.found(z, outputs, lives)
+                place.set(z)
         result = map_leaves(lambda z: self.found(z, outputs, lives), self.recorded.returned)
         if not self.stays:
             self.devices.sync()
@@ -351,6 +367,10 @@ class OnDevices:
         """What XLA runs, as its text; after a call."""
         with jax.enable_x64(True):
             return str(self.function.lower(*self.shapes).compile().as_text())
+
+
+# XLA's options for what runs once
+QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def shape_of(x: Any) -> Any:

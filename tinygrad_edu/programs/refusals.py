@@ -191,8 +191,8 @@ def too_few_devices(wanted: int, found: int) -> ValueError:
 
 def not_divided(n: int, devices: int) -> ValueError:
     return ValueError(
-        f"a batch of {n} does not divide among {devices} devices: take {n - n % devices or devices} "
-        "examples, DataLoader(…, drop_last=True)"
+        f"a batch of {n} does not divide among {devices} devices: take "
+        f"{n - n % devices or devices} examples; DataLoader(…, drop_last=True)"
     )
 
 

@@ -44,8 +44,8 @@ def replay(
 
     It returns and changes what it did before; the next call overwrites the array `p.grad`. Other
     shapes and settings are recorded anew; print `step.program` to see the calls. NotReplayable for
-    what a replay could not follow: all is as before the call. `backend` is what runs the calls. With
-    `audit`, calls 2, 4, 8, … also run the step as written: it replays no more if that differs.
+    what a replay could not follow: all is as before. `backend` runs the calls; "jax" on `devices`.
+    With `audit`, calls 2, 4, 8, … also run the step as written: it replays no more if that differs.
 
     >>> step = replay(lambda x: np.sin(x) * 2)
     >>> [step(np.full(1, i)).round(2).item() for i in range(4)]

@@ -23,7 +23,7 @@ from tinygrad_edu.programs.program import Array, Call, Number, Program, arrays_a
 from tinygrad_edu.programs.record import LiveArray
 from tinygrad_edu.programs.statements import Elements
 from tinygrad_edu.programs.traced import memory_owner
-from tinygrad_edu.programs.xla_calls import CHECKED, bounds, jax_call
+from tinygrad_edu.programs.xla_calls import CHECKED, are_within, indices_of, jax_call
 
 
 class Memory:
@@ -67,10 +67,11 @@ class Lowered:
         self.fixed = [m for m in state if not m.is_written]
         numbers = [x for call in program.calls for x in call.leaves]
         self.numbers = [*dict.fromkeys(x.code for x in numbers if isinstance(x, Number))]
+        self.checked: list[tuple[Array, int]] = []  # indices, and how many there are to choose from
         self.before = self.made_before()
-        asked = [call.results[0] for call in program.calls if isinstance(call.function, LiveArray)]
-        of_checks = [z for call in self.before if call.opaque for z in call.results if z not in asked]
-        self.given = [*program.inputs, *program.reads, *asked, *of_checks]
+        opaque = [call for call in [*filter(is_live, program.calls), *self.before] if call.opaque]
+        results = dict.fromkeys(z for call in opaque for z in call.results)
+        self.given = [*program.inputs, *program.reads, *results]
         put = [store.value for store in program.stores if not store.copied]
         self.outputs = [*dict.fromkeys(arrays_among([put, data_in(program.returned)]))]
 
@@ -112,35 +113,48 @@ class Lowered:
     # What NumPy does before
 
     def made_before(self) -> list[Call]:
-        """The opaque calls, and all that they need: NumPy makes them, of what is given."""
-        program, known = self.program, set[Array]()
-        known |= {*program.inputs, *program.reads}
-        known |= {x for x, place in self.places.items() if place.root in self.fixed}
-        wanted, makers = list[Call](), dict[Array, Call]()
-        for call in program.calls:
-            if known.issuperset(call.arrays) and call.written is None:
+        """The opaque calls, and all that they need: NumPy makes them, of what is given.
+
+        So it does with indices that come from the arguments: it checks them.
+        """
+        makers, views = dict[Array, Call](), {*self.program.inputs}
+        known = {*views, *self.program.reads}
+        known |= {x for x, place in self.places.items() if self.memory_of(x.holder) in self.fixed}
+        pending: list[Call] = []
+        for call in self.program.calls:
+            is_known = known.issuperset(call.arrays) and call.written is None
+            if is_known:
                 known |= {*call.results}
                 makers |= dict.fromkeys(call.results, call)
-            if call.opaque and call.name not in CHECKED and not isinstance(call.function, LiveArray):
-                if not call.results or not known.issuperset(call.results):
+            with refused(call):
+                self.checked += [(x, n) for x, n in indices_of(call) if x in views]
+            if is_known and views.issuperset(call.arrays) and (call.opaque or call.name in VIEWS):
+                views |= {*call.results}
+            if call.opaque and call.name not in CHECKED and not is_live(call):
+                if not is_known:
                     raise refusals.not_before(call.name, call.line)
-                wanted.append(call)
-        needed, pending = dict[int, Call](), wanted
+                pending.append(call)
+        pending += [makers[x] for x, _ in self.checked if x in makers]
+        needed = dict[int, Call]()
         while pending:
             call = pending.pop()
             needed[id(call)] = call
             pending += [makers[x] for x in call.arrays if x in makers]
-        return [call for call in program.calls if id(call) in needed]
+        return [call for call in self.program.calls if id(call) in needed]
 
     # The function
 
-    def __call__(self, changing: Any, fixed: Any, numbers: Any, given: Any, seen: Any = None) -> Any:
-        """The step; `seen` is given each call and its value, and returns what to go on with."""
+    def __call__(
+        self, changing: Any, fixed: Any, numbers: Any, given: Any, seen: Any = None
+    ) -> Any:
+        """The step; `seen` is given each value, and returns what to go on with."""
         run = Run(self, changing, fixed, numbers, given)
         for call in self.program.calls:
             with refused(call):
                 run.make(call, seen)
-        values = [(self.targets[id(s)], run.value(s.value)) for s in self.program.stores if s.copied]
+        values = [
+            (self.targets[id(s)], run.value(s.value)) for s in self.program.stores if s.copied
+        ]
         outputs = [jnp.asarray(run.value(x)) for x in self.outputs]
         for place, value in values:
             run.put(place, value)
@@ -148,14 +162,18 @@ class Lowered:
         if not run.conditions:
             return after, outputs, None
         passed = jnp.all(jnp.stack(run.conditions))
-        return [jnp.where(passed, z, x) for z, x in zip(after, changing, strict=True)], outputs, passed
+        return (
+            [jnp.where(passed, z, x) for z, x in zip(after, changing, strict=True)],
+            outputs,
+            passed,
+        )
 
 
 class Run:
     """One run of a program under JAX's trace."""
 
     def __init__(self, of: Lowered, changing: Any, fixed: Any, numbers: Any, given: Any) -> None:
-        self.places = of.places
+        self.places, self.checked = of.places, of.checked
         self.memories = dict(zip([*of.changing, *of.fixed], [*changing, *fixed], strict=True))
         self.numbers = dict(zip(of.numbers, numbers, strict=True))
         self.values: dict[Array, Any] = dict(zip(of.given, given, strict=True))
@@ -182,15 +200,17 @@ class Run:
         if self.made.issuperset(call.results) and call.results:
             values = [self.values[x] for x in call.results]  # NumPy has made it before
         else:
-            self.conditions += bounds(call, self.value)
+            for x, n in indices_of(call):
+                if (x, n) not in self.checked:
+                    self.conditions.append(are_within(self.value(x), n))
             value = jax_call(call, self.value, self.conditions)
             values = [*value] if call.several else [value]
-        targets = call.results or [call.written]
-        for k, (x, z) in enumerate(zip(targets, values, strict=True)):
+        targets: list[Any] = call.results or [call.written]
+        for x, z in zip(targets, values, strict=True):
             z = jnp.asarray(z).astype(x.dtype)
             if z.shape != x.shape:
                 z = jnp.broadcast_to(z, x.shape)
-            z = seen(call, k, z) if seen else z
+            z = seen(z) if seen else z
             if x not in self.places:
                 self.values[x] = z
             elif call.written is not None or x.holder is x:
@@ -203,6 +223,14 @@ class Run:
         self.memories[memory] = replaced(self.memories[memory], place, z)
 
 
+VIEWS = {"reshape", "ravel", "flatten", "astype", "copy"}
+
+
+def is_live(call: Call) -> bool:
+    """Whether it gives an array that is read anew at every call."""
+    return isinstance(call.function, LiveArray)
+
+
 @contextlib.contextmanager
 def refused(call: Call) -> Iterator[None]:
     """Within the block, what JAX cannot do is refused with the name and the line of the call."""
@@ -211,7 +239,9 @@ def refused(call: Call) -> Iterator[None]:
     except refusals.NotReplayable:
         raise
     except Exception as error:
-        raise refusals.not_in_jax(call.name, f"{type(error).__name__}: {error}", call.line) from error
+        raise refusals.not_in_jax(
+            call.name, f"{type(error).__name__}: {error}", call.line
+        ) from error
 
 
 # Views of a vector

@@ -6,7 +6,7 @@ and its result becomes NumPy's dtype. Here are the others, and what NumPy would 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -25,10 +25,17 @@ from tinygrad_edu.programs.nested import leaves, map_leaves
 from tinygrad_edu.programs.program import Array, Call, Number
 
 Value = Callable[[Any], Any]
-NO_MEANING = {"out", "casting", "order", "subok", "copy", "mode", "like"}  # XLA lays out arrays itself
+# XLA lays out arrays itself
+NO_MEANING = {"out", "casting", "order", "subok", "copy", "mode", "like", "dtype", "kind"}
+HAVE_IT = {"order": {"reshape", "ravel", "flatten"}, "mode": {"pad"}}
 # Their results depend on how a library orders what is equal, or chooses signs
 LEFT_OUT = {"svd", "eigh", "qr", "partition", "argpartition", "putmask", "place", "geqrf"}
-AS_GIVEN = {"take", "take_along_axis", "choose", "repeat", "where", "searchsorted", "digitize"}
+NUMBERS = bool | int | float | np.generic
+# fmt: off
+AS_GIVEN = {"argmax", "argmin", "argsort", "astype", "choose", "count_nonzero", "digitize",
+            "getitem", "put", "put_along_axis", "repeat", "searchsorted", "setitem", "take",
+            "take_along_axis", "view", "where"}
+# fmt: on
 
 
 # Opaque functions that look at what is computed: their value, and whether their check passes
@@ -112,11 +119,13 @@ def jax_call(call: Call, value: Value, conditions: list[Any]) -> Any:
         return jnp.full(call.target.shape, FILLING[call.function] or 0, call.target.dtype)
     if ufunc := ufunc_method(call.function, "at"):
         return put_at(ufunc.__name__)(*[value(x) for x in args])
-    ufunc = OPERATOR_UFUNCS.get(call.function, call.function)
-    if isinstance(ufunc, np.ufunc):
-        return elementwise(ufunc, call, args, options, value)
+    f: Any = call.function
+    if isinstance(f := OPERATOR_UFUNCS.get(f, f), np.ufunc):
+        return elementwise(f, call, args, options, value)
     if call.name in LEFT_OUT or (call.name == "argsort" and options.get("kind") != "stable"):
-        raise NotImplementedError("another library may order equal numbers, or choose signs, otherwise")
+        raise NotImplementedError(
+            "another library may order equal numbers, or choose signs, otherwise"
+        )
     options = {key: x for key, x in options.items() if kept(call, key)}
     args = [cast_for(call, value(x)) for x in args]
     options = {key: cast_for(call, value(x)) for key, x in options.items()}
@@ -127,15 +136,9 @@ def jax_call(call: Call, value: Value, conditions: list[Any]) -> Any:
 
 def kept(call: Call, key: str) -> bool:
     """Whether an option has a meaning in JAX."""
-    if key == "order":
-        return call.name in ("reshape", "ravel", "flatten")
     if key == "mode" and call.name != "pad" and call.options[key] != "raise":
         raise NotImplementedError(f"mode={call.options[key]!r} of {call.name}")
-    if key == "mode":
-        return call.name == "pad"
-    if key == "kind":
-        return call.name == "argsort"
-    return key not in NO_MEANING and key != "dtype"
+    return key not in NO_MEANING or call.name in HAVE_IT.get(key, ())
 
 
 def map_values(value: Value, options: dict[str, Any]) -> dict[str, Any]:
@@ -144,9 +147,8 @@ def map_values(value: Value, options: dict[str, Any]) -> dict[str, Any]:
 
 def as_array_of_numbers(x: Any) -> Any:
     """A list of numbers as an array, which JAX wants; within an index too."""
-    if isinstance(x, list) and x and not any(isinstance(leaf, Array) for leaf in leaves(x)):
-        if all(isinstance(leaf, bool | int | float | np.generic) for leaf in leaves(x)):
-            return np.asarray(x)
+    if type(x) is list and x and all(isinstance(leaf, NUMBERS) for leaf in leaves(x)):
+        return np.asarray(x)
     return tuple(map(as_array_of_numbers, x)) if type(x) is tuple else x
 
 
@@ -168,20 +170,16 @@ def namesake(call: Call, args: list[Any]) -> Callable[..., Any]:
 def cast_for(call: Call, x: Any) -> Any:
     """An argument in the dtype of the result, if both are numbers that add up and multiply."""
     dtype = call.target.dtype
-    if call.name in AS_GIVEN or call.name in ("getitem", "setitem") or dtype.kind not in "iufc":
+    if call.name in AS_GIVEN or dtype.kind not in "iufc":
         return x
-
     kinds = "iufb" if dtype.kind in "iu" else "iuf"
 
     def cast(leaf: Any) -> Any:
-        if not isinstance(leaf, np.ndarray | jax.Array) or not leaf.ndim or call.name in KEEPING:
+        if not isinstance(leaf, np.ndarray | jax.Array) or not leaf.ndim:
             return leaf
         return jnp.asarray(leaf).astype(dtype) if leaf.dtype.kind in kinds else leaf
 
     return map_leaves(cast, x)
-
-
-KEEPING = {"argmax", "argmin", "argsort", "count_nonzero", "astype", "view", "put_along_axis", "put"}
 
 
 def elementwise(
@@ -190,7 +188,9 @@ def elementwise(
     """A ufunc on arguments of the dtypes that NumPy would take."""
     out, where = options.pop("out", None), options.pop("where", True)
     values, given = [value(x) for x in args], [*map(kind_of, args)]
-    wanted = {"signature": (*[None] * len(given), options["dtype"])} if "dtype" in options else {}
+    wanted: Any = (
+        {"signature": (*[None] * len(given), options["dtype"])} if "dtype" in options else {}
+    )
     dtypes = ufunc.resolve_dtypes((*given, *[None] * ufunc.nout), casting="unsafe", **wanted)
     values = [
         x if type(x) in (int, float) else jnp.asarray(x).astype(dtype)
@@ -218,46 +218,45 @@ def kind_of(x: Any) -> Any:
 # What NumPy checks, and XLA does not: that indices are within their axis
 
 
-def bounds(call: Call, value: Value) -> list[Any]:
-    """Conditions on the indices of a call that are arrays of the step."""
+def indices_of(call: Call) -> list[tuple[Array, int]]:
+    """The arrays of the step by which a call indexes, and how many elements they choose from."""
     name, args = call.name, call.args
     if call.opaque or not call.row or not call.row.checks or not call.arrays:
         return []
+    found: list[tuple[Any, int]] = []
     if name in ("getitem", "setitem", "at"):
-        return within_axes(args[0].shape, args[1], value)
-    if name in ("take", "take_along_axis", "put_along_axis"):
-        axis = call.options.get("axis", args[2] if len(args) == 3 and name[0] == "t" else None)
-        axis = args[3] if len(args) == 4 else axis
-        n = args[0].size if axis is None else args[0].shape[axis]
-        return within(args[1] if len(args) > 1 else call.options["indices"], n, value)
-    if name == "put":
-        return within(args[1], args[0].size, value)
-    if name == "choose":
-        return within(args[0], len(args[1]), value)
-    if name in ("norm", "matrix_norm", "pinv"):
-        return []
-    z = call.name
-    raise NotImplementedError(f"NumPy's {z} raises an error for some values, and XLA's cannot")
+        found = [*by_axis(args[0].shape, args[1])]
+    elif name in ("take", "take_along_axis", "put_along_axis"):
+        named = dict(zip(SIGNATURES[name], args, strict=False)) | call.options
+        x, axis = args[0], named.get("axis")
+        found = [(named["indices"], x.size if axis is None else x.shape[axis])]
+    elif name == "put":
+        found = [(args[1], args[0].size)]
+    elif name == "choose":
+        found = [(args[0], len(args[1]))]
+    elif name not in ("norm", "matrix_norm", "pinv"):
+        raise NotImplementedError("NumPy's raises an error for some values, and XLA's cannot")
+    return [(x, n) for x, n in found if isinstance(x, Array) and x.size and x.dtype.kind in "iu"]
 
 
-def within(index: Any, n: int, value: Value) -> list[Any]:
-    if not isinstance(index, Array) or not index.size or index.dtype.kind not in "iu":
-        return []
-    i = value(index)
-    return [jnp.all((i >= -n) & (i < n))]
+SIGNATURES = {
+    "take": ("a", "indices", "axis"),
+    "take_along_axis": ("arr", "indices", "axis"),
+    "put_along_axis": ("arr", "indices", "values", "axis"),
+}
 
 
-def within_axes(shape: tuple[int, ...], index: Any, value: Value) -> list[Any]:
-    """For each array of indices: it is within the axis that it chooses from."""
-    parts = index if isinstance(index, tuple) else (index,)
-    named = [i for i in parts if i is not None and i is not ...]
-    axis, found = 0, list[Any]()
+def by_axis(shape: tuple[int, ...], index: Any) -> Iterator[tuple[Any, int]]:
+    """Each part of an index, with the length of its axis."""
+    parts = [i for i in (index if isinstance(index, tuple) else (index,)) if i is not None]
+    axis = 0
     for i in parts:
-        if i is None:
-            continue
         if i is ...:
-            axis += len(shape) - len(named)
-            continue
-        found += within(i, shape[axis], value)
-        axis += 1
-    return found
+            axis += len(shape) - len(parts) + 1
+        else:
+            yield i, shape[axis]
+            axis += 1
+
+
+def are_within(i: Any, n: int) -> Any:
+    return ((i >= -n) & (i < n)).all()
