@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-replay test-torch test-onnx test-browser test-jupyterlab lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
+.PHONY: help test quick test-replay test-torch test-onnx test-jax test-browser test-jupyterlab lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,16 @@ build/onnx/installed: pyproject.toml
 
 test-replay: $(VENV)/installed ## random trainings and programs beside their replays, thousands of them (half an hour); SEEDS=300 takes fewer
 	SEEDS=$(or $(SEEDS),2000) $(BIN)/python -m pytest --numprocesses auto tests/test_closed_world.py tests/test_replay.py -k random
+
+test-jax: build/jax/installed ## replay on JAX's devices, eight of them, and two processes (half an hour), in an environment with JAX
+	build/jax/bin/python -m pytest tests/test_jax.py
+	build/jax/bin/python -m pytest tests/test_replay.py tests/test_closed_world.py -k "jax and not random"
+	build/jax/bin/python -m pytest tests/test_docstrings.py -k "outgrow or xla or devices"
+
+build/jax/installed: pyproject.toml
+	$(PYTHON) -m venv build/jax
+	build/jax/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[jax]' mpi4py mpich pytest hypothesis
+	@touch $@
 
 test-browser: docs ## look at the docs and step through steppers in Chromium; screenshots are kept in build/browser/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'

@@ -19,6 +19,10 @@ from tinygrad_edu.core.engine import REGISTRY, derivative
 
 PACKAGE = Path(tinygrad_edu.__path__[0])
 FOUND = pkgutil.walk_packages(tinygrad_edu.__path__, "tinygrad_edu.")
+# By a page or a module, and no part of `dev`
+NEEDED = {"pytorch": "torch", "onnx": "onnxruntime", "outgrow-your-machine": "jax"}
+NEEDED |= {f"tinygrad_edu.programs.{name}": "jax" for name in ("xla", "xla_calls", "devices")}
+NEEDED |= {"tinygrad_edu.nn.torch_trace": "torch"}
 MODULES = ["tinygrad_edu", *[module.name for module in FOUND]]
 MODULES += [f"tinygrad_edu.nn.{module.name}" for module in pkgutil.iter_modules(nn.__path__)]
 PACKAGES = [tinygrad_edu, tinygrad_edu.errors, tinygrad_edu.operations.special, nn]
@@ -37,8 +41,8 @@ def whole_messages(monkeypatch):
 @pytest.mark.parametrize("module", sorted(set(MODULES)))
 def test_the_examples_in_docstrings_run(module, monkeypatch):
     monkeypatch.chdir(__file__.rpartition("/tests/")[0])
-    if module == "tinygrad_edu.nn.torch_trace":
-        pytest.importorskip("torch")
+    if module in NEEDED:
+        pytest.importorskip(NEEDED[module])
     found = importlib.import_module(module)
     failed, _ = doctest.testmod(found, extraglobs={"np": np}, optionflags=doctest.ELLIPSIS)
     assert not failed
@@ -60,7 +64,6 @@ TEXTS = [
     *sorted(DOCS.glob("*.md")),
     *sorted(DOCS.glob("*/*.md")),
 ]
-NEEDED = {"pytorch": "torch", "onnx": "onnxruntime"}  # by a page, and no part of `dev`
 PAGES = [page for page in TEXTS if ">>> " in page.read_text("utf-8")]
 
 

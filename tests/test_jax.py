@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -426,3 +430,102 @@ def test_every_operation_and_its_gradient_are_numpys_or_refused(function: Any) -
                 agrees()
         else:
             agrees()
+
+
+# Several devices, several processes
+
+TRAINING = """
+import numpy as np
+from tinygrad_edu import nn, replay
+
+def losses(devices=None, backend="jax", norm=False, size=16, steps=8):
+    rng = np.random.default_rng(0)
+    between = [nn.BatchNorm1d(16), nn.Tanh()] if norm else [nn.Sigmoid()]
+    model = nn.Sequential(nn.Linear(8, 16, rng=rng), *between, nn.Linear(16, 4, rng=rng))
+    optimizer, cost = nn.optim.Adam(model.parameters(), lr=0.01), nn.CrossEntropy()
+    if norm:
+        optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+
+    @replay(backend=backend, devices=devices)
+    def step(x, y):
+        loss = cost(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    found = []
+    for _ in range(steps):
+        x, y = rng.normal(size=(size, 8)).astype(np.float32), rng.integers(0, 4, size)
+        found.append(float(step(x, y)))
+    return np.array(found), step, model
+"""
+
+EIGHT = """
+one, _, model_of_one = losses()
+eight, step, model = losses(devices=8)
+assert np.allclose(one, eight, rtol=1e-5), abs(one / eight - 1).max()
+assert np.allclose(one, losses(backend="numpy")[0], rtol=1e-5)
+assert sum(" all-reduce(" in line for line in step.last.hlo().splitlines()) == 1
+assert len(step.compiler.held) == 3  # parameters and Adam's two
+for p, q in zip(model.parameters(), model_of_one.parameters()):
+    assert np.allclose(p.data, q.data, atol=1e-5)
+
+one, _, model_of_one = losses(norm=True)
+eight, _, model = losses(devices=8, norm=True)  # its mean is that of the whole batch
+assert np.allclose(one, eight, rtol=1e-5)
+assert np.allclose(model[1].running_var.data, model_of_one[1].running_var.data, rtol=1e-5)
+
+try:
+    losses(devices=8, size=12)
+except ValueError as error:
+    print(error)
+
+import jax
+from jax.sharding import Mesh
+four, _, _ = losses(devices=jax.devices()[:4])
+mesh, _, _ = losses(devices=Mesh(np.array(jax.devices()[4:]), ("rows",)))
+assert np.allclose(four, mesh, rtol=1e-6)
+"""
+
+TWO = """
+import jax, sys
+jax.distributed.initialize(sys.argv[1], num_processes=2, process_id=int(sys.argv[2]))
+two, _, model = losses(devices=jax.device_count())
+assert jax.process_count() == 2 and jax.device_count() == 4
+assert np.allclose(two, losses(backend="numpy")[0], rtol=1e-5)
+print(f"{model[0].weight.data.sum():.6f}")
+"""
+
+
+def started_python(text: str, devices: int, *args: str) -> Any:
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", TRAINING + text, *args],
+        env=os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def printed(process: Any) -> str:
+    out, complaints = process.communicate(timeout=600)
+    assert process.returncode == 0, complaints
+    return str(out)
+
+
+def test_eight_devices_take_the_steps_of_one_with_one_all_reduce() -> None:
+    assert printed(started_python(EIGHT, 8)) == (
+        "a batch of 12 does not divide among 8 devices: take 8 examples; "
+        "DataLoader(…, drop_last=True)\n"
+    )
+
+
+def test_two_processes_take_the_steps_of_one() -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{one.getsockname()[1]}"
+    processes = [started_python(TWO, 2, address, str(rank)) for rank in range(2)]
+    sums = {printed(process).splitlines()[-1] for process in processes}
+    assert len(sums) == 1

@@ -38,7 +38,7 @@ def numbers(*shape: int, seed: int = 0) -> Array:
 
 def same(a: Any, b: Any) -> None:
     """Equal to rounding, and of the same types, shapes and dtypes."""
-    assert type(a) is type(b)
+    assert a.__class__ is b.__class__  # what stands in for an array says that it is one
     if isinstance(a, tuple | list):
         for x, y in zip(a, b, strict=True):
             same(x, y)

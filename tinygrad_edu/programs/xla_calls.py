@@ -29,7 +29,7 @@ Value = Callable[[Any], Any]
 NO_MEANING = {"out", "casting", "order", "subok", "copy", "mode", "like", "dtype", "kind"}
 HAVE_IT = {"order": {"reshape", "ravel", "flatten"}, "mode": {"pad"}}
 # Their results depend on how a library orders what is equal, or chooses signs
-LEFT_OUT = {"svd", "eigh", "qr", "partition", "argpartition", "putmask", "place", "geqrf"}
+LEFT_OUT = {"svd", "eigh", "qr", "partition", "argpartition"}
 NUMBERS = bool | int | float | np.generic
 # fmt: off
 AS_GIVEN = {"argmax", "argmin", "argsort", "astype", "choose", "count_nonzero", "digitize",
@@ -83,11 +83,23 @@ def copyto(dst: Any, src: Any, where: Any = True) -> Any:
     return jnp.where(where, jnp.asarray(src).astype(dst.dtype), dst)
 
 
+def putmask(a: Any, mask: Any, values: Any) -> Any:
+    return jnp.where(mask, jnp.resize(jnp.asarray(values), a.shape).astype(a.dtype), a)
+
+
+def place(arr: Any, mask: Any, vals: Any) -> Any:
+    vals, mask = jnp.asarray(vals).reshape(-1), jnp.asarray(mask).reshape(arr.shape)
+    number = (jnp.cumsum(mask.reshape(-1)) - 1) % vals.size
+    return jnp.where(mask, vals[number].reshape(arr.shape).astype(arr.dtype), arr)
+
+
 OTHERS: dict[str, Callable[..., Any]] = {
     "getitem": lambda x, index: x[index],
     "setitem": set_items,
     "copyto": copyto,
     "put": put,
+    "putmask": putmask,
+    "place": place,
     "put_along_axis": lambda a, indices, values, axis: jnp.put_along_axis(
         a, indices, jnp.asarray(values).astype(a.dtype), axis, inplace=False
     ),
