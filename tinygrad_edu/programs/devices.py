@@ -76,13 +76,13 @@ class Devices:
         for memory in [*step.lowered.changing, *step.lowered.fixed]:
             owner = memory.owner
             if id(owner) not in self.held:
-                self.held[id(owner)] = Held(owner, self.put(flat(owner), self.everywhere))
+                self.held[id(owner)] = Held(owner, self.put(in_a_row(owner), self.everywhere))
         if self not in AWAY:
             AWAY.append(self)
         for memory in step.lowered.changing:
             held = self.held[id(memory.owner)]
             if not held.changes:
-                flat(held.owner)[...] = poison(held.owner.dtype)
+                in_a_row(held.owner)[...] = poison(held.owner.dtype)
                 held.changes = True
         for place, value, instead in step.places:
             if place.get() is value:
@@ -100,7 +100,7 @@ class Devices:
             touched = [held for held in found if was_touched(held)]
             for held in found:
                 if held.changes:
-                    flat(held.owner)[...] = np.asarray(held.vector)
+                    in_a_row(held.owner)[...] = np.asarray(held.vector)
             for place, value, instead in self.placed:
                 if place.get() is instead:
                     place.set(value)
@@ -126,7 +126,7 @@ class Devices:
         return x
 
 
-def flat(owner: Any) -> Any:
+def in_a_row(owner: Any) -> Any:
     """All numbers of an array that owns its memory, in the order in which they lie there."""
     return as_strided(owner, (owner.size,), (owner.itemsize,))
 
@@ -138,7 +138,7 @@ def poison(dtype: Any) -> Any:
 
 def was_touched(held: Held) -> bool:
     """Whether somebody has written to an array while its numbers were elsewhere."""
-    x = flat(held.owner)
+    x = in_a_row(held.owner)
     there = np.full_like(x, poison(x.dtype)) if held.changes else np.asarray(held.vector)
     same: bool = x.tobytes() == there.tobytes()
     return not same
@@ -237,7 +237,7 @@ class OnDevices:
 
         lives = {live.name: live.value for live in now.trace.lives}
         given = self.before([x.value for x in self.recorded.inputs], lives)
-        state = [[flat(m.owner) for m in some] for some in (lowered.changing, lowered.fixed)]
+        state = [[in_a_row(m.owner) for m in some] for some in (lowered.changing, lowered.fixed)]
         with jax.enable_x64(True):
             numbers = np.array(self.numbers(*lives.values()), float)
             run = jax.jit(one_by_one, compiler_options=QUICKLY)
@@ -315,7 +315,7 @@ class OnDevices:
             fixed = [devices.held[id(memory.owner)].vector for memory in lowered.fixed]
             state = [held.vector for held in changing]
             all_given = (state, fixed, numbers, self.shared(given))
-            self.shapes = self.shapes or jax.tree.map(shape_of, all_given)
+            self.shapes = self.shapes or jax.tree.map(kind_on_devices, all_given)
             done: list[Any] = []  # filled in C, so that Ctrl-C cannot come in between
             done.extend(map(self.function, *([x] for x in all_given)))
             after, outputs, passed = done[0]
@@ -373,7 +373,7 @@ class OnDevices:
 QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
-def shape_of(x: Any) -> Any:
+def kind_on_devices(x: Any) -> Any:
     return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None))
 
 

@@ -53,7 +53,7 @@ class Lowered:
         self.memories: dict[int, Memory] = {}
         self.places: dict[Array, Elements] = {}
         for call in program.calls:
-            with refused(call):
+            with blaming(call):
                 self.look_at(call)
         self.targets = {
             id(store): self.place_in_state(store.there) for store in program.stores if store.copied
@@ -126,7 +126,7 @@ class Lowered:
             if is_known:
                 known |= {*call.results}
                 makers |= dict.fromkeys(call.results, call)
-            with refused(call):
+            with blaming(call):
                 self.checked += [(x, n) for x, n in indices_of(call) if x in views]
             if is_known and views.issuperset(call.arrays) and (call.opaque or call.name in VIEWS):
                 views |= {*call.results}
@@ -148,9 +148,9 @@ class Lowered:
         self, changing: Any, fixed: Any, numbers: Any, given: Any, seen: Any = None
     ) -> Any:
         """The step; `seen` is given each value, and returns what to go on with."""
-        run = Run(self, changing, fixed, numbers, given)
+        run = Tracing(self, changing, fixed, numbers, given)
         for call in self.program.calls:
-            with refused(call):
+            with blaming(call):
                 run.make(call, seen)
         values = [
             (self.targets[id(s)], run.value(s.value)) for s in self.program.stores if s.copied
@@ -169,7 +169,7 @@ class Lowered:
         )
 
 
-class Run:
+class Tracing:
     """One run of a program under JAX's trace."""
 
     def __init__(self, of: Lowered, changing: Any, fixed: Any, numbers: Any, given: Any) -> None:
@@ -232,7 +232,7 @@ def is_live(call: Call) -> bool:
 
 
 @contextlib.contextmanager
-def refused(call: Call) -> Iterator[None]:
+def blaming(call: Call) -> Iterator[None]:
     """Within the block, what JAX cannot do is refused with the name and the line of the call."""
     try:
         yield
@@ -257,7 +257,7 @@ def in_order(place: Elements) -> tuple[list[int], bool]:
     return axes, dense
 
 
-def numbers_of(place: Elements, size: int) -> Any:
+def places_in(place: Elements, size: int) -> Any:
     """The number in the vector of each element of a view."""
     every = np.arange(size)
     steps = [step * every.itemsize for step in place.strides]
@@ -271,7 +271,7 @@ def piece(vector: Any, place: Elements) -> Any:
     if not size:
         return jnp.zeros(place.shape, vector.dtype)
     if not dense:
-        return vector[numbers_of(place, vector.size)]
+        return vector[places_in(place, vector.size)]
     part = vector[place.offset : place.offset + size].reshape([place.shape[a] for a in axes])
     return part.transpose(np.argsort(axes))
 
@@ -283,7 +283,7 @@ def replaced(vector: Any, place: Elements, z: Any) -> Any:
     if not size:
         return vector
     if not dense:
-        return vector.at[numbers_of(place, vector.size)].set(z)
+        return vector.at[places_in(place, vector.size)].set(z)
     part = z.transpose(axes).reshape(-1)
     if size == vector.size:
         return part

@@ -22,7 +22,8 @@ from tinygrad_edu.programs.calls import (
     ufunc_method,
 )
 from tinygrad_edu.programs.nested import leaves, map_leaves
-from tinygrad_edu.programs.program import Array, Call, Number
+from tinygrad_edu.programs.passes import promotion_of
+from tinygrad_edu.programs.program import Array, Call
 
 Value = Callable[[Any], Any]
 # XLA lays out arrays itself
@@ -41,7 +42,7 @@ AS_GIVEN = {"argmax", "argmin", "argsort", "astype", "choose", "count_nonzero", 
 # Opaque functions that look at what is computed: their value, and whether their check passes
 
 
-def norm(*gradients: Any) -> tuple[Any, Any]:
+def norm_and_check(*gradients: Any) -> tuple[Any, Any]:
     wide = [g.astype(jnp.float64).reshape(-1) for g in gradients]
     greatest = jnp.max(jnp.stack([jnp.max(jnp.abs(g), initial=0.0) for g in wide]))
     scale = jnp.where((greatest > 0) & jnp.isfinite(greatest), greatest, 1.0)
@@ -50,7 +51,7 @@ def norm(*gradients: Any) -> tuple[Any, Any]:
 
 
 CHECKED: dict[str, Callable[..., tuple[Any, Any]]] = {
-    "joint_norm": norm,
+    "joint_norm": norm_and_check,
     "normal_cdf": lambda x: (jax.scipy.special.ndtr(x), True),
     "check_probabilities": lambda x: (x, jnp.all((x >= 0) & (x <= 1))),
     "check_variances": lambda x: (x, ~jnp.any(x < 0)),
@@ -199,7 +200,7 @@ def elementwise(
 ) -> Any:
     """A ufunc on arguments of the dtypes that NumPy would take."""
     out, where = options.pop("out", None), options.pop("where", True)
-    values, given = [value(x) for x in args], [*map(kind_of, args)]
+    values, given = [value(x) for x in args], [*map(promotion_of, args)]
     wanted: Any = (
         {"signature": (*[None] * len(given), options["dtype"])} if "dtype" in options else {}
     )
@@ -217,14 +218,6 @@ def elementwise(
         return z
     out = out[0] if isinstance(out, tuple) else out
     return jnp.where(value(where), z.astype(call.target.dtype), 0 if out is None else value(out))
-
-
-def kind_of(x: Any) -> Any:
-    """What NumPy's promotion looks at: a dtype, or the type of a Python number."""
-    x = x.value if isinstance(x, Number) else x
-    if type(x) in (int, float):
-        return type(x)
-    return x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype
 
 
 # What NumPy checks, and XLA does not: that indices are within their axis
