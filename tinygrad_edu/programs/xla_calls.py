@@ -188,9 +188,9 @@ def cast_for(call: Call, x: Any) -> Any:
     kinds = "iufb" if dtype.kind in "iu" else "iuf"
 
     def cast(leaf: Any) -> Any:
-        if not isinstance(leaf, np.ndarray | jax.Array) or not leaf.ndim:
+        if not isinstance(leaf, jax.Array) or not leaf.ndim:
             return leaf
-        return jnp.asarray(leaf).astype(dtype) if leaf.dtype.kind in kinds else leaf
+        return leaf.astype(dtype) if leaf.dtype.kind in kinds else leaf
 
     return map_leaves(cast, x)
 
