@@ -438,7 +438,7 @@ TRAINING = """
 import numpy as np
 from tinygrad_edu import nn, replay
 
-def losses(devices=None, backend="jax", norm=False, size=16, steps=9):
+def losses(devices=None, backend="jax", norm=False, size=16, steps=10):
     rng = np.random.default_rng(0)
     between = [nn.BatchNorm1d(16), nn.Tanh()] if norm else [nn.Sigmoid()]
     model = nn.Sequential(nn.Linear(8, 16, rng=rng), *between, nn.Linear(16, 4, rng=rng))
