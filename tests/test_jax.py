@@ -204,6 +204,16 @@ def test_writing_through_a_view_from_before_is_noticed() -> None:
     assert view.tolist() == [4, 4, 4]
 
 
+def test_what_was_taken_out_while_the_state_was_away_can_be_used_by_a_step() -> None:
+    training = started()
+    copy_of_it, gradient = first(training).detach(), first(training).grad
+    step = replay(lambda x, g: (x @ copy_of_it.T).data + g.sum(), backend="jax")
+    for i in range(4):
+        found = step(batch(i)[0], gradient)
+    expected = batch(3)[0] @ first(training).data.T + np.asarray(gradient).sum()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_without_a_reader_the_state_stays_on_the_device() -> None:
     training = started()
     before = training.step.compiler.held

@@ -32,7 +32,7 @@ from tinygrad_edu.programs.places import Place
 from tinygrad_edu.programs.program import Array, Number, Program, ReturnedTensor
 from tinygrad_edu.programs.record import Interpreter
 from tinygrad_edu.programs.recording import Recording, signature_of
-from tinygrad_edu.programs.stopping import BEFORE
+from tinygrad_edu.programs.stopping import AFTER, BEFORE
 from tinygrad_edu.programs.traced import memory_owner
 from tinygrad_edu.programs.xla import Lowered, is_live
 from tinygrad_edu.programs.xla_calls import are_within
@@ -178,6 +178,13 @@ class OnDevices:
         self.signature: Any = ()  # of the arguments
         self.devices = devices
         self.lowered = lowered = Lowered(now.program)
+        self.made_before = dataclasses.replace(self.recorded, calls=lowered.before)
+        self.storing = [
+            (Place(store.container, store.key, store.path, store.is_item), store.value)
+            for store in self.recorded.stores
+            if not store.copied
+        ]
+        self.done: list[Any] = []  # what the function has given, until the step has ended
         self.asking = [call for call in now.program.calls if is_live(call)]
         self.stages = {"as traced": now.program, "without the dead": lowered.program}
         self.owners = owners = {id(memory.owner) for memory in [*lowered.changing, *lowered.fixed]}
@@ -209,8 +216,8 @@ class OnDevices:
 
         None if an index is outside of what it chooses from.
         """
-        lowered, program = self.lowered, self.recorded
-        ran = Interpreter(dataclasses.replace(program, calls=lowered.before), inputs, lives)
+        lowered = self.lowered
+        ran = Interpreter(self.made_before, inputs, lives)
         ran.found |= {call.results[0]: lives[call.name] for call in self.asking}
         for x, n in lowered.checked:
             if not are_within(ran.found[x], n):
@@ -279,12 +286,11 @@ class OnDevices:
             "try:",
             *[f"    {line}" for line in asking],
             "except BaseException as error:",
-            "    take_back(before, drawn)",
-            "    error.add_note(BEFORE)",
+            "    settle(error, before, drawn)",
             "    raise",
         ]
         live = {f"live_{live.name}": live.function for live in self.now.trace.lives}
-        own = {"fits": self.fits, "call": self.call, "take_back": take_back, "BEFORE": BEFORE}
+        own = {"fits": self.fits, "call": self.call, "take_back": take_back, "settle": self.settle}
         return function_of(lines, parameters, {**names.objects, **known, **own, **live}, title)
 
     def fits(self, arguments: Any) -> Any:
@@ -316,15 +322,10 @@ class OnDevices:
             state = [held.vector for held in changing]
             all_given = (state, fixed, numbers, self.shared(given))
             self.shapes = self.shapes or jax.tree.map(kind_on_devices, all_given)
-            done: list[Any] = []  # filled in C, so that Ctrl-C cannot come in between
-            done.extend(map(self.function, *([x] for x in all_given)))
-            after, outputs, passed = done[0]
-            for held, vector in zip(changing, after, strict=True):
-                held.vector = vector
-            jax.block_until_ready(done)  # the caller may write to the arguments afterwards
-        if passed is not None and not passed:
-            return MISS
-        return self.ended(dict(zip(lowered.outputs, outputs, strict=True)), lives)
+            self.done, self.lives = [], lives
+            # Filled in C, so that Ctrl-C cannot come in between
+            self.done.extend(map(self.function, *([x] for x in all_given)))
+            return self.ended()
 
     def shared(self, given: list[Any]) -> list[Any]:
         """What is given, on the devices: arrays with the batch as first axis in parts."""
@@ -336,21 +337,36 @@ class OnDevices:
         put, parts, whole = self.devices.put, self.devices.in_parts, self.devices.everywhere
         return [put(x, parts if x.ndim and x.shape[0] == n else whole) for x in given]
 
-    def ended(self, outputs: dict[Array, Any], lives: dict[str, Any]) -> Any:
-        """Store what the step stores, and return what it returns."""
-        for store in self.recorded.stores:
-            if not store.copied:
-                place, z = Place(store.container, store.key, store.path, store.is_item), store.value
-                if isinstance(z, Array) and place.is_grad:
-                    z = later(outputs[z])
-                    self.devices.gradients[id(place.container)] = place, z
-                elif isinstance(z, Array | Number):
-                    z = self.found(z, outputs, lives)
-                place.set(z)
+    def ended(self) -> Any:
+        """Keep the state, store what the step stores, and return what it returns."""
+        (after, given, passed), lives = self.done[0], self.lives
+        for memory, vector in zip(self.lowered.changing, after, strict=True):
+            self.devices.held[id(memory.owner)].vector = vector
+        jax.block_until_ready(after)  # the caller may write to the arguments afterwards
+        if passed is not None and not passed:
+            self.done = []
+            return MISS
+        outputs = dict(zip(self.lowered.outputs, given, strict=True))
+        for place, z in self.storing:
+            if isinstance(z, Array) and place.is_grad:
+                gradient = later(outputs[z])
+                self.devices.gradients[id(place.container)] = place, gradient
+                place.set(gradient)
+            else:
+                place.set(self.found(z, outputs, lives) if isinstance(z, Array | Number) else z)
         result = map_leaves(lambda z: self.found(z, outputs, lives), self.recorded.returned)
+        self.done = []
         if not self.stays:
             self.devices.sync()
         return result
+
+    def settle(self, error: BaseException, before: Any, drawn: Any) -> None:
+        """Leave all as before a step that was stopped, or as after it if the devices are done."""
+        if self.done and self.ended() is not MISS:
+            error.add_note(AFTER)
+        else:
+            take_back(before, drawn)
+            error.add_note(BEFORE)
 
     def found(self, z: Any, outputs: dict[Array, Any], lives: dict[str, Any]) -> Any:
         """A leaf of what is returned or stored, of NumPy."""

@@ -21,7 +21,7 @@ from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.core.switches import RECORDING, WATCHER
 from tinygrad_edu.programs import backends, refusals
 from tinygrad_edu.programs.audit import Audit
-from tinygrad_edu.programs.away import bring_home
+from tinygrad_edu.programs.away import at_home, bring_home
 from tinygrad_edu.programs.compiled import Compiled
 from tinygrad_edu.programs.guards import MISS
 from tinygrad_edu.programs.picture import bytes_picture
@@ -181,6 +181,7 @@ class Replay:
         """Run the function on traced arrays, and as written; make a program if it has settled."""
         began = time.perf_counter()
         self.sync()
+        args, options = at_home((args, options))
         signature = (*key, *map(signature_of, (*args, *options.values())))
         found = self.earlier.pop(signature, collections.Counter())
         now = Recording(self.function, args, options, self.stored)

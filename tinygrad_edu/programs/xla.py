@@ -31,6 +31,9 @@ class Memory:
 
     def __init__(self, owner: Any, is_state: bool) -> None:
         self.owner, self.is_state, self.is_written = owner, is_state, False
+        steps = Elements(self, 0, in_elements(owner.strides, owner.dtype), owner.shape)  # type: ignore[arg-type]
+        if not in_order(steps)[1]:
+            raise TypeError("an array with gaps in its memory")
 
     def place(self, x: Any) -> Elements:
         """Where a view of the owner lies."""
@@ -60,7 +63,11 @@ class Lowered:
         }
         for place in self.targets.values():
             place.root.is_written = True  # type: ignore[attr-defined]
-        for x in self.arrays():
+        for call in program.calls:
+            with blaming(call):
+                for x in [*call.touched, *([call.written] if call.written else [])]:
+                    self.locate(x)
+        for x in program.outputs:
             self.locate(x)
         state = [m for m in self.memories.values() if m.is_state]
         self.changing = [m for m in state if m.is_written]
@@ -74,11 +81,6 @@ class Lowered:
         self.given = [*program.inputs, *program.reads, *results]
         put = [store.value for store in program.stores if not store.copied]
         self.outputs = [*dict.fromkeys(arrays_among([put, data_in(program.returned)]))]
-
-    def arrays(self) -> Iterator[Array]:
-        for call in self.program.calls:
-            yield from [*call.touched, *([call.written] if call.written else [])]
-        yield from self.program.outputs
 
     # Where arrays lie
 
