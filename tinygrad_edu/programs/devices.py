@@ -176,7 +176,7 @@ class OnDevices:
     def __init__(self, now: Recording, devices: Devices) -> None:
         self.now, self.recorded, self.calls, self.order = now, now.program, 0, 0
         self.signature: Any = ()  # of the arguments
-        self.devices = devices
+        self.devices, self.lives = devices, dict[str, Any]()
         self.lowered = lowered = Lowered(now.program)
         self.made_before = dataclasses.replace(self.recorded, calls=lowered.before)
         self.storing = [
@@ -347,6 +347,8 @@ class OnDevices:
             self.done = []
             return MISS
         outputs = dict(zip(self.lowered.outputs, given, strict=True))
+        for x in self.lowered.rewritten:
+            self.recorded.reads[x].get()[...] = np.asarray(outputs[x])
         for place, z in self.storing:
             if isinstance(z, Array) and place.is_grad:
                 gradient = later(outputs[z])

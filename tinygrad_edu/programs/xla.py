@@ -79,7 +79,8 @@ class Lowered:
         opaque = [call for call in [*filter(is_live, program.calls), *self.before] if call.opaque]
         results = dict.fromkeys(z for call in opaque for z in call.results)
         self.given = [*program.inputs, *program.reads, *results]
-        put = [store.value for store in program.stores if not store.copied]
+        self.rewritten = [x for x in program.reads if x in self.places]  # gradients, in place
+        put = [store.value for store in program.stores if not store.copied] + self.rewritten
         self.outputs = [*dict.fromkeys(arrays_among([put, data_in(program.returned)]))]
 
     # Where arrays lie
@@ -97,7 +98,8 @@ class Lowered:
 
     def memory_of(self, root: Array) -> Memory:
         owner = memory_owner(root.value) if isinstance(root.value, np.ndarray) else root.value
-        return self.memories.setdefault(id(owner), Memory(owner, not root.is_result))
+        is_state = not root.is_result and root not in self.program.reads
+        return self.memories.setdefault(id(owner), Memory(owner, is_state))
 
     def place_in_state(self, x: Any) -> Elements:
         owner = memory_owner(x)
@@ -107,9 +109,10 @@ class Lowered:
         """Note where an array lies, if it lies in a memory."""
         root = x.holder
         owner = memory_owner(root.value) if isinstance(root.value, np.ndarray) else root.value
-        if x in self.places or root in self.program.inputs or root in self.program.reads:
-            return
-        if not root.is_result or id(owner) in self.memories:
+        is_given = root in self.program.inputs or root in self.program.reads
+        if x not in self.places and (
+            id(owner) in self.memories or not (root.is_result or is_given)
+        ):
             self.places[x] = self.memory_of(root).place(x.value)
 
     # What NumPy does before
@@ -180,6 +183,8 @@ class Tracing:
         self.numbers = dict(zip(of.numbers, numbers, strict=True))
         self.values: dict[Array, Any] = dict(zip(of.given, given, strict=True))
         self.made = {*of.given}
+        for x in of.rewritten:
+            self.put(of.places[x], self.values.pop(x))
         self.conditions: list[Any] = []
 
     def value(self, x: Any) -> Any:
