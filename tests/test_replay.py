@@ -470,6 +470,7 @@ def test_what_writes_to_an_array_does_so_in_a_replay(name: str) -> None:
     assert replayed.programs
 
 
+@pytest.mark.parametrize("backend", ["numpy"], indirect=True)
 def test_parts_that_are_added_to_are_written_once() -> None:
     def step(x: Any) -> Any:
         z = np.zeros_like(x, shape=(2, 3))
@@ -523,6 +524,7 @@ def test_gradients_of_two_tensors_have_memory_of_their_own() -> None:
     assert q.grad[0] == 4
 
 
+@pytest.mark.parametrize("backend", ["numpy"], indirect=True)
 def test_a_gradient_joined_into_one_vector_is_computed_there() -> None:
     a, b = worlds(perceptron, optimizer=Flat)
     together(a, b, batch)
@@ -649,7 +651,7 @@ def test_a_vector_joined_of_its_own_pieces_is_shifted() -> None:
         assert step(np.full(2, float(i + 1)))[-3:].tolist() == [2.0 * i, 2.0 * i + 2, 2.0 * i + 2]
 
 
-def test_an_argument_may_lie_in_the_state() -> None:
+def test_an_argument_may_lie_in_the_state(backend: str) -> None:
     w = np.zeros(3)
 
     @replay
@@ -660,7 +662,13 @@ def test_an_argument_may_lie_in_the_state() -> None:
 
     for _ in range(4):
         step(np.zeros(3))
-    assert step(w)[0] == 4 + 5
+    if backend == "jax":
+        with pytest.raises(NotReplayable, match="x lies in the memory of an array that the step"):
+            step(w)
+        step.sync()
+        assert w[0] == 4
+    else:
+        assert step(w)[0] == 4 + 5
 
 
 def test_an_array_in_two_places_is_replaced_in_one() -> None:
@@ -1127,6 +1135,7 @@ def test_threads_take_turns() -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize("backend", ["numpy"], indirect=True)
 def test_the_program_reads_like_numpy() -> None:
     model = nn.Linear(4, 3, rng=rng(), **F8)
     f = replay(lambda x: model(x).sum())

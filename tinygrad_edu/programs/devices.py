@@ -21,7 +21,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from tinygrad_edu.core.engine import new_tensor
 from tinygrad_edu.programs import refusals
-from tinygrad_edu.programs.away import AWAY, StandIn
+from tinygrad_edu.programs.away import AWAY, StandIn, at_home
 from tinygrad_edu.programs.checking import Checker
 from tinygrad_edu.programs.functions import function_of
 from tinygrad_edu.programs.generators import generator_state
@@ -194,6 +194,7 @@ class OnDevices:
             if isinstance(place.value, tuple | np.ndarray)
             and any(id(memory_owner(x)) in owners for x in leaves(place.value))
         ]
+        self.written = {id(memory.owner) for memory in lowered.changing}
         kinds = {memory.owner.dtype.kind for memory in lowered.changing}
         aliases = [s for s in self.recorded.stores if isinstance(s.value, np.ndarray)]
         self.stays = kinds <= set("fciu") and not aliases  # on the devices, from call to call
@@ -207,7 +208,7 @@ class OnDevices:
 
     @property
     def program(self) -> Program:
-        return self.recorded
+        return self.lowered.program
 
     # What the function is given
 
@@ -310,6 +311,9 @@ class OnDevices:
     def call(self, arguments: Any, lives: dict[str, Any]) -> Any:
         """Run the function on the devices; MISS if a check has not passed."""
         named = dict(zip(self.now.arguments, arguments, strict=True))
+        for name, x in named.items():
+            if isinstance(x, np.ndarray) and id(memory_owner(at_home(x))) in self.written:
+                raise refusals.lies_in_the_state(name)
         given = self.before([named[x.name] for x in self.recorded.inputs], lives)
         if given is None:
             return MISS

@@ -174,6 +174,13 @@ def not_before(name: str, line: Any) -> NotReplayable:
     )
 
 
+def lies_in_the_state(name: str) -> NotReplayable:
+    return refusal(
+        f"{name} lies in the memory of an array that the step changes, and on a device they are ",
+        f"two: hand over {name}.copy()",
+    )
+
+
 def written_while_away(shape: Any) -> NotReplayable:
     return refusal(
         f"an array {shape} was written to, through a view from before, while its numbers lay on ",
