@@ -18,6 +18,7 @@ from cases import OPERATIONS, as_called, case, together
 from hypothesis import Phase, given, settings
 
 from tinygrad_edu import Tensor, at_replay, nn, no_grad, opaque, replay, special
+from tinygrad_edu.core.engine import REGISTRY
 from tinygrad_edu.core.gradcheck import is_real
 from tinygrad_edu.programs.away import AWAY
 from tinygrad_edu.programs.refusals import NotReplayable
@@ -405,7 +406,7 @@ def test_devices_belong_to_jax() -> None:
 
 # The column of JAX
 
-LEFT_OUT: set[str] = set()
+LEFT_OUT = {"eigh", "svd"}  # their signs are a library's own
 
 
 @pytest.mark.parametrize("function", OPERATIONS, ids=lambda f: f.__name__)
@@ -414,20 +415,25 @@ def test_every_operation_and_its_gradient_are_numpys_or_refused(function: Any) -
     @given(case(function))
     def agrees(drawn: Any) -> None:
         arguments, options = drawn
+        run = REGISTRY.get(function, function)
         real = [n for n, x in enumerate(arguments) if is_real(x)]
 
         def step(*inputs: Any) -> Any:
             args = [*arguments]
             for n, x in zip(real, inputs, strict=True):
                 args[n] = Tensor(x, requires_grad=True)
-            z = together(function(*as_called(function, args), **options))
+            z = together(run(*as_called(function, args), **options))
             if not isinstance(z, Tensor):
                 return z
             gradients = np.sin(z).sum().gradient(*[args[n] for n in real])
             return z, gradients
 
         inputs = [np.asarray(arguments[n]) for n in real]
-        expected, step = step(*inputs), replay(step, backend="jax", audit=False)
+        try:
+            expected = replay(step)(*inputs)
+        except NotReplayable:
+            return  # on every backend
+        step = replay(step, backend="jax", audit=False)
         for _ in range(2):
             found = step(*inputs)
         for x, y in zip(leaves(found), leaves(expected), strict=True):

@@ -19,7 +19,6 @@ from numpy.lib.array_utils import byte_bounds
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.programs import refusals
-from tinygrad_edu.programs.away import StandIn
 from tinygrad_edu.programs.closed_list import (
     BASES,
     BUILTINS_REFUSED,
@@ -151,9 +150,6 @@ class World:
     def add(self, container: Any, key: Any, path: str, is_item: bool = False) -> None:
         """Add a place; all places within its value follow."""
         place = Place(container, key, path, is_item)
-        if type(place.value) is StandIn:  # taken out of its place while it was elsewhere
-            place.set(place.value.bring())
-            place = Place(container, key, path, is_item)
         self.places.append(place)
         self.pending.append((path, place.value))
 

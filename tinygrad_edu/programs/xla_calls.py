@@ -30,6 +30,7 @@ Value = Callable[[Any], Any]
 NO_MEANING = {"out", "casting", "order", "subok", "copy", "mode", "like", "dtype", "kind"}
 HAVE_IT = {"order": {"reshape", "ravel", "flatten"}, "mode": {"pad"}}
 # Their results depend on how a library orders what is equal, or chooses signs
+FAILING = {"inv", "solve", "cholesky"}
 LEFT_OUT = {"svd", "eigh", "qr", "partition", "argpartition"}
 NUMBERS = bool | int | float | np.generic
 # fmt: off
@@ -104,6 +105,8 @@ OTHERS: dict[str, Callable[..., Any]] = {
     "put_along_axis": lambda a, indices, values, axis: jnp.put_along_axis(
         a, indices, jnp.asarray(values).astype(a.dtype), axis, inplace=False
     ),
+    # The lower triangle counts, as in NumPy
+    "cholesky": lambda a, upper=False: jnp.linalg.cholesky(a, upper=upper, symmetrize_input=False),
     "fill_diagonal": lambda a, val, wrap=False: jnp.fill_diagonal(a, val, wrap, inplace=False),
     "full_like": lambda a, fill_value, **_: fill_value,
     "array": lambda x, *_, **__: x,
@@ -142,9 +145,11 @@ def jax_call(call: Call, value: Value, conditions: list[Any]) -> Any:
     options = {key: x for key, x in options.items() if kept(call, key)}
     args = [cast_for(call, value(x)) for x in args]
     options = {key: cast_for(call, value(x)) for key, x in options.items()}
-    if call.name in OTHERS:
-        return OTHERS[call.name](*args, **options)
-    return namesake(call, args)(*args, **options)
+    function = OTHERS.get(call.name) or namesake(call)
+    z = function(*args, **options)
+    if call.name in FAILING:  # NumPy raises an error where XLA gives inf or NaN
+        conditions.append(jnp.isfinite(z).all() | ~finite(args))
+    return z
 
 
 def kept(call: Call, key: str) -> bool:
@@ -165,7 +170,11 @@ def as_array_of_numbers(x: Any) -> Any:
     return tuple(map(as_array_of_numbers, x)) if type(x) is tuple else x
 
 
-def namesake(call: Call, args: list[Any]) -> Callable[..., Any]:
+def finite(args: list[Any]) -> Any:
+    return jnp.stack([jnp.isfinite(x).all() for x in args]).all()
+
+
+def namesake(call: Call) -> Callable[..., Any]:
     """The function of jax.numpy, or the method of its arrays, of this name."""
     f, name = call.function, call.name
     if isinstance(f, ArrayAttribute):
@@ -239,7 +248,7 @@ def indices_of(call: Call) -> list[tuple[Array, int]]:
         found = [(args[1], args[0].size)]
     elif name == "choose":
         found = [(args[0], len(args[1]))]
-    elif name not in ("norm", "matrix_norm", "pinv"):
+    elif name not in FAILING and name not in ("norm", "matrix_norm", "pinv"):
         raise NotImplementedError("NumPy's raises an error for some values, and XLA's cannot")
     return [(x, n) for x, n in found if isinstance(x, Array) and x.size and x.dtype.kind in "iu"]
 
