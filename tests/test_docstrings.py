@@ -19,15 +19,14 @@ from tinygrad_edu.core.engine import REGISTRY, derivative
 
 PACKAGE = Path(tinygrad_edu.__path__[0])
 FOUND = pkgutil.walk_packages(tinygrad_edu.__path__, "tinygrad_edu.")
-# By a page or a module, and no part of `dev`
-NEEDED = {"pytorch": "torch", "onnx": "onnxruntime", "outgrow-your-machine": "jax"}
-NEEDED |= {f"tinygrad_edu.programs.{name}": "jax" for name in ("xla", "xla_calls", "devices")}
-NEEDED |= {"tinygrad_edu.nn.torch_trace": "torch"}
 MODULES = ["tinygrad_edu", *[module.name for module in FOUND]]
 MODULES += [f"tinygrad_edu.nn.{module.name}" for module in pkgutil.iter_modules(nn.__path__)]
 PACKAGES = [tinygrad_edu, tinygrad_edu.errors, tinygrad_edu.operations.special, nn]
 PACKAGES += [nn.data, nn.init, nn.metrics, nn.optim, nn.transforms]
 PUBLIC = [(package.__name__, name) for package in PACKAGES for name in package.__all__]
+EXTRAS = {"tinygrad_edu.nn.torch_trace": "torch", "tinygrad_edu.programs.numba_loops": "numba"}
+ON_JAX = ("xla", "xla_calls", "devices", "on_devices")
+EXTRAS |= {f"tinygrad_edu.programs.{name}": "jax" for name in ON_JAX}
 ARE_MODULES = {"special", "nn", "optim", "init", "data", "metrics", "transforms"}
 
 
@@ -41,8 +40,8 @@ def whole_messages(monkeypatch):
 @pytest.mark.parametrize("module", sorted(set(MODULES)))
 def test_the_examples_in_docstrings_run(module, monkeypatch):
     monkeypatch.chdir(__file__.rpartition("/tests/")[0])
-    if module in NEEDED:
-        pytest.importorskip(NEEDED[module])
+    if package := EXTRAS.get(module):
+        pytest.importorskip(package)
     found = importlib.import_module(module)
     failed, _ = doctest.testmod(found, extraglobs={"np": np}, optionflags=doctest.ELLIPSIS)
     assert not failed
@@ -64,6 +63,8 @@ TEXTS = [
     *sorted(DOCS.glob("*.md")),
     *sorted(DOCS.glob("*/*.md")),
 ]
+# By a page, and no part of `dev`
+NEEDED = {"pytorch": "torch", "onnx": "onnxruntime", "outgrow-your-machine": "jax"}
 PAGES = [page for page in TEXTS if ">>> " in page.read_text("utf-8")]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import pickle
 import socket
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,12 +217,31 @@ def test_what_was_taken_out_while_the_state_was_away_can_be_used_by_a_step() -> 
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+def test_a_model_dies_while_its_numbers_are_away() -> None:
+    training = started()
+    alive = [weakref.ref(x) for x in (training.model, training.step.last, training.step)]
+    away = weakref.ref(training.step.compiler.away)
+    del training
+    gc.collect()
+    assert not away() and not [ref() for ref in alive if ref() is not None]
+
+
+def test_a_model_outlives_its_step() -> None:
+    def trained() -> Any:
+        training = started()
+        return training.model
+
+    model = trained()
+    gc.collect()
+    assert np.isfinite(model[0].weight.data).all() and not AWAY
+
+
 def test_without_a_reader_the_state_stays_on_the_device() -> None:
     training = started()
-    before = training.step.compiler.held
+    before = training.step.compiler.away
     for i in range(10):
         training.step(*batch(i))
-    assert training.step.compiler.held is before
+    assert training.step.compiler.away is before
 
 
 def test_batches_of_two_sizes_share_the_state_on_the_device() -> None:
@@ -229,11 +250,11 @@ def test_batches_of_two_sizes_share_the_state_on_the_device() -> None:
         n = 4 if i % 4 == 3 else 6
         a, b = (float(t.step(*[x[:n] for x in batch(i)]).data) for t in trainings)
         assert a == pytest.approx(b, rel=1e-4)
-    assert len(trainings[1].step.programs) == 2
-    held = trainings[1].step.compiler.held
+    assert len(trainings[1].step.programs) == len(trainings[0].step.programs)
+    held = trainings[1].step.compiler.away
     for n in (4, 6, 4):
         trainings[1].step(*[x[:n] for x in batch(n)])
-    assert trainings[1].step.compiler.held is held
+    assert trainings[1].step.compiler.away is held
 
 
 # Types
@@ -480,7 +501,7 @@ def losses(devices=None, backend="jax", norm=False, size=16, steps=10):
 EIGHT = """
 one, _, model_of_one = losses()
 eight, step, model = losses(devices=8)
-assert step.compiler.held  # it has stayed there
+assert step.compiler.away  # it has stayed there
 assert np.allclose(one, eight, rtol=1e-5), abs(one / eight - 1).max()
 assert np.allclose(one, losses(backend="numpy")[0], rtol=1e-5)
 assert sum(" all-reduce(" in line for line in step.last.hlo().splitlines()) == 1

@@ -470,8 +470,7 @@ def test_what_writes_to_an_array_does_so_in_a_replay(name: str) -> None:
     assert replayed.programs
 
 
-@pytest.mark.parametrize("backend", ["numpy"], indirect=True)
-def test_parts_that_are_added_to_are_written_once() -> None:
+def test_parts_that_are_added_to_are_written_once(backend: str) -> None:
     def step(x: Any) -> Any:
         z = np.zeros_like(x, shape=(2, 3))
         z[0] += x
@@ -481,6 +480,8 @@ def test_parts_that_are_added_to_are_written_once() -> None:
     f = replay(step)
     for i in range(4):
         same(step(numbers(3, seed=i)), f(numbers(3, seed=i)))
+    if backend != "numpy":
+        return
     lines = [line.partition(" #")[0].rstrip() for line in str(f.program).splitlines()]
     assert lines[1:-2] == [
         "b0[...] = 0",
@@ -524,10 +525,11 @@ def test_gradients_of_two_tensors_have_memory_of_their_own() -> None:
     assert q.grad[0] == 4
 
 
-@pytest.mark.parametrize("backend", ["numpy"], indirect=True)
-def test_a_gradient_joined_into_one_vector_is_computed_there() -> None:
+def test_a_gradient_joined_into_one_vector_is_computed_there(backend: str) -> None:
     a, b = worlds(perceptron, optimizer=Flat)
     together(a, b, batch)
+    if backend == "jax":
+        return
     assert "concatenate" not in str(b.step.program)  # type: ignore[attr-defined]
     p = next(b.model.parameters())
     assert p.grad is not None and p.grad.base is b.optimizer.gradient  # type: ignore[union-attr]
@@ -1135,10 +1137,9 @@ def test_threads_take_turns() -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize("backend", ["numpy"], indirect=True)
 def test_the_program_reads_like_numpy() -> None:
     model = nn.Linear(4, 3, rng=rng(), **F8)
-    f = replay(lambda x: model(x).sum())
+    f = replay(lambda x: model(x).sum(), backend="numpy")
     for i in range(3):
         f(*batch(i))
     assert str(f.program).splitlines() == [

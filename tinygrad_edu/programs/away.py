@@ -25,10 +25,11 @@ def bring_home(but: Any = None) -> None:
 class StandIn:
     """An array that is elsewhere: `bring` gives it. Shape and dtype are known without that."""
 
-    __slots__ = ("__weakref__", "array", "bring")
+    __slots__ = ("__weakref__", "array", "bring", "holds")
 
     def __init__(self, array: Any, bring: Callable[[], Any]) -> None:
         self.array, self.bring = array, bring  # of `array` only shape and dtype are asked
+        self.holds: Any = None  # what it keeps alive
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:

@@ -12,22 +12,27 @@ from typing import Any
 Compiler = Callable[..., Any]
 
 
-def numpy_calls(devices: None) -> Compiler:
+def numpy_calls() -> Compiler:
     from tinygrad_edu.programs.compiled import Compiled
 
     return Compiled
 
 
-def xla(devices: Any) -> Compiler:
+def numba_loops() -> Compiler:
+    from tinygrad_edu.programs.numba_loops import NumbaLoops
+
+    return NumbaLoops
+
+
+def xla(devices: Any = None) -> Compiler:
     from tinygrad_edu.programs.devices import devices_of, mesh_of
 
     return devices_of(mesh_of(devices))
 
 
-BACKENDS: dict[
-    str, tuple[Callable[[Any], Compiler], tuple[str, ...]]
-] = {  # by the packages it needs
+BACKENDS: dict[str, tuple[Callable[..., Compiler], tuple[str, ...]]] = {  # by the packages it needs
     "numpy": (numpy_calls, ()),
+    "numba": (numba_loops, ("numba", "scipy")),
     "jax": (xla, ("jax",)),
 }
 
@@ -59,4 +64,5 @@ def compiler(backend: str, devices: Any = None) -> Compiler:
         raise ValueError(
             f"devices={devices} of backend={backend!r}: only backend='jax' has several"
         )
-    return BACKENDS[backend][0](devices)
+    make = BACKENDS[backend][0]
+    return make() if devices is None else make(devices)
