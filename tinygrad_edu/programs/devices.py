@@ -24,6 +24,7 @@ from tinygrad_edu.programs.away import AWAY, StandIn
 from tinygrad_edu.programs.nested import leaves, map_leaves
 from tinygrad_edu.programs.places import Place
 from tinygrad_edu.programs.recording import Recording
+from tinygrad_edu.programs.traced import memory_owner
 
 
 class Held:
@@ -92,7 +93,8 @@ class Devices:
                 in_a_row(held.owner)[...] = poison(held.owner.dtype)
                 held.changes = True
         for place, value, instead in step.places:
-            if place.get() is value:
+            owners = [id(memory_owner(x.array)) for x in at_leaves(instead)]
+            if place.get() is value and not away.held.keys().isdisjoint(owners):
                 place.set(instead)
                 away.placed.append((place, value, instead))
                 for x in at_leaves(instead):

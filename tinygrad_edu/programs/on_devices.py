@@ -21,7 +21,7 @@ from tinygrad_edu.programs.nested import leaves, map_leaves
 from tinygrad_edu.programs.places import Place
 from tinygrad_edu.programs.program import Array, Number, Program, ReturnedTensor
 from tinygrad_edu.programs.record import Interpreter
-from tinygrad_edu.programs.recording import Recording, signature_of
+from tinygrad_edu.programs.recording import Recording
 from tinygrad_edu.programs.stopping import AFTER, BEFORE
 from tinygrad_edu.programs.traced import memory_owner
 from tinygrad_edu.programs.xla import Lowered, is_live
@@ -52,6 +52,7 @@ class OnDevices:
         self.now, self.recorded, self.calls, self.order = now, now.program, 0, 0
         self.signature: Any = ()  # of the arguments
         self.devices, self.lives = devices, dict[str, Any]()
+        self.guarding: dict[tuple[bool, ...], Any] = {}  # by the places in which something stands
         self.away: Any = None  # what it has taken to the devices
         self.lowered = lowered = Lowered(now.program)
         self.made_before = dataclasses.replace(self.recorded, calls=lowered.before)
@@ -63,12 +64,11 @@ class OnDevices:
         self.done: list[Any] = []  # what the function has given, until the step has ended
         self.asking = [call for call in now.program.calls if is_live(call)]
         self.stages = {"as traced": now.program, "without the dead": lowered.program}
-        self.owners = owners = {id(memory.owner) for memory in [*lowered.changing, *lowered.fixed]}
         self.places = [
             (place, place.value, devices.stand_in(place.value))
             for place in now.world.places
             if isinstance(place.value, tuple | np.ndarray)
-            and any(id(memory_owner(x)) in owners for x in leaves(place.value))
+            and any(isinstance(x, np.ndarray) for x in leaves(place.value))
         ]
         self.written = {id(memory.owner) for memory in lowered.changing}
         kinds = {memory.owner.dtype.kind for memory in lowered.changing}
@@ -135,14 +135,11 @@ class OnDevices:
         names = CodeNames()
         parameters = [names.new("x", name) for name in self.now.arguments]
         guards = Guards(self.now, parameters, names)
-        title, given = f"<replay of {self.now.name}>", f"({''.join(f'{x}, ' for x in parameters)})"
-        entrance = [*guards.entrance(set()), f"return {given}"]
-        elsewhere = [*AwayGuards(self.now, parameters, names).entrance(set()), f"return {given}"]
-        known = {"MISS": MISS, "MISSED": MISSED}
-        away = {id(value): instead for _, value, instead in self.places}
-        instead = {name: away.get(id(x), x) for name, x in names.objects.items()}
-        self.fits_home = function_of(entrance, parameters, {**names.objects, **known}, title)
-        self.fits_away = function_of(elsewhere, parameters, {**instead, **known}, title)
+        given = f"({''.join(f'{x}, ' for x in parameters)})"
+        kinds = guards, AwayGuards(self.now, parameters, names)
+        self.parameters = parameters
+        self.entrances = [[*kind.entrance(set()), f"return {given}"] for kind in kinds]
+        self.known = {**names.objects, "MISS": MISS, "MISSED": MISSED}
         drawing = ", ".join(
             f"({names.of(g)}, {names.of(generator_state)}({names.of(g)}))"
             for g in self.now.trace.drawing
@@ -168,22 +165,27 @@ class OnDevices:
         ]
         live = {f"live_{live.name}": live.function for live in self.now.trace.lives}
         own = {"fits": self.fits, "call": self.call, "take_back": take_back, "settle": self.settle}
-        return function_of(lines, parameters, {**names.objects, **known, **own, **live}, title)
+        objects = {**names.objects, **self.known, **own, **live}
+        return function_of(lines, parameters, objects, self.title)
+
+    @property
+    def title(self) -> str:
+        return f"<replay of {self.now.name}>"
 
     def fits(self, arguments: Any) -> Any:
         """The arguments as arrays, if the program fits them and the state; or MISS."""
-        devices = self.devices
-        away = devices.away
-        if away and id(self) in away.lifted:
-            return self.fits_away(*arguments)
-        if tuple(map(signature_of, arguments)) != self.signature:
-            return MISS
-        if away and away.held.keys() >= self.owners:
-            fitted = self.fits_away(*arguments)
-            if fitted is not MISS:
-                return fitted
-        devices.sync()
-        return self.fits_home(*arguments)
+        there = tuple([place.get() is instead for place, _, instead in self.places])
+        if there not in self.guarding:
+            self.guarding[there] = self.guards_while(there)
+        return self.guarding[there](*arguments)
+
+    def guards_while(self, there: tuple[bool, ...]) -> Any:
+        """The guards while something stands in these places."""
+        instead = {
+            id(x): z for is_away, (_, x, z) in zip(there, self.places, strict=True) if is_away
+        }
+        objects = {name: instead.get(id(x), x) for name, x in self.known.items()}
+        return function_of(self.entrances[any(there)], self.parameters, objects, self.title)
 
     def call(self, arguments: Any, lives: dict[str, Any]) -> Any:
         """Run the function on the devices; MISS if a check has not passed."""
