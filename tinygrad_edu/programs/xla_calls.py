@@ -148,7 +148,7 @@ def jax_call(call: Call, value: Value, conditions: list[Any]) -> Any:
     function = OTHERS.get(call.name) or namesake(call)
     z = function(*args, **options)
     if call.name in FAILING:  # NumPy raises an error where XLA gives inf or NaN
-        conditions.append(jnp.isfinite(z).all() | ~finite(args))
+        conditions.append(jnp.isfinite(z).all() | ~all_finite(args))
     return z
 
 
@@ -170,7 +170,7 @@ def as_array_of_numbers(x: Any) -> Any:
     return tuple(map(as_array_of_numbers, x)) if type(x) is tuple else x
 
 
-def finite(args: list[Any]) -> Any:
+def all_finite(args: list[Any]) -> Any:
     return jnp.stack([jnp.isfinite(x).all() for x in args]).all()
 
 
