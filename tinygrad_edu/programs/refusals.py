@@ -203,6 +203,10 @@ def not_divided(n: int, devices: int) -> ValueError:
     )
 
 
+def no_picture(backend: str) -> NotReplayable:
+    return NotReplayable(f"{backend} lays out memory itself, and shows no picture of it")
+
+
 def no_program() -> NotReplayable:
     return NotReplayable(
         "there is no program yet: it is made in the first call that leaves the state as it was, "

@@ -174,6 +174,8 @@ class Replay:
 
     def picture(self) -> str:
         """An SVG: which bytes live from which line of the program to which."""
+        if not hasattr(self.last, "code"):
+            raise refusals.no_picture(self.backend)
         return bytes_picture(self.last.code, self.last.now.name)
 
     def audited(self, program: Compiled, args: Any, options: dict[str, Any]) -> Any:
