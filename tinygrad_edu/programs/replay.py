@@ -44,10 +44,9 @@ def replay(
     """Record a training step, or any function of arrays, and replay it without building a graph.
 
     It returns and changes what it did before; the next call overwrites the array `p.grad`. Other
-    settings are recorded anew, and other shapes when they come again; print `step.program`. What a
-    replay could not follow raises NotReplayable, and all is as before. `backend` runs the calls;
-    "jax" on `devices`. With `audit`, calls 2, 4, 8, … also run the step as written: a difference
-    ends the replaying.
+    settings are recorded anew, and other shapes when they come again; print `step.program`. What it
+    could not follow raises NotReplayable, and all is as before. `backend`: "jax" runs on `devices`.
+    With `audit`, calls 2, 4, 8, … also run the step as written: a difference ends the replaying.
 
     >>> step = replay(lambda x: np.sin(x) * 2)
     >>> [step(np.full(1, i)).round(2).item() for i in range(4)]
