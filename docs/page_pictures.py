@@ -130,8 +130,9 @@ def write(folder):
             figure = Figure(figsize=(7.4, 3.6), layout="constrained")
             draw(figure.subplots(), names(DOCS / "course" / page))
             save(figure, Path(folder, "course", f"{draw.__name__}.svg"))
-        figure = Figure(figsize=(7.4, 7.4), layout="constrained")
-        for axes, page in zip(figure.subplots(3, 2).flat, LABS, strict=True):
+        rows = len(LABS) // 2
+        figure = Figure(figsize=(7.4, 2.47 * rows), layout="constrained")
+        for axes, page in zip(figure.subplots(rows, 2).flat, LABS, strict=True):
             draw_costs(axes, page)
         save(figure, Path(folder, "labs", "curves.svg"))
 
