@@ -137,5 +137,13 @@ def write(folder):
         save(figure, Path(folder, "labs", "curves.svg"))
 
 
+PARTS = ["all"]
+
+
 if __name__ == "__main__":
-    readme().save(DOCS / "pictures" / "first.svg")
+    if len(sys.argv) > 1:
+        for name in ("course", "guides", "_static", "labs"):
+            Path(sys.argv[2], name).mkdir()
+        write(sys.argv[2])
+    else:
+        readme().save(DOCS / "pictures" / "first.svg")
