@@ -1,6 +1,6 @@
 """Activations: the functions between layers, as Modules. All but GLU keep the shape.
 
-Sigmoid to LogSoftmax are met everywhere; those behind them, from PReLU on, here and there.
+Many networks use Sigmoid to LogSoftmax; few use those from PReLU on.
 """
 
 from __future__ import annotations

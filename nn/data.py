@@ -144,7 +144,7 @@ class Indexed(Protocol):
 
 @runtime_checkable
 class Convertible(Protocol):
-    """A value that np.asarray makes an array of."""
+    """A value of which np.asarray makes an array."""
 
     def __array__(self) -> Array: ...
 
