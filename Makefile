@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-replay test-torch test-onnx test-browser test-jupyterlab lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
+.PHONY: help test quick test-replay test-torch test-onnx test-browser test-jupyterlab lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-html figures docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -141,14 +141,16 @@ build/peers/installed: pyproject.toml
 	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
 	@touch $@
 
-docs: $(VENV)/installed ## build the course and the other pages, run the gallery, check the links: docs/_build/html/index.html
-	@echo "1 of 3: install Sphinx"
+docs: $(VENV)/installed ## build the course and the other pages, run the gallery, check the links (under 3 minutes): docs/_build/html/index.html
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
-	@echo "2 of 3: draw the pages' pictures, run the gallery's examples (a few minutes), write the pages"
-	PYTHONPATH=docs $(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going -b html docs docs/_build/html
-	@echo "3 of 3: follow every link within the pages"
-	@$(BIN)/linkchecker --no-status --no-robots --no-warnings --output failures docs/_build/html/index.html
-	@echo "open docs/_build/html/index.html"
+	@$(BIN)/python docs/build_pages.py
+
+docs-html: docs ## the pages as one archive: build/docs-html.zip
+	@cd docs/_build && $(CURDIR)/$(BIN)/python -m zipfile -c $(CURDIR)/build/docs-html.zip html
+	@echo "build/docs-html.zip: unpack it and open html/index.html"
+
+figures: $(VENV)/installed ## list every figure of the pages with the command that measured it; two that differ fail
+	@$(BIN)/python docs/figures.py
 
 docs-test: $(VENV)/installed ## run every block of code of the README, the docs and the docstrings
 	$(BIN)/python -m pytest tests/test_docstrings.py

@@ -128,9 +128,10 @@ def place_pictures(parts: list[Part]) -> None:
 
 def run_sphinx() -> int:
     command = [sys.executable, "-m", "sphinx", "--fresh-env", "--fail-on-warning", "--keep-going"]
-    more = ["--jobs", str(cores()), "-b", "html", str(DOCS), str(BUILT)]
-    where = os.environ | {"PYTHONPATH": str(DOCS)}
-    return subprocess.run([*command, *more], env=where).returncode
+    command += ["--jobs", str(cores()), "-b", "html", str(DOCS), str(BUILT)]
+    if not sys.stdout.isatty():  # where a line cannot be replaced by the next one
+        command.append("--quiet")
+    return subprocess.run(command, env=os.environ | {"PYTHONPATH": str(DOCS)}).returncode
 
 
 def main() -> int:

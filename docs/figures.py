@@ -103,9 +103,9 @@ def figures(page: str, text: str) -> Iterator[Figure]:
 def explained(page: str, section: str, text: str) -> str:
     """What figures.toml says of a figure, of its section, or of its page."""
     for entry in TOLD["figure"]:
-        if re.fullmatch(entry["page"], page) and re.fullmatch(entry.get("section", ".*"), section):
-            if re.fullmatch(entry.get("text", ".*"), text):
-                return str(entry["is"])
+        asked = {"page": page, "section": section, "text": text}
+        if all(re.fullmatch(entry.get(key, ".*"), x) for key, x in asked.items()):
+            return str(entry["is"])
     return ""
 
 

@@ -41,7 +41,7 @@ ALT = {
     "module",
 }
 FOUR = "Four trainings at any step: their graph, weights, gradients and outputs"
-THUMBNAIL = 400, 280  # pixels
+THUMBNAIL = 400, 240  # pixels
 
 
 def examples() -> list[Path]:
@@ -50,7 +50,7 @@ def examples() -> list[Path]:
     found = sorted([*ROOT.glob("examples/*.py"), *ROOT.glob("examples/learning/*.py")])
 
     def place(path: Path) -> int:
-        return min([it.start() for it in re.finditer(f"[`/]{path.stem}`", page)] or [len(page)])
+        return min([it.start() for it in re.finditer(f"[`/]{path.name}", page)] or [len(page)])
 
     return sorted([path for path in found if path.stem not in PARTS], key=place)
 
@@ -96,30 +96,31 @@ def page_text(script: Path, printed: str, images: Path) -> str:
     source = f"/../{script.relative_to(ROOT)}"
     parts = [ast.get_docstring(tree), figure_text(script, images)]
     if printed.strip():
-        indented = "".join(f"   {line}\n" for line in printed.strip().splitlines())
+        lines = printed.replace(f"{ROOT}/", "").strip().splitlines()
+        indented = "".join(f"   {line}\n" for line in lines)
         parts.append(f".. code-block:: none\n   :class: printed\n\n{indented}")
     parts.append(f"All of {script.name} (:download:`as a file <{source}>`):")
     parts.append(f".. literalinclude:: {source}\n   :lines: {tree.body[1].lineno}-\n")
     return "\n\n".join(map(str, parts)) + "\n"
 
 
-def thumbnail(script: Path, images: Path) -> str:
-    """A small image of the first figure, for the list; its name."""
-    name = f"{script.stem}_thumb.png"
-    first = figures(script)
-    with Image.open(first[0] if first else DOCS / "pictures" / "weights.png") as image:
-        image.thumbnail(THUMBNAIL)
-        image.save(images / name)
-    return name
+def thumbnail(figure: Path, image: Path) -> None:
+    """A small image of a figure: its upper part, if it is high."""
+    with Image.open(figure) as whole:
+        width, height = THUMBNAIL
+        scaled = max(1, round(whole.height * width / whole.width))
+        small = whole.convert("RGB").resize((width, scaled))
+        small.crop((0, 0, width, min(height, scaled))).save(image)
 
 
 def card(script: Path, images: Path, link: str) -> str:
     title = (ast.get_docstring(ast.parse(script.read_text("utf-8"))) or "").partition("\n")[0]
-    picture = f"{images.parent.relative_to(DOCS / 'gallery')}/images/{thumbnail(script, images)}"
-    return (
-        f"   .. grid-item-card:: {title}\n      :link: {link}\n      :link-type: doc\n"
-        f"      :img-top: {picture}\n      :img-alt:\n"
-    )
+    text = f"   .. grid-item-card:: {title}\n      :link: {link}\n      :link-type: doc\n"
+    if shown := figures(script):
+        image = images / f"{script.stem}_thumb.png"
+        thumbnail(shown[0], image)
+        text += f"      :img-top: {image.relative_to(DOCS / 'gallery')}\n      :img-alt:\n"
+    return text
 
 
 def write(printed: dict[Path, str]) -> None:

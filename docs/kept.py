@@ -36,11 +36,11 @@ def versions() -> list[str]:
 def is_valid(note: Path) -> bool:
     """Whether a script would read what it has read then."""
     try:
-        told: dict[str, Any] = json.loads(note.read_text("utf-8"))
-    except (OSError, ValueError):
+        told = json.loads(note.read_text("utf-8"))
+        files, computed = told["files"], told["versions"]
+    except (OSError, ValueError, TypeError, KeyError):
         return False
-    same = all(hash_of(ROOT / file) == found for file, found in told["files"].items())
-    return same and told["versions"] == versions()
+    return computed == versions() and all(hash_of(ROOT / x) == y for x, y in files.items())
 
 
 def within_project(path: Any) -> Path | None:
@@ -58,7 +58,7 @@ def run(note: Path, script: str, arguments: list[str]) -> None:
     opened: set[Path | None] = set()
 
     def hear(event: str, args: Any) -> None:
-        if event == "open" and (isinstance(args[1], str) and "r" in args[1] or args[1] is None):
+        if event == "open" and "r" in (args[1] or "r"):
             opened.add(within_project(args[0]))
 
     written = {os.path.relpath(path, ROOT) for path in arguments if not Path(path).exists()}
@@ -73,8 +73,14 @@ def run(note: Path, script: str, arguments: list[str]) -> None:
     read = {path.as_posix() for path in opened | modules | {within_project(script)} if path}
     given = {os.path.relpath(path, ROOT) for path in arguments if Path(path).is_file()} - written
     files = {path: hash_of(ROOT / path) for path in sorted(read | given)}
-    told = {"seconds": round(seconds, 1), "versions": versions(), "files": files}
-    note.write_text(json.dumps(told | {"printed": printed.getvalue()}, indent=1), "utf-8")
+    told = {
+        "seconds": round(seconds, 1),
+        "processor_seconds": round(time.process_time(), 1),
+        "versions": versions(),
+        "files": files,
+        "printed": printed.getvalue(),
+    }
+    note.write_text(json.dumps(told, indent=1), "utf-8")
 
 
 if __name__ == "__main__":

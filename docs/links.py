@@ -37,11 +37,11 @@ def broken(folder: Path) -> tuple[int, list[str]]:
         for link in page.links:
             where = urlsplit(link)
             if where.scheme or where.netloc:
-                continue  # outside: nobody is asked
+                continue  # elsewhere: nobody is asked
             count += 1
             target = (path.parent / unquote(where.path)).resolve() if where.path else path
             target = target / "index.html" if target.is_dir() else target
-            place = unquote(where.fragment)
+            place = unquote(where.fragment) if "=" not in where.fragment else ""  # else a state
             if not target.is_file():
                 found.append(f"{path.relative_to(folder)}: {link}: there is no such file")
             elif place and target in pages and place not in pages[target].places:
