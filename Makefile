@@ -77,8 +77,8 @@ table: $(VENV)/installed ## print every function with a derivative, its domain, 
 golden: $(VENV)/installed ## draw anew the pictures that the tests compare byte by byte, tests/golden/
 	$(BIN)/python tests/golden_pictures.py
 
-examples: $(VENV)/installed ## run the five examples, each with a figure in build/ (several minutes); FLAGS=--quick for seconds
-	@for name in mnist_tuned 'mnist_tuned --shifts' mnist_cnn moons char_lm 'char_lm --transformer' autoencoder; do \
+examples: $(VENV)/installed ## run the six examples, each with a figure in build/ (several minutes); FLAGS=--quick for seconds
+	@for name in mnist_tuned 'mnist_tuned --shifts' mnist_cnn moons char_lm 'char_lm --transformer' gpt autoencoder; do \
 		set -- $$name; example=$$1; shift; \
 		$(BIN)/python examples/$$example.py --out "build/$$(echo $$name | tr -d ' ' )" $$* $(FLAGS) || exit 1; done
 
