@@ -73,7 +73,7 @@ def draw_costs(axes, page):
 
 
 def v_curve(axes, page):
-    """Chapter 5: the error of a difference against its step, from one side and from both."""
+    """Chapter 7: the error of a difference against its step, from one side and from both."""
     h = np.logspace(-14, -0.5, 200)
     for kind, color in (("one_sided", WRONG), ("two_sided", RIGHT)):
         error = np.abs(page[kind](h) - page["slope"])
@@ -83,7 +83,7 @@ def v_curve(axes, page):
 
 
 def valley(axes, page):
-    """Chapter 9: a hundred steps of descent, and Newton's, in the valley from above."""
+    """Chapter 11: a hundred steps of descent, and Newton's, in the valley from above."""
     f, slope, bend = page["valley"], page["grad"](page["valley"]), page["hessian"](page["valley"])
 
     def path(step, times):
@@ -126,7 +126,7 @@ def write(folder):
             if isinstance(made, Stepper):
                 made.save(Path(folder, "_static", f"{page.stem}-{name}.html"))
     with matplotlib.rc_context(STYLE):
-        for draw, page in ((v_curve, "5-how-to-check-a-gradient.md"), (valley, "9-your-own.md")):
+        for draw, page in ((v_curve, "7-how-to-check-a-gradient.md"), (valley, "11-your-own.md")):
             figure = Figure(figsize=(7.4, 3.6), layout="constrained")
             draw(figure.subplots(), names(DOCS / "course" / page))
             save(figure, Path(folder, "course", f"{draw.__name__}.svg"))
