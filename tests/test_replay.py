@@ -19,11 +19,13 @@ import pytest
 from layers import LAYERS, learning
 
 from tinygrad_edu import Tensor, at_replay, hvp, nn, no_grad, opaque, replay, value_and_grad
+from tinygrad_edu.programs import backends
 from tinygrad_edu.programs.refusals import NotReplayable
 
 Array = np.ndarray[Any, Any]
 optim = nn.optim
 F8: Any = {"dtype": np.float64}
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -1091,3 +1093,15 @@ def test_a_program_knows_which_operations_and_modules_made_its_arrays() -> None:
     assert [getattr(m.who, "name", m.who) for m in of_sum] == ["add", model[1], model]
     assert of_linear[1].args == (program.inputs[0],)
     assert of_linear[1].results == [program.calls[1].target]
+
+
+def test_a_step_says_on_which_backend_it_runs(backend: str) -> None:
+    assert replay(np.sin).backend == backend
+
+
+def test_a_backend_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="'numpyy' is unknown: write one of 'numpy'"):
+        replay(np.sin, backend="numpyy")
+    monkeypatch.setitem(backends.BACKENDS, "other", (None, ("no_such_package", "numpy")))
+    with pytest.raises(ImportError, match=r"needs no_such_package.*pip.*tinygrad_edu\[other\]"):
+        replay(np.sin, backend="other")
