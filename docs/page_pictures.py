@@ -19,7 +19,7 @@ from tinygrad_edu.playground.__main__ import write_page
 
 DOCS = Path(__file__).parent
 LABS = sorted(DOCS.glob("labs/[1-9]-*.md"))
-GUIDES = [DOCS / "guides" / "drawing.md", DOCS / "guides" / "figures.md"]
+GUIDES = [DOCS / "guides" / f"{name}.md" for name in ("drawing", "figures", "pictures-for-a-paper")]
 COURSE = {int(page.stem.partition("-")[0]): page for page in DOCS.glob("course/*-*.md")}
 WRONG, RIGHT = "C0", "C1"
 THEMES = {  # of curves: ground, ink, lines; wrong, right
