@@ -154,4 +154,4 @@ docs-test: $(VENV)/installed ## run every block of code of the README, the docs 
 	$(BIN)/python -m pytest tests/test_docstrings.py
 
 clean: ## remove what was built, and the virtual environment
-	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* docs/_static/watched.html docs/_static/playground.html $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* docs/_static/*.html $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

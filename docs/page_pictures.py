@@ -3,6 +3,7 @@
 import contextlib
 import doctest
 import functools
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ from tinygrad_edu.playground.__main__ import write_page
 
 DOCS = Path(__file__).parent
 LABS = sorted(DOCS.glob("labs/[1-9]-*.md"))
-GUIDES = [DOCS / "guides" / f"{name}.md" for name in ("drawing", "figures", "pictures-for-a-paper")]
+WITH_PICTURES = ("drawing", "figures", "pictures-for-a-paper", "publish-a-page")
+GUIDES = [DOCS / "guides" / f"{name}.md" for name in WITH_PICTURES]
 COURSE = {int(page.stem.partition("-")[0]): page for page in DOCS.glob("course/*-*.md")}
 WRONG, RIGHT = "C0", "C1"
 THEMES = {  # of curves: ground, ink, lines; wrong, right
@@ -142,10 +144,12 @@ def darkened(svg):
 
 
 def look_inside(folder):
-    """The playground of `make mnist`'s network, which is trained if it is not there."""
-    checkpoint = DOCS.parent / "build" / "mnist" / "model.safetensors"
-    if not checkpoint.exists():
+    """The playground of `make mnist`'s network and its training, which is run if it was not yet."""
+    trained = DOCS.parent / "build" / "mnist"
+    checkpoint, run = trained / "model.safetensors", trained / "run.html"
+    if not (checkpoint.exists() and run.exists()):
         subprocess.run([sys.executable, "examples/mnist.py"], cwd=DOCS.parent, check=True)
+    shutil.copy(run, Path(folder, "_static", "mnist-run.html"))
     page = Path(folder, "_static", "playground.html")
     write_page(["--checkpoint", str(checkpoint), "--out", str(page)])
 
@@ -155,8 +159,10 @@ def save(figure, path):
 
 
 def save_made(made, page, folder, end=""):
-    """The pictures and steppers among what a page's names stand for."""
+    """The pictures, steppers and pages among what a page's names stand for."""
     for name, it in made.items():
+        if isinstance(it, str) and it.startswith("<!doctype html>"):
+            (folder / "_static" / f"{page.stem}-{name}.html").write_text(it, "utf-8")
         if isinstance(it, Picture):
             it.save(folder / page.parent.name / f"{name}{end}.svg")
         if isinstance(it, Stepper):

@@ -94,12 +94,13 @@ def test_the_index_of_the_guides_names_each_guide_twice():
 def test_pages_show_the_pictures_that_their_code_draws(tmp_path):
     for name in ("course", "guides", "_static", "labs"):
         (tmp_path / name).mkdir()
-    runpy.run_path(str(DOCS / "page_pictures.py"))["write"](tmp_path)
+    pictures = runpy.run_path(str(DOCS / "page_pictures.py"))
+    pictures["write"](tmp_path)
     drawn = {path.name for path in tmp_path.glob("*/*.*")}
     pages = [
         DOCS / "index.md",
         DOCS / "labs" / "index.md",
-        *[DOCS / "guides" / f"{n}.md" for n in ("drawing", "figures", "pictures-for-a-paper")],
+        *pictures["GUIDES"],
         *DOCS.glob("course/*.md"),
     ]
     pattern = r'(?:_static/|[("])([\w-]+\.svg)|_static/([\w-]+\.html)'
