@@ -150,10 +150,11 @@ def measure(args: Any) -> Found:
     )
 
 
-def draw_steps(axes: Any, look: Look, found: Found) -> None:
+def draw_steps(axes: Any, look: Look, found: Found, *, compare: bool = True) -> None:
     steps, length, low, top = len(found.length), RIGHT * found.length, found.low, found.top
     at, label = np.arange(1, steps + 1), "784-10: no hidden layer"
-    axes.loglog(at, RIGHT * found.one_layer, color=look.plum, linewidth=1.2, label=label)
+    if compare:
+        axes.loglog(at, RIGHT * found.one_layer, color=look.plum, linewidth=1.2, label=label)
     axes.loglog(at, length, color=look.blue, linewidth=2.4, label="784-16-16-10")
     line = {"arrowprops": {"arrowstyle": "-", "color": look.muted, "shrinkB": 4}}
     plateau = (low, "the plateau:\nall outputs 0.1", (0.03, 0.07))
@@ -165,7 +166,8 @@ def draw_steps(axes: Any, look: Look, found: Found) -> None:
         xlabel="step, of all images each",
         ylabel="rate · ‖∇C‖",
     )
-    axes.legend(loc="upper right")
+    if compare:
+        axes.legend(loc="upper right")
 
 
 def draw_rates(axes: Any, look: Look, runs: dict[float, Any]) -> None:
@@ -315,7 +317,7 @@ def main() -> None:
         checks=checks_of(found, args.quick),
         panels={
             "curve": lambda axes, look: valleys.draw_curve(axes, look, found.on_curve),
-            "steps": lambda axes, look: draw_steps(axes, look, found),
+            "steps": lambda axes, look: draw_steps(axes, look, found, compare=False),
             "work": lambda axes, look: draw_work(axes, look, found),
         },
         steps_lengths=[float(RIGHT * length) for length in steps],
