@@ -12,6 +12,7 @@ from unittest.mock import patch
 import matplotlib
 import numpy as np
 from cycler import cycler
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 import tinygrad_edu
@@ -128,7 +129,11 @@ def valley(page):
 
 def attention(page):
     """Chapter 10: where each head looks."""
-    return page["gpt"].draw(page["model"], "elizabeth")
+    figure = page["gpt"].draw(page["model"], "elizabeth")
+    ground = matplotlib.rcParams["axes.facecolor"]
+    for axes in figure.axes:
+        axes.images[0].set_cmap(LinearSegmentedColormap.from_list("weights", [ground, "#2f8fd8"]))
+    return figure
 
 
 CURVES = {7: v_curve, 10: attention, 11: valley}

@@ -15,14 +15,12 @@ from typing import Any
 import names
 import numpy as np
 from learning import common
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from tinygrad_edu import nn, no_grad, replay, special
 
 ALPHABET = ".abcdefghijklmnopqrstuvwxyz"  # a point stands before and behind each name
 CONTEXT = 16  # places; no name has more than eleven letters
-SHADES = LinearSegmentedColormap.from_list("weights", [f"{common.BLUE}00", common.BLUE])
 linear = partial(nn.Linear, bias=False)
 cost = nn.CrossEntropy(ignore_index=-1)  # −ln p of what follows each character, averaged
 
@@ -120,9 +118,10 @@ def draw(model: GPT, name: str) -> Figure:
     """Draw for each head of the first block how much a character, a row, takes from each."""
     x = model.character(encode([name])[0]) + model.place.weight
     weights, text = np.asarray(model.blocks[0].weights(rms_norm(x)))[0], [*f".{name}"]
-    figure, at = Figure(figsize=(9, 2.7), layout="constrained"), range(len(text))
-    for head, axes in enumerate(figure.subplots(1, len(weights), squeeze=False)[0]):
-        axes.imshow(weights[head, at][:, at], cmap=SHADES, vmin=0, vmax=1)
+    figure, at = Figure(figsize=(7, 7), layout="constrained"), range(len(text))
+    for head, each in enumerate(weights):
+        axes = figure.add_subplot(2, (len(weights) + 1) // 2, head + 1)
+        axes.imshow(each[at][:, at], cmap="Blues", vmin=0, vmax=1)
         axes.set(xticks=at, yticks=at, xticklabels=text, yticklabels=text, title=f"head {head}")
     return figure
 
