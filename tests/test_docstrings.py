@@ -60,7 +60,7 @@ TEXTS = [
     *sorted(DOCS.glob("*.md")),
     *sorted(DOCS.glob("*/*.md")),
 ]
-NEEDED = {"pytorch": "torch", "onnx": "onnxruntime"}  # by a page, and no part of `dev`
+NEEDED = {"pytorch": "torch", "from-pytorch": "torch", "onnx": "onnxruntime"}  # by a page, and no part of `dev`
 PAGES = [page for page in TEXTS if ">>> " in page.read_text("utf-8")]
 
 
