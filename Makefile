@@ -77,8 +77,8 @@ table: $(VENV)/installed ## print every function with a derivative, its domain, 
 golden: $(VENV)/installed ## draw anew the pictures that the tests compare byte by byte, tests/golden/
 	$(BIN)/python tests/golden_pictures.py
 
-examples: $(VENV)/installed ## run the five examples, each with a figure in build/ (several minutes); FLAGS=--quick for seconds
-	@for name in mnist_tuned 'mnist_tuned --shifts' mnist_cnn moons char_lm 'char_lm --transformer' autoencoder; do \
+examples: $(VENV)/installed ## run the six examples, each with a figure in build/ (several minutes); FLAGS=--quick for seconds
+	@for name in mnist_tuned 'mnist_tuned --shifts' mnist_cnn moons char_lm 'char_lm --transformer' gpt autoencoder; do \
 		set -- $$name; example=$$1; shift; \
 		$(BIN)/python examples/$$example.py --out "build/$$(echo $$name | tr -d ' ' )" $$* $(FLAGS) || exit 1; done
 
@@ -92,7 +92,9 @@ pictures: learning ## draw the pictures of README and course anew, docs/pictures
 	$(BIN)/python examples/neuron.py docs/pictures/neuron.svg
 	$(BIN)/python examples/gallery.py
 	cp build/gallery/digits_light.svg docs/pictures/network.svg
-	for name in weights noise descent shuffled_labels; do cp build/learning/$$name/figure_light.png docs/pictures/$$name.png; done
+	for name in weights noise shuffled_labels; do cp build/learning/$$name/figure_light.png docs/pictures/$$name.png; done
+	for name in curve steps work; do for theme in light dark; do \
+		cp build/learning/descent/$${name}_$$theme.svg docs/pictures/descent_$${name}_$$theme.svg; done; done
 
 lock: ## write requirements.lock: what tests, docs and pages need, each version with its hashes (for CI: make test LOCKED=1)
 	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
@@ -156,4 +158,4 @@ docs-test: $(VENV)/installed ## run every block of code of the README, the docs 
 	$(BIN)/python -m pytest tests/test_docstrings.py
 
 clean: ## remove what was built, and the virtual environment
-	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* docs/_static/watched.html docs/_static/playground.html $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* docs/_static/*.html $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -120,10 +120,13 @@ def place_pictures(parts: list[Part]) -> None:
     """Copy what was drawn to where the pages look for it, and write the gallery's pages."""
     for part in parts:
         if part.name.startswith("pictures"):
-            shutil.copytree(part.out, DOCS, dirs_exist_ok=True)
-    scripts = {part.script: str(part.told()["printed"]) for part in parts}
-    gallery_runs.write(scripts)
+            for folder in page_pictures.FOLDERS:
+                shutil.copytree(part.out / folder, DOCS / folder, dirs_exist_ok=True)
+    costs = [KEPT / "pictures" / lab.stem / f"{lab.stem}.json" for lab in page_pictures.LABS]
+    page_pictures.draw_curves(costs, DOCS)
+    gallery_runs.write({part.script: str(part.told()["printed"]) for part in parts})
     shutil.copy(playground_part().out / "playground.html", DOCS / "_static")
+    shutil.copy(KEPT / "mnist" / "run.html", DOCS / "_static" / "mnist-run.html")
 
 
 def run_sphinx() -> int:

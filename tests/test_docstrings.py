@@ -60,7 +60,11 @@ TEXTS = [
     *sorted(DOCS.glob("*.md")),
     *sorted(DOCS.glob("*/*.md")),
 ]
-NEEDED = {"pytorch": "torch", "onnx": "onnxruntime"}  # by a page, and no part of `dev`
+NEEDED = {
+    "pytorch": "torch",
+    "from-pytorch": "torch",
+    "onnx": "onnxruntime",
+}  # by a page, and no part of `dev`
 PAGES = [page for page in TEXTS if ">>> " in page.read_text("utf-8")]
 
 
@@ -94,19 +98,19 @@ def test_the_index_of_the_guides_names_each_guide_twice():
 def test_pages_show_the_pictures_that_their_code_draws(tmp_path):
     for name in ("course", "guides", "_static", "labs"):
         (tmp_path / name).mkdir()
-    runpy.run_path(str(DOCS / "page_pictures.py"))["write"](tmp_path)
+    pictures = runpy.run_path(str(DOCS / "page_pictures.py"))
+    pictures["write"](tmp_path)
     drawn = {path.name for path in tmp_path.glob("*/*.*")}
     pages = [
         DOCS / "index.md",
         DOCS / "labs" / "index.md",
-        DOCS / "guides" / "drawing.md",
-        DOCS / "guides" / "figures.md",
+        *pictures["GUIDES"],
         *DOCS.glob("course/*.md"),
     ]
     pattern = r'(?:_static/|[("])([\w-]+\.svg)|_static/([\w-]+\.html)'
     found = [re.findall(pattern, page.read_text("utf-8")) for page in pages]
     shown = {svg or html for names in found for svg, html in names}
-    others = {"neuron.svg", "playground.html"}  # made by the guide, and by make docs
+    others = {"neuron.svg", "playground.html", "mnist-run.html"}  # by the guide, by make docs
     assert drawn == shown - others
 
 

@@ -29,7 +29,7 @@ def saddle(w: Any) -> Any:
 
 
 @exercise(
-    chapter=9,
+    chapter=11,
     expected=lambda f, w, rate: numerical_gradient(lambda w: float(f(w - rate * grad(f)(w))), w),
     uses="from tinygrad_edu import Tensor, grad",
     inputs=[
@@ -116,7 +116,7 @@ def centring(
 
 
 @exercise(
-    chapter=9,
+    chapter=11,
     outcome=used_saved_and_loaded,
     expected=centred_by_hand,
     uses="from tinygrad_edu import Tensor, nn",
@@ -301,7 +301,7 @@ def a_frames_number(counts: dict[int, int]) -> int:
 
 
 @exercise(
-    chapter=9,
+    chapter=8,
     outcome=lambda first_dead_neuron, rate, place: first_dead_neuron(recorded_run(rate), place),
     expected=counted_in_the_network,
     inputs=[(0.05, "1 ReLU"), (1.0, "1 ReLU"), (1.0, "3 ReLU"), (1.5, "3 ReLU")],
@@ -356,7 +356,7 @@ def first_dead_neuron(run: Any, place: str) -> tuple[int, int]:
 
 
 @exercise(
-    chapter=9,
+    chapter=10,
     expected=lambda q, k, v: special.softmax(q @ k.T / len(q) ** 0.5) @ v,
     inputs=[
         (np.array([1.0]), np.array([[2.0]]), np.array([[5.0]])),
