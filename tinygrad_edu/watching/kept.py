@@ -57,7 +57,7 @@ class Kept:
         return run_page(self.runs)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the page to a file, whose name ends in .html; its folder is made if there is none."""
+        """Write the page to a file, whose name ends in .html, in a folder that is made."""
         file = checked_page_path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(self.html, encoding="utf-8", newline="\n")
