@@ -35,6 +35,7 @@ to second order.
 
 FILES = [
     "derivatives.py",
+    "lengths.py",
     "scans.py",
     "linalg.py",
     "solving.py",

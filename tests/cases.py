@@ -29,6 +29,7 @@ from strategies import (
 from tinygrad_edu import special
 from tinygrad_edu.core import derivatives
 from tinygrad_edu.core.engine import REGISTRY, Operation, plain
+from tinygrad_edu.operations import lengths
 
 STEPS = {
     function: run for function, run in REGISTRY.items() if isinstance(run, functools.partial)
@@ -242,7 +243,7 @@ CASES = (
         np.std: reduction(
             unique=True, shapes=hnp.array_shapes(min_dims=1, max_dims=2, min_side=2, max_side=3)
         ),
-        derivatives.norm: reduction(prepare=without_zero).filter(lambda case: case[0][0].size),
+        lengths.norm: reduction(prepare=without_zero).filter(lambda case: case[0][0].size),
         np.average: weighted(),
         np.diff: differences(),
         np.trapezoid: integrand(),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from strategies import FULL, MATRICES, array, with_shape
 
-from tinygrad_edu.operations import linalg, norms, solving
+from tinygrad_edu.operations import lengths, linalg, norms, solving
 
 SIDES = st.integers(1, 3)
 SPACED = np.array([1.0, 2.2, 3.6])
@@ -240,6 +240,9 @@ CASES = {
     np.linalg.matmul: multiplied("an,nb", "can,nb"),
     np.linalg.matrix_transpose: with_shape(array(FULL.filter(lambda shape: len(shape) > 1))),
     np.linalg.norm: normed(),
+    lengths.root: st.tuples(array(FULL, (0.5, 2.0)), st.sampled_from([3, 1.5, 0.5, -1])).map(
+        lambda drawn: ([drawn[0]], {"p": drawn[1]})
+    ),
     np.linalg.solve: equations(),
     np.linalg.inv: alone(SQUARE),
     np.linalg.det: alone(SQUARE),

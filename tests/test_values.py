@@ -59,6 +59,14 @@ CURVED_AT_ZERO = [  # what is smooth although it is made of a length, and its se
     (lambda x: np.std(x + 5.0, ddof=1) ** 2, DEVIATION),
     (lambda x: (np.abs(x) ** 2).sum(), 2 * np.eye(3)),
     (lambda x: (lambda z: z @ z * 3)(np.fabs(x)), 6 * np.eye(3)),
+    # made of one length that is computed twice
+    (lambda x: np.linalg.norm(x) * np.linalg.norm(x), 2 * np.eye(3)),
+    (lambda x: (np.linalg.norm(x) + np.linalg.norm(x)) ** 2, 8 * np.eye(3)),
+    (lambda x: np.linalg.norm(x) * np.sin(np.linalg.norm(x)), 2 * np.eye(3)),
+    (lambda x: np.std(x) * np.std(x), DEVIATION * 2 / 3),
+    (lambda x: np.hypot(x[0], x[1]) * np.hypot(x[0], x[1]), np.diag([2.0, 2.0, 0.0])),
+    (lambda x: (np.abs(x) * np.abs(x)).sum(), 2 * np.eye(3)),
+    (lambda x: np.linalg.norm(x[:1], 1) ** 2, np.diag([2.0, 0.0, 0.0])),
     (lambda x: np.linalg.norm(x), np.zeros((3, 3))),  # has none: 0, as its gradient
 ]
 
@@ -78,6 +86,37 @@ def test_the_curvature_at_zero_has_derivatives_itself():
         return hessian(lambda x: a * np.linalg.norm(x) ** 2)(np.zeros(2))[0, 0]
 
     assert (curvature(3.0), grad(curvature)(3.0)) == (6.0, 2.0)
+
+
+FLAT_WITHOUT_CURVATURE = [
+    lambda x: np.abs(x).sum() ** 2,
+    lambda x: np.linalg.norm(x) * np.linalg.norm(2 * x),
+    lambda x: np.linalg.norm(x) * np.abs(x[0]),
+    lambda x: np.prod(np.linalg.norm([[1.0], [2.0]] * x, axis=1)),
+    *[lambda x, p=p: np.linalg.norm(x, p) ** 2 for p in (1, 3, 0.5, -1, inf)],
+]
+
+
+@pytest.mark.parametrize("f", FLAT_WITHOUT_CURVATURE)
+def test_where_there_is_no_curvature_or_none_is_found_it_is_refused_by_name(f):
+    assert (grad(f)(np.zeros(3)) == 0).all()
+    with pytest.raises(ValueError, match=r"of (one length|the product of .*) was asked for where"):
+        hessian(f)(np.zeros(3))
+    x = np.array([1.0, 2.0, 4.0])
+    np.testing.assert_allclose(hessian(f)(x) @ x, grad(f)(x))  # f(tx) = t² f(x)
+
+
+def test_a_long_chain_that_is_computed_twice_is_told_to_be_the_same():
+    def f(x):
+        def length():
+            y = x
+            for _ in range(2000):
+                y = y + 0.0
+            return np.linalg.norm(y)
+
+        return length() * length()
+
+    assert (hessian(f)(np.zeros(2)) == 2 * np.eye(2)).all()
 
 
 AT_INFINITY = [

@@ -24,6 +24,7 @@ from tinygrad_edu.core.functional import grad, hessian, hvp, jacobian, jvp, valu
 from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.core.switches import no_grad
 from tinygrad_edu.operations import composed as composed
+from tinygrad_edu.operations import lengths as lengths
 from tinygrad_edu.operations import linalg as linalg
 from tinygrad_edu.operations import norms as norms
 from tinygrad_edu.operations import options as options

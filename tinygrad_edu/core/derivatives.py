@@ -22,7 +22,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.engine import Tensor, chain_rule, derivative, operation, plain
+from tinygrad_edu.core.engine import derivative, operation, plain
 from tinygrad_edu.core.sparse import SparseGradient
 
 inf = np.inf
@@ -49,7 +49,7 @@ for power, run in ((np.power, operator.pow), (np.float_power, np.float_power)):
 derivative(np.remainder, lambda g, z, x, y: g,                        # x mod y = x − y ⌊x/y⌋
                          lambda g, z, x, y: -g * np.floor_divide(x, y))
 derivative(np.fmod,      lambda g, z, x, y: g,                        # the same, rounded towards 0
-                         lambda g, z, x, y: -g * np.trunc(x / y))
+                         lambda g, z, x, y: -g * np.rint((x - z) / y))
 derivative(np.negative, lambda g, z, x: -g, symbol="−{}")
 derivative(np.positive, lambda g, z, x: g, symbol="+{}")
 derivative(np.square, lambda g, z, x: g * 2 * x, symbol="{}²")            # (x²)′ = 2x
@@ -58,8 +58,6 @@ derivative(np.sqrt, lambda g, z, x: g / (2 * z),                          # (√
 derivative(np.cbrt, lambda g, z, x: g / (3 * z * z), notation="∛{}")      # (∛x)′ = 1/(3 ∛x²)
 derivative(np.reciprocal, lambda g, z, x: -g * z * z,                     # (1/x)′ = −1/x²
            poles=(0,), notation="1 / {}")
-derivative(np.hypot, lambda g, z, x, y: per_length(g, z) * x,  # ∂√(x² + y²)/∂x = x/z, and 0 at 0
-                     lambda g, z, x, y: per_length(g, z) * y)
 # fmt: on
 
 
@@ -70,41 +68,10 @@ def exponent_minus_one(x, y):
     return y - 1.0 * ((np.absolute(x) >= np.finfo(x.dtype).tiny) | (y != 0))
 
 
-def inverse(x, bound=0.0):
-    """1/x, but 0 where |x| ≤ bound, with derivatives 0 there: for lengths that may be 0."""
-    none = np.absolute(x) <= bound
-    return np.where(none, 0.0, 1 / np.where(none, 1.0, x))
-
-
-def per_length(g, z):
-    """g/z for a length z; where z is 0, dg/dz if g is 0 too, else 0.
-
-    So a length has gradient 0 at 0, and what is smooth although it is made of one length, as z²,
-    has the right second derivative there: that is how g = 2z changes with z.
-    """
-    ratio = g * inverse(z)
-    return np.where(both_zero(g, z), change(g, z), ratio) if both_zero(g, z).any() else ratio
-
-
-def absolute_vjp(g, z, x):
-    """|x|′ = ±1, and 0 at 0"""
-    return per_length(g, z) * x if both_zero(g, z).any() else g * np.sign(x)
-
-
-def both_zero(g, z):
-    """Where z and g are 0, if it matters: if g is recorded."""
-    recorded = isinstance(g, Tensor) and g.requires_grad
-    return (plain(z) == 0) & (plain(g) == 0) if recorded else np.False_
-
-
-def change(g, z):
-    """∂ Σg/∂z."""
-    for x, slope in chain_rule(g.sum(), create_graph=True):
-        if x is z:
-            return slope
-        if x.order < z.order:
-            break
-    return 0.0
+def ratio(x, y):
+    """x/y, but 0 where y is 0, with derivatives 0 there: for lengths that may be 0."""
+    none = y == 0
+    return np.where(none, 0.0, x / np.where(none, 1.0, y))
 
 
 # Exponentials and logarithms
@@ -127,8 +94,8 @@ derivative(np.exp, lambda g, z, x: g * z, notation="e^{}")                      
 derivative(np.exp2, lambda g, z, x: g * z * LN2, notation="2^{}")               # (2ˣ)′ = 2ˣ ln 2
 derivative(np.expm1, lambda g, z, x: g * np.exp(x))                             # (eˣ − 1)′ = eˣ
 derivative(np.log, lambda g, z, x: g / x, domain=(POSITIVE,), notation="ln({})")  # (ln x)′ = 1/x
-derivative(np.log2, lambda g, z, x: g / (x * LN2), domain=(POSITIVE,))
-derivative(np.log10, lambda g, z, x: g / (x * LN10), domain=(POSITIVE,))
+derivative(np.log2, lambda g, z, x: g / x / LN2, domain=(POSITIVE,))
+derivative(np.log10, lambda g, z, x: g / x / LN10, domain=(POSITIVE,))
 derivative(np.log1p, lambda g, z, x: g / (x + 1), domain=((-1.0, inf),))  # (ln(1 + x))′ = 1/(1 + x)
 derivative(np.logaddexp, lambda g, z, x, y: g * power_share(np.exp, z, x, y),
                          lambda g, z, x, y: g * power_share(np.exp, z, y, x))
@@ -140,8 +107,8 @@ derivative(np.logaddexp2, lambda g, z, x, y: g * power_share(np.exp2, z, x, y),
 derivative(np.sin, lambda g, z, x: g * np.cos(x))                               # (sin x)′ = cos x
 derivative(np.cos, lambda g, z, x: -g * np.sin(x))                              # (cos x)′ = −sin x
 derivative(np.tan, lambda g, z, x: g * (1 + z * z))  # (tan x)′ = 1 + tan² x
-derivative(np.arcsin, lambda g, z, x: g / np.sqrt(1 - x * x), domain=(UNIT,))   # 1/√(1 − x²)
-derivative(np.arccos, lambda g, z, x: -g / np.sqrt(1 - x * x), domain=(UNIT,))  # −1/√(1 − x²)
+derivative(np.arcsin, lambda g, z, x: g / np.sqrt((1 - x) * (1 + x)), domain=(UNIT,))  # 1/√(1 − x²)
+derivative(np.arccos, lambda g, z, x: -g / np.sqrt((1 - x) * (1 + x)), domain=(UNIT,))
 derivative(np.arctan, lambda g, z, x: g / (1 + x * x))  # (arctan x)′ = 1/(1 + x²)
 derivative(np.arctan2, lambda g, z, y, x: over_squares(g * x, x, y),  # of the point (x, y)
                        lambda g, z, y, x: over_squares(-g * y, x, y))
@@ -151,7 +118,7 @@ derivative(np.tanh, lambda g, z, x: g * (1 - z * z))  # (tanh x)′ = 1 − tanh
 derivative(np.arcsinh, lambda g, z, x: g / np.hypot(x, 1.0))  # (arsinh x)′ = 1/√(x² + 1)
 derivative(np.arccosh, lambda g, z, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)),
            domain=((1.0, inf),))
-derivative(np.arctanh, lambda g, z, x: g / (1 - x * x), domain=(UNIT,))  # (artanh x)′ = 1/(1 − x²)
+derivative(np.arctanh, lambda g, z, x: g / ((1 - x) * (1 + x)), domain=(UNIT,))  # 1/(1 − x²)
 for to_radians in (np.deg2rad, np.radians): derivative(to_radians, lambda g, z, x: g * DEGREE)
 for to_degrees in (np.rad2deg, np.degrees): derivative(to_degrees, lambda g, z, x: g / DEGREE)
 # fmt: on
@@ -159,8 +126,8 @@ for to_degrees in (np.rad2deg, np.degrees): derivative(to_degrees, lambda g, z, 
 
 def over_squares(a, x, y):
     """a / (x² + y²), 0 at the origin; the squares themselves might overflow, or vanish."""
-    inverse_length = inverse(np.hypot(x, y))
-    return a * inverse_length * inverse_length
+    length = np.hypot(x, y)
+    return ratio(ratio(a, length), length)
 
 
 # fmt: off
@@ -176,8 +143,6 @@ def where(chosen, x, y):
 
 
 # fmt: off
-for absolute in (np.absolute, np.fabs):
-    derivative(absolute, absolute_vjp, symbol="|{}|")
 derivative(np.maximum, lambda g, z, x, y: g * winner_share(z, x > y, x == y),
                        lambda g, z, x, y: g * winner_share(z, y > x, x == y),
            notation="max({}, {})")
@@ -258,30 +223,6 @@ def sum_of(x, axis=None, *, keepdims=False):
 derivative(np.sum, sum_vjp, forward=sum_of, notation="∑ {}", on_numbers=sum_of)
 for extreme in (np.max, np.amax, np.min, np.amin):
     derivative(extreme, extreme_vjp)
-
-
-def wide(x):
-    """x in the type in which sums are taken: float32 for float16, float64 for integers, bools."""
-    if x.dtype == np.float16:
-        return x.astype(np.float32)
-    return x if x.dtype.kind == "f" else x.astype(np.float64)
-
-
-def narrow(z, x):
-    """What was computed from wide(x), in x's own type if that is float16."""
-    return z.astype(x.dtype) if x.dtype == np.float16 else z
-
-
-@operation
-def norm(x, axis=None, *, keepdims=False):
-    """√Σx² over the axis or axes: an operation of its own, so that its derivatives at 0 are 0."""
-    return narrow(np.sqrt(np.sum(np.square(wide(x)), axis=axis, keepdims=keepdims)), x)
-
-
-# fmt: off
-derivative(norm, lambda g, z, x, axis=None, *, keepdims=False:                  # ∂|x|/∂x = x/|x|
-           unreduced(per_length(g, z), axis, keepdims) * x)
-# fmt: on
 
 # Shape and order: the gradient goes the way back
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.derivatives import scatter
+from tinygrad_edu.core.derivatives import axis_slice, scatter
 from tinygrad_edu.core.engine import derivative, operation
 from tinygrad_edu.operations import errors
 
@@ -183,15 +183,16 @@ def adaptive_avg_pool(x, output_size: Sizes):
     """Means over windows that cover the last axes, so that these get the sizes asked for.
 
     Along an axis of n numbers the window at place i reaches from ⌊i n/size⌋ to ⌈(i + 1) n/size⌉.
-    Each axis is a product with a matrix of means. An output of size 1 is the mean of all.
+    An output of size 1 is the mean of all.
 
     >>> adaptive_avg_pool(np.array([[[1.0, 3.0, 2.0, 0.0]]]), (2,))
     array([[[2., 1.]]])
     """
     sizes = as_sizes("output_size", output_size, len(output_size))
-    for axis, size in zip(range(-len(sizes), 0), sizes, strict=True):
-        means = matrix_of_means(x.shape[axis], size).astype(np.result_type(x.dtype, 0.0))
-        x = x @ means.T if axis == -1 else means @ x
+    for axis, size in zip(range(x.ndim - len(sizes), x.ndim), sizes, strict=True):
+        n, places = x.shape[axis], range(size)
+        parts = [axis_slice(axis, x.ndim, i * n // size, -(-(i + 1) * n // size)) for i in places]
+        x = np.concatenate([np.mean(x[part], axis=axis, keepdims=True) for part in parts], axis)
     return x
 
 
@@ -322,15 +323,6 @@ def window_counts(size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) ->
 def kernel_reach(kernel: Sizes, dilation: Sizes) -> list[int]:
     """How far a kernel reaches: 3 numbers with a dilation of 2 reach over 5 pixels."""
     return [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-
-
-def matrix_of_means(n: int, size: int) -> np.ndarray[Any, Any]:
-    """The matrix `(size, n)` whose product with n numbers is the mean of each window."""
-    means = np.zeros((size, n))
-    for i in range(size):
-        start, stop = i * n // size, -(-(i + 1) * n // size)
-        means[i, start:stop] = 1 / (stop - start)
-    return means
 
 
 def image_windows(x, what: str, kernel, stride: Sizes, dilation: Sizes, frame: Frame):

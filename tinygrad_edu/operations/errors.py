@@ -24,6 +24,18 @@ def no_identity(function: Any) -> ValueError:
     )
 
 
+def no_curvature(z: Any, y: Any) -> ValueError:
+    of_two = (
+        "of one length"
+        if z is y
+        else f"of the product of {z.operation.name} and {y.operation.name}"
+    )
+    return ValueError(
+        f"a second derivative {of_two} was asked for where it is 0: it has none there, or none "
+        "that can be found. Write the square of a length as a sum, np.sum(x * x), or keep x off 0"
+    )
+
+
 def no_slope_in_q(function: Any, q: Any) -> TypeError:
     return TypeError(
         f"{function.__name__} has no derivative with respect to q, and {described(q)} requires "

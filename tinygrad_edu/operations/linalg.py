@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.derivatives import inverse, scatter
+from tinygrad_edu.core.derivatives import scatter
 from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.switches import RECORDING
 from tinygrad_edu.operations import errors
@@ -403,6 +403,12 @@ derivative(cholesky, cholesky_vjp)
 def cholesky_of_triangle(a, upper=False):
     """X = L Lᵀ, or Uᵀ U if upper, where X is symmetric and one triangle of a."""
     return cholesky(mirrored(a, "U" if upper else "L"), upper=upper)
+
+
+def inverse(x, bound):
+    """1/x, but 0 where |x| ≤ bound, with derivatives 0 there."""
+    none = np.absolute(x) <= bound
+    return np.where(none, 0.0, 1 / np.where(none, 1.0, x))
 
 
 def rounding_error(w):

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.derivatives import axes_of, norm
+from tinygrad_edu.core.derivatives import axes_of
 from tinygrad_edu.operations import errors
 from tinygrad_edu.operations.composed import composed
+from tinygrad_edu.operations.lengths import norm, root
 from tinygrad_edu.operations.linalg import move_axes
 from tinygrad_edu.operations.statistics import reduced_last, summed_wide
 
@@ -56,20 +57,19 @@ def vector_norm(x, p, axis, keepdims):
     element that is 0 receives 0, as in PyTorch; for p < 0 the norm of nothing is ∞, as in NumPy.
     """
     options = {"axis": axis, "keepdims": keepdims}
-    one = x.dtype.type(1)  # one / p has the digits of x, 1 / p those of float64
     if p == 2:
         return norm(x, **options)
     if p == 0:
         return (x != 0).astype(x.dtype).sum(**options)
     if np.isinf(p):
         return (greatest if p > 0 else np.min)(np.abs(x), **options)
-    if p >= 1:
-        total = np.sum(np.abs(x) ** p, **options)
-        return np.where(total == 0, 0.0, np.where(total == 0, 1.0, total) ** (one / p))
-    zero, at_zero, at_infinity = x == 0, *((0.0, np.inf) if p > 0 else (np.inf, 0.0))
-    total = np.sum(np.where(zero, at_zero, np.abs(np.where(zero, 1.0, x)) ** p), **options)
-    inside = np.where((total == 0) | (total == np.inf), 1.0, total) ** (one / p)
-    return np.where(total == 0, at_zero, np.where(total == np.inf, at_infinity, inside))
+    if p == 1:
+        return np.abs(x).sum(**options)
+    if p > 1:
+        return root(np.sum(np.abs(x) ** p, **options), p=p)
+    zero = x == 0
+    powers = np.where(zero, 0.0 if p > 0 else np.inf, np.abs(np.where(zero, 1.0, x)) ** p)
+    return root(np.sum(powers, **options), p=p)
 
 
 @composed(np.linalg.vector_norm)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinygrad_edu.core.arraylike import as_array
-from tinygrad_edu.core.derivatives import inner_products, narrow, product, unreduced, wide
+from tinygrad_edu.core.derivatives import inner_products, product, unreduced
 from tinygrad_edu.core.derivatives import scatter as scatter
 from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.marks import at_replay, opaque
@@ -31,6 +31,7 @@ from tinygrad_edu.operations.convolution import (
     max_pool2d,
 )
 from tinygrad_edu.operations.convolution import windows as windows
+from tinygrad_edu.operations.lengths import narrow, wide
 
 __all__ = [
     "adaptive_avg_pool",

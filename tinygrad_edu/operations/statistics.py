@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.arraylike import REGISTRY
-from tinygrad_edu.core.derivatives import axes_of, norm, wide
+from tinygrad_edu.core.derivatives import axes_of
 from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.operations import errors
 from tinygrad_edu.operations.composed import as_arrays, composed
+from tinygrad_edu.operations.lengths import norm, wide
 from tinygrad_edu.operations.options import summand_count
 
 
@@ -175,7 +176,9 @@ def corrcoef(x, y=None, rowvar=True, *, dtype=None):
     if c.ndim == 0:
         return c / c
     deviations = np.sqrt(np.diag(c))
-    return np.clip(c / deviations[:, None] / deviations, -1.0, 1.0)
+    z = c / deviations[:, None] / deviations
+    beyond = np.clip(plain(z), -1.0, 1.0) - plain(z)  # a rounding: z's derivatives stay
+    return z + beyond
 
 
 # Quantiles

@@ -57,8 +57,10 @@ class Kept:
         return run_page(self.runs)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the page to a file, whose name ends in .html."""
-        checked_page_path(path).write_text(self.html, encoding="utf-8", newline="\n")
+        """Write the page to a file, whose name ends in .html, in a folder that is made."""
+        file = checked_page_path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(self.html, encoding="utf-8", newline="\n")
 
     def table(self, step: int | None = None) -> FrameTable:
         """The numbers of the first run's last frame that is no later than a step."""
