@@ -47,7 +47,7 @@ def cell_text(x: Any) -> str:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Kept:
-    """One run or several, as a page has them. A notebook shows it; `save(path)` keeps it."""
+    """One run or several, for one page: a notebook shows it, `save(path)` writes it."""
 
     runs: tuple[dict[str, Any], ...]
 
