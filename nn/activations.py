@@ -265,7 +265,7 @@ class Hardtanh(Module):
 
 
 class ReLU6(Hardtanh):
-    """min(max(x, 0), 6): what is above 6 would need more bits. (Krizhevsky 2010)
+    """min(max(x, 0), 6): numbers above 6 would need more bits. (Krizhevsky 2010)
 
     >>> ReLU6()(np.array([-1.0, 2.0, 8.0]))
     array([0., 2., 6.])

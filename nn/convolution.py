@@ -339,7 +339,7 @@ class AdaptiveAvgPool2d(AdaptiveAvgPool1d):
 
 
 class Pad2d(Module):
-    """More rows and columns around images: `padding` on all sides, or (left, right, top, bottom).
+    """Add rows and columns around images: `padding` on all sides, or (left, right, top, bottom).
 
     mode is "constant", which fills in `value`, or "reflect", "replicate" or "circular". PyTorch has
     a class for each: ZeroPad2d, ConstantPad2d, ReflectionPad2d, ReplicationPad2d, CircularPad2d.
