@@ -24,6 +24,7 @@ MODULES += [f"tinygrad_edu.nn.{module.name}" for module in pkgutil.iter_modules(
 PACKAGES = [tinygrad_edu, tinygrad_edu.errors, tinygrad_edu.operations.special, nn]
 PACKAGES += [nn.data, nn.init, nn.metrics, nn.optim, nn.transforms]
 PUBLIC = [(package.__name__, name) for package in PACKAGES for name in package.__all__]
+EXTRAS = {"tinygrad_edu.nn.torch_trace": "torch", "tinygrad_edu.programs.numba_loops": "numba"}
 ARE_MODULES = {"special", "nn", "optim", "init", "data", "metrics", "transforms"}
 
 
@@ -43,8 +44,8 @@ def every_early_frame(monkeypatch):
 @pytest.mark.parametrize("module", sorted(set(MODULES)))
 def test_the_examples_in_docstrings_run(module, monkeypatch):
     monkeypatch.chdir(__file__.rpartition("/tests/")[0])
-    if module == "tinygrad_edu.nn.torch_trace":
-        pytest.importorskip("torch")
+    if package := EXTRAS.get(module):
+        pytest.importorskip(package)
     found = importlib.import_module(module)
     failed, _ = doctest.testmod(found, extraglobs={"np": np}, optionflags=doctest.ELLIPSIS)
     assert not failed
@@ -105,18 +106,22 @@ def test_pages_show_the_pictures_that_their_code_draws(tmp_path):
     for name in ("course", "guides", "_static", "labs"):
         (tmp_path / name).mkdir()
     pictures = runpy.run_path(str(DOCS / "page_pictures.py"))
-    pictures["write"](tmp_path)
+    for name, part in pictures["PARTS"].items():
+        if name not in {page.stem for page in pictures["LABS"]}:  # tests/test_labs.py runs those
+            part(tmp_path)
     drawn = {path.name for path in tmp_path.glob("*/*.*")}
     pages = [
         DOCS / "index.md",
         DOCS / "labs" / "index.md",
         *pictures["GUIDES"],
+        DOCS / "guides" / "playground.md",
         *DOCS.glob("course/*.md"),
     ]
     pattern = r'(?:_static/|[("])([\w-]+\.svg)|_static/([\w-]+\.html)'
     found = [re.findall(pattern, page.read_text("utf-8")) for page in pages]
     shown = {svg or html for names in found for svg, html in names}
-    others = {"neuron.svg", "playground.html", "mnist-run.html"}  # by the guide, by make docs
+    # by the guide, by make docs, by the labs
+    others = {"neuron.svg", "playground.html", "mnist-run.html", "curves.svg"}
     assert drawn == shown - others
 
 
