@@ -184,6 +184,12 @@ def write_chapter(page, folder):
         (folder / "course" / "memory-dark.svg").write_text(darkened(made["memory"]), "utf-8")
 
 
+def write_moons(folder):
+    """The playground of two moons, from the guide."""
+    page = folder / "_static" / "moons.html"
+    names(DOCS / "guides" / "playground.md")["moons"].save(page)
+
+
 def write_lab(page, folder):
     """The costs of a lab's two trainings."""
     found = names(page)
@@ -211,15 +217,9 @@ PARTS = {
     **{page.stem: functools.partial(write_guide, page) for page in GUIDES},
     **{p.stem: functools.partial(write_chapter, p) for p in COURSE if has_pictures(p)},
     **{page.stem: functools.partial(write_lab, page) for page in LABS},
+    "moons": write_moons,
 }  # each is run by itself when the pages are built
 FOLDERS = "course", "guides", "_static", "labs"
-
-
-def write(folder):
-    """All of them: of the first page, the pictures and steppers that pages name, the curves."""
-    for part in PARTS.values():
-        part(folder := Path(folder))
-    draw_curves([folder / f"{page.stem}.json" for page in LABS], folder)
 
 
 if __name__ == "__main__":
