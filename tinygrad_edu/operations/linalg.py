@@ -224,6 +224,21 @@ def axes_of_each(axes):
     return [axis[0] if isinstance(axis, tuple) else axis for axis in axes if axis != ()]
 
 
+if hasattr(np, "matvec"):  # since NumPy 2.2
+
+    @composed(np.matvec)
+    def matrix_times_vectors(x1, x2):
+        """X y for each matrix X and each vector y."""
+        x1, x2 = as_arrays(x1, x2)
+        return (x1 @ x2[..., None])[..., 0]
+
+    @composed(np.vecmat)
+    def vectors_times_matrix(x1, x2):
+        """y X for each vector y and each matrix X."""
+        x1, x2 = as_arrays(x1, x2)
+        return (x1[..., None, :] @ x2)[..., 0, :]
+
+
 @composed(np.outer)
 def outer_product(a, b):
     """zᵢⱼ = aᵢ bⱼ, where a and b are flattened first."""

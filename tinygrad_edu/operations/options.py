@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_edu.core.arraylike import REGISTRY, WITH_OPTIONS
 from tinygrad_edu.core.derivatives import axes_of, scatter
 from tinygrad_edu.core.engine import Tensor, plain
+from tinygrad_edu.core.errors import unknown_options
 from tinygrad_edu.operations import errors
 from tinygrad_edu.operations.composed import as_arrays, check_cast, in_type
 
@@ -42,6 +43,8 @@ def ufunc_with_options(
         args = in_loop_types(ufunc, args, dtype, casting)
     if where is True:
         return run(*args, **others)
+    if ufunc.nout > 1:
+        raise unknown_options(ufunc.__name__, {"where": where}, ())
     (rest,) = out or (None,)
     shape = np.broadcast_shapes(*map(np.shape, [*args, where, *(out or ())]))
     chosen = np.broadcast_to(plain(where), shape)
