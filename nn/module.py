@@ -49,12 +49,12 @@ class Module:
         except Exception as error:
             note_path(error, self, args)
             raise
-        if usual and isinstance(result, Tensor):
-            made = {result} if id(result) not in map(id, args) else set()
-        else:
-            made = tensors_in(result) - tensors_in((args, options))  # what was not handed through
         call = (self, args, options)  # one for all results: a picture knows its Modules from it
-        for z in made:
+        if usual and type(result) is Tensor:
+            if result.operation and id(result) not in map(id, args):  # what was handed through
+                result.notes += (call,)
+            return result
+        for z in tensors_in(result) - tensors_in((args, options)):
             if z.operation:
                 z.notes += (call,)
         return result

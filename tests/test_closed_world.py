@@ -41,6 +41,7 @@ from tinygrad_edu.programs.program import Program
 from tinygrad_edu.programs.refusals import NotReplayable
 
 Array = np.ndarray[Any, Any]
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def batch(i: int) -> Array:

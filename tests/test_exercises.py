@@ -14,8 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_edu.exercises import CHAPTERS, EXERCISES, files
+from tinygrad_edu import replay
+from tinygrad_edu.exercises import CHAPTERS, EXERCISES, files, process
 from tinygrad_edu.exercises.__main__ import main
+from tinygrad_edu.exercises.descent import OLD_GRADIENTS, WHOLE_ARRAY, WITHOUT_KEEPDIMS
+from tinygrad_edu.exercises.exercise import docstring
+from tinygrad_edu.exercises.further import weighted_tanh_gradient
 from tinygrad_edu.exercises.grading import grade
 from tinygrad_edu.exercises.process import grade_apart as apart_itself
 
@@ -92,8 +96,8 @@ def progress(number):
     return json.loads(files.PROGRESS.read_text())[EXERCISES[number].name]
 
 
-def test_there_are_twenty_and_every_chapter_has_one():
-    assert len(EXERCISES) == 20
+def test_there_are_twenty_five_and_every_chapter_has_one():
+    assert len(EXERCISES) == 25
     assert {exercise.chapter for exercise in EXERCISES.values()} == set(CHAPTERS)
 
 
@@ -129,8 +133,8 @@ def test_the_learners_file_has_no_line_of_the_solution_and_imports_alone(number)
 
 
 @ALL
-def test_an_exercise_has_two_hints_and_two_typical_mistakes_at_least(number):
-    assert len(EXERCISES[number].hints) >= 2 and len(EXERCISES[number].typical) >= 2
+def test_an_exercise_has_three_hints_and_two_typical_mistakes_at_least(number):
+    assert len(EXERCISES[number].hints) == 3 and len(EXERCISES[number].typical) >= 2
 
 
 @pytest.mark.parametrize(
@@ -286,9 +290,9 @@ def test_a_partial_that_has_no_derivative_itself_is_refused_by_check_gradients(c
 
 
 def test_hints_go_on_with_the_attempts_and_end_with_the_last(checked):
-    said = [checked(1, "def polynomial_slope(x): return 0")[1] for _ in range(4)]
-    first, last = EXERCISES[1].hints
-    assert [text.rpartition("hint ")[2] for text in said] == [first, last, last, last]
+    said = [checked(1, "def polynomial_slope(x): return 0")[1] for _ in range(5)]
+    first, second, last = EXERCISES[1].hints
+    assert [text.rpartition("hint ")[2] for text in said] == [first, second, last, last, last]
 
 
 @pytest.mark.parametrize(
@@ -322,6 +326,159 @@ def test_mistakes_that_are_possible_everywhere_have_a_hint(number, body, hint, c
     assert checked(number, head + body)[1].endswith(f"hint {hint}")
 
 
+TRAIN = """from tinygrad_edu import nn
+def train(model, x, y):
+    optimizer = nn.optim.{optimizer}
+    {before}
+    for _ in range({steps}):
+        loss = ((model(x) - y) ** 2).mean()
+        {each}loss.backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    ["SGD(model.parameters(), lr=0.5)", "SGD(model.parameters(), lr=0.2, momentum=0.9)"],
+)
+@pytest.mark.parametrize("before", ["pass", "model.zero_grad()"])
+def test_a_forgotten_zero_grad_is_recognised_with_any_optimizer(optimizer, before, checked):
+    text = TRAIN.format(optimizer=optimizer, before=before, steps=100, each="")
+    code, said = checked(16, text)
+    assert (code, said.endswith(f"hint {OLD_GRADIENTS}")) == (1, True), said
+
+
+def test_who_forgot_nothing_but_trained_too_little_is_not_told_so(checked):
+    for each in ("model.zero_grad(); ", "for p in model.parameters(): p.grad = None\n        "):
+        optimizer = "SGD(model.parameters(), lr=0.01)"
+        text = TRAIN.format(optimizer=optimizer, before="pass", steps=20, each=each)
+        assert OLD_GRADIENTS not in checked(16, text)[1]
+
+
+DOWN, WRONG_MAXIMUM = "Each column adds up to 1: axis=0", "numbers lost different ones before"
+AXES = [  # the axis of the maximum, that of the sum, and what is said
+    ("axis=0, keepdims=True", "axis=0, keepdims=True", DOWN),
+    ("axis=0", "axis=0", DOWN),
+    ("axis=-1, keepdims=True", "axis=0", DOWN),
+    ("", "axis=0", DOWN),
+    ("axis=0", "axis=-1, keepdims=True", WRONG_MAXIMUM),
+    ("axis=-1", "axis=-1", WITHOUT_KEEPDIMS),
+    ("axis=-1, keepdims=True", "axis=-1", WITHOUT_KEEPDIMS),
+    ("axis=-1", "axis=-1, keepdims=True", WITHOUT_KEEPDIMS),
+    ("axis=-1, keepdims=True", "", WHOLE_ARRAY),
+    ("", "", WHOLE_ARRAY),
+    ("axis=1, keepdims=True", "axis=1, keepdims=True", "A vector has one axis, number 0."),
+    ("axis=-1, keepdims=True", "axis=1", "A vector has one axis, number 0."),
+]
+
+
+@pytest.mark.parametrize(("maximum", "total", "what"), AXES)
+def test_a_mistaken_axis_of_softmax_is_recognised(maximum, total, what, checked):
+    code, said = checked(
+        13,
+        f"import numpy as np\ndef stable_softmax(x):\n    z = np.exp(x - x.max({maximum}))\n"
+        f"    return z / z.sum({total})\n",
+    )
+    assert (code, what in said.rpartition(" hint ")[2]) == (1, True), said
+
+
+def test_a_wrong_softmax_whose_axes_are_right_is_not_told_of_axes(checked):
+    said = checked(13, "def stable_softmax(x): return x - x")[1]
+    assert said.endswith(EXERCISES[13].hints[0])
+
+
+def test_the_program_of_the_exercise_is_what_the_compiler_writes():
+    step = replay(weighted_tanh_gradient)
+    for _ in range(3):
+        step(np.ones((3, 2)), np.ones(2), np.ones(3))
+    lines = str(step.program).splitlines()[1:]
+    shown = [line.strip() for line in docstring(EXERCISES[23].solution).splitlines()]
+    assert [line for line in shown if "b0" in line or "t0" in line or "result" in line][1:] == lines
+
+
+LAYER = """import numpy as np
+from tinygrad_edu import Tensor, nn
+class Layer(nn.Module):
+    def __init__(self, features): self.mean = {start}
+    def forward(self, x):
+        if not self.training: return x - self.mean
+        mean = x.mean(axis=0)
+        {move}
+        return x - mean
+def centring_layer(features): return {made}
+"""
+MOVE = "self.mean.data = 0.9 * self.mean.data + 0.1 * mean.data"
+ZEROS = "Tensor(np.zeros(features))"
+NEW_ANSWERS = [  # the exercise, an answer, and what is said of it
+    (21, "def gradient_through_a_step(f, w, rate): return grad(f)", "not a number"),
+    (21, "def gradient_through_a_step(f, w, rate): return w - rate * grad(f)(w)", "differs"),
+    (21, "def gradient_through_a_step(f, w, rate): return f(w).backward()", "came AttributeError"),
+    (21, "def gradient_through_a_step(f, w, rate): w -= rate * grad(f)(w)", "nothing was returned"),
+    (22, LAYER.format(start=ZEROS, move=MOVE, made="Layer"), "returned Layer, and a Module"),
+    (22, LAYER.format(start=ZEROS, move=MOVE, made="None"), "returned None, and a Module"),
+    (22, LAYER.format(start="0.0", move="pass", made="Layer(features)"), "differs"),
+    (22, LAYER.format(start=ZEROS, move="self.mean = mean", made="Layer(features)"), "differs"),
+    (22, LAYER.format(start="Tensor(0.0)", move=MOVE, made="Layer(features)"), "came ValueError"),
+    (23, "def read_a_program(x, w, g): return x", "shape (1, 1) came"),
+    (23, "def read_a_program(x, w, g): return x @ (g * np.tanh(w))", "differs"),
+    (23, "def read_a_program(x, w, g): return b1", "b1' is not defined"),
+    (24, "def first_dead_neuron(run, place): return run.table()[place]['dead']", "2 results were"),
+    (24, "def first_dead_neuron(run, place): return run[place]", "came TypeError"),
+    (24, "def first_dead_neuron(run, place): return -1, 0", "result 1 of 2: by -9"),
+    (24, "def first_dead_neuron(run, place): return run.table()['ReLU']", "came KeyError"),
+    (25, "def attention_step(q, k, v): return q @ k.T @ v", "came [10] expected [5]"),
+    (25, "def attention_step(q, k, v): return v.mean(axis=0)", "differs"),
+    (25, "def attention_step(q, k, v): return 0 * v", "shape (1, 1) came, (1,) was expected"),
+]
+
+
+@pytest.mark.parametrize(("number", "text", "what"), NEW_ANSWERS)
+def test_wrong_answers_of_many_kinds_are_told_what_is_wrong(number, text, what, checked):
+    code, said = checked(number, f"import numpy as np\nfrom tinygrad_edu import grad\n{text}\n")
+    assert (code, what in said) == (1, True), said
+
+
+def test_hints_come_one_at_a_call_and_the_last_again(run):
+    said = [run("hint", 5)[1] for _ in range(4)]
+    hints = [*EXERCISES[5].hints, EXERCISES[5].hints[-1]]
+    for text, hint, step in zip(said, hints, (1, 2, 3, 3), strict=True):
+        assert f"step {step} of 3 hint {hint}" in text
+    assert [("solution 5 shows one" in text) for text in said] == [False, False, True, True]
+
+
+def test_a_hint_is_no_attempt_and_an_attempt_no_hint(run, checked):
+    run("hint", 1)
+    assert "attempt" not in run()[1] and progress(1) == {"attempts": 0, "hints": 1}
+    checked(1, "def polynomial_slope(x): return 0")
+    assert progress(1) == {"attempts": 1, "hints": 1}
+    assert EXERCISES[1].hints[1] in run("hint", 1)[1]
+
+
+def test_a_solution_comes_after_two_attempts_or_now(run, checked):
+    asked = run("solution", 1)
+    assert asked[0] == 1 and "after 2 attempts, and you made 0" in asked[1]
+    assert run("solution", 1, "--now") == (
+        0,
+        "def polynomial_slope(x): return 3 * x**2 - 4 * x",
+    )
+    for _ in range(2):
+        assert run("solution", 1)[0] == 1
+        checked(1, "def polynomial_slope(x): return 0")
+    assert run("solution", 1)[0] == 0
+
+
+def test_who_solved_it_sees_the_solution(run, checked):
+    checked(1, RIGHT)
+    assert run("solution", 1)[0] == 0
+
+
+@ALL
+def test_a_printed_solution_passes_in_place_of_the_function(number, capsys, checked):
+    assert main(["solution", str(number), "--now"]) == 0
+    printed, text = capsys.readouterr().out, started(number)
+    assert checked(number, text[: text.index("def ")] + printed)[0] == 0
+
+
 def test_a_report_is_no_wider_than_a_terminal(checked, capsys):
     for _ in EXERCISES[19].hints:
         checked(19, solution(19).replace("    return (", "    return (0.1 + "))
@@ -342,13 +499,13 @@ def test_progress_is_remembered_with_the_date_and_the_attempts(checked, run):
     checked(1, "def polynomial_slope(x): return 0"), checked(1, RIGHT), checked(1, RIGHT)
     assert progress(1)["attempts"] == 2
     assert re.search(r"1 The slope of a polynomial solved \d{4}-\d\d-\d\d, 2 attempts 2 ", run()[1])
-    assert "1 of 20 solved. Next: python -m tinygrad_edu.exercises start 2" in run()[1]
+    assert "1 of 25 solved. Next: python -m tinygrad_edu.exercises start 2" in run()[1]
 
 
 def test_a_solved_one_that_is_broken_later_stays_solved_and_check_says_so(checked, run):
     checked(1, RIGHT)
     code, said = checked(1, "def polynomial_slope(x): return 0")
-    assert (code, "It was solved on" in said, "1 of 20 solved" in run()[1]) == (1, True, True)
+    assert (code, "It was solved on" in said, "1 of 25 solved" in run()[1]) == (1, True, True)
 
 
 def test_all_that_were_started_are_checked_and_one_mistake_is_enough_to_fail(checked, run):
@@ -373,17 +530,25 @@ def test_what_is_not_started_is_not_checked(run):
     assert run("check") == (1, f"No exercise is started in this directory: {start} 1")
 
 
-@pytest.mark.parametrize("number", ["0", "21", "-1", "four", "²"])
-@pytest.mark.parametrize("command", ["start", "check"])
+@pytest.mark.parametrize("number", ["0", "26", "-1", "four", "²"])
+@pytest.mark.parametrize("command", ["start", "check", "hint", "solution"])
 def test_an_unknown_number_is_refused(command, number, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([command, "--", number])
     assert stopped.value.code == 2
-    assert f"there is no exercise '{number}': they are 1 to 20" in capsys.readouterr().err
+    assert f"there is no exercise '{number}': they are 1 to 25" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"train": 3}', '{"train": {}}', '{"train": {"attempts": "x"}}']
+    "text",
+    [
+        "{",
+        "[]",
+        '{"train": 3}',
+        '{"train": {}}',
+        '{"train": {"attempts": "x"}}',
+        '{"train": {"attempts": 1, "hints": "x"}}',
+    ],
 )
 def test_damaged_progress_is_refused_by_name(text, run):
     run("start", 1)
@@ -409,7 +574,8 @@ def test_grading_leaves_the_inputs_as_they_were(checked):
 def test_a_task_names_its_arguments_as_its_inputs_do(number):
     exercise = EXERCISES[number]
     assert {len(args) for args in exercise.inputs} == {len(exercise.arguments)}
-    assert {*exercise.arguments} <= {*inspect.signature(exercise.solution).parameters}
+    named = {*inspect.signature(exercise.solution).parameters}
+    assert {*exercise.arguments} <= named | {*re.findall(r"\w+", docstring(exercise.solution))}
 
 
 HEAD = "import os, sys, threading, time\nimport numpy as np\n"
@@ -501,6 +667,12 @@ def test_a_process_of_its_own_comes_to_the_same(number, checked, apart):
     hint = next(iter(EXERCISES[number].typical))
     code, said = checked(number, f"{wrong}EXERCISES[{number}].typical[{hint!r}]\n")
     assert (code, f"hint {hint} note It was solved" in said) == (1, True)
+
+
+def test_an_endless_loop_has_ten_seconds():
+    assert process.SECONDS == 10.0
+    said = process.unfinished({}, in_time=False).said
+    assert said == {"came": "no result after 10 seconds, and it was ended"}
 
 
 def test_an_answer_that_does_not_end_is_an_attempt(checked, apart):

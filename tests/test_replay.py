@@ -19,11 +19,13 @@ import pytest
 from layers import LAYERS, learning
 
 from tinygrad_edu import Tensor, at_replay, hvp, nn, no_grad, opaque, replay, value_and_grad
+from tinygrad_edu.programs import backends
 from tinygrad_edu.programs.refusals import NotReplayable
 
 Array = np.ndarray[Any, Any]
 optim = nn.optim
 F8: Any = {"dtype": np.float64}
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -253,6 +255,127 @@ def test_gradients_that_accumulate_do_so() -> None:
         for f in (eager, replayed):
             f(numbers(3, seed=i))
         same(w.grad, u.grad)
+
+
+@pytest.mark.parametrize("clip", [False, True])
+@pytest.mark.parametrize("as_one", [False, True])
+def test_accumulation_over_two_calls_is_replayed(as_one: bool, clip: bool) -> None:
+    worlds_ = worlds(perceptron)
+
+    def steps(world: World, wrap: Any) -> Callable[[int], Any]:
+        model, optimizer = world.model, world.optimizer
+        parameters = list(model.parameters())
+
+        def forward(x: Array) -> Any:
+            loss = (model(x) ** 2).mean()
+            loss.backward()
+            return loss
+
+        def update() -> None:
+            if clip:
+                optim.clip_grad_norm(parameters, 0.1)
+            optimizer.step()
+            optimizer.zero_grad()
+
+        def both(x: Array, last: bool) -> Any:
+            loss = forward(x)
+            if last:
+                update()
+            return loss
+
+        if as_one:
+            step = wrap(both)
+            return lambda i: (step(*batch(i), i % 3 == 2), [step])
+        first, second = wrap(forward), wrap(update)
+
+        def call(i: int) -> Any:
+            loss = first(*batch(i))
+            if i % 3 == 2:
+                second()
+            return loss, [first, second]
+
+        return call
+
+    a, b = steps(worlds_[0], lambda f: f), steps(worlds_[1], replay)
+    for i in range(24):
+        (x, _), (y, replayed) = a(i), b(i)
+        same(x, y)
+        for p, q in zip(worlds_[0].model.parameters(), worlds_[1].model.parameters(), strict=True):
+            same(p.data, q.data)
+            assert (p.grad is None) == (q.grad is None)
+            if p.grad is not None:
+                same(p.grad, q.grad)
+    for step in replayed:
+        assert sum(compiled.calls for found in step.found.values() for compiled in found) > 3
+
+
+def test_a_gradient_that_stands_in_the_programs_own_memory_is_read_before_it_is_written() -> None:
+    def world() -> tuple[Tensor, Callable[[Any], Any]]:
+        w = Tensor(np.ones(3), requires_grad=True)
+        return w, lambda x: (w * w * x).sum().backward()
+
+    (w, eager), (u, f) = world(), world()
+    replayed = replay(f)
+    for i in range(20):
+        if i % 5 == 0:
+            w.grad = u.grad = None
+        elif i % 5 == 3:  # other arrays than the step has left
+            w.grad, u.grad = w.grad + 1, u.grad + 1  # type: ignore[operator]
+        elif i % 5 == 4:  # and a view of one
+            w.grad, u.grad = w.grad[::-1], u.grad[::-1]  # type: ignore[index]
+        eager(numbers(3, seed=i))
+        replayed(numbers(3, seed=i))
+        same(w.grad, u.grad)
+
+
+def test_a_gradient_that_is_scaled_in_place_is_read_anew() -> None:
+    def world() -> tuple[Tensor, Callable[[Any], Any]]:
+        w = Tensor(np.ones(3), requires_grad=True)
+
+        def step(x: Array) -> None:
+            if w.grad is not None:
+                w.grad *= 0.5
+            (w * w * x).sum().backward()
+
+        return w, step
+
+    (w, eager), (u, f) = world(), world()
+    replayed = replay(f)
+    for i in range(20):
+        if i % 3 == 0:
+            w.grad = u.grad = None
+        eager(numbers(3, seed=i))
+        replayed(numbers(3, seed=i))
+        same(w.grad, u.grad)
+
+
+def test_a_gradient_that_somebody_else_holds_is_not_read_anew() -> None:
+    def world() -> tuple[Tensor, Callable[[Any], Any]]:
+        w, held = Tensor(np.ones(3), requires_grad=True), [np.zeros(3)]
+
+        def step(x: Array) -> Any:
+            (w * w * x).sum().backward()
+            held[0] += w.grad
+            return held[0].sum()
+
+        return w, step
+
+    (w, eager), (u, f) = world(), world()
+    replayed = replay(f)
+    for i in range(12):
+        if i % 2 == 0:
+            w.grad = u.grad = None
+        same(eager(numbers(3, seed=i)), replayed(numbers(3, seed=i)))
+        same(w.grad, u.grad)
+
+
+def test_shapes_that_come_once_are_not_recorded() -> None:
+    step = replay(lambda x: np.sin(x) * 2)
+    for n in (3, 4, 5, 6, 7):
+        same(step(numbers(n)), np.sin(numbers(n)) * 2)
+    assert len(step.programs) == 1
+    step(numbers(5))
+    assert [x.shape for x in step.program.inputs] == [(5,)]
 
 
 def test_data_that_is_rebound_keeps_its_array() -> None:
@@ -1091,3 +1214,15 @@ def test_a_program_knows_which_operations_and_modules_made_its_arrays() -> None:
     assert [getattr(m.who, "name", m.who) for m in of_sum] == ["add", model[1], model]
     assert of_linear[1].args == (program.inputs[0],)
     assert of_linear[1].results == [program.calls[1].target]
+
+
+def test_a_step_says_on_which_backend_it_runs(backend: str) -> None:
+    assert replay(np.sin).backend == backend
+
+
+def test_a_backend_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="'numpyy' is unknown: write one of 'numpy'"):
+        replay(np.sin, backend="numpyy")
+    monkeypatch.setitem(backends.BACKENDS, "other", (None, ("no_such_package", "numpy")))
+    with pytest.raises(ImportError, match=r"needs no_such_package.*pip.*tinygrad_edu\[other\]"):
+        replay(np.sin, backend="other")

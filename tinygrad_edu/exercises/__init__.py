@@ -1,10 +1,11 @@
-"""Twenty exercises, graded offline: `python -m tinygrad_edu.exercises` lists them.
+"""Twenty-five exercises, graded offline: `python -m tinygrad_edu.exercises` lists them.
 
 docs/exercises.md shows a session.
 
-Reading order: exercise.py, what an exercise is; by_hand.py, arrays.py, descent.py and beyond.py,
-the twenty; files.py, what a learner is given and what is remembered; grading.py, what is wrong with
-an answer; process.py, the limits of time and memory; __main__.py, the command line.
+Reading order: exercise.py, what an exercise is; by_hand.py, arrays.py, descent.py, beyond.py and
+further.py, the twenty-five; files.py, what a learner is given and what is remembered; grading.py,
+what is wrong with an answer; process.py, the limits of time and memory; __main__.py, the command
+line.
 
 >>> EXERCISES[1].title, EXERCISES[1].chapter
 ('The slope of a polynomial', 1)
@@ -14,6 +15,7 @@ from tinygrad_edu.exercises import arrays as arrays
 from tinygrad_edu.exercises import beyond as beyond
 from tinygrad_edu.exercises import by_hand as by_hand
 from tinygrad_edu.exercises import descent as descent
+from tinygrad_edu.exercises import further as further
 from tinygrad_edu.exercises.exercise import WRITTEN
 
 EXERCISES = dict(enumerate(sorted(WRITTEN, key=lambda exercise: exercise.chapter), 1))

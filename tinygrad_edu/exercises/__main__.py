@@ -1,4 +1,4 @@
-"""The command line: list the exercises, start one, check one or all that were started."""
+"""The command line: list the exercises, start one, check one or all, help with one."""
 
 from __future__ import annotations
 
@@ -14,25 +14,37 @@ from tinygrad_edu.exercises.grading import Mistake
 from tinygrad_edu.exercises.process import grade_apart
 from tinygrad_edu.graph.text.signs import PLAIN_SIGNS
 
+FREE_AFTER = 2  # attempts, from which a solution is shown
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0 if what was asked for was done, and `check` found no mistake; else 1."""
     parser = argparse.ArgumentParser(
-        COMMAND, description="Twenty exercises. Without a command they are listed."
+        COMMAND, description="Twenty-five exercises. Without a command they are listed."
     )
-    commands = parser.add_subparsers(dest="command", metavar="{start,check}")
+    commands = parser.add_subparsers(dest="command", metavar="{start,check,hint,solution}")
     commands.add_parser("start", help="write a file to fill in").add_argument(
         "number", type=number_of
     )
     commands.add_parser("check", help="grade one answer, or all").add_argument(
         "number", type=number_of, nargs="?"
     )
+    commands.add_parser("hint", help="three steps of help, one at each call").add_argument(
+        "number", type=number_of
+    )
+    solution = commands.add_parser("solution", help="print a solution, after two attempts")
+    solution.add_argument("number", type=number_of)
+    solution.add_argument("--now", action="store_true", help="before two attempts too")
     given = parser.parse_args(arguments)
     try:
         if given.command == "start":
             return start_one(given.number)
         if given.command == "check":
             return check_started(given.number)
+        if given.command == "hint":
+            return hint_at(given.number)
+        if given.command == "solution":
+            return show_solution(given.number, given.now)
         return list_all()
     except OSError as error:
         raise SystemExit(": ".join(filter(None, [error.filename, error.strerror]))) from None
@@ -63,7 +75,7 @@ def state(number: int, progress: files.Progress) -> str:
     entry = progress.get(exercise.name, {})
     if "solved" in entry:
         return f"solved {entry['solved']}, {attempts(entry['attempts'])}"
-    if entry:
+    if entry.get("attempts"):
         return attempts(entry["attempts"])
     return "started" if files.path_of(number, exercise).exists() else ""
 
@@ -96,6 +108,30 @@ def start_one(number: int) -> int:
     print(
         f"What it is about: chapter {exercise.chapter} of the course, {CHAPTERS[exercise.chapter]}"
     )
+    return 0
+
+
+def hint_at(number: int) -> int:
+    """Print the next of three hints."""
+    exercise = EXERCISES[number]
+    step = files.next_hint(exercise)
+    print(f"{number:2}  {exercise.title}: step {step} of {len(exercise.hints)}")
+    line("hint", exercise.hints[step - 1])
+    if step == len(exercise.hints):
+        line("note", f"That was all help. {COMMAND} solution {number} shows one after two attempts")
+    return 0
+
+
+def show_solution(number: int, now: bool) -> int:
+    """Print a solution to a learner who has tried, or wants it all the same."""
+    exercise = EXERCISES[number]
+    entry = files.load_progress().get(exercise.name, {"attempts": 0})
+    if entry["attempts"] < FREE_AFTER and "solved" not in entry and not now:
+        print(f"A solution comes after {FREE_AFTER} attempts, and you made {entry['attempts']}.")
+        print(f"Help: {COMMAND} hint {number}")
+        print(f"To see it all the same: {COMMAND} solution {number} --now")
+        return 1
+    print(files.solution_text(exercise), end="")
     return 0
 
 

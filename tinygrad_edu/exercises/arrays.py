@@ -32,6 +32,8 @@ def only_new_axes(g: np.ndarray, shape: tuple[int, ...]) -> Any:
         "array repeated?",
         "Along axes that are new in front, which go away, and along those where `shape` has a 1, "
         "which stay as 1.",
+        "g.ndim − len(shape) axes are new. Sum over all repeated axes with keepdims=True, then "
+        "reshape to `shape`.",
     ],
     typical={
         "That is a mean. Each use adds its whole share: sum.": lambda g, shape: (
@@ -69,6 +71,8 @@ def undo_broadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     hints=[
         "Write the shapes down: g is (n, m), x is (n, k), y is (k, m). Which product is (n, k)?",
         "∂L/∂x is a product of g and yᵀ; ∂L/∂y of xᵀ and g. The order decides.",
+        "(n, m) @ (m, k) is (n, k), x's shape: yᵀ is on the right. (k, n) @ (n, m) is (k, m), y's "
+        "shape: xᵀ is on the left.",
     ],
     typical={
         "Both products need a transpose: xᵢₖ meets yₖⱼ, "
@@ -102,6 +106,7 @@ def matmul_partials(g: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.nda
         "Every summand receives the gradient of the sum it went into. g lacks one axis: put it "
         "back.",
         "np.expand_dims(g, axis), and then np.broadcast_to x's shape.",
+        "np.broadcast_to(what expand_dims gave, x.shape), and x's numbers are not needed.",
     ],
     typical={
         "g was broadcast along the wrong axis: it lacks the one that was summed, so put that "
@@ -136,6 +141,7 @@ def cube(x: float) -> float:
     hints=[
         "Look in both directions: f(x + h) and f(x − h). How far apart are the two places?",
         "x + h and x − h are 2h apart: the whole difference is divided by 2h.",
+        "Two pairs of brackets: (f(x + h) − f(x − h)) / (2 · h).",
     ],
     typical={
         "That looks to one side only. Its error is about h f″/2; "
@@ -182,6 +188,7 @@ def mean_partial_with_a_bug(g: np.ndarray, x: np.ndarray, axis: int) -> np.ndarr
         "Compare what came with what was expected: the quotient is the same everywhere. Which "
         "number is it?",
         "How many numbers is each mean a mean of? For a vector it is x.size, but not for a matrix.",
+        "Of x.shape[axis] numbers: divide g by that.",
     ],
     typical={
         "That is the partial of a sum: a mean divides, and so does its partial.": sum_partial,

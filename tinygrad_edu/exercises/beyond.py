@@ -25,6 +25,7 @@ from tinygrad_edu.exercises.exercise import AnyFunction, differences, exercise, 
         "At each place the template lies on len(k) neighbours. Multiply, and add. At how many "
         "places does it fit?",
         "It fits at len(x) − len(k) + 1 places: zᵢ = Σⱼ xᵢ₊ⱼ kⱼ.",
+        "At place i it lies on x[i : i + len(k)]: that, @ k.",
     ],
     typical={
         "The template lies the other way round: zᵢ = Σⱼ xᵢ₊ⱼ kⱼ, its first number on the first. "
@@ -63,6 +64,7 @@ def kernel_by_differences(g: np.ndarray, x: np.ndarray) -> Any:
     hints=[
         "kⱼ was used at every place i, and met xᵢ₊ⱼ there. It gets one share for each use.",
         "Σᵢ gᵢ xᵢ₊ⱼ for each j: what slides over x now? And k has len(x) − len(g) + 1 numbers.",
+        "g slides over x as k did: at place j it lies on x[j : j + len(g)].",
     ],
     typical={
         "Backwards it lies the same way round: kⱼ met xᵢ₊ⱼ, so it gets Σᵢ gᵢ xᵢ₊ⱼ. (np.convolve "
@@ -123,6 +125,8 @@ def through_std(g: Any, z: Any) -> Any:
     hints=[
         "x goes three ways to z: directly, through the mean, and through the standard deviation. "
         "All three come back.",
+        "The path through the mean gives − mean(g), the one through the standard deviation − z · "
+        "mean(g z). Both, like g itself, are divided by std(x).",
         "(g − mean(g) − z · mean(g z)) / std(x), the means and std along the last axis with "
         "keepdims. Only functions that "
         "the engine knows: no loop, no numbers taken out of Tensors.",
@@ -183,6 +187,7 @@ def valley_of_chapter_9(x: Any) -> Any:
     hints=[
         "H v is the gradient of one number: ∇f · v. grad(f) is a function, and can be "
         "differentiated like f.",
+        "Write a function of x that gives the number ∇f(x) · v, with grad(f)(x) in it.",
         "grad of the function x ↦ (grad(f)(x) * v).sum(), at x.",
     ],
     typical={

@@ -17,6 +17,7 @@ from tinygrad_edu.exercises.exercise import differences, exercise, slopes
     hints=[
         "Each power by itself: what is the slope of x³, and what is that of x²?",
         "(xⁿ)′ = n xⁿ⁻¹, and a constant has slope 0.",
+        "(x³)′ = 3x², and (2x²)′ = 2 · 2x. The second is subtracted.",
     ],
     typical={
         "The power comes down as a factor: (x³)′ = 3x², not x².": lambda x: x**2 - 2 * x,
@@ -39,6 +40,7 @@ def polynomial_slope(x: float) -> float:
     hints=[
         "Hold y still and move x, then the other way round. For y, write z = x · y⁻¹.",
         "(y⁻¹)′ = −y⁻².",
+        "With y held still, z is x times the number 1/y. With x held still, it is x times y⁻¹.",
     ],
     typical={
         "If the denominator grows, the quotient shrinks: a sign is missing.": lambda x, y: (
@@ -66,6 +68,7 @@ def quotient_partials(x: float, y: float) -> tuple[float, float]:
     hints=[
         "Two links: y = x², and z = sin y. Along a chain, derivatives multiply.",
         "∂z/∂y = cos y at y = x², and ∂y/∂x = 2x.",
+        "The product of both, with x² in place of y: a cosine times 2x.",
     ],
     typical={
         "That is ∂z/∂y, the outer link. It is multiplied by the inner one, ∂y/∂x.": lambda x: (
@@ -94,6 +97,7 @@ def sine_of_square_slope(x: float) -> float:
     hints=[
         "s goes two ways to y. What comes back on each of them? Where paths meet, add.",
         "Directly into the product: tanh s. Through tanh: s · (1 − tanh² s).",
+        "Add the two: np.tanh(s) + s * (…).",
     ],
     typical={
         "One of two paths is there, the one through tanh. s is also a factor itself.": lambda s: (
@@ -124,6 +128,7 @@ def used_twice_slope(s: float) -> float:
         "What arrives, times the local derivative. (tanh x)′ = 1 − tanh² x: which of its parts "
         "is z?",
         "tanh² x is z².",
+        "g times (1 − z²), and no function of NumPy is needed.",
     ],
     typical={
         "The local derivative is right, but g, what arrives, "
@@ -195,6 +200,8 @@ def forwards(graph: Any) -> Any:
         "The last value has gradient 1, all others begin at 0. Then walk from the youngest to "
         "the oldest.",
         "Each value adds (its own gradient · slope) to the gradient of every input.",
+        "for z in reversed(range(len(graph))): for each (x, slope) in graph[z]: "
+        "gradients[x] += gradients[z] * slope.",
     ],
     typical={
         "The last of several shares replaced the others: where paths meet, add.": only_the_last,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
-from tinygrad_edu import nn, special
+from tinygrad_edu import Tensor, nn, special
+from tinygrad_edu.core.engine import plain
 from tinygrad_edu.exercises.exercise import AnyFunction, differences, exercise, slopes, some_numbers
 
 
@@ -24,6 +26,7 @@ def after_step(w: Any, v: Any, rate: float) -> Any:
     hints=[
         "First the new velocity, then the step: w moves by −rate times the *new* velocity.",
         "v ← momentum · v + g, w ← w − rate · v.",
+        "Two lines: v = …, in which the old v stands; and return w − rate * v, v.",
     ],
     typical={
         "The step was taken with the old velocity: "
@@ -71,9 +74,42 @@ def shares(x: Any) -> Any:
     return x / x.sum(axis=-1, keepdims=True)
 
 
+def axis_mistake(f: AnyFunction) -> str:
+    """What is said of a softmax along another axis, or without keepdims; "" for another mistake."""
+    try:
+        f(np.zeros(2))
+    except np.exceptions.AxisError:
+        return "A vector has one axis, number 0. The last axis of every array is axis=-1."
+    x = some_numbers(2, 3)
+    try:
+        z = plain(f(x))
+    except ValueError as error:
+        return WITHOUT_KEEPDIMS if "broadcast" in str(error) else ""
+    if np.allclose(z.sum(axis=0), 1):
+        return "Each column adds up to 1: axis=0 goes down the columns. A row is along axis=-1."
+    if np.allclose(z.sum(), 1):
+        return WHOLE_ARRAY
+    if np.allclose(z.sum(axis=-1), 1) and not np.allclose(z, special.softmax(x)):
+        return (
+            "Each row adds up to 1, but its numbers lost different ones before: subtract one "
+            "number from the whole row, x.max(axis=-1, keepdims=True)."
+        )
+    return ""
+
+
+WITHOUT_KEEPDIMS = (
+    "One number came for each row, in shape (2,), and beside (2, 3) it stands for a column: keep "
+    "the axis as 1, with keepdims=True, for the maximum and for the sum."
+)
+WHOLE_ARRAY = (
+    "Each row has to add up to 1, not the whole array: sum over the last axis, with keepdims."
+)
+
+
 @exercise(
     chapter=6,
     expected=special.softmax,
+    symptom=axis_mistake,
     inputs=[
         (np.array([0.0, 0.0]),),
         (np.array([1.0, 2.0, 3.0]),),
@@ -86,14 +122,14 @@ def shares(x: Any) -> Any:
         "e¹⁰⁰⁰ is too large for a float. The result stays the same if one number is subtracted "
         "from the whole row: which?",
         "Subtract the row's greatest element: x.max(axis=-1, keepdims=True).",
+        "e to that difference, divided by its own sum along the same axis, again with keepdims.",
     ],
     typical={
         "e¹⁰⁰⁰ is infinite in floating point, and inf/inf is nan: subtract the greatest element "
         "of the row first.": lambda x: shares(np.exp(x)),
         "Less the mean, e to a number far above it is infinite still: subtract the greatest "
         "element of the row.": lambda x: shares(np.exp(x - x.mean(axis=-1, keepdims=True))),
-        "Each row has to add up to 1, not the whole array: sum over the last axis, "
-        "with keepdims.": lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(),
+        WHOLE_ARRAY: lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(),
         "The greatest element of the whole array was subtracted; in a row that is far below it "
         "everything becomes 0/0.": lambda x: shares(np.exp(x - x.max())),
     },
@@ -120,6 +156,7 @@ def stable_softmax(x: np.ndarray) -> np.ndarray:
         "∂zᵢ/∂xⱼ = zᵢ (δᵢⱼ − zⱼ): each output depends on every input. Multiply by gᵢ and add "
         "over i.",
         "zⱼ (gⱼ − Σᵢ gᵢ zᵢ), where the sum is over the last axis and keeps it.",
+        "The sum is (g * z).sum(axis=-1, keepdims=True), one number for each row.",
     ],
     typical={
         "Only the diagonal of the matrix ∂zᵢ/∂xⱼ is there: every output depends on every input, "
@@ -158,6 +195,8 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> Any:
         "of each part?",
         "Softmax, minus 1 at the label of each row, and all of it divided by the number of rows: "
         "the cost is a mean.",
+        "z is the softmax of each row. Then z[np.arange(len(labels)), labels] −= 1, and z / "
+        "len(labels).",
     ],
     typical={
         "At its label each row lacks the −1: "
@@ -191,14 +230,35 @@ def cross_entropy_gradient(logits: np.ndarray, labels: np.ndarray) -> np.ndarray
     return np.asarray(z / len(labels))
 
 
-def outputs_after(train: AnyFunction, x: np.ndarray, y: np.ndarray) -> Any:
-    """Let `train` train a fresh network, and return what the network answers then."""
+def fresh_network() -> nn.Module:
     rng = np.random.default_rng(0)
-    model = nn.Sequential(
+    return nn.Sequential(
         nn.Linear(2, 8, rng=rng, dtype=float), nn.Tanh(), nn.Linear(8, 1, rng=rng, dtype=float)
     )
+
+
+def outputs_after(train: AnyFunction, x: np.ndarray, y: np.ndarray) -> Any:
+    """Let `train` train a fresh network, and return what the network answers then."""
+    model = fresh_network()
     train(model, x, y)
     return model(x)
+
+
+def forgotten_zero_grad(train: AnyFunction) -> str:
+    """What is said if a backward() finds gradients of a step before; "" if none does."""
+    model, backward = fresh_network(), Tensor.backward
+    found_old = []
+
+    def watched(loss: Tensor, *args: Any, **settings: Any) -> None:
+        found_old.append(any(p.grad is not None and np.any(p.grad) for p in model.parameters()))
+        backward(loss, *args, **settings)
+
+    with patch.object(Tensor, "backward", watched):
+        train(model, CORNERS, XOR)
+    return OLD_GRADIENTS if any(found_old) else ""
+
+
+OLD_GRADIENTS = "Old gradients are added to the new ones: zero_grad() before each backward()."
 
 
 def descend(
@@ -219,17 +279,19 @@ def descend(
 
 
 CORNERS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+XOR = np.array([[0.0], [1.0], [1.0], [0.0]])
 
 
 @exercise(
     chapter=7,
     outcome=outputs_after,
     expected=lambda x, y: y,
+    symptom=forgotten_zero_grad,
     tolerance=0.2,
     uses="from tinygrad_edu import nn",
     inputs=[
         (CORNERS[:2], np.array([[0.0], [1.0]])),
-        (CORNERS, np.array([[0.0], [1.0], [1.0], [0.0]])),
+        (CORNERS, XOR),
     ],
     hints=[
         "The four lines of chapter 1, several hundred times: the cost of these weights, "
@@ -249,10 +311,7 @@ CORNERS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
         "The cost rises: step against the gradient.": lambda model, x, y: descend(
             model, x, y, steps=50, rate=-0.2
         ),
-        "Old gradients are added to the new ones: "
-        "zero_grad() before each backward().": lambda model, x, y: descend(
-            model, x, y, forget=False
-        ),
+        OLD_GRADIENTS: lambda model, x, y: descend(model, x, y, forget=False),
     },
 )
 def train(model: Any, x: np.ndarray, y: np.ndarray) -> None:

@@ -1,8 +1,8 @@
 """What an exercise is: a solution, and what it takes to ask for it and to grade an answer.
 
 The function's signature and docstring are the task; the docstring's first line is the title. So a
-21st exercise is a function with `@exercise(chapter=…, inputs=…, hints=…, typical=…)` above it, in
-any of the four files; chapters give the order.
+26th exercise is a function with `@exercise(chapter=…, inputs=…, hints=…, typical=…)` above it, in
+any of the five files; chapters give the order.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ class Exercise:
     solution: AnyFunction
     chapter: int
     inputs: list[tuple[Any, ...]]  # from small to large: the first that fails is the smallest
-    hints: list[str]  # the next one comes with the next attempt
+    hints: list[str]  # three steps of help: the next one comes with the next attempt
     typical: dict[str, AnyFunction]  # a hint of its own ↦ the wrong answer that it is for
     expected: AnyFunction | None = None  # what is right, found otherwise than by the solution
     outcome: AnyFunction = plain_outcome
+    symptom: AnyFunction | None = None  # f ↦ the hint for a mistake that is seen in what f does
     tolerance: float = 1e-6
     given: AnyFunction | None = None  # whose body stands in place of the hole: it has a bug
     also: AnyFunction | None = None  # a last check, which raises AssertionError

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 import textwrap
 from datetime import date
 from pathlib import Path
@@ -21,7 +22,9 @@ COMMAND = "python -m tinygrad_edu.exercises"
 TO_DO = "write this"
 HOLE = f'    raise NotImplementedError("{TO_DO}")\n'
 
-# The exercise's name ↦ the attempts, and the date when it was solved
+INNER_TYPES = re.compile(r": Any(?=[,)])| -> \w+(?=:$)", re.MULTILINE)
+
+# The exercise's name ↦ the attempts, the hints asked for, and the date when it was solved
 Progress = dict[str, dict[str, Any]]
 
 
@@ -30,25 +33,35 @@ def path_of(number: int, exercise: Exercise) -> Path:
 
 
 def parts(function: AnyFunction) -> tuple[str, str]:
-    """A function's docstring and its body, as they stand in the source."""
+    """A function's docstring and its body, as they stand in the source, without inner types."""
     lines = textwrap.dedent(inspect.getsource(function)).splitlines(keepends=True)
     definition: Any = ast.parse("".join(lines)).body[0]
     first, *rest = definition.body
     if ast.get_docstring(definition) is None:
         return "", "".join(lines[first.lineno - 1 :])
-    return "".join(lines[first.lineno - 1 : first.end_lineno]), "".join(lines[rest[0].lineno - 1 :])
+    body = INNER_TYPES.sub("", "".join(lines[rest[0].lineno - 1 :]))
+    return "".join(lines[first.lineno - 1 : first.end_lineno]), body
 
 
 def template(number: int, exercise: Exercise) -> str:
     """The learner's file: the solution's signature and docstring, a hole in place of its body."""
     imports = "\n".join(["import numpy as np", *filter(None, [exercise.uses])])
-    arguments = ", ".join(inspect.signature(exercise.solution).parameters)
     body = parts(exercise.given)[1] if exercise.given else HOLE
     return (
         f'"""Exercise {number}, to chapter {exercise.chapter}. Then: {COMMAND} check '
         f'{number}"""\n\n'
-        f"{imports}\n\n\ndef {exercise.name}({arguments}):\n{parts(exercise.solution)[0]}{body}"
+        f"{imports}\n\n\n{signature(exercise)}{parts(exercise.solution)[0]}{body}"
     )
+
+
+def signature(exercise: Exercise) -> str:
+    arguments = ", ".join(inspect.signature(exercise.solution).parameters)
+    return f"def {exercise.name}({arguments}):\n"
+
+
+def solution_text(exercise: Exercise) -> str:
+    """The solution, as it would stand in the learner's file, without the task."""
+    return signature(exercise) + parts(exercise.solution)[1]
 
 
 def write_template(number: int, exercise: Exercise) -> bool:
@@ -68,12 +81,30 @@ def load_progress() -> Progress:
         return {}
     try:
         entries = json.loads(PROGRESS.read_text("utf-8")).items()
-        return {name: dict(entry, attempts=int(entry["attempts"])) for name, entry in entries}
+        return {name: checked_entry(entry) for name, entry in entries}
     except (ValueError, TypeError, KeyError, AttributeError):
         raise SystemExit(
             f"{PROGRESS} is damaged. Delete it to count anew: your answers stay, and "
             f"`{COMMAND} check` marks what is solved"
         ) from None
+
+
+def checked_entry(entry: Any) -> dict[str, Any]:
+    return dict(entry) | {key: int(entry[key]) for key in {"attempts", *entry} - {"solved"}}
+
+
+def save_progress(progress: Progress) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    PROGRESS.write_text(json.dumps(progress, indent=1) + "\n", "utf-8")
+
+
+def next_hint(exercise: Exercise) -> int:
+    """Count one more hint that was asked for; return which it is: 1, 2, 3, and then 3 again."""
+    progress = load_progress()
+    entry = progress.setdefault(exercise.name, {"attempts": 0})
+    entry["hints"] = min(entry.get("hints", 0) + 1, len(exercise.hints))
+    save_progress(progress)
+    return int(entry["hints"])
 
 
 def remember(exercise: Exercise, right: bool) -> dict[str, Any]:
@@ -84,5 +115,5 @@ def remember(exercise: Exercise, right: bool) -> dict[str, Any]:
         entry["attempts"] += 1
         if right:
             entry["solved"] = date.today().isoformat()
-        PROGRESS.write_text(json.dumps(progress, indent=1) + "\n", "utf-8")
+        save_progress(progress)
     return entry

@@ -77,7 +77,11 @@ def grade(exercise: Exercise, path: Path, tell: Tell = lambda at: None) -> Mista
 def loaded(exercise: Exercise, path: Path) -> Any:
     """The learner's function."""
     names: dict[str, Any] = {"__name__": path.stem}
-    guarded(path, lambda: exec(compile(path.read_bytes(), str(path), "exec"), names), judged=False)
+
+    def run() -> None:
+        exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), names)
+
+    guarded(path, run, judged=False)
     f = names.get(exercise.name)
     if callable(f):
         return f
@@ -154,7 +158,12 @@ def compare(exercise: Exercise, f: AnyFunction, number: int, path: Path) -> None
     """Raise a Mistake if f is not right for this input."""
     args = exercise.inputs[number]
     given = copy.deepcopy(args)
-    came = guarded(path, lambda: exercise.outcome(f, *given))
+    try:
+        came = guarded(path, lambda: exercise.outcome(f, *given))
+    except Mistake as mistake:
+        if mistake.judged and not mistake.hint:
+            mistake.hint = typical_hint(exercise, f)
+        raise
     expected = exercise.answer(*args)
     if wrong := difference(came, expected, exercise.tolerance):
         said = {"came": learner_text(came), "expected": learner_text(expected), "differs": wrong}
@@ -180,7 +189,17 @@ def typical_hint(exercise: Exercise, f: AnyFunction) -> str:
     for hint, wrong in exercise.typical.items():
         if same_outcomes(found, outcomes(exercise, wrong)):
             return hint
-    return general_hint(found, [exercise.answer(*args) for args in exercise.inputs])
+    right = [exercise.answer(*args) for args in exercise.inputs]
+    return symptom_hint(exercise, f) or general_hint(found, right)
+
+
+def symptom_hint(exercise: Exercise, f: AnyFunction) -> str:
+    """Find the hint for a mistake that shows in what f does, whatever numbers it comes to."""
+    try:
+        with redirect_stdout(io.StringIO()):
+            return str(exercise.symptom(f)) if exercise.symptom else ""
+    except BaseException:
+        return ""
 
 
 def general_hint(found: list[Any], right: list[Any]) -> str:

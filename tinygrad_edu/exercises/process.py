@@ -19,7 +19,7 @@ from typing import Any
 from tinygrad_edu.exercises.exercise import Exercise
 from tinygrad_edu.exercises.grading import Mistake, grade
 
-SECONDS = 20.0  # for all inputs together
+SECONDS = 10.0  # for all inputs together
 MEMORY = 4 * 2**30  # bytes, of addresses: NumPy itself takes a part of it
 START = """
 import sys

@@ -104,7 +104,7 @@ def change(g, z, flat):
     plainly, weighted = (slopes_of(g * (flat * w), lengths) for w in (1.0, weights))
     rate = 0.0
     for y in lengths:
-        zero, own = y.data == 0, weights if (twin := same(y, z)) else 0.0
+        zero, own = y.data == 0, weights if (twin := one_variable(y, z)) else 0.0
         if not np.allclose(zero * weighted[y].data, zero * own * plainly[y].data, 1e-3, 0.0, True):
             raise errors.no_curvature(z, y)
         rate = rate + plainly[y] if twin else rate
@@ -137,7 +137,7 @@ def slopes_of(g, lengths):
     return found
 
 
-def same(x, y):
+def one_variable(x, y):
     """Whether two Tensors come from the same by the same calls: then they are one variable."""
     pairs, seen = [(x, y)], set()
     while pairs:

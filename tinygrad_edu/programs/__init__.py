@@ -2,6 +2,6 @@
 
 Reading order: calls.py, program.py; traced.py, record.py; closed_list.py, places.py, world.py,
 recording.py; passes.py, buffers.py, codegen.py, checking.py, guards.py, functions.py, stopping.py,
-compiled.py; audit.py, replay.py. Readers of a program: loops.py, javascript.py, onnx_calls.py,
-onnx.py, picture.py.
+compiled.py; audit.py, backends.py, replay.py. Readers of a program: loops.py, javascript.py,
+onnx_calls.py, onnx.py, picture.py.
 """

@@ -39,9 +39,10 @@ class StateCopy:
     def __init__(self, compiled: Compiled, arguments: list[Any]) -> None:
         world, trace = compiled.now.world, compiled.now.trace
         self.owners = world.owners()
-        arrays = [*self.owners, *[x for x in arguments if isinstance(x, np.ndarray)]]
-        self.arrays = [(x, x.copy()) for x in arrays if x.flags.writeable]
         self.places = [(place, place.get()) for place in world.places]
+        arrays = [*arguments, *[now for _, now in self.places]]  # a gradient may be another now
+        arrays = [*self.owners, *[x for x in arrays if isinstance(x, np.ndarray)]]
+        self.arrays = [(x, x.copy()) for x in arrays if x.flags.writeable]
         counted = [x for live in trace.lives for x in live.counted]
         containers = [*[x for x, _, _ in world.sized if type(x) in (dict, list, set)], *counted]
         self.containers = [(x, x.copy()) for x in containers]

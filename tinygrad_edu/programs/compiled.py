@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
@@ -83,10 +84,14 @@ class Compiled:
         stop = Stop(self.code, ending)
         blocks = stop.blocks = Blocks(stop.lines[: stop.last], self.names.objects, self.title)
         kept = [f"kept = [{', '.join(f'({x}, {x}.copy())' for x in stop.kept)}]"][: len(stop.kept)]
-        before = [*self.guards.live_numbers(), *self.reading, *kept]
+        exposed = self.code.buffers.exposed()
+        grads = [self.code.use(x) for x in self.code.program.reads if not x.is_scalar]
+        copies = [self.guards.copied_if_in(exposed, x) for x in grads]
+        reading = [*self.reading, *itertools.chain(*copies)]
+        before = [*self.guards.live_numbers(), *reading, *kept]
         called = blocks.called(self.given, "\n".join([self.result, *ending]))
         first = called.index(blocks.lines[0]) if blocks.lines else 0
-        begin = [*self.guards.entrance(self.code.buffers.exposed()), *self.guards.before(), "try:"]
+        begin = [*self.guards.entrance(exposed), *self.guards.before(), "try:"]
         stop.begin = FIRST_LINE + len(begin) + len(before) + first
         stop.between = len(called) - first - len(blocks.lines) + 1
         body = [*before, *called, f"result = {self.result}", *ending, "return result"]

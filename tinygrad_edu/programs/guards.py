@@ -47,6 +47,7 @@ class Guards:
         for x, attribute, kind in world.kinds:
             conditions.append(f"{self.names.of(x)}.{attribute} is {self.names.of(kind)}")
         conditions += [condition for place in world.places if (condition := self.held(place))]
+        conditions += self.apart(exposed)
         for space, absent in world.absent:
             if absent:
                 conditions.append(
@@ -61,14 +62,29 @@ class Guards:
             "except MISSED: return MISS",
         ]
         lines += [f"{name} = {name}._data" for name, x in arguments if isinstance(x, Tensor)]
-        seen, array_type = self.names.of(exposed), self.names.of(np.ndarray)
         for name, x in arguments:
             if isinstance(plain(x), np.ndarray):
-                foreign = f"base.__class__ is not {array_type} or id(base) in {seen}"
-                lines.append(f"base = {name}.base")
-                lies_there = f"id({name}) in {seen} or base is not None and ({foreign})"
-                lines.append(f"if {lies_there}: {name} = {name}.copy()")
+                lines += self.copied_if_in(exposed, name)
         return lines
+
+    def apart(self, exposed: set[int]) -> list[str]:
+        """The guards of gradients that are read anew and written to: no memory of the program's."""
+        program = self.now.program
+        written = {program.root(call.written) for call in program.calls if call.written}
+        places = [place for x, place in program.reads.items() if x in written]
+        grads = [f"{self.names.of(place.container)}.{place.key}" for place in places]
+        return [f"not ({self.lies_in(exposed, x, f'{x}.base')})" for x in grads]
+
+    def lies_in(self, exposed: set[int], name: str, base: str) -> str:
+        """Whether an array lies in memory of the program's own, or in nobody knows whose."""
+        seen, array_type = self.names.of(exposed), self.names.of(np.ndarray)
+        foreign = f"{base}.__class__ is not {array_type} or id({base}) in {seen}"
+        return f"id({name}) in {seen} or {base} is not None and ({foreign})"
+
+    def copied_if_in(self, exposed: set[int], name: str) -> list[str]:
+        """The lines that copy an array if it lies there."""
+        lies_there = self.lies_in(exposed, name, "base")
+        return [f"base = {name}.base", f"if {lies_there}: {name} = {name}.copy()"]
 
     def ordered(self) -> list[Any]:
         """Dicts and sets that are held as such: their order can be asked, and their members."""
@@ -125,7 +141,8 @@ class Guards:
         else:
             text = f"{container}.{key}"
         if id(place) in self.now.world.reads:
-            return f"{text}.__class__ is {self.names.of(type(place.value))}"
+            whole = isinstance(place.value, np.ndarray)
+            return " and ".join(self.argument(text, place.value)[: None if whole else 1])
         if place.value is Absent.NOTHING:
             return f"not hasattr({container}, {key!r})"
         if not place.is_grad or id(place.value) in self.now.read:

@@ -74,11 +74,10 @@ class Recording:
             },
         )
         known = {id(place) for place, _ in self.kept}
-        self.unsettled = (
-            "an array that it writes to"
-            if self.trace.doubt
-            else self.world.unsettled(moved, known, self.excluded)
-        )
+        unsettled = functools.partial(self.world.unsettled, moved, known, self.excluded)
+        self.unsettled = "an array that it writes to" if self.trace.doubt else unsettled()
+        # Whether that is no more than a gradient that came, or went
+        self.is_of_gradients = not self.trace.doubt and not unsettled(but_gradients=True)
         # What the run on traced arrays gave, to be compared
         self.result = map_leaves(copied_value, returned)
         self.after = [np.copy(x) for x in self.world.owners()]
@@ -155,7 +154,7 @@ class Recording:
         # arrays of the state that are in another place now
         elsewhere = {id(value.value) for _, value in moved if isinstance(value, Array)}
         self.kept: list[tuple[Place, Store]] = []
-        self.numbers: set[Any] = set()  # where numbers were stored
+        self.replaced: set[Any] = set()  # where numbers were stored, or gradients it has read
         for place, value in moved:
             copied = (
                 isinstance(value, Array)
@@ -166,11 +165,14 @@ class Recording:
             )
             if place.is_grad:
                 there = traced.get(id(place.value))
-                copied = copied and there is not None and there.of in read
+                is_read = there is not None and there.of in read
+                if is_read:  # its successor may be another array at every call
+                    self.replaced.add((id(place.container), place.key))
+                copied = copied and is_read
                 known = value is None or isinstance(value, Array)
             elif isinstance(value, Array) and not copied:
                 if value.is_scalar:
-                    self.numbers.add((id(place.container), place.key))
+                    self.replaced.add((id(place.container), place.key))
                 elif id(value.value) in traced:
                     value = value.value  # another array of the state: an alias stays one
                 known = not isinstance(value, Array) or id(place) in self.world.reads

@@ -19,7 +19,7 @@ from typing import Any
 from tinygrad_edu.core.functional import Function
 from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.core.switches import RECORDING, WATCHER
-from tinygrad_edu.programs import refusals
+from tinygrad_edu.programs import backends, refusals
 from tinygrad_edu.programs.audit import Audit
 from tinygrad_edu.programs.compiled import Compiled
 from tinygrad_edu.programs.guards import MISS
@@ -30,28 +30,31 @@ from tinygrad_edu.programs.recording import Recording, signature_of
 PATIENCE = 4  # if so many calls in a row find something else in the same place, that is an error
 IN_A_LIST = 8  # programs that are asked in turn; of more, only those of the same shapes are asked
 PROGRAMS_KEPT = 64  # the oldest goes first
+SEEN = 4096  # signatures that are remembered; their programs may be gone
 
 
-def replay(step: Function | None = None, *, audit: bool = True) -> Any:
+def replay(step: Function | None = None, *, backend: str = "numpy", audit: bool = True) -> Any:
     """Record a training step, or any function of arrays, and replay it without building a graph.
 
     It returns and changes what it did before; the next call overwrites the array `p.grad`. Other
-    shapes and settings are recorded anew; print `step.program` to see the calls. What a replay
-    could not follow raises NotReplayable, and all is as before the call. With `audit`, calls 2, 4,
-    8, … also run the step as written: if it differs, it is not replayed any more, with a warning.
+    settings are recorded anew, and other shapes when they come again; print `step.program`. What a
+    replay could not follow raises NotReplayable, and all is as before. `backend` runs the calls.
+    With `audit`, calls 2, 4, 8, … also run the step as written: a difference ends the replaying.
 
     >>> step = replay(lambda x: np.sin(x) * 2)
     >>> [step(np.full(1, i)).round(2).item() for i in range(4)]
     [0.0, 1.68, 1.82, 0.28]
     """
-    return Replay(step, audit) if step else functools.partial(Replay, audit=audit)
+    options: Any = {"audit": audit, "backend": backend}
+    return Replay(step, **options) if step else functools.partial(Replay, **options)
 
 
 class Replay:
     """A function that is first recorded, then replayed."""
 
-    def __init__(self, function: Function, audit: bool = True) -> None:
+    def __init__(self, function: Function, audit: bool = True, backend: str = "numpy") -> None:
         functools.update_wrapper(self, function)
+        self.backend, self.compiler = backend, backends.compiler(backend)
         self.function, self.audit, self.lock = function, audit, threading.RLock()
         self.is_running = self.is_given_up = False
         # Programs by (whether operations are recorded, number of arguments, names of options), and
@@ -60,7 +63,8 @@ class Replay:
         self.many: set[Any] = set()
         # By signature: in how many calls a path has led to something else afterwards
         self.earlier: dict[Any, collections.Counter[str]] = {}
-        self.stored: set[Any] = set()  # where the step has put numbers, by container and key
+        self.stored: set[Any] = set()  # where it puts numbers and gradients, by container and key
+        self.seen: dict[Any, None] = {}  # the last signatures
         self.times = Times()
 
     def __set_name__(self, owner: Any, name: str) -> None:
@@ -73,7 +77,7 @@ class Replay:
         method = types.MethodType(self.function, instance)
         name = getattr(self, "name", method.__name__)
         try:
-            return vars(instance).setdefault(name, Replay(method, self.audit))
+            return vars(instance).setdefault(name, Replay(method, self.audit, self.backend))
         except TypeError:  # it has slots only
             return types.MethodType(self, instance)
 
@@ -82,7 +86,7 @@ class Replay:
         names = [name for name, x in getattr(owner, "__dict__", {}).items() if x is self]
         if names:  # of a method: the copy's is made anew
             return getattr, (owner, names[0])
-        return Replay, (self.function, self.audit)
+        return Replay, (self.function, self.audit, self.backend)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         if WATCHER.get() or RECORDER.get() is not None:
@@ -104,9 +108,20 @@ class Replay:
                     if result is not MISS:
                         program.calls += 1
                         return result
+                if self.came_first(key, args, options):
+                    return self.function(*args, **options)
                 return self.record(key, args, options)
             finally:
                 self.is_running = False
+
+    def came_first(self, key: Any, args: Any, options: dict[str, Any]) -> bool:
+        """Whether these shapes come for the first time, after others: they may never come again."""
+        signature = (*key, *map(signature_of, (*args, *options.values())))
+        is_new = bool(self.found) and signature not in self.seen
+        self.seen[signature] = None
+        if len(self.seen) > SEEN:
+            del self.seen[next(iter(self.seen))]
+        return is_new
 
     @property
     def programs(self) -> list[Program]:
@@ -160,12 +175,13 @@ class Replay:
         signature = (*key, *map(signature_of, (*args, *options.values())))
         found = self.earlier.pop(signature, collections.Counter())
         now = Recording(self.function, args, options, self.stored)
-        self.stored |= now.numbers
+        self.stored |= now.replaced
         what = now.unsettled
         found[path := what.partition(":")[0]] += 1
         if what and found[path] == PATIENCE:
             raise now.trace.doubt or refusals.changes_every_time(what)
-        compiled = None if what else Compiled(now)
+        recurs = now.is_of_gradients and found[path] > 1
+        compiled = self.compiler(now) if recurs or not what else None
         result = now.result_as_written()
         if compiled:
             compiled.order = self.times.recorded

@@ -57,7 +57,8 @@ SEEN_AT_MOST = 20_000  # places
 class World:
     """All places that a function can read, found from its roots.
 
-    `stored` are numbers that the step has stored before, (id of a container, key): they are traced.
+    `stored` are numbers and gradients that the step has stored before, each as (id of its
+    container, key): they are read anew at every call.
     """
 
     def __init__(self, roots: dict[str, Any], stored: set[Any], reads_all: bool = False) -> None:
@@ -85,10 +86,10 @@ class World:
             start = len(self.pending)
             self.look(x, path)
             self.pending[start:] = self.pending[start:][::-1]  # in order, and depth first
-        held = {id(place.value) for place in self.places}
-        tuples = [place.value for place in self.places if type(place.value) is tuple]
-        held.update(map(id, leaves(tuples)))
-        self.unknown += [(x, path) for i, (x, path) in self.arrays.items() if i not in held]
+        values = [place.value for place in self.places]
+        tuples = [x for x in values if type(x) is tuple]
+        self.held = collections.Counter(map(id, [*values, *leaves(tuples)]))
+        self.unknown += [(x, path) for i, (x, path) in self.arrays.items() if i not in self.held]
 
     def look(self, x: Any, path: str) -> None:
         """Add all places within x."""
@@ -345,17 +346,24 @@ class World:
         self.refuse_overlaps()
         for place in self.places:
             value = place.value
-            if isinstance(value, np.generic):
-                if (id(place.container), place.key) in self.stored:
-                    array = Array.of(place.path, value)
-                    self.reads[id(place)] = array, place
-                    place.stood = Traced(trace, array)
-                    place.set(place.stood)
+            if (id(place.container), place.key) in self.stored and self.is_alone(value):
+                array = Array.of(place.path, value)
+                self.reads[id(place)] = array, place
+                place.stood = Traced(trace, array)
+                place.set(place.stood)
+                self.traced.pop(id(value), None)
             elif isinstance(value, tuple | np.ndarray) and any(
                 id(leaf) in self.traced for leaf in leaves(value)
             ):
                 place.stood = map_leaves(lambda leaf: self.traced.get(id(leaf), leaf), value)
                 place.set(place.stood)
+
+    def is_alone(self, x: Any) -> bool:
+        """Whether x is a number, or an array in whose memory no other lies, held in one place."""
+        if not isinstance(x, np.ndarray):
+            return isinstance(x, np.generic)
+        owners = [id(memory_owner(array)) for array, _ in self.arrays.values()]
+        return owners.count(id(memory_owner(x))) == self.held[id(x)] == 1
 
     def refuse_overlaps(self) -> None:
         """Refuse arrays that lie in the same memory unless one is NumPy's view of the other."""
@@ -385,7 +393,13 @@ class World:
             clean([*made, *grown])
         return moved
 
-    def unsettled(self, moved: list[tuple[Place, Any]], known: set[int], excluded: set[int]) -> str:
+    def unsettled(
+        self,
+        moved: list[tuple[Place, Any]],
+        known: set[int],
+        excluded: set[int],
+        but_gradients: bool = False,
+    ) -> str:
         """The path of what has changed and is no output of the step; or ""."""
         for container, path, copy in self.sized:
             if id(container) not in excluded and not same_keys(container, copy):
@@ -393,7 +407,8 @@ class World:
         for place, now in moved:
             if self.is_excluded(place, excluded):
                 continue
-            if id(place) in known and (place.value is None) == (now is None):
+            is_output = but_gradients and place.is_grad
+            if id(place) in known and (is_output or (place.value is None) == (now is None)):
                 continue
             if not same_value(place.value, now):
                 return f"{place.path}: {text_of(place.value)}, then {text_of(now)}"

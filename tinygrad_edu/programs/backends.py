@@ -1,0 +1,49 @@
+"""What runs a program: a compiler for each name, imported when somebody asks for it.
+
+A compiler makes of a Recording what `Compiled` is: `run` is the step, `program` its text.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+Compiler = Callable[..., Any]
+
+
+def numpy_calls() -> Compiler:
+    from tinygrad_edu.programs.compiled import Compiled
+
+    return Compiled
+
+
+BACKENDS: dict[str, tuple[Callable[[], Compiler], tuple[str, ...]]] = {  # by the packages it needs
+    "numpy": (numpy_calls, ()),
+}
+
+
+def is_installed(backend: str) -> bool:
+    """Whether all packages that a backend needs are there."""
+    return not missing(backend)
+
+
+def installed() -> list[str]:
+    return [name for name in BACKENDS if is_installed(name)]
+
+
+def missing(backend: str) -> list[str]:
+    return [name for name in BACKENDS[backend][1] if importlib.util.find_spec(name) is None]
+
+
+def compiler(backend: str) -> Compiler:
+    """The compiler of this name; ValueError if there is none, ImportError without its packages."""
+    if backend not in BACKENDS:
+        names = ", ".join(map(repr, BACKENDS))
+        raise ValueError(f"backend={backend!r} is unknown: write one of {names}")
+    if packages := missing(backend):
+        raise ImportError(
+            f"backend={backend!r} needs {' and '.join(packages)}, which is not installed: "
+            f"pip install 'tinygrad_edu[{backend}]'"
+        )
+    return BACKENDS[backend][0]()
