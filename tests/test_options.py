@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_edu import Tensor, check_gradients, grad
-from tinygrad_edu.core.engine import Operation
+from tinygrad_edu.core.engine import Operation, plain
 
 UFUNCS = [f for f, run in ENTRIES.items() if isinstance(f, np.ufunc) and isinstance(run, Operation)]
 REDUCTIONS = [*SUMS, *EXTREMES, *MEANS, np.nansum, np.nanprod]
@@ -150,6 +150,67 @@ def test_a_product_of_vectors_takes_numpys_axes():
         b = y if "axes" in options else x
         z = np.vecdot(Tensor(x), b, **options)
         np.testing.assert_array_equal(z.data, np.vecdot(x, b, **options))
+
+
+# What is neither a case of its own nor an option
+
+
+def test_zeros_of_a_polynomial_are_found_if_they_are_real():
+    for p in ([1.0, -3.0, 2.0], [2.0, 0.0, -8.0, 0.0], [3.0], [0.0, 0.0], [0.0, 2.0, 1.0]):
+        np.testing.assert_allclose(np.sort(plain(np.roots(Tensor(p)))), np.sort(np.roots(p)))
+    with pytest.raises(TypeError, match="complex"):
+        np.roots(Tensor([1.0, 0.0, 1.0]))
+
+
+def test_a_piece_may_be_a_number():
+    x = np.array([-1.0, 2.0, 5.0])
+    f = lambda x: np.piecewise(x, [x < 0, x > 4], [np.square, 7.0, np.negative])  # noqa: E731
+    np.testing.assert_array_equal(plain(f(Tensor(x))), f(x))
+    np.testing.assert_array_equal(grad(lambda x: f(x).sum())(x), [-2.0, -1.0, 0.0])
+
+
+def test_zeros_are_trimmed_where_numpy_trims_them():
+    x = np.array([0.0, 0.0, 3.0, 0.0, 4.0, 0.0])
+    for trim in ("f", "b", "fb"):
+        np.testing.assert_array_equal(np.trim_zeros(Tensor(x), trim).data, np.trim_zeros(x, trim))
+    assert grad(lambda x: np.trim_zeros(x).sum())(x).tolist() == [0, 0, 1, 1, 1, 0]
+    assert np.trim_zeros(Tensor(np.zeros(3))).shape == (0,)
+
+
+def test_blocks_within_blocks_are_joined_along_earlier_axes():
+    x, y = np.ones((2, 2)), np.arange(2.0)
+    layout = lambda x, y: [[x, 2 * x], [y, y], [np.zeros((1, 4))]]  # noqa: E731
+    z = np.block(layout(Tensor(x), Tensor(y)))
+    np.testing.assert_array_equal(z.data, np.block(layout(x, y)))
+    check_gradients(lambda x, y: np.sin(np.block(layout(x, y))), x, y)
+
+
+def test_a_weighted_quantile_is_one_of_the_elements():
+    x, w = np.array([[5.0, 1.0, 3.0], [2.0, 9.0, 4.0]]), np.array([[1.0, 3.0, 1.0]] * 2)
+    for f, q in ((np.quantile, 0.6), (np.percentile, [20.0, 70.0]), (np.nanquantile, 0.6)):
+        options = {"axis": 1, "weights": w, "method": "inverted_cdf", "keepdims": True}
+        z = f(Tensor(x), q, **options)
+        np.testing.assert_array_equal(z.data, f(x, q, **options))
+    assert np.quantile(Tensor(x), 0.6, axis=1, weights=w[0], method="inverted_cdf").shape == (2,)
+    options = {"weights": w[0], "method": "inverted_cdf"}
+    assert grad(lambda x: np.quantile(x, 0.6, **options))(x[0]).tolist() == [0, 1, 0]
+
+
+def test_running_sums_are_taken_in_the_type_that_is_asked_for():
+    x = np.array([1.0, 2.0], np.float32)
+    for f in (np.cumsum, np.cumprod, np.nancumsum):
+        assert f(Tensor(x), dtype=np.float64).dtype == np.float64
+    assert np.trace(Tensor(X[:, :2]), dtype=np.float32).dtype == np.float32
+    assert np.full_like(Tensor(X), Tensor(2.0), order="F", subok=False).shape == X.shape
+
+
+def test_functions_of_constants_refuse_what_requires_a_gradient():
+    x = np.array([1.0, 3.0, 1.0])
+    np.testing.assert_array_equal(np.unique(Tensor(x)), np.unique(x))
+    np.testing.assert_array_equal(np.histogram(Tensor(x), 2)[0], [2, 1])
+    for f in (np.unique, np.histogram, lambda x: np.intersect1d(x, [1.0]), np.array_repr):
+        with pytest.raises(TypeError, match="no derivative here"):
+            f(Tensor(x, requires_grad=True))
 
 
 def test_options_of_an_operation_without_a_call_are_numpys():

@@ -122,8 +122,9 @@ def quotient_and_rest(x, y):
 @composed(np.modf)
 def modf(x):
     """What is behind the point, and what is before it."""
-    whole = np.trunc(x)
-    return np.where(np.isinf(whole), 0.0, x - np.where(np.isinf(whole), 0.0, whole)), whole
+    whole = np.modf(plain(x))[1]
+    finite = np.where(np.isinf(whole), 0.0, whole)
+    return np.where(np.isinf(whole), 0.0, as_arrays(x)[0] - finite).astype(whole.dtype), whole
 
 
 @composed(np.frexp)

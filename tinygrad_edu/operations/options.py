@@ -38,13 +38,13 @@ def ufunc_with_options(
     if isinstance(run, functools.partial):  # piecewise constant: NumPy's own function
         given = {"dtype": dtype, "casting": casting, "where": where, "out": out, **others}
         return run(*args, **given)
+    if ufunc.nout > 1:
+        raise unknown_options(ufunc.__name__, ["dtype", "where", *others], ())
     args = as_arrays(*args)
     if dtype is not None:
         args = in_loop_types(ufunc, args, dtype, casting)
     if where is True:
         return run(*args, **others)
-    if ufunc.nout > 1:
-        raise unknown_options(ufunc.__name__, {"where": where}, ())
     (rest,) = out or (None,)
     shape = np.broadcast_shapes(*map(np.shape, [*args, where, *(out or ())]))
     chosen = np.broadcast_to(plain(where), shape)

@@ -44,7 +44,7 @@ def polysub(a1, a2):
 def polymul(a1, a2):
     """The coefficients of p q: their convolution."""
     p, q = [np.trim_zeros(np.atleast_1d(x), "f") for x in as_arrays(a1, a2)]
-    p, q = [x if x.size else np.zeros(1) for x in (p, q)]
+    p, q = [x if x.size else np.zeros(1, x.dtype) for x in (p, q)]
     return np.convolve(p, q)
 
 
@@ -52,15 +52,15 @@ def polymul(a1, a2):
 def polydiv(u, v):
     """The coefficients of the quotient of u by v, and of the rest."""
     u, v = [np.atleast_1d(x) + 0.0 for x in as_arrays(u, v)]
-    quotient = [] if len(u) >= len(v) else [u[0] * 0.0]
+    scale, quotient, before = 1.0 / v[0], [], []
     while len(u) >= len(v):
-        quotient.append(u[0] / v[0])
+        quotient.append(scale * u[0])
+        before.append(u[:1] - quotient[-1] * v[:1])  # 0, but for rounding
         u = np.concatenate([u[1 : len(v)] - quotient[-1] * v[1:], u[len(v) :]])
-    kept = np.flatnonzero(~np.isclose(u, 0.0, rtol=1e-14))  # as NumPy does, leave out leading zeros
-    rest = (
-        u[min(kept[0] if kept.size else len(u), len(u) - 1) :] if len(u) else quotient[0][None] * 0
-    )
-    return np.stack(quotient), rest
+    rest = np.concatenate([*before, u])
+    kept = np.flatnonzero(~np.isclose(rest, 0.0, rtol=1e-14))  # NumPy leaves out leading zeros
+    rest = rest[min(kept[0] if kept.size else len(rest), len(rest) - 1) :]
+    return np.stack(quotient) if quotient else rest[:1] * 0.0, rest
 
 
 @composed(np.polyder)
@@ -70,7 +70,8 @@ def polyder(p, m=1):
         raise errors.negative_times(m)
     (p,) = as_arrays(p)
     for _ in range(m):
-        p = p[:-1] * np.arange(len(p) - 1, 0, -1)
+        n = len(p) - 1
+        p = p[:-1] * np.arange(n, 0, -1)
     return p
 
 
@@ -90,13 +91,15 @@ def polyint(p, m=1, k=None):
 def poly(seq_of_zeros):
     """The coefficients of Π (x − rᵢ); of a matrix, r are its eigenvalues."""
     (zeros,) = as_arrays(seq_of_zeros)
-    np.poly(np.zeros(zeros.shape))  # NumPy refuses what does not fit
+    type_ = np.asarray(
+        np.poly(np.zeros_like(plain(zeros)))
+    ).dtype  # NumPy refuses what does not fit
     if zeros.ndim == 2:
         zeros = np.linalg.eigvals(zeros)
-    p = np.ones(1)
-    for zero in np.atleast_1d(zeros):
-        p = np.convolve(p, np.stack([1.0 + 0.0 * zero, -zero]))
-    return p
+    p = np.ones(1, type_)
+    for zero in np.atleast_1d(zeros.astype(type_)):
+        p = np.convolve(p, np.stack([np.ones_like(zero), -zero]))
+    return p if zeros.size else p[0]
 
 
 @composed(np.roots)
@@ -112,7 +115,7 @@ def roots(p):
     if len(p) < 2:
         return Tensor(np.zeros(zeros))
     top = (-p[1:] / p[0])[None]
-    companion = np.concatenate([top, np.eye(len(p) - 2, len(p) - 1)])
+    companion = np.concatenate([top, np.eye(len(p) - 2, len(p) - 1, dtype=top.dtype)])
     return np.concatenate([np.linalg.eigvals(companion), np.zeros(zeros)])
 
 

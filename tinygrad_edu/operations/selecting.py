@@ -22,7 +22,7 @@ for rearrangement in (np.delete, np.diagflat, np.resize):
 def compress(condition, a, axis=None):
     """The slices of a along an axis for which the condition is True."""
     (a,) = as_arrays(a)
-    a, along = (a, axis) if axis is not None else (np.ravel(a), 0)
+    a, along = (np.atleast_1d(a), axis) if axis is not None else (np.ravel(a), 0)
     return np.take(a, np.compress(plain(condition), np.arange(a.shape[along])), along)
 
 
@@ -36,6 +36,8 @@ def extract(condition, arr):
 def trim_zeros(filt, trim="fb", **axes):
     """x without the zeros at its front, "f", and back, "b"; of matrices, without such rows too."""
     (x,) = as_arrays(filt)
+    if x.ndim == 0:
+        return x
     sizes = np.trim_zeros(plain(x), trim, **axes).shape
     first = [places.min(initial=n) for places, n in zip(np.nonzero(x), x.shape, strict=True)]
     starts = [
@@ -124,7 +126,7 @@ def bincount(x, weights=None, minlength=0):
     """How often each whole number is in x; with weights, the sum of the weights of each."""
     (x,) = [plain(v) for v in as_arrays(x)]
     counts = np.bincount(x, minlength=minlength)  # NumPy refuses what does not fit
-    if weights is None:
+    if weights is None or x.size == 0:
         return counts
     (weights,) = as_arrays(weights)
     np.bincount(x, plain(weights))
@@ -148,13 +150,12 @@ def piecewise(x, condlist, funclist, *args, **options):
         raise errors.pieces_do_not_fit(len(conditions), len(functions))
     z: Any = np.zeros(x.shape, x.dtype)
     for chosen, function in zip(conditions, functions, strict=True):
-        chosen = np.broadcast_to(chosen, x.shape)
+        mask = np.zeros(x.shape, bool)
+        mask[chosen] = True
         part = function
-        if callable(function):
-            if not chosen.any():
-                continue
-            part = scatter(function(x[chosen], *args, **options), indices=(chosen,), shape=x.shape)
-        z = np.where(chosen, part, z).astype(x.dtype)
+        if callable(function) and mask.any():
+            part = scatter(function(x[mask], *args, **options), indices=(mask,), shape=x.shape)
+        z = np.where(mask, part, z).astype(x.dtype) if mask.any() else z
     return z
 
 
