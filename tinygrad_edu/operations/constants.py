@@ -23,7 +23,8 @@ piecewise_constant(np.around, np.fix, np.spacing, np.isneginf, np.isposinf, np.i
 piecewise_constant(np.linalg.matrix_rank, np.iscomplexobj, np.isrealobj, np.result_type)
 piecewise_constant(np.can_cast, np.min_scalar_type, np.common_type, np.einsum_path)
 piecewise_constant(np.shares_memory, np.may_share_memory, np.tril_indices_from)
-piecewise_constant(np.triu_indices_from, np.diag_indices_from, np.ravel_multi_index, np.unravel_index, np.ix_)
+piecewise_constant(np.triu_indices_from, np.diag_indices_from, np.ravel_multi_index)
+piecewise_constant(np.unravel_index, np.ix_)
 piecewise_constant(np.gcd, np.lcm, np.invert, np.bitwise_and, np.bitwise_or, np.bitwise_xor)
 piecewise_constant(np.left_shift, np.right_shift, np.bitwise_count, np.packbits, np.unpackbits)
 # fmt: on

@@ -205,9 +205,8 @@ def quantile_like(numpys, x, q, axis, keepdims, weights=None, **method):
     if weights is None:
         places = quantile_places(numpys, plain(rows), q, method)  # (…, q), NaN where there is none
     else:
-        weights = weights_like(x, axis, plain(weights))
-        xs = [reduced_last(v, axis) for v in (plain(x), weights)]
-        places = weighted_places(numpys, *xs, q, method)
+        weights = reduced_last(weights_like(x, axis, plain(weights)), axis)
+        places = weighted_places(numpys, reduced_last(plain(x), axis), weights, q, method)
     none = np.isnan(places)
     below = np.where(none, 0, np.floor(places)).astype(int)
     share = np.where(none, math.nan, places - below).astype(rows.dtype)
