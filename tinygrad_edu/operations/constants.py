@@ -22,7 +22,7 @@ from tinygrad_edu.core.errors import no_derivative
 piecewise_constant(np.around, np.fix, np.spacing, np.isneginf, np.isposinf, np.isin, np.array_equiv)
 piecewise_constant(np.linalg.matrix_rank, np.iscomplexobj, np.isrealobj, np.result_type)
 piecewise_constant(np.can_cast, np.min_scalar_type, np.common_type, np.einsum_path)
-piecewise_constant(np.shares_memory, np.may_share_memory, np.tril_indices_from)
+piecewise_constant(np.tril_indices_from)
 piecewise_constant(np.triu_indices_from, np.diag_indices_from, np.ravel_multi_index)
 piecewise_constant(np.unravel_index, np.ix_)
 piecewise_constant(np.gcd, np.lcm, np.invert, np.bitwise_and, np.bitwise_or, np.bitwise_xor)
