@@ -204,6 +204,18 @@ def test_running_sums_are_taken_in_the_type_that_is_asked_for():
     assert np.full_like(Tensor(X), Tensor(2.0), order="F", subok=False).shape == X.shape
 
 
+def test_options_about_memory_change_no_value():
+    t = Tensor(X, requires_grad=True)
+    for z, expected in (
+        (np.copy(t, order="F", subok=True), X),
+        (np.broadcast_to(t, (2, 2, 3), subok=True), np.broadcast_to(X, (2, 2, 3))),
+        (np.median(t, axis=0, overwrite_input=True), np.median(X, axis=0)),
+        (np.nanpercentile(t, 30, None, None, True), np.nanpercentile(X, 30)),
+        (np.zeros_like(t, dtype=int, order="F", shape=(2,)), np.zeros(2, int)),
+    ):
+        np.testing.assert_array_equal(plain(z), expected, strict=True)
+
+
 def test_functions_of_constants_refuse_what_requires_a_gradient():
     x = np.array([1.0, 3.0, 1.0])
     np.testing.assert_array_equal(np.unique(Tensor(x)), np.unique(x))

@@ -129,6 +129,13 @@ def einsum_with_options(function, run, *args, dtype=None, casting="safe", order=
     return run(*wider, **options)
 
 
+def of_memory(function, run, *args, order=None, subok=None, overwrite_input=None, **options):
+    """Options that say where numbers lie, or which class holds them: they change no value."""
+    return run(*args, **options)
+
+
+QUANTILES = (np.median, np.quantile, np.percentile, np.nanmedian, np.nanquantile, np.nanpercentile)
+WITH_OPTIONS |= dict.fromkeys((np.copy, np.broadcast_to, *QUANTILES), of_memory)
 WITH_OPTIONS |= dict.fromkeys((np.reshape, np.ravel, np.ndarray.flatten), with_order)
 WITH_OPTIONS |= {np.ndarray.astype: astype_with_options, np.einsum: einsum_with_options}
 if hasattr(np, "astype"):  # since NumPy 2.1
