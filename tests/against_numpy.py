@@ -5,8 +5,8 @@ the kind of an error. Then once more with `requires_grad=True`, and `backward()`
     python tests/against_numpy.py                              # the files of FILES, several minutes
     python tests/against_numpy.py _core/tests/test_einsum.py   # one file
 
-What we refuse is counted by function; calls with `out=`, which a Tensor never takes, apart. Left out
-are arrays of other types than real numbers, subclasses, and ufuncs with `where=` but without `out=`:
+What we refuse is counted by function; calls with `out=`, which a Tensor never takes, apart. Left
+out are arrays of other types than real numbers, subclasses, and ufuncs with `where=` but no `out=`:
 their results are what memory held."""
 
 from __future__ import annotations

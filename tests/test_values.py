@@ -231,6 +231,20 @@ def test_squares_of_float16_do_not_overflow_if_the_result_does_not(f):
     np.testing.assert_allclose(z, f(x), rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [nn.LayerNorm(300), nn.GroupNorm(1, 300), nn.RMSNorm(300), nn.BatchNorm1d(2)],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_layers_of_norms_of_float16_do_not_overflow(layer):
+    x = np.array([WIDE, -WIDE], np.float16)
+    x = x.T if isinstance(layer, nn.BatchNorm1d) else x
+    np.testing.assert_allclose(np.abs(layer(x).numpy()), 1.0, rtol=1e-3)
+    halves = Tensor(x, requires_grad=True)
+    layer(halves).sum().backward()
+    assert halves.grad.dtype == np.float16 and np.isfinite(halves.grad).all()
+
+
 def test_the_gradient_of_a_norm_of_float16_is_its_direction():
     x = WIDE.astype(np.float16)
     np.testing.assert_allclose(grad(np.linalg.norm)(x), x / np.linalg.norm(WIDE), rtol=1e-2)
