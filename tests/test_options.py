@@ -204,6 +204,19 @@ def test_running_sums_are_taken_in_the_type_that_is_asked_for():
     assert np.full_like(Tensor(X), Tensor(2.0), order="F", subok=False).shape == X.shape
 
 
+def test_what_writes_into_a_tensor_is_refused():
+    t = Tensor(X.copy(), requires_grad=True)
+    for write in (
+        lambda: np.put(t, 0, 7.0),
+        lambda: np.copyto(t, 7.0),
+        lambda: np.fill_diagonal(t, 7.0),
+        lambda: np.putmask(t, X > 0, 7.0),
+    ):
+        with pytest.raises(TypeError, match=r"in place.*np\.where"):
+            write()
+    assert (t.data == X).all()
+
+
 def test_options_about_memory_change_no_value():
     t = Tensor(X, requires_grad=True)
     for z, expected in (

@@ -2,7 +2,7 @@
 
 Of the first list the derivative is 0 wherever there is one, or the result depends on shapes alone.
 Those of the second list have a derivative that is not known here, or keep what they are given: they
-take Tensors that require no gradient, and refuse others.
+take Tensors that require no gradient, and refuse others. What writes into its argument is refused.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.derivatives import piecewise_constant
 from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.core.errors import no_derivative
+from tinygrad_edu.operations import errors
 
 # fmt: off
 piecewise_constant(np.around, np.fix, np.spacing, np.isneginf, np.isposinf, np.isin, np.array_equiv)
@@ -57,3 +58,16 @@ OF_CONSTANTS = """histogram histogram2d histogramdd histogram_bin_edges unique u
 for name in OF_CONSTANTS.split():
     REGISTRY[getattr(np, name)] = of_constants(getattr(np, name))
 # fmt: on
+
+
+def of_arrays_to_write_to(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse the call: a Tensor's numbers are not written to."""
+
+    def run(*args: Any, **options: Any) -> Any:
+        raise errors.writes_to_its_argument(function)
+
+    return functools.partial(run)
+
+
+for function in (np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask):
+    REGISTRY[function] = of_arrays_to_write_to(function)
