@@ -37,8 +37,8 @@ def no_axis(function: Any, x: Any) -> ValueError:
 
 def writes_to_its_argument(function: Any) -> TypeError:
     return TypeError(
-        f"np.{function.__name__} changes an array in place, and a Tensor's numbers stay as they were "
-        "recorded: write np.where(mask, new, x), or the new array to p.data of a parameter"
+        f"np.{function.__name__} changes an array in place, and a Tensor's numbers stay as they "
+        "were recorded: write np.where(mask, new, x), or the new array to p.data of a parameter"
         + see("in-place")
     )
 
