@@ -232,7 +232,7 @@ def blocks():
 
 
 def counted():
-    return st.integers(0, 5).flatmap(
+    return st.integers(1, 5).flatmap(
         lambda n: st.tuples(
             hnp.arrays(int, n, elements=st.integers(0, 3)), array((n,)), st.integers(0, 6)
         ).map(lambda drawn: (list(drawn), {}))

@@ -116,7 +116,7 @@ def roots(p):
         return Tensor(np.zeros(zeros))
     top = (-p[1:] / p[0])[None]
     companion = np.concatenate([top, np.eye(len(p) - 2, len(p) - 1, dtype=top.dtype)])
-    return np.concatenate([np.linalg.eigvals(companion), np.zeros(zeros)])
+    return np.concatenate([np.linalg.eigvals(companion), np.zeros(zeros, top.dtype)])
 
 
 @composed(np.polyfit)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
@@ -148,7 +146,7 @@ def piecewise(x, condlist, funclist, *args, **options):
         conditions = [~np.any(conditions, axis=0), *conditions]
     if len(functions) != len(conditions):
         raise errors.pieces_do_not_fit(len(conditions), len(functions))
-    z: Any = np.zeros(x.shape, x.dtype)
+    z = np.where(False, x, np.zeros(x.shape, x.dtype))  # with x in its graph, if all is left out
     for chosen, function in zip(conditions, functions, strict=True):
         mask = np.zeros(x.shape, bool)
         mask[chosen] = True
