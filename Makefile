@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-replay test-torch test-onnx test-browser test-jupyterlab lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
+.PHONY: help test quick test-replay test-torch test-onnx test-numba test-browser test-jupyterlab lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,15 @@ test-onnx: build/onnx/installed ## write models as files of ONNX and run them in
 build/onnx/installed: pyproject.toml
 	$(PYTHON) -m venv build/onnx
 	build/onnx/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[onnx,examples]' onnxruntime pytest hypothesis
+	@touch $@
+
+test-numba: build/numba/installed ## replay steps as loops that Numba compiles, in an environment with it (some minutes)
+	build/numba/bin/python -m pytest tests/test_loops.py
+	build/numba/bin/python -m pytest tests/test_replay.py tests/test_closed_world.py -k "numba and not random"
+
+build/numba/installed: pyproject.toml
+	$(PYTHON) -m venv build/numba
+	build/numba/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[numba]' pytest hypothesis
 	@touch $@
 
 test-replay: $(VENV)/installed ## random trainings and programs beside their replays, thousands of them (half an hour); SEEDS=300 takes fewer

@@ -10,9 +10,23 @@ from hypothesis import settings
 
 from tinygrad_edu import replay
 from tinygrad_edu.programs import backends
+from tinygrad_edu.programs.looped import Looped
+from tinygrad_edu.programs.slow_loops import python_function
 
 settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
+
+
+class SlowLoops(Looped):
+    """The loops that a compiler gets, run by Python: where there is none, they are tested so."""
+
+    machine = staticmethod(python_function)
+
+    def fall_back(self, now: Any) -> None:
+        raise  # the error that is being handled: the loops gave other numbers
+
+
+backends.BACKENDS["loops in Python"] = (lambda: SlowLoops, ())
 
 
 @pytest.fixture(params=backends.installed())

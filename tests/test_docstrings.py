@@ -24,6 +24,7 @@ MODULES += [f"tinygrad_edu.nn.{module.name}" for module in pkgutil.iter_modules(
 PACKAGES = [tinygrad_edu, tinygrad_edu.errors, tinygrad_edu.operations.special, nn]
 PACKAGES += [nn.data, nn.init, nn.metrics, nn.optim, nn.transforms]
 PUBLIC = [(package.__name__, name) for package in PACKAGES for name in package.__all__]
+EXTRAS = {"tinygrad_edu.nn.torch_trace": "torch", "tinygrad_edu.programs.numba_loops": "numba"}
 ARE_MODULES = {"special", "nn", "optim", "init", "data", "metrics", "transforms"}
 
 
@@ -37,8 +38,8 @@ def whole_messages(monkeypatch):
 @pytest.mark.parametrize("module", sorted(set(MODULES)))
 def test_the_examples_in_docstrings_run(module, monkeypatch):
     monkeypatch.chdir(__file__.rpartition("/tests/")[0])
-    if module == "tinygrad_edu.nn.torch_trace":
-        pytest.importorskip("torch")
+    if package := EXTRAS.get(module):
+        pytest.importorskip(package)
     found = importlib.import_module(module)
     failed, _ = doctest.testmod(found, extraglobs={"np": np}, optionflags=doctest.ELLIPSIS)
     assert not failed

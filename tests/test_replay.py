@@ -470,7 +470,7 @@ def test_what_writes_to_an_array_does_so_in_a_replay(name: str) -> None:
     assert replayed.programs
 
 
-def test_parts_that_are_added_to_are_written_once() -> None:
+def test_parts_that_are_added_to_are_written_once(backend: str) -> None:
     def step(x: Any) -> Any:
         z = np.zeros_like(x, shape=(2, 3))
         z[0] += x
@@ -480,6 +480,8 @@ def test_parts_that_are_added_to_are_written_once() -> None:
     f = replay(step)
     for i in range(4):
         same(step(numbers(3, seed=i)), f(numbers(3, seed=i)))
+    if backend != "numpy":
+        return
     lines = [line.partition(" #")[0].rstrip() for line in str(f.program).splitlines()]
     assert lines[1:-2] == [
         "b0[...] = 0",
@@ -1129,7 +1131,7 @@ def test_threads_take_turns() -> None:
 
 def test_the_program_reads_like_numpy() -> None:
     model = nn.Linear(4, 3, rng=rng(), **F8)
-    f = replay(lambda x: model(x).sum())
+    f = replay(lambda x: model(x).sum(), backend="numpy")
     for i in range(3):
         f(*batch(i))
     assert str(f.program).splitlines() == [

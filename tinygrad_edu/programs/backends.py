@@ -18,8 +18,15 @@ def numpy_calls() -> Compiler:
     return Compiled
 
 
+def numba_loops() -> Compiler:
+    from tinygrad_edu.programs.numba_loops import NumbaLoops
+
+    return NumbaLoops
+
+
 BACKENDS: dict[str, tuple[Callable[[], Compiler], tuple[str, ...]]] = {  # by the packages it needs
     "numpy": (numpy_calls, ()),
+    "numba": (numba_loops, ("numba", "scipy")),
 }
 
 

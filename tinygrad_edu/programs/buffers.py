@@ -30,7 +30,8 @@ class Buffers:
         self.free: list[Any] = []  # bytes that are not in use, the fewest first
         self.until: dict[int, list[Array]] = {}  # the roots with a buffer, by their last call
         self.cuts: set[int] = set()  # the ids of all storage that there is
-        self.placed: set[Array] = set()  # roots that are computed in their place in a vector
+        # Roots that are computed in their place in a vector: the vector, and where in it
+        self.placed: dict[Array, tuple[Array, int]] = {}
         self.lives: list[tuple[int, Array]] = []  # storage by id, and what it holds in turn
         self.bytes = self.reused = 0
         for x, value in program.constants.items():
@@ -42,6 +43,10 @@ class Buffers:
         """Let x be in this array from now on, and return the array's name."""
         self.home[x], self.text[x] = array, name
         return name
+
+    def room(self, x: Array) -> str:
+        """The name of the array that holds x; of a scalar the 0-d array."""
+        return self.use(x).removesuffix("[()]")
 
     def use(self, x: Any) -> str:
         """An argument as code."""
@@ -151,7 +156,7 @@ class Buffers:
         shown = f"{self.names.shown[self.use(out)]}[{start}:{stop}]"
         part = self.home[out][start:stop].reshape(root.shape)
         self.settle(root, part, self.names.of(part, "b", shown))
-        self.placed.add(root)
+        self.placed[root] = out, start
 
 
 def joins_to_vector(call: Call) -> bool:

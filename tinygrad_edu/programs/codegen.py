@@ -74,7 +74,11 @@ class Code:
         ]
         self.lines: list[Line] = []
         self.ends: list[int] = []  # for each call, how many lines there are up to its last
-        for i, call in enumerate(program.calls):
+        self.once: set[str] = set()  # functions that may not be called again if a call was stopped
+        self.translate()
+
+    def translate(self) -> None:
+        for i, call in enumerate(self.program.calls):
             self.write(i, call)
 
     def write(self, i: int, call: Call) -> None:
@@ -97,23 +101,31 @@ class Code:
         What that returns, the values when the step was recorded, is put in the result's place.
         """
         lines, compared, start = list[str](), list[tuple[Call, int]](), 0
-        for call, end in zip(self.program.calls, self.ends, strict=True):
+        for i, end in enumerate(self.ends):
             lines += [line.code for line in self.lines[start:end]]
             start = end
-            gave = call.results or ([] if call.written is None else [call.written])
-            for k, z in enumerate(gave):
-                if z not in self.program.shared:
-                    code = f"check({self.use(z)})"
-                    compared.append((call, k))
-                    is_name = z not in self.home and self.use(z).isidentifier()
-                    lines.append(f"{self.use(z)} = {code}" if is_name else code)
+            for call, k, z in self.given_at(i):
+                code = f"check({self.use(z)})"
+                compared.append((call, k))
+                is_name = z not in self.home and self.use(z).isidentifier()
+                lines.append(f"{self.use(z)} = {code}" if is_name else code)
         return lines, compared
+
+    def given_at(self, i: int) -> list[tuple[Call, int, Array]]:
+        """What there is behind the lines of call i: whose result, the number of it, the Array."""
+        call = self.program.calls[i]
+        gave = call.results or ([] if call.written is None else [call.written])
+        return [(call, k, z) for k, z in enumerate(gave) if z not in self.program.shared]
 
     def asked(self, i: int, call: Call) -> bool:
         """A live array was asked for at the beginning, under its name."""
         if not isinstance(call.function, LiveArray):
             return False
-        self.buffers.text[call.results[0]] = call.name
+        z = call.results[0]
+        if z in self.buffers.placed:
+            self.lines.append(Line(f"{self.buffers.room(z)}[...] = {call.name}"))
+        else:
+            self.buffers.text[z] = call.name
         return True
 
     def copied(self, i: int, call: Call) -> bool:
@@ -333,7 +345,7 @@ class Code:
         self.line(f"{left} = {code}" if names else code, call)
         for z, name in zip(call.results, names, strict=True):
             if z in self.buffers.placed:
-                self.lines.append(Line(f"{self.use(z)}[...] = {name}"))
+                self.lines.append(Line(f"{self.buffers.room(z)}[...] = {name}"))
             else:
                 self.buffers.text[z] = name
         return True

@@ -17,7 +17,7 @@ from tinygrad_edu.programs.functions import FIRST_LINE, Blocks, function_of
 from tinygrad_edu.programs.guards import MISS, MISSED, Guards
 from tinygrad_edu.programs.names import Line
 from tinygrad_edu.programs.passes import PASSES
-from tinygrad_edu.programs.program import Array, Number, Program, ReturnedTensor, Store
+from tinygrad_edu.programs.program import Array, Call, Number, Program, ReturnedTensor, Store
 from tinygrad_edu.programs.recording import Recording
 from tinygrad_edu.programs.stopping import Stop
 
@@ -44,9 +44,12 @@ class Compiled:
         """The program, whose text is the code as it runs."""
         return dataclasses.replace(self.recorded, text=self.text())
 
+    def make_code(self, program: Program) -> Code:
+        return Code(program)
+
     def translate(self, program: Program) -> None:
         """Make the code, what it returns, and what it does at the end."""
-        self.code = code = Code(program)
+        self.code = code = self.make_code(program)
         self.names, inputs = code.names, self.now.inputs
         self.parameters = [
             code.use(inputs[name]) if name in inputs else self.names.new("x", name)
@@ -67,7 +70,7 @@ class Compiled:
         objects = {
             **self.names.objects,
             **others,
-            "check": Checker(now.program.calls, trace.gave, compared),
+            "check": self.checker(compared),
         }
         blocks = Blocks(lines, objects, self.title)
         body = [*asking, *self.reading, *blocks.called(self.given, ""), "pass"]
@@ -77,6 +80,13 @@ class Compiled:
             run(*[np.copy(inputs[x].value) if x in inputs else None for x in now.arguments])
         finally:
             trace.rewind()
+
+    def checker(self, compared: list[tuple[Call, int]]) -> Checker:
+        return Checker(self.now.program.calls, self.now.trace.gave, compared)
+
+    def apart(self) -> list[str]:
+        """Further lines of the entrance: what the arguments must not lie in."""
+        return []
 
     def compile(self) -> Function:
         """The program as a function: guards, live values, the lines, what is stored."""
@@ -91,7 +101,8 @@ class Compiled:
         before = [*self.guards.live_numbers(), *reading, *kept]
         called = blocks.called(self.given, "\n".join([self.result, *ending]))
         first = called.index(blocks.lines[0]) if blocks.lines else 0
-        begin = [*self.guards.entrance(exposed), *self.guards.before(), "try:"]
+        entrance = [*self.guards.entrance(exposed), *self.apart()]
+        begin = [*entrance, *self.guards.before(), "try:"]
         stop.begin = FIRST_LINE + len(begin) + len(before) + first
         stop.between = len(called) - first - len(blocks.lines) + 1
         body = [*before, *called, f"result = {self.result}", *ending, "return result"]
@@ -172,7 +183,9 @@ class Compiled:
         modules = [calls[line.call].module if line.call >= 0 else "" for line in lines]
         notes = [f"{line.shape} {path}".strip() for line, path in zip(lines, modules, strict=True)]
         given = [f"  # {note}" if note else "" for note in notes]
-        rows = [f"{text:{width}}{shape}" for text, shape in zip(texts, given, strict=True)]
+        rows: list[str] = [
+            f"{text:{width}}{shape}" for text, shape in zip(texts, given, strict=True)
+        ]
         buffers = self.code.buffers
         title = (
             f"# {self.now.name}({shapes}): {len(self.code.lines)} lines, "

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from tinygrad_edu.programs.calls import FILLING, ArrayMethod
-from tinygrad_edu.programs.nested import map_leaves
+from tinygrad_edu.programs.nested import leaves, map_leaves
 from tinygrad_edu.programs.nests import grouped
-from tinygrad_edu.programs.passes import drop_dead_calls, reduction_by, share_copies
-from tinygrad_edu.programs.program import Array, Call, Program
+from tinygrad_edu.programs.passes import drop_dead_calls, is_full_of, reduction_by, share_copies
+from tinygrad_edu.programs.program import Array, Call, Number, Program
 from tinygrad_edu.programs.refusals import NotReplayable
 from tinygrad_edu.programs.statements import (
     Apply,
@@ -65,10 +65,24 @@ class Loops:
         """Where the elements of a view lie: where NumPy says it begins, asked of no real memory."""
         (x,) = [x for x in call.arrays if x.holder is call.results[0].holder]
         z, place = call.results[0], self.place(x)
+        if z.dtype != x.dtype:
+            raise not_in_loops(call)
         there = as_strided(np.empty(1, x.dtype), x.shape, x.strides)
         args, options = map_leaves(lambda a: there if a is x else a, (call.args, call.options))
         offset = place.offset + elements_between(there, call.function(*args, **options))
         return Elements(place.root, offset, in_elements(z.strides, z.dtype), z.shape)
+
+    def item(self, call: Call) -> Elements:
+        """Where x[index] = value writes, if the index says so before anything runs."""
+        x, index, _ = call.args
+        place = self.place(x)
+        there = as_strided(np.empty(1, x.dtype), x.shape, x.strides)
+        if [*filter(is_computed, leaves(index))]:
+            raise not_in_loops(call)
+        index = index if type(index) is tuple else (index,)
+        part = there[index if ... in index else (*index, ...)]
+        offset = place.offset + elements_between(there, part)
+        return Elements(place.root, offset, in_elements(part.strides, part.dtype), part.shape)
 
     def constant(self, value: Any) -> Array:
         value = np.ascontiguousarray(value)
@@ -108,6 +122,13 @@ class Loops:
             yield from self.joined(call)
         elif call.name == "getitem":
             yield self.gathered(call)
+        elif call.name in ("setitem", "copyto"):
+            target = self.item(call) if call.name == "setitem" else self.place(call.target)
+            if call.options or len(call.args) != 2 + (call.name == "setitem"):
+                raise not_in_loops(call)
+            if np.ndim(getattr(call.args[-1], "value", call.args[-1])) > len(target.shape):
+                raise not_in_loops(call)
+            yield Apply(call, "copy", target, (self.read(call.args[-1], target.shape),))
         elif call.name in ("reshape", "ravel", "flatten"):
             source = self.place(call.args[0])
             yield Apply(call, "copy", self.place(call.target).reshaped(source.shape), (source,))
@@ -137,6 +158,15 @@ class Loops:
             return
         if call.name == "inner" or (call.name == "dot" and max(len(x.shape), len(y.shape)) > 2):
             raise not_in_loops(call)
+        if call.name == "vdot" and max(len(x.shape), len(y.shape)) > 1:
+            raise not_in_loops(call)
+        if len(x.shape) == 1 and len(y.shape) <= 2 and is_full_of(call.args[0], 1):
+            sums = Elements(z.root, z.offset, (0, *z.strides), y.shape)
+            yield Reduce(call, "add", sums, y)  # the product with ones is the sum of the rows
+            return
+        if len(x.shape) == len(y.shape) == 1:
+            yield from self.summed_product(call, x, y, z)
+            return
         if len(x.shape) == 1:
             x = Elements(x.root, x.offset, (0, *x.strides), (1, *x.shape))
             z = Elements(z.root, z.offset, with_axis(z.strides, -1), with_axis(z.shape, -1, 1))
@@ -148,11 +178,25 @@ class Loops:
         for place in np.ndindex(stack):
             yield Product(call, *[matrix(a, place) for a in (z, x, y)])
 
+    def summed_product(
+        self, call: Call, x: Elements, y: Elements, z: Elements
+    ) -> Iterator[Statement]:
+        """z = Σ x[i] y[i], of vectors, or of the arrays that these are in another shape."""
+        if x.natural().shape == y.natural().shape:
+            x, y = x.natural(), y.natural()
+        products = self.place(Array.of("#products", np.empty(x.shape, z.root.dtype)))
+        yield Apply(call, "multiply", products, (x, y))
+        sums = Elements(z.root, z.offset, (0,) * len(x.shape), x.shape)
+        yield Reduce(call, "add", sums, products)
+
     def reduction(self, call: Call, name: str, axis: Any, keepdims: bool) -> Iterator[Statement]:
         x, z = self.place(call.args[0]), self.place(call.target)
         n = len(x.shape)
         axes = range(n) if axis is None else axis if isinstance(axis, tuple) else (axis,)
         gone = {a % n for a in axes}
+        if len(gone) == n and not keepdims:
+            x = x.natural()
+            n, gone = len(x.shape), {*range(len(x.shape))}
         steps = iter(z.strides)
         if keepdims:
             strides = [0 if a in gone else step for a, step in enumerate(steps)]
@@ -185,6 +229,11 @@ class Loops:
 def summed(call: Call) -> Call:
     """The call, or for a mean the sum of the same elements."""
     return dataclasses.replace(call, function=ArrayMethod("sum")) if call.name == "mean" else call
+
+
+def is_computed(x: Any) -> bool:
+    """Whether an index is more than an integer: an array, or a number that is read anew."""
+    return isinstance(x, Array | Number | np.ndarray | list | bool)
 
 
 def elements_between(start: Any, end: Any) -> int:
@@ -224,8 +273,7 @@ ELEMENTWISE = {  # other names of the same functions
     "mod": "remainder", "neg": "negative", "abs": "absolute", "fabs": "absolute", "gt": "greater",
     "ge": "greater_equal", "lt": "less", "le": "less_equal", "eq": "equal", "ne": "not_equal",
     "invert": "logical_not", "and_": "logical_and", "or_": "logical_or",
-    "bitwise_and": "logical_and", "bitwise_or": "logical_or", "copyto": "copy",
-    "true_divide": "divide",
+    "bitwise_and": "logical_and", "bitwise_or": "logical_or", "true_divide": "divide",
 }
 # fmt: on
 

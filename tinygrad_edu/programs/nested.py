@@ -18,7 +18,9 @@ def leaves(x: Any) -> list[Any]:
     while pending:
         x = pending.pop()
         kind = type(x)  # not isinstance: what stands for an array says that it is one
-        if not issubclass(kind, NESTING):
+        if kind is tuple:  # nearly always
+            pending += x[::-1]
+        elif not issubclass(kind, NESTING):
             found.append(x)
         elif issubclass(kind, dict):
             pending += [*x.values()][::-1]
@@ -34,6 +36,8 @@ def map_leaves(f: Callable[[Any], Any], x: Any) -> Any:
     ('1', {'a': ['2', '3']})
     """
     kind = type(x)
+    if kind is tuple:  # nearly always
+        return tuple([map_leaves(f, y) if issubclass(type(y), NESTING) else f(y) for y in x])
     if kind is slice or not issubclass(kind, NESTING):
         return f(x)
     if issubclass(kind, dict):

@@ -3,41 +3,91 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
+from tinygrad_edu.programs.program import Array
 from tinygrad_edu.programs.statements import (
     Apply,
+    CheckClasses,
     Elements,
+    Gather,
     Reduce,
     Statement,
     every_place,
-    places_of,
 )
 
 
+class SharedNest:
+    """Statements that one nest of loops can do, each element in turn."""
+
+    def __init__(self) -> None:
+        self.statements: list[Statement] = []
+        # What the statements read, write, and complete only behind their loops, by memory
+        self.uses: dict[Array, dict[tuple[Elements, str], None]] = {}
+
+    def add(self, statement: Statement) -> None:
+        self.statements.append(statement)
+        for place, how in uses_of(statement):
+            self.uses.setdefault(place.root, {})[place, how] = None
+
+    def takes(self, statement: Statement) -> bool:
+        """Whether it may be done for an element before the others are done for the next one."""
+        first = self.statements[0]
+        if not isinstance(first, Apply | Reduce) or not isinstance(statement, Apply | Reduce):
+            return False
+        if first.target.shape != statement.target.shape:
+            return False
+        return all(
+            "sum" not in (how, other) and place.counts_as(there)
+            for place, how, there, other in self.shared_with(statement)
+        )
+
+    def bars(self, statement: Statement) -> bool:
+        """Whether it may not be done before these: they share elements, or may raise an error."""
+        if isinstance(self.statements[0], CheckClasses | Gather):
+            return True
+        return any(True for _ in self.shared_with(statement))
+
+    def shared_with(self, statement: Statement) -> Iterator[tuple[Elements, str, Elements, str]]:
+        """The pairs of places that have elements in common, one of them written to."""
+        for place, how in uses_of(statement):
+            for there, other in self.uses.get(place.root, ()):
+                if not how == other == "read" and not place.is_apart_from(there):
+                    yield place, how, there, other
+
+
+def uses_of(statement: Statement) -> list[tuple[Elements, str]]:
+    """Each place of a statement, with "read", "write", or "sum" for what is complete in the end."""
+    how = "sum" if isinstance(statement, Reduce) else "write"
+    places = every_place(statement)
+    if isinstance(statement, CheckClasses):
+        return [(place, "read") for place in places]
+    return [(place, how if place is statement.target else "read") for place in places]
+
+
+def nest_for(statement: Statement, groups: list[SharedNest]) -> SharedNest | None:
+    """The last group that takes a statement, unless one behind it bars the way."""
+    for group in reversed(groups):
+        if group.takes(statement):
+            return group
+        if group.bars(statement):
+            return None
+    return None
+
+
 def grouped(statements: list[Statement]) -> list[list[Statement]]:
-    """Lists of neighbours that one nest of loops can do, each element in turn."""
-    groups: list[list[Statement]] = []
+    """Lists of statements that one nest of loops can do, each element in turn.
+
+    A statement goes back past those that it has nothing to do with, to a nest that takes it.
+    """
+    groups: list[SharedNest] = []
     for statement in statements:
-        if groups and all(fits_behind(statement, other) for other in groups[-1]):
-            groups[-1].append(statement)
-        else:
-            groups.append([statement])
-    return groups
-
-
-def fits_behind(second: Statement, first: Statement) -> bool:
-    """Whether the second may be done for an element before the first is done for the next one."""
-    if not isinstance(first, Apply | Reduce) or not isinstance(second, Apply | Reduce):
-        return False
-    if first.target.shape != second.target.shape:
-        return False
-    written, reads = first.target, places_of(second)
-    if isinstance(first, Reduce):  # complete only behind its loops
-        return all(x.root is not written.root for x in (*reads, second.target))
-    pairs = [(x, written) for x in (*reads, second.target)]
-    pairs += [(x, second.target) for x in places_of(first)]
-    return all(x.root is not y.root or x.counts_as(y) for x, y in pairs)
+        within = nest_for(statement, groups)
+        if within is None:
+            groups.append(within := SharedNest())
+        within.add(statement)
+    return [group.statements for group in groups]
 
 
 def collapsed(group: list[Apply | Reduce]) -> tuple[tuple[int, ...], list[Any]]:

@@ -108,7 +108,7 @@ class Number:
         return self.code
 
 
-@dataclasses.dataclass(eq=False)
+@dataclasses.dataclass(eq=False, slots=True)
 class Call:
     """A call of NumPy: its arguments, what it gave, what it wrote to, and who made it."""
 
@@ -123,12 +123,13 @@ class Call:
     line: tuple[str, int, str] = ("", 0, "")  # the user's file, line and layer
     operation: str = ""  # of the engine, if one made the call
     module: str = ""  # the Module's path, model.0, if one did; also for its backward pass
+    known: list[Array] | None = None  # `arrays`, once they have been looked for
 
     @property
     def name(self) -> str:
         return getattr(self.function, "__name__", str(self.function))
 
-    @functools.cached_property
+    @property
     def row(self) -> CallRow | None:
         return row_for(self.function)
 
@@ -136,12 +137,13 @@ class Call:
     def leaves(self) -> list[Any]:
         return [*leaves((self.args, self.options))]
 
-    @functools.cached_property
+    @property
     def arrays(self) -> list[Array]:
         """The arrays among the arguments whose numbers are read."""
-        if self.function in FILLING:
-            return []
-        return arrays_among((self.args, self.options))
+        if self.known is None:
+            of = () if self.function in FILLING else (self.args, self.options)
+            self.known = arrays_among(of)
+        return self.known
 
     @property
     def target(self) -> Array:

@@ -182,7 +182,7 @@ class Trace:
             as_data(args),
             as_data(options),
             opaque=opaque,
-            errors=np.geterr(),
+            errors=self.errors if (errors := np.geterr()) == self.errors else errors,
             line=line,
             operation=operation.name if operation else "",
             module=module,
@@ -233,12 +233,13 @@ class Trace:
                 self.refuse(refusals.value_leaves(what, source(*line_of_the_user())))
             if z.dtype.kind not in "biufc" or (z.ndim and type(z) is not np.ndarray):
                 self.refuse(refusals.no_row(call.function, source(*line_of_the_user())))
-            holders = (x.of.holder for x in traced if np.may_share_memory(z, x.value))
+            given = traced if same or z.base is not None else []  # else its memory is its own
+            holders = (x.of.holder for x in given if np.may_share_memory(z, x.value))
             array = Array.of(f"#{len(self.calls)}.{i}", z, next(holders, None))
             call.results.append(array)
             results.append(same[0] if same else Traced(self, array))
             self.made.append(weakref.ref(results[-1]))
-        self.gave.append([np.copy(x.value) for x in call.results])
+        self.gave.append([np.array(x.value) for x in call.results])
         if not call.several:
             return results[0]
         kind = type(value)

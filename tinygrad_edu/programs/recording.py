@@ -235,12 +235,18 @@ class Recording:
         lives = self.program.lives
         for live in self.trace.lives:
             if isinstance(live.value, np.ndarray):
-                lives[live.name] = np.broadcast_to(np.zeros((), live.value.dtype), live.value.shape)
+                lives[live.name] = no_numbers(live.value.shape, live.value.dtype)
             live.value = None
         for x in (*results, *self.inputs.values()):
-            x.value = np.broadcast_to(np.zeros((), x.dtype), x.shape)
+            x.value = no_numbers(x.shape, x.dtype)
         self.trace.saved, self.trace.gave, self.after, self.result = {}, [], [], None
         self.args, self.options = (), {}
+
+
+@functools.lru_cache(maxsize=1024)
+def no_numbers(shape: tuple[int, ...], dtype: Any) -> Any:
+    """An array of this shape and dtype that takes no memory."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
 
 
 def recorded_behind(pending: list[Any]) -> list[Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
 from typing import Any
 
 from tinygrad_edu.programs.program import Array, Call
@@ -34,6 +36,29 @@ class Elements:
 
         there = (self.root, self.offset, self.shape) == (other.root, other.offset, other.shape)
         return there and steps(self) == steps(other)
+
+    @functools.cached_property
+    def bounds(self) -> tuple[int, int]:
+        """The numbers of the first element, and of the one behind the last."""
+        ends = [step * (n - 1) for step, n in zip(self.strides, self.shape, strict=True)]
+        if 0 in self.shape:
+            return self.offset, self.offset
+        first, last = (sum(filter(test, ends)) for test in ((0).__gt__, (0).__lt__))
+        return self.offset + first, self.offset + last + 1
+
+    def is_apart_from(self, other: Elements) -> bool:
+        """Whether the two have no element in common, as far as first and last ones say."""
+        (start, end), (first, last) = self.bounds, other.bounds
+        return self.root is not other.root or end <= first or last <= start
+
+    def natural(self) -> Elements:
+        """The same elements in the shape of their memory, if they are all that it holds."""
+        x, in_order = self.root, (0, steps_of(self.shape))
+        if x.size != math.prod(self.shape) or not x.is_contiguous:
+            return self
+        if (self.offset, self.strides) != in_order:
+            return self
+        return self.reshaped(x.shape)
 
     def part(self, axis: int, start: int, size: int) -> Elements:
         """The elements from `start` on along an axis."""

@@ -30,6 +30,7 @@ class Stop:
             0  # the number of the first block in the text; lines behind them
         )
         program, calls, self.objects = code.program, code.program.calls, code.names.objects
+        self.once = code.once
         self.lines = [*[line.code for line in code.lines], *ending]
         self.last = len(code.lines)  # the number of the first line of the ending
         roots = [program.root(call.written) if call.written else None for call in calls]
@@ -54,7 +55,9 @@ class Stop:
                 x[...] = copy
             take_back(found.get("before", ()), found.get("drawn", ()))
             error.add_note(BEFORE)
-        elif isinstance(error, Exception) or self.lines[done].startswith("with "):
+        elif isinstance(error, Exception) or "".join(self.lines[done : done + 1]).startswith(
+            "with "
+        ):
             error.add_note(BETWEEN)
         else:
             local = {name: found["t"][i] for name, i in self.blocks.places.items()}
@@ -65,7 +68,7 @@ class Stop:
         """How many lines of the program have been executed.
 
         Python lets Ctrl-C through behind a call: then a ufunc, which may have written onto its own
-        operand, is done. Any other line can be executed again.
+        operand, is done, and so are loops. Any other line can be executed again.
         """
         at = error.__traceback__
         n = at.tb_lineno - self.begin  # type: ignore[union-attr]
@@ -80,5 +83,6 @@ class Stop:
             n = self.blocks.starts[n] + at.tb_lineno - FIRST_LINE
         called = re.match(r"_f\d+(?=\()", self.lines[n])
         function = self.objects[called[0]] if called else None
-        is_ufunc = isinstance(getattr(function, "__self__", function), np.ufunc)
-        return n + (is_ufunc and not isinstance(error, Exception))
+        is_done = isinstance(getattr(function, "__self__", function), np.ufunc)
+        is_done = is_done or bool(called and called[0] in self.once)
+        return n + (is_done and not isinstance(error, Exception))
