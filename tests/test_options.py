@@ -169,6 +169,13 @@ def test_a_piece_may_be_a_number():
     np.testing.assert_array_equal(grad(lambda x: f(x).sum())(x), [-2.0, -1.0, 0.0])
 
 
+def test_divmod_is_an_operator():
+    t = Tensor(7.5, requires_grad=True)
+    assert [plain(x) for x in divmod(t, 2.0)] == [3.0, 1.5]
+    assert [plain(x) for x in divmod(20.0, t)] == [2.0, 5.0]
+    assert grad(lambda x: divmod(20.0, x)[1])(7.5) == -2
+
+
 def test_zeros_are_trimmed_where_numpy_trims_them():
     x = np.array([0.0, 0.0, 3.0, 0.0, 4.0, 0.0])
     for trim in ("f", "b", "fb"):
