@@ -125,11 +125,8 @@ SLOPES = {
     special.gelu:        (lambda x: probability(x) + times(x, density(x)),),
 }
 # fmt: on
-ARE_TOLD_ELSEWHERE = {
-    np.ldexp,
-    np.where,
-    np.clip,
-}  # whose second arguments have bounds of their own
+# What has two results, or arguments with bounds of their own
+ARE_TOLD_ELSEWHERE = {np.ldexp, np.where, np.clip, np.divmod, np.modf, np.frexp}
 VALUES = {  # of our own functions; NumPy's have the values that NumPy gives
     special.sigmoid: sigma,
     special.log_sigmoid: lambda x: -np.logaddexp(0, -x),
