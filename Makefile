@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-replay test-torch test-onnx test-numba test-browser test-jupyterlab lint types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
+.PHONY: help test quick test-replay test-torch test-onnx test-numba test-browser test-firefox test-jupyterlab lint lint-pages types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,16 @@ test-browser: docs ## look at the docs and step through steppers in Chromium; sc
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
 	$(BIN)/python -m pytest tests/browser
 
+test-firefox: build/firefox/installed ## use the pages in Firefox, if it is installed (a few minutes)
+	@test -f build/mnist/model.safetensors || build/firefox/bin/python examples/mnist.py
+	BROWSER=firefox build/firefox/bin/python -m pytest $(addprefix tests/browser/test_,$(addsuffix _browser.py,playground points stepper picture watching))
+
+# the last version of Playwright that asks Firefox for nothing that it lacks
+build/firefox/installed: pyproject.toml
+	$(PYTHON) -m venv build/firefox
+	build/firefox/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,notebook]' playwright==1.64.1 pytest hypothesis
+	@touch $@
+
 test-jupyterlab: build/jupyterlab/installed ## watch a training in a real JupyterLab, in an environment with one (a few minutes)
 	build/jupyterlab/bin/python -m pytest tests/browser/jupyterlab.py
 
@@ -70,9 +80,21 @@ build/jupyterlab/installed: pyproject.toml
 	build/jupyterlab/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,notebook]' jupyterlab pytest
 	@touch $@
 
-lint: $(VENV)/installed
+lint: $(VENV)/installed lint-pages
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
+
+# a folder's scripts are joined to one page: they are checked together
+lint-pages:
+	@if ! command -v npm > /dev/null; then echo "lint left out the pages' JavaScript and CSS: there is no Node"; \
+	elif ! $(MAKE) --silent node_modules/installed; then echo "lint left out the pages' JavaScript and CSS: npm failed"; \
+	else node_modules/.bin/prettier --check --log-level warn 'tinygrad_edu/**/assets/*.{js,css}' 'docs/_static/*.css' && \
+		for pages in playground watching graph/page graph/stepping; do \
+			node_modules/.bin/tsc --noEmit --allowJs --checkJs --strict false --noUnusedLocals --noUnusedParameters \
+				--target esnext --lib esnext,dom,dom.iterable tests/pages.d.ts tinygrad_edu/$$pages/assets/*.js || exit 1; done; fi
+
+node_modules/installed: package.json
+	@npm install --no-package-lock --no-audit --no-fund --silent && touch $@
 
 # nn/ is installed as tinygrad_edu.nn: the type checker gets to see it there
 types: $(VENV)/installed
@@ -163,4 +185,4 @@ docs-test: $(VENV)/installed ## run every block of code of the README, the docs 
 	$(BIN)/python -m pytest tests/test_docstrings.py
 
 clean: ## remove what was built, and the virtual environment
-	rm -rf build docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* docs/_static/watched.html docs/_static/playground.html $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build node_modules docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* docs/_static/watched.html docs/_static/moons.html docs/_static/playground.html $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -104,12 +104,13 @@ def valley(axes, page):
 
 
 def look_inside(folder):
-    """The playground of `make mnist`'s network, which is trained if it is not there."""
+    """The playgrounds: of `make mnist`'s network, trained if it is not there, and of the guide."""
     checkpoint = DOCS.parent / "build" / "mnist" / "model.safetensors"
     if not checkpoint.exists():
         subprocess.run([sys.executable, "examples/mnist.py"], cwd=DOCS.parent, check=True)
     page = Path(folder, "_static", "playground.html")
     write_page(["--checkpoint", str(checkpoint), "--out", str(page)])
+    names(DOCS / "guides" / "playground.md")["moons"].save(page.with_name("moons.html"))
 
 
 def save(figure, path):

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from test_javascript import in_node
 
-from tinygrad_edu import nn
+from tinygrad_edu import nn, special
 from tinygrad_edu.playground import playground
 from tinygrad_edu.playground.__main__ import model_from, write_page
 from tinygrad_edu.playground.images import PageImages, examples_from
 from tinygrad_edu.playground.listing import Listing
 from tinygrad_edu.playground.network import Network
+from tinygrad_edu.playground.points import points_from
 from tinygrad_edu.playground.steps import RATE, Steps
 
 ASSETS = Path(playground.__code__.co_filename).parent / "assets"
@@ -30,6 +31,7 @@ MODELS = {
     "classes": [nn.Flatten(), linear(64, 20), nn.ReLU(), linear(20, 12), nn.ReLU(), linear(12, 3)],
     "no hidden layer": [linear(64, 3)],
     "deep": [linear(64, 9), Tanh(), linear(9, 7), nn.SiLU(), linear(7, 5), nn.ELU(), linear(5, 2)],
+    "curves": [linear(64, 6), nn.GELU(), linear(6, 5), nn.SELU(), linear(5, 3)],
     "wide": [linear(64, 40), nn.LeakyReLU(), linear(40, 5), Softplus(), linear(5, 3), Sigmoid()],
 }
 
@@ -111,6 +113,92 @@ def test_loops_run_in_the_order_of_the_stops(name):
     assert all(first <= last for first, last, _ in rows)
 
 
+# Points of the plane
+
+
+def two_clouds(n=200):
+    labels = np.arange(n) % 2
+    return RNG.normal(size=(n, 2)) * 0.4 + labels[:, None], labels
+
+
+def on_points(*layers):
+    return Network(nn.Sequential(*layers))
+
+
+def test_on_points_a_network_is_told_features_and_answers_as_before():
+    layers = [linear(2, 5), nn.Tanh(), linear(5, 3)]
+    own, points = on_points(*layers), RNG.normal(size=(4, 2))
+    before = nn.Sequential(*layers)(points)
+    given = points_from(points, np.zeros(4, int), 3).inputs
+    assert given.shape == (4, 7) and not given[:, 2:].any()
+    np.testing.assert_allclose(own.model(given).data, before.data, rtol=1e-6)
+
+
+def test_one_output_becomes_the_share_of_class_one():
+    layers = [linear(2, 4), nn.Tanh(), linear(4, 1)]
+    own, points = on_points(*layers), RNG.normal(size=(4, 2))
+    shares = special.softmax(own.model(points_from(points, np.zeros(4, int), 2).inputs))
+    np.testing.assert_allclose(
+        shares.data[:, 1:], special.sigmoid(nn.Sequential(*layers)(points)).data, rtol=1e-5
+    )
+
+
+def test_what_is_told_of_points_is_computed_by_a_program():
+    own = on_points(linear(2, 4), nn.ReLU(), linear(4, 2))
+    program = Steps(own).told(3)
+    points, noise = RNG.normal(size=(3, 2)), RNG.normal(size=(3, 2))
+    chosen = np.array([1.0, 0, 1, 1, 1, 1, 0])
+    inputs = [points, noise, np.array([0.3]), chosen]
+    told = in_node({"a": (program.javascript(), "told_3", inputs, 1)})["a"][0]
+    x, y = (points + 0.3 * noise).T
+    expected = np.stack([x, 0 * y, x * x, y * y, x * y, np.sin(np.pi * x), 0 * y], axis=1)
+    np.testing.assert_allclose(told["features"], expected.ravel(), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(told["points"], np.stack([x, y], axis=1).ravel(), rtol=1e-12)
+
+
+def test_the_penalty_pulls_weights_to_zero_as_ours_does():
+    own = on_points(linear(2, 4), nn.GELU(), linear(4, 2))
+    x, y = RNG.normal(size=(8, 7)), np.eye(2)[RNG.integers(0, 2, 8)]
+    text = Steps(own).train(8).javascript().replace(f"{RATE}: 0", f"{RATE}: 0.5")
+    cost, state, _ = in_node({"a": (text, "train_8", [x, y, np.array([0.1])], 2)})["a"]
+    optimizer = nn.optim.SGD(own.model.parameters(), lr=0.5)
+    for _ in range(2):
+        optimizer.zero_grad()
+        found = nn.CrossEntropy()(own.model(x), y.argmax(axis=1))
+        weights = [p for name, p in own.model.named_parameters() if name.endswith("weight")]
+        (found + 0.05 * sum((w * w).sum() for w in weights)).backward()
+        optimizer.step()
+    assert cost == pytest.approx(found.item())
+    ours = own.model[0].weight.data.ravel()
+    theirs = next(x for name, x in state.items() if name.endswith("model.0.weight"))
+    np.testing.assert_allclose(theirs, ours, rtol=1e-9)
+
+
+def test_a_page_of_points_is_one_file(tmp_path):
+    model = nn.Sequential(linear(2, 6), nn.Tanh(), linear(6, 2))
+    page = playground(model, *two_clouds(), save=tmp_path / "page.html").html
+    data = json.loads(re.search(r'json">(.*?)</script>', page, re.S)[1])
+    assert len(page) < 400_000 and "default-src 'none'" in page
+    assert data["picked"] == 100 and data["names"] == ["class 0", "class 1"]
+    assert len(data["features"]) == 7 and sum(data["chosen"]) == 2
+    x, y, half = data["plane"]
+    points = np.frombuffer(base64.b64decode(data["images"]), np.float32).reshape(-1, 2)
+    assert (np.abs(points - [x, y]) < half).all()
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        (np.zeros((4, 3)), r"points of shape \(n, 2\); found \(4, 3\)"),
+        (np.full((4, 2), 100.0), "between −6 and 6; found 100: scale them"),
+        (np.full((4, 2), np.nan), "found nan"),
+    ],
+)
+def test_points_that_do_not_fit_are_said_to(points, message):
+    with pytest.raises(ValueError, match=message):
+        playground(nn.Sequential(linear(2, 2)), points, np.zeros(4, int))
+
+
 # The page
 
 
@@ -152,6 +240,7 @@ REFUSED = [
     (nn.Sequential(linear(60, 3)), "a first layer of 60 inputs"),
     (nn.Sequential(linear(33**2, 3)), "a first layer of 1089 inputs"),
     (nn.Sequential(linear(64, 13)), "13 outputs"),
+    (nn.Sequential(linear(2, 7)), "7 outputs"),
     (nn.Sequential(linear(64, 1)), "1 outputs"),
     (nn.Sequential(linear(784, 90)), "90 outputs"),
     (nn.Sequential(linear(784, 90), nn.ReLU(), linear(90, 10)), "71,560 parameters"),

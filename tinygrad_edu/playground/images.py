@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.playground.points import Points, check_classes
+
 PICKED, MEASURED, TRAINED = 100, 400, 2_000  # of each kind at most
 LEVELS = 15  # shades of grey above 0
 
@@ -50,15 +52,7 @@ def examples_from(images: Any, labels: Any, side: int, classes: int) -> Examples
     if images.ndim < 2 or images[0].size != side * side:
         wanted = f"(n, {side}, {side}) or (n, {side * side})"
         raise ValueError(f"the model takes images of shape {wanted}; found {images.shape}")
-    if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"each of the {len(images)} images needs a class, a whole number; found labels of "
-            f"shape {labels.shape} and type {labels.dtype}"
-        )
-    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-        raise ValueError(
-            f"the model has the classes 0 to {classes - 1}; found {labels.min()} to {labels.max()}"
-        )
+    check_classes(images, labels, classes, "images")
     most = 255 if images.dtype == np.uint8 else 1
     if not (images.min() >= 0 and images.max() <= most):
         raise ValueError(
@@ -69,10 +63,10 @@ def examples_from(images: Any, labels: Any, side: int, classes: int) -> Examples
     return Examples(grey.astype(np.uint8), labels.astype(np.int64))
 
 
-def to_pick(examples: Examples, reads: Any, classes: int) -> Any:
-    """Which images a reader can pick: rows of a class each, with as many misread as on average."""
+def to_pick(examples: Examples | Points, reads: Any, classes: int) -> Any:
+    """Which to pick, half at most: rows of a class each, as many misread as on average."""
     right = reads == examples.labels
-    each = PICKED // classes
+    each = min(PICKED, len(examples) // 2) // classes
     wrong = [np.flatnonzero((examples.labels == k) & ~right) for k in range(classes)]
     share = round((1 - right.mean()) * each * classes)
     most = sorted(range(classes), key=lambda k: -len(wrong[k]))[:share] if share < classes else []
@@ -89,18 +83,18 @@ def to_pick(examples: Examples, reads: Any, classes: int) -> Any:
 class PageImages:
     """What goes into the page: how many to pick, to measure on (with those) and to train on."""
 
-    examples: Examples
+    examples: Examples | Points
     picked: int
     measured: int
 
     @classmethod
-    def of(
-        cls, tested: Examples, training: Examples | None, reads: Any, classes: int, room: int
-    ) -> PageImages:
+    def of(cls, tested: Any, training: Any, reads: Any, classes: int, room: int) -> PageImages:
         """Picks from what is tested; without training images the others are trained on."""
         picks = to_pick(tested, reads, classes)
         if not len(picks):
-            raise ValueError("the playground needs images to pick from; found none")
+            raise ValueError(
+                f"the playground needs two examples of each class at least; found {len(tested)}"
+            )
         others = tested[np.setdiff1d(np.arange(len(tested)), picks)]
         chunk = len(picks)  # the page reads so many at once
         measured = min(MEASURED, len(others) if training else len(others) // 2) // chunk * chunk

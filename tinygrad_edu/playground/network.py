@@ -9,22 +9,24 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu import nn
+from tinygrad_edu.playground.points import GIVEN, MOST_KINDS, NAMES
 
 MOST_HIDDEN, MOST_CLASSES, MOST_SIDE, MOST_PARAMETERS = 3, 12, 32, 60_000
 MOST_DRAWN = 32  # neurons of a layer; of a wider one the strongest are drawn
-RANGES = {  # what an activation can give: it decides how a neuron is inked
+RANGES: dict[
+    type[nn.Module], str
+] = {  # what an activation can give: it decides how a neuron is inked
     nn.Sigmoid: "unit",
-    nn.ReLU: "positive",
-    nn.Softplus: "positive",
     nn.Tanh: "signed",
-    nn.LeakyReLU: "signed",
-    nn.ELU: "signed",
-    nn.SiLU: "signed",
+    **dict.fromkeys((nn.ReLU, nn.ReLU6, nn.Softplus), "positive"),
+    **dict.fromkeys((nn.LeakyReLU, nn.ELU, nn.SELU, nn.SiLU, nn.GELU, nn.Mish), "signed"),
+    **dict.fromkeys((nn.Hardswish, nn.Hardtanh, nn.Softsign, nn.LogSigmoid), "signed"),
 }
 SHOWN = (
     f"a Sequential of Linear layers with {', '.join(kind.__name__ for kind in RANGES)} between "
     f"them: at most {MOST_HIDDEN} hidden layers and {MOST_PARAMETERS:,} parameters, on square "
-    f"images up to {MOST_SIDE} × {MOST_SIDE}, with 2 to {MOST_CLASSES} classes"
+    f"images up to {MOST_SIDE} × {MOST_SIDE}, with 2 to {MOST_CLASSES} classes, or "
+    f"on points (n, 2) with 2 to {MOST_KINDS}"
 )
 
 
@@ -59,24 +61,41 @@ class Network:
     """A model as the page runs it: its layers in float64, and the cost that suits the last one.
 
     Behind an activation that is C = Σ (a − y)², the video's cost; of plain numbers cross-entropy.
+    On points it is told of seven features, the first two of which are the point.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self.model = in_float64(model)
         self.layers = layers_of(self.model)
+        self.on_points = self.layers[0].sizes[0] == GIVEN
+        if self.on_points:
+            self.take_features()
         self.cost = "squared" if self.layers[-1].activation else "cross-entropy"
         inputs, self.classes = self.layers[0].sizes[0], self.layers[-1].sizes[1]
         self.side = round(inputs**0.5)
         hidden = len(self.layers) - 1
         count = sum(p.size for p in self.model.parameters())
-        if self.side**2 != inputs or self.side > MOST_SIDE:
+        fits = self.side**2 == inputs and self.side <= MOST_SIDE
+        if not (fits or self.on_points):
             raise cannot_show(f"a first layer of {inputs} inputs")
-        if not 2 <= self.classes <= MOST_CLASSES:
+        if not 2 <= self.classes <= (MOST_KINDS if self.on_points else MOST_CLASSES):
             raise cannot_show(f"{self.classes} outputs")
         if hidden > MOST_HIDDEN:
             raise cannot_show(f"{hidden} hidden layers")
         if count > MOST_PARAMETERS:
             raise cannot_show(f"{count:,} parameters")
+
+    def take_features(self) -> None:
+        """Weights of 0 for the features beside x₁ and x₂; of one output, the share of class 1.
+
+        The softmax of 0 and z is the sigmoid of z: a row of zeros for class 0 changes no answer.
+        """
+        first, last = self.layers[0].linear, self.layers[-1]
+        first.weight.data = np.pad(first.weight.data, [(0, 0), (0, len(NAMES) - GIVEN)])
+        if last.sizes[1] == 1 and last.activation is None:
+            last.linear.weight.data = np.pad(last.linear.weight.data, [(1, 0), (0, 0)])
+            bias: Any = last.linear.bias
+            bias.data = np.pad(bias.data, (1, 0))
 
     def drawn(self, at: int) -> list[int]:
         """Which neurons of a layer are drawn: of many those with the largest weights onward."""

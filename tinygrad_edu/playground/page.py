@@ -20,26 +20,32 @@ from tinygrad_edu.graph.stepping.stepper import fill_template, policy_hash
 from tinygrad_edu.playground.images import Examples, PageImages, examples_from
 from tinygrad_edu.playground.listing import Listing
 from tinygrad_edu.playground.network import Network
+from tinygrad_edu.playground.points import FIELD, GIVEN, Points, plane_around, points_from
+from tinygrad_edu.playground.points import NAMES as FEATURES
 from tinygrad_edu.playground.steps import RATE, Steps
 from tinygrad_edu.programs.program import Program
 
 # fmt: off
-SCRIPTS = ("numbers", "canvas", "network", "words", "state", "line", "drawing", "wires", "neurons",
-           "lens", "dock", "steps", "training", "charts", "gestures", "address", "start")
+SCRIPTS = ("numbers", "canvas", "network", "words", "state", "line", "drawing", "plane", "wires",
+           "neurons", "lens", "dock", "steps", "training", "charts", "gestures", "address", "start")
 LIGHT = {"hairline": "#d9e0e7", "control": "#97a4b1", "well": "#e9eef3", "accent": "#0b6fae",
          "negative-text": "#b84808", "focus": "#0b6fae", "wrong": "#b3440c", "right": "#0b6fae",
          "pick": "#dcebf7", "blank": "#ffffff", "half": "#8d939a", "full": "#1b2733",
-         "least": DIVERGING[0], "zero": DIVERGING[len(DIVERGING) // 2], "most": DIVERGING[-1]}
+         "least": DIVERGING[0], "zero": DIVERGING[len(DIVERGING) // 2], "most": DIVERGING[-1],
+         "class-0": "#c8500a", "class-1": "#0b6fae", "class-2": "#00795c", "class-3": "#8a3d6e",
+         "class-4": "#7a6500", "class-5": "#44546a"}
 DARK = {"hairline": "#2d3945", "control": "#63748a", "well": "#25303b", "accent": "#1c72b0",
         "negative-text": "#ff9a52", "focus": "#56b4e9", "wrong": "#c4531a", "right": "#2f86c4",
         "pick": "#1e3a52", "blank": "#12181f", "half": "#7d848b", "full": "#e8eef4",
         "least": "#ff9a52", "zero": "#1a222b", "most": "#5cb8ee",
-        "input": "#3f93cf", "parameter": "#e39a3b", "operation": "#7d92aa", "output": "#d884bb"}
+        "input": "#3f93cf", "parameter": "#e39a3b", "operation": "#7d92aa", "output": "#d884bb",
+        "class-0": "#ff9a52", "class-1": "#5cb8ee", "class-2": "#3fc9a3", "class-3": "#d884bb",
+        "class-4": "#d9c152", "class-5": "#a3b4c6"}
 RATES = {"squared": (0.05, 1, 5, 50), "cross-entropy": (0.001, 0.02, 0.2, 20)}  # crawls … dies
 # fmt: on
 BATCHES = (1, 4, 10, 32, 100, 500, 1_000, 2_000)  # images per step: a program for each
 MOST_BYTES = 440_000  # of weights and images, of 700,000 in all
-POINTS = 161  # of the curve of an activation, from −8 to 8
+CURVE = 161  # of the curve of an activation, from −8 to 8
 
 
 class Playground:
@@ -69,9 +75,9 @@ def playground(
     *,
     names: Sequence[str] | None = None,
 ) -> Playground:
-    """A page for a model and images: draw, look inside, go backward, take a step, train anew.
+    """A page for a model and images or points: look inside, go backward, take a step, train anew.
 
-    `images`: uint8, or numbers from 0 to 1, `(n, side, side)` or `(n, side²)`; `labels`: `(n,)`.
+    Images: uint8, or 0 to 1, `(n, side, side)` or `(n, side²)`; points: `(n, 2)`; labels: `(n,)`.
     Some are there to pick, others measure, the rest train. Behind an activation the cost is
     Σ (a − y)², of plain numbers cross-entropy. TypeError or ValueError for what it can't show.
 
@@ -81,7 +87,10 @@ def playground(
     >>> page = playground(model, rng.random((300, 8, 8)), rng.integers(0, 3, 300))
     """
     network = Network(model)
-    tested = examples_from(images, labels, network.side, network.classes)
+    if network.on_points:
+        tested: Any = points_from(images, labels, network.classes)
+    else:
+        tested = examples_from(images, labels, network.side, network.classes)
     page = page_of(network, tested, None, names)
     if save is not None:
         page.save(save)
@@ -90,12 +99,14 @@ def playground(
 
 def page_of(
     network: Network,
-    tested: Examples,
+    tested: Examples | Points,
     training: Examples | None,
     names: Sequence[str] | None = None,
 ) -> Playground:
     """The page of a network; what it gets right is measured on all of `tested`."""
-    names = [str(k) for k in range(network.classes)] if names is None else [*names]
+    if names is None:
+        names = [f"{'class ' * network.on_points}{k}" for k in range(network.classes)]
+    names = [*names]
     if len(names) != network.classes:
         raise ValueError(f"{network.classes} classes need as many names; found {len(names)}")
     style, steps = themes() + playground_asset("page.css"), Steps(network)
@@ -123,7 +134,7 @@ def page_of(
 def page_data(
     network: Network,
     steps: Steps,
-    tested: Examples,
+    tested: Examples | Points,
     training: Examples | None,
     names: Sequence[str],
 ) -> tuple[dict[str, Any], list[Program]]:
@@ -134,11 +145,10 @@ def page_data(
     room = MOST_BYTES - len(packed)
     images = PageImages.of(tested, training, reads, network.classes, room)
     batches = sorted({b for b in BATCHES if b <= images.training} | {images.training})[-8:]
-    digits = [str(k) for k in range(network.classes)]
     data = {
-        "title": f"Look inside a network that reads {'digits' if names == digits else 'images'}",
+        "title": f"Look inside a network that {task(network, names)}",
         "names": names,
-        "side": network.side,
+        **(plane_facts(tested) if network.on_points else {"side": network.side}),
         "layers": layer_facts(network),
         "cost": network.cost,
         "marks": marks(steps, tested),
@@ -151,17 +161,43 @@ def page_data(
         "images": images.examples.packed(),
         "weights": packed,
     }
-    programs = page_programs(steps, images.picked, batches)
+    programs = page_programs(steps, images, batches)
     return data | program_facts(network, programs), programs
 
 
-def page_programs(steps: Steps, picked: int, batches: Sequence[int]) -> list[Program]:
-    """To look at one image, to read many, to train on batches, and the curves of activations."""
-    layers = steps.network.layers
-    kinds = {layer.kind: layer.activation for layer in layers if layer.activation}
-    train = [steps.train(images) for images in sorted({*batches, picked})]
-    bends = [steps.bend(module, f"bend_{kind}", POINTS + 1) for kind, module in kinds.items()]
-    return [steps.look(), steps.read(picked), *train, *bends]
+def task(network: Network, names: Sequence[str]) -> str:
+    digits = [str(k) for k in range(network.classes)]
+    told = "points apart" if network.on_points else "digits" if names == digits else "images"
+    return f"{'tells' if network.on_points else 'reads'} {told}"
+
+
+def plane_facts(tested: Any) -> dict[str, Any]:
+    """The part of the plane that is shown, and what the network is told of a point."""
+    chosen = [int(k < GIVEN) for k in range(len(FEATURES))]
+    return {
+        "side": FIELD,
+        "plane": plane_around(tested.pixels),
+        "features": FEATURES,
+        "chosen": chosen,
+    }
+
+
+def page_programs(steps: Steps, images: PageImages, batches: Sequence[int]) -> list[Program]:
+    """To look at one image, to read many, to train on batches, and the curves of activations.
+
+    On points also what the network is told of one, of all and of a square of them.
+    """
+    train = [steps.train(count) for count in sorted({*batches, images.picked})]
+    bends = [
+        steps.bend(layer.activation, f"bend_{n}", CURVE + 1)
+        for n, layer in enumerate(steps.network.layers, 1)
+        if layer.activation is not None
+    ]
+    programs = [steps.look(), steps.read(images.picked), *train, *bends]
+    if steps.network.on_points:
+        sizes = sorted({1, len(images.examples), FIELD**2})
+        programs += [steps.field(), *[steps.told(points) for points in sizes]]
+    return programs
 
 
 def program_facts(network: Network, programs: Sequence[Program]) -> dict[str, Any]:
@@ -200,7 +236,7 @@ def layer_facts(network: Network) -> list[dict[str, Any]]:
     return facts
 
 
-def marks(steps: Steps, tested: Examples) -> dict[str, float]:
+def marks(steps: Steps, tested: Examples | Points) -> dict[str, float]:
     """What a cost means: the average now, the same answer for every class, none at all."""
     classes = steps.network.classes
     wanted = np.eye(classes)[tested.labels]

@@ -13,6 +13,7 @@ import numpy as np
 
 from tinygrad_edu import Tensor, nn, replay, special
 from tinygrad_edu.playground.network import Network
+from tinygrad_edu.playground.points import FIELD, GIVEN, NAMES, features
 from tinygrad_edu.programs.program import Program
 from tinygrad_edu.programs.refusals import NotReplayable
 
@@ -81,16 +82,40 @@ class Steps:
         return self.recorded(look, "look", *self.examples(1))
 
     def train(self, images: int) -> Program:
-        """A step of gradient descent on a batch; gives its cost, averaged over the images."""
+        """A step of gradient descent on a batch; gives its cost, averaged over the images.
 
-        def step(x: Any, y: Any) -> Any:
+        λ/2 Σ w² is added before the gradient is taken: on points, whose readers choose λ.
+        """
+
+        def step(x: Any, y: Any, penalty: Any = None) -> Any:
             self.optimizer.zero_grad()
             cost = self.parts(self.forward(x)[1][-1], y).sum() / len(x)
-            cost.backward()
+            if penalty is None:
+                cost.backward()
+            else:
+                squares_of_weights = [(p * p).sum() for p in self.parameters[::2]]
+                (cost + penalty.sum() * sum(squares_of_weights) * 0.5).backward()
             self.optimizer.step()
             return cost
 
-        return self.recorded(step, f"train_{images}", *self.examples(images))
+        penalty = [np.zeros(1)] * self.network.on_points
+        return self.recorded(step, f"train_{images}", *self.examples(images), *penalty)
+
+    def told(self, points: int) -> Program:
+        """What the network is told of points that are moved by so much noise: their features."""
+
+        def told(points: Any, noise: Any, size: Any, chosen: Any) -> dict[str, Any]:
+            moved = points + noise * size
+            return {"points": moved, "features": features(moved, chosen)}
+
+        inputs = np.zeros((points, GIVEN)), np.zeros((points, GIVEN))
+        return self.recorded(told, f"told_{points}", *inputs, np.zeros(1), np.ones(len(NAMES)))
+
+    def field(self) -> Program:
+        """What all neurons answer to a square of points."""
+        program = self.read(FIELD**2)
+        program.name = "field"
+        return program
 
     def read(self, images: int) -> Program:
         """The activations of each layer, and the answers, for many images at once."""
@@ -114,9 +139,8 @@ class Steps:
     def examples(self, images: int) -> tuple[Any, Any]:
         """Inputs and targets to record with: no program depends on their numbers."""
         rng, classes = np.random.default_rng(0), self.network.classes
-        return rng.random((images, self.network.side**2)), np.eye(classes)[
-            np.arange(images) % classes
-        ]
+        x = rng.random((images, self.network.layers[0].sizes[0]))
+        return x, np.eye(classes)[np.arange(images) % classes]
 
     @staticmethod
     def recorded(step: Callable[..., Any], name: str, *inputs: Any) -> Program:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.programs.loops import Loops
+from tinygrad_edu.programs.loops import Loops, is_computed
 from tinygrad_edu.programs.nested import leaves
 from tinygrad_edu.programs.nests import collapsed
 from tinygrad_edu.programs.program import Array, Call, Number, Program, data_in
@@ -55,11 +55,29 @@ def javascript(program: Program, values: bool = True) -> str:
     return Writer(program, values).text()
 
 
+class ScriptLoops(Loops):
+    """Also those that only JavaScript has: Φ, an element x[i, j], what is broadcast to a copy."""
+
+    def statements_of(self, call: Call) -> Iterator[Statement]:
+        copied = call.name == "broadcast_to" and call.target.is_result
+        element = call.name == "getitem" and not any(map(is_computed, leaves(call.args[1])))
+        if call.results and call.results[0].holder is not call.results[0]:
+            copied = element = False  # a view
+        if call.name == "normal_cdf" or copied:
+            z = self.place(call.target)
+            name = "copy" if copied else call.name
+            yield Apply(call, name, z, (self.read(call.args[0], z.shape),))
+        elif element:
+            yield Apply(call, "copy", self.place(call.target), (self.item(call),))
+        else:
+            yield from super().statements_of(call)
+
+
 class Writer:
     """One program on its way into JavaScript."""
 
     def __init__(self, program: Program, values: bool) -> None:
-        self.loops, self.values = Loops(program), values
+        self.loops, self.values = ScriptLoops(program), values
         self.program = self.loops.program
         self.starts: dict[Array, int] = {}  # where the first array of a memory begins
         self.sizes: dict[Array, int] = {}
@@ -89,7 +107,8 @@ class Writer:
         ends = [step * (n - 1) for step, n in zip(place.strides, place.shape, strict=True)]
         first = place.offset + sum(end for end in ends if end < 0)
         last = place.offset + sum(end for end in ends if end > 0)
-        start = min(first, self.starts.get(place.root, first))
+        begin = 0 if place.root in self.program.inputs else first  # an input is given as a whole
+        start = min(first, self.starts.get(place.root, begin))
         end = max(last + 1, self.starts.get(place.root, 0) + self.sizes.get(place.root, 0))
         self.starts[place.root], self.sizes[place.root] = start, end - start
 

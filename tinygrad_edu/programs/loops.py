@@ -73,8 +73,8 @@ class Loops:
         return Elements(place.root, offset, in_elements(z.strides, z.dtype), z.shape)
 
     def item(self, call: Call) -> Elements:
-        """Where x[index] = value writes, if the index says so before anything runs."""
-        x, index, _ = call.args
+        """Where x[index] lies, if the index says so before anything runs."""
+        x, index = call.args[:2]
         place = self.place(x)
         there = as_strided(np.empty(1, x.dtype), x.shape, x.strides)
         if [*filter(is_computed, leaves(index))]:

@@ -31,6 +31,7 @@ SPELLED = {
     "logaddexp": "{0} === {1} ? {0} + Math.LN2 : "
                  "Math.max({0}, {1}) + Math.log1p(Math.exp(-Math.abs({0} - {1})))",
     "clip": "Math.min(Math.max({0}, {1}), {2})", "exp2": "2 ** {}",
+    "normal_cdf": "normalCdf({})",
 }
 IN_MATH = {  # where JavaScript's name differs from NumPy's
     "absolute": "abs", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh",

@@ -1,8 +1,11 @@
 // Elements, the colours of the theme, and pictures of numbers on a canvas.
 
+/** @type {(id: string) => any} */
 const $ = (id) => document.getElementById(id);
+/** @type {(selector: string, within?: ParentNode) => any[]} */
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
+/** @returns {any} */
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
@@ -19,7 +22,8 @@ const hex = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16
 function readPalette() {
   const style = getComputedStyle(document.documentElement);
   const names = `background ink muted cluster hairline control well positive negative backward input
-    operation output parameter right blank full least zero most`;
+    operation output parameter right blank full least zero most
+    class-0 class-1 class-2 class-3 class-4 class-5`;
   for (const name of names.split(/\s+/)) C[name] = style.getPropertyValue(`--${name}`).trim();
   C.ramp = Object.fromEntries(
     ["blank", "full", "least", "zero", "most"].map((name) => [name, hex(C[name])]),

@@ -16,6 +16,13 @@ function buildCharts() {
       return make("figure", {}, canvas, make("figcaption", { textContent: layerName(l) }));
     }),
   );
+  if (POINTS) {
+    $("told").append(...FEATURES.map((_, i) => featureButton(i, false)));
+    $("penalty").max = PENALTIES.length - 1;
+    $("spread").max = plain(DATA.plane[2] / 4, 1);
+    $("spread").step = $("spread").max / 10;
+    announce($("field"), TEXTS()["draws the line"]);
+  }
   $("batch").max = DATA.batches.length - 1;
   $("batch").value = Math.max(DATA.batches.indexOf(32), 0);
   const [low, , good, high] = DATA.rates;
@@ -34,8 +41,10 @@ function drawTraining() {
   drawCostChart();
   drawRightChart();
   drawGradientChart();
+  if (POINTS) drawPlane($("field"));
   for (const canvas of all("#mosaic canvas")) {
-    weightTile(canvas, T.weights, LAYERS[1].weights + PIXELS * canvas.j);
+    if (POINTS) fieldTile(canvas, 1, canvas.j);
+    else weightTile(canvas, T.weights, LAYERS[1].weights + PIXELS * canvas.j);
   }
   for (const canvas of all("#hists canvas")) drawHistogram(canvas);
   drawClock();
@@ -100,7 +109,8 @@ function drawCostChart() {
 function drawRightChart() {
   const ticks = [0, 0.5, 1].map((v) => [v, v ? String(100 * v) : "0 %"]);
   const frame_ = chart("chart2", (v) => v, ticks);
-  rule(frame_, 1 / CLASSES, TRAINING.guess());
+  const near = Math.abs(DATA.right[0] - 1 / CLASSES) < 0.08;
+  rule(frame_, 1 / CLASSES, TRAINING.guess(), near && !T.shuffled ? 18 : 4);
   if (!T.shuffled) rule(frame_, DATA.right[0], TRAINING.trained());
   if (T.shuffled) {
     plot(frame_, T.rights, 2, C.parameter, [7, 3]);
@@ -190,6 +200,9 @@ function drawClock() {
   $("epochs").textContent = (T.seen / IMAGES).toFixed(1);
   $("pace").textContent = T.ms ? `${num(T.ms, 2)} ms` : "–";
   const rate = trainRate();
+  $("penalty-out").textContent = plain(penalty());
+  $("penalty").setAttribute("aria-valuetext", plain(penalty()));
+  $("spread-out").textContent = plain(plane.size);
   $("rate2-out").textContent = num(rate, 2);
   $("rate2").setAttribute("aria-valuetext", num(rate, 2));
   $("batch-out").textContent = count(batchSize());

@@ -89,8 +89,9 @@ function ranking() {
   for (let i = from; i < TOTAL; i++) if (gradient[i]) order.push(i);
   order.sort((p, q) => Math.abs(gradient[q]) - Math.abs(gradient[p]));
   const length = (list) => norm(list.map((i) => gradient[i]));
-  const share = length(order.slice(0, 100)) / (length(order) || 1);
-  S.known = { gradient, from, order, share };
+  const first = order.length < 1000 ? 10 : 100;
+  const share = length(order.slice(0, first)) / (length(order) || 1);
+  S.known = { gradient, from, order, first, share };
   return S.known;
 }
 
@@ -171,16 +172,16 @@ function drawRankAxis(g, width, height) {
   }
 }
 
-function tellRank({ order, gradient, from, share }) {
+function tellRank({ order, gradient, from, first, share }) {
   const element = $("rank");
   if (!order.length) {
     putWords(element, DOCK.unknown);
     return;
   }
   const index = order[S.rank];
-  const nth = Math.min(1000, order.length);
+  const nth = Math.min(10 * first, order.length);
   const ratio = Math.abs(gradient[index] / (gradient[order[nth - 1]] || 1));
-  const counts = from ? "" : DOCK.counts(ratio, nth, share);
+  const counts = from ? "" : DOCK.counts(ratio, nth, first, share);
   putWords(element, [DOCK.rank(S.rank, placeOf(index), -gradient[index]), "\n", counts]);
 }
 

@@ -207,6 +207,10 @@ function settled() {
 const padBuffer = make("canvas");
 
 function drawPad() {
+  if (POINTS) {
+    drawPlane();
+    return;
+  }
   const [g, width] = fit($("pad"));
   const unit = width / SIDE;
   g.fillStyle = C.blank;

@@ -8,6 +8,10 @@ function handled(event) {
 }
 
 function wirePad() {
+  if (POINTS) {
+    wirePlane();
+    return;
+  }
   const pad = $("pad");
   const spot = (event) => {
     const box = pad.getBoundingClientRect();

@@ -5,11 +5,9 @@ function drawLens() {
   $("legend").hidden = Boolean(chosen);
   $("about").hidden = !chosen;
   if (!chosen) {
-    weightTile(
-      $("legend-tile"),
-      P,
-      LAYERS[1].weights + PIXELS * DRAWN[1][Math.min(3, SIZES[1] - 1)],
-    );
+    const example = DRAWN[1][Math.min(3, SIZES[1] - 1)];
+    if (POINTS) fieldTile($("legend-tile"), 1, example);
+    else weightTile($("legend-tile"), P, LAYERS[1].weights + PIXELS * example);
     return;
   }
   const { l, j } = chosen;
@@ -39,7 +37,8 @@ function termsOf({ l, j }, back, kept) {
     calc: `${two(before[i])} × ${factor(rate(i))}`,
   }));
   const list = own.filter((term) => term.v || l > 1).sort(byStrength);
-  const rows = l === 1 ? (back ? 3 : 5) : back ? 6 : 16;
+  const tiled = l === 1 && !POINTS;
+  const rows = tiled ? (back ? 3 : 5) : back ? 6 : POINTS ? 10 : 16;
   const shown = list.slice(0, rows);
   if (kept?.i >= 0 && !shown.some((term) => term.i === kept.i)) {
     const term = list.find(({ i }) => i === kept.i);
@@ -50,8 +49,9 @@ function termsOf({ l, j }, back, kept) {
 }
 
 function drawLensTiles({ l, j }, back) {
-  $("lens-tiles").hidden = l !== 1;
-  if (l !== 1) return;
+  $("lens-tiles").hidden = l !== 1 && !POINTS;
+  if (POINTS) drawLensField(l, j);
+  if (l !== 1 || POINTS) return;
   const first = indexOf({ l, j, i: 0 });
   const x = S.seen.a[0];
   const dz = back ? S.back.dz[l][j] : 0;
@@ -64,6 +64,17 @@ function drawLensTiles({ l, j }, back) {
   $("cap1").textContent = LENS.weights(most);
   const sum = S.seen.z[l][j] - P[indexOf({ l, j, i: -1 })];
   $("cap2").textContent = back ? LENS.nudges(-dz) : S.has ? LENS.pushes(sum) : LENS.nothing;
+}
+
+// What the neuron answers all over, and the point that is looked at
+function drawLensField(l, j) {
+  fieldTile(padBuffer, l, j);
+  const [g, width] = fit($("tile1"));
+  g.imageSmoothingEnabled = true;
+  g.drawImage(padBuffer, 0, 0, width, width);
+  if (S.has) drawLookedAt(g, width);
+  announce($("tile1"), LENS.fieldAria);
+  $("cap1").textContent = LENS.field(l, S.has ? valueOf(l, j) : null);
 }
 
 // A large tile, with a sign where the colour is strongest
@@ -150,14 +161,14 @@ function drawActivation({ l, j }) {
   $("curve").hidden = !kind;
   $("share").hidden = Boolean(kind);
   $("formula").textContent = kind ? `a = ${symbol(kind)}(z)` : "softmax";
-  if (kind) drawCurve(kind, z, S.seen.a[l][j]);
+  if (kind) drawCurve(l, z, S.seen.a[l][j]);
   else putWords($("share"), LENS.share(answers()[j]));
 }
 
-function drawCurve(kind, z, a) {
+function drawCurve(l, z, a) {
   const [g, width, height] = fit($("curve"));
   const [left, right, top, low] = [8, width - 46, 10, height - 16];
-  const { a: values, slope } = bent(kind, z);
+  const { a: values, slope } = bent(l, z);
   const curved = values.slice(0, 161);
   const ceiling = Math.max(1, ...(Math.abs(z) > 8 ? curved : [...curved, a]));
   const floor = Math.min(0, ...curved);
@@ -186,10 +197,11 @@ function drawCurve(kind, z, a) {
   const style = { colour: C.ink, font: "600 12.5px" };
   write(g, two(a), right + 14, clamp(y + 4, 14, low - 2), style);
   if (Math.abs(z) > 5 && slope[161] < 0.05) {
-    const at = z > 0 ? [left + 4, top + 14, "left"] : [right - 4, low - 8, "right"];
-    write(g, LENS.flat(slope[161]), at[0], at[1], { align: at[2] });
+    const words = LENS.flat(slope[161]);
+    if (z > 0) write(g, words, left + 4, top + 14);
+    else write(g, words, right - 4, low - 8, { align: "right" });
   }
-  announce($("curve"), LENS.curve(kind, z, a));
+  announce($("curve"), LENS.curve(LAYERS[l].kind, z, a));
 }
 
 // Backward: where the wish comes from, and the chain rule for one weight
@@ -298,6 +310,7 @@ function buildProgram() {
   $("program").classList.toggle("script", S.script);
 }
 
+let firstLit = null; // of the lines
 function drawProgram() {
   if (!S.program) return;
   const stepped = S.before && S.t >= COST - 0.01 && S.t < COST + 0.5;
@@ -309,8 +322,8 @@ function drawProgram() {
     item.firstChild.classList.toggle("now", now);
     if (now) first ??= item;
   }
-  if (first !== drawProgram.lit) scrollWithin($("lens"), first);
-  drawProgram.lit = first;
+  if (first !== firstLit) scrollWithin($("lens"), first);
+  firstLit = first;
 }
 
 function scrollWithin(box, element) {
@@ -340,6 +353,6 @@ function wordsOf(script) {
   $("in-numpy").setAttribute("aria-pressed", !script);
   $("in-javascript").setAttribute("aria-pressed", script);
   buildProgram();
-  drawProgram.lit = null;
+  firstLit = null;
   drawProgram();
 }

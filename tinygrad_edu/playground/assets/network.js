@@ -4,7 +4,9 @@ const DATA = JSON.parse($("data").textContent);
 const NAMES = DATA.names;
 const CLASSES = NAMES.length;
 const SIDE = DATA.side;
-const PIXELS = SIDE * SIDE;
+const POINTS = "features" in DATA; // of the plane, in place of images
+const FEATURES = DATA.features;
+const PIXELS = POINTS ? FEATURES.length : SIDE * SIDE; // numbers that go in
 const LAYERS = [null, ...DATA.layers]; // from 1 on, as in the sentences
 const DEPTH = DATA.layers.length;
 const SIZES = [PIXELS, ...DATA.layers.map((layer) => layer.size)];
@@ -35,7 +37,10 @@ function placeOf(index) {
 // One recorded program: `run` is the engine's, `put` and `take` move the weights in and out
 class Recorded {
   constructor(name) {
-    Object.assign(this, RECORDED[name]());
+    const { run, state, stored } = RECORDED[name]();
+    this.run = run;
+    this.state = state;
+    this.stored = stored;
     this.places = DATA.places[name];
     this.gradients = DATA.gradients[name];
   }
@@ -62,7 +67,7 @@ const bends = {};
 
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 const TRAINED = Float64Array.from(new Float32Array(bytesOf(DATA.weights).buffer));
-let X; // the images, each PIXELS numbers from 0 to 1
+let X; // the images, each PIXELS numbers from 0 to 1, or the features of points
 
 async function unpackImages() {
   const packed = new Blob([bytesOf(DATA.images)]).stream();
@@ -98,7 +103,8 @@ function trainOn(weights, inputs, targets, images, rate) {
   const name = `train_${images}`;
   const program = (training[name] ??= new Recorded(name));
   program.put(weights);
-  const cost = program.run(inputs, targets, { [DATA.rate]: rate });
+  const others = POINTS ? [[penalty()]] : [];
+  const cost = program.run(inputs, targets, ...others, { [DATA.rate]: rate });
   program.take(weights);
   return { cost, gradient: program.gradient() };
 }
@@ -113,13 +119,13 @@ function readMany(weights, inputs) {
   return { rows, reads: rows.map(best), a: [null, ...a.slice(0, -1), answers] };
 }
 
-// An activation from −8 to 8, and at z: its values, its slopes
-function bent(kind, z) {
-  const program = (bends[kind] ??= new Recorded(`bend_${kind}`));
+// The activation of a layer from −8 to 8, and at z: its values, its slopes
+function bent(l, z) {
+  const program = (bends[l] ??= new Recorded(`bend_${l}`));
   const places = Float64Array.from({ length: 162 }, (_, k) => (k === 161 ? z : k / 10 - 8));
   return program.run(places);
 }
-const slopeAt = (l, z) => (LAYERS[l].kind ? bent(LAYERS[l].kind, z).slope[161] : 1);
+const slopeAt = (l, z) => (LAYERS[l].kind ? bent(l, z).slope[161] : 1);
 
 // Noise to start from, spread as its layer can learn from
 function noise(random) {

@@ -1,8 +1,11 @@
 // The neurons: discs with their activations, tiles with their weights, and the rows of outputs.
 
-// The button of a neuron; those of the first layer have their weights beside them
+// Beside a neuron: the weights of the first layer; of all on points, their answers all over
+const isTiled = (l) => (POINTS ? l < DEPTH : l === 1);
+
+// The button of a neuron
 function neuronButton(l, j) {
-  const tiles = l === 1 ? [make("canvas", { width: SIDE, height: SIDE })] : [];
+  const tiles = isTiled(l) ? [make("canvas", { width: SIDE, height: SIDE })] : [];
   const disc = make("span", { className: "disc" });
   const button = make("button", { className: "neuron", tabIndex: -1 }, ...tiles, disc);
   return Object.assign(button, { l, j });
@@ -34,9 +37,11 @@ function outputRow(k) {
 
 function buildNetwork() {
   const net = $("net");
+  if (POINTS) net.append(featureColumn(), make("span"));
   for (const l of layersFrom(1)) {
     const layer = make("div", { className: "layer", role: "group", ariaLabel: layerName(l) });
     layer.classList.toggle("first", l === 1);
+    layer.classList.toggle("tiled", isTiled(l));
     layer.classList.toggle("last", l === DEPTH);
     layer.style.setProperty("--n", DRAWN[l].length);
     layer.append(...DRAWN[l].map((j) => (l === DEPTH ? outputRow(j) : neuronButton(l, j))));
@@ -47,9 +52,11 @@ function buildNetwork() {
   net.classList.toggle("named", !isDigits());
   const columns = layersFrom(1).map((l) => {
     if (l === DEPTH) return l === 1 ? "minmax(276px, 1fr)" : isDigits() ? "232px" : "264px";
-    return `${l === 1 ? "104px" : "56px"} ${l === DEPTH - 1 ? ".8fr" : "1fr"}`;
+    const width = POINTS ? "80px" : l === 1 ? "104px" : "56px";
+    return `${width} ${l === DEPTH - 1 ? ".8fr" : "1fr"}`;
   });
-  const rows = layersFrom(1).map(() => "auto");
+  const rows = layersFrom(POINTS ? 0 : 1).map(() => "auto");
+  if (POINTS) columns.unshift("84px 1fr");
   net.style.setProperty("--columns", columns.join(" "));
   net.style.setProperty("--rows", rows.join(" 72px "));
 }
@@ -116,11 +123,17 @@ const wishText = (g) => `∂ ${Math.abs(g) < 0.005 ? "0" : (g > 0 ? "+" : "") + 
 // The tiles turn from the weights to what the cost wants of them
 let tilesDrawn = "";
 function drawTiles(share) {
-  const state = [share.toFixed(2), S.version, S.back?.cost, C.zero].join(" ");
+  const seen = POINTS ? plane.version : [share.toFixed(2), S.back?.cost];
+  const state = [seen, S.version, C.zero].join(" ");
+  if (POINTS) drawFeatures();
   if (state === tilesDrawn) return;
   tilesDrawn = state;
+  if (POINTS) {
+    for (const e of all("#net .neuron canvas")) fieldTile(e, e.parentNode.l, e.parentNode.j);
+    return;
+  }
   const { weights } = LAYERS[1];
-  for (const e of all("#net .first canvas")) {
+  for (const e of all("#net .tiled canvas")) {
     const offset = weights + PIXELS * e.parentNode.j;
     const most = largest(P, offset, offset + PIXELS);
     const nudge = (i) => {

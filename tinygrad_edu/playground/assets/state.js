@@ -83,6 +83,7 @@ function readSheet() {
 function pick(i) {
   forgetDrawing();
   S.x = Float32Array.from(imageAt(i));
+  if (POINTS) plane.at = pointAt(i);
   Object.assign(S, { source: "sample", index: i, label: LABELS[i], before: null, trace: [] });
   Object.assign(S, { weight: null, soft: null, playing: false, rank: 0, dock: "cost", t: 0 });
   compute();

@@ -3,6 +3,7 @@
 const T = {
   weights: null,
   running: false,
+  run: 0, // how often it began anew
   shuffled: false, // whether the labels are drawn at random
   labels: null, // of the training images
   random: Math.random,
@@ -28,6 +29,7 @@ function seed(value) {
 
 function fresh() {
   T.weights = noise(T.random);
+  T.run++;
   T.labels = LABELS.slice(MEASURED);
   if (T.shuffled) shuffle(T.labels, T.random);
   T.order = [...Array(IMAGES).keys()];
@@ -89,7 +91,7 @@ function evaluate() {
       const from = first + n * PICKED;
       const { reads, a } = readMany(T.weights, X.subarray(PIXELS * from, PIXELS * (from + PICKED)));
       reads.forEach((read, i) => {
-        right += read === labels[n * PICKED + i];
+        right += Number(read === labels[n * PICKED + i]);
       });
       if (from === 0) {
         S.reads.set(reads);

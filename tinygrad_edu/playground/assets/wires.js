@@ -1,6 +1,6 @@
 // The edges: where things are, read from the page, and the lines between them.
 
-const G = { discs: [], tiles: [], meters: [] }; // geometry in CSS pixels, within <main>
+const G = { discs: [], tiles: [], meters: [], features: [] }; // in CSS pixels, within <main>
 
 function measure() {
   const origin = $("one").getBoundingClientRect();
@@ -11,11 +11,12 @@ function measure() {
   G.pad = box($("pad"));
   G.vertical = narrow.matches;
   G.discs = layersFrom(0).map(() => []);
-  G.tiles = [];
+  G.tiles = layersFrom(0).map(() => []);
+  G.features = all("#net .feature").map(box);
   for (const e of all("#net .neuron")) {
     const { x, y, w, h } = box(e.querySelector(".disc"));
     G.discs[e.l][e.j] = { x: x + w / 2, y: y + h / 2, r: w / 2 };
-    if (e.l === 1) G.tiles[e.j] = box(e.querySelector("canvas"));
+    if (isTiled(e.l)) G.tiles[e.l][e.j] = box(e.querySelector("canvas"));
   }
   G.meters = all(".meter").map(box);
   drawTrack();
@@ -23,14 +24,20 @@ function measure() {
 
 // Where an edge begins (`out`) or ends at a neuron, or at a pixel
 function port(l, i, out) {
-  if (l === 0) return pixelAt(i);
+  if (l === 0) return POINTS ? featureAt(i) : pixelAt(i);
   const { x, y, r } = G.discs[l][i];
+  const beside = G.tiles[l][i];
   if (G.vertical) {
     if (out) return [x, y + r + 1];
-    return [x, l === 1 ? G.tiles[i].y - 1 : y - r - 1];
+    return [x, beside ? beside.y - 1 : y - r - 1];
   }
   if (out) return [x + r + 1, y];
-  return [l === 1 ? G.tiles[i].x - 1 : x - r - 1, y];
+  return [beside ? beside.x - 1 : x - r - 1, y];
+}
+
+function featureAt(i) {
+  const { x, y, w, h } = G.features[i];
+  return G.vertical ? [x + w / 2, y + h + 1] : [x + w + 1, y + h / 2];
 }
 
 function pixelAt(i) {
@@ -50,13 +57,14 @@ function curve(p, q, pull = 0.45) {
 // From a pixel straight to the rim of the square, and only then to the neuron
 function route({ l, j, i }) {
   const [p, q] = [port(l - 1, i, true), port(l, j, false)];
-  if (l > 1) return [curve(p, q)];
+  if (l > 1 || POINTS) return [curve(p, q)];
   const rim = G.vertical ? [p[0], G.pad.y + G.pad.h + 1] : [G.pad.x + G.pad.w + 1, p[1]];
   return [curve(p, rim), curve(rim, q, 0.55)];
 }
 
 // The first part of a Bézier curve
-function partOf([p0, p1, p2, p3], share) {
+function partOf(piece, share) {
+  const [p0, p1, p2, p3] = piece;
   const between = (p, q) => [mix(p[0], q[0], share), mix(p[1], q[1], share)];
   const [a, b, c] = [between(p0, p1), between(p1, p2), between(p2, p3)];
   const [d, e] = [between(a, b), between(b, c)];
@@ -88,7 +96,8 @@ const decades = (v, below, above) =>
 const loud = (v) => decades(v, 3, 0); // the nudge of a weight, on one scale from 0.001 to 1
 const pull = (v) => decades(v, 2, 0.5); // that of a neuron, from 0.01 to 3
 
-function trace(g, [from, ...rest]) {
+function trace(g, piece) {
+  const [from, ...rest] = piece;
   g.beginPath();
   g.moveTo(...from);
   g.bezierCurveTo(...rest.flat());
@@ -101,7 +110,7 @@ function strand(g, edge, { top, share, backward, alpha, strong }) {
   let pieces = route(edge);
   if (backward) pieces = pieces.map((piece) => [...piece].reverse()).reverse();
   pieces = grown(pieces, share, backward);
-  const first = edge.l === 1;
+  const first = edge.l === 1 && !POINTS;
   const size = backward ? loud(edge.v) : Math.sqrt(Math.abs(edge.v) / Math.max(top, 0.3));
   const least = strong ? (backward ? 0.15 : 0.35) : backward ? 0.03 : 0.1;
   const visible = least + (strong ? 0.65 : 0.8) * size;

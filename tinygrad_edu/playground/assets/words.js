@@ -6,7 +6,10 @@ const up = (value) => bold(value, "positive");
 const down = (value) => bold(value, "negative");
 const say = (texts, ...values) => texts.flatMap((text, i) => [text, values[i] ?? ""]).flat(9);
 
-const isDigits = () => NAMES.every((name, k) => name === String(k));
+const isDigits = () => !POINTS && NAMES.every((name, k) => name === String(k));
+const ITEM = POINTS ? "point" : "image";
+const READS = POINTS ? "takes it for" : "reads";
+const MISREAD = POINTS ? "mistaken" : "misread";
 const article = (k) => (NAMES[k] === "8" || NAMES[k] === "11" ? "an " : "a ");
 const named = (k) => (isDigits() ? article(k) + NAMES[k] : NAMES[k]);
 const namedBold = (k) => (isDigits() ? [article(k), bold(NAMES[k])] : bold(NAMES[k]));
@@ -20,6 +23,7 @@ const neuronName = (l, j) => (l === DEPTH ? outputName(j) : `layer ${l}, neuron 
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 function sourceName(l, i) {
   if (i < 0) return "bias";
+  if (l === 1 && POINTS) return FEATURES[i];
   return l === 1 ? `row ${Math.floor(i / SIDE)}, col ${i % SIDE}` : `neuron ${i + 1}`;
 }
 const targetName = (l, j) => (l === DEPTH ? outputName(j) : `neuron ${j + 1} of layer ${l}`);
@@ -36,7 +40,7 @@ const symbol = (kind) => ({ Sigmoid: "σ", Tanh: "tanh", ReLU: "ReLU" })[kind] ?
 
 // Texts that stand still: for elements with data-say, data-name (their name) and data-hint
 const TEXTS = () => ({
-  "one image": "One image",
+  "one image": `One ${ITEM}`,
   "train from noise": "Train from noise",
   "what to do": "what to do",
   theme: "light or dark",
@@ -48,11 +52,13 @@ const TEXTS = () => ({
   noise: "Noise",
   "noise hint": "show it noise: how sure is it?",
   clear: "Clear",
-  pad: `drawing square, ${SIDE} by ${SIDE}`,
-  "drawing square": "drawing square",
-  "pad help":
-    "Arrow keys move the cursor, with Shift they draw. Space puts the pen down or lifts it. " +
-    "Enter centres the drawing. E is the eraser, Backspace takes back the last stroke, Delete clears.",
+  pad: POINTS ? "the plane" : `drawing square, ${SIDE} by ${SIDE}`,
+  "drawing square": POINTS ? "plane of points" : "drawing square",
+  "pad help": POINTS
+    ? "Arrow keys move a point of your own, with Shift by less. Enter takes the nearest of the " +
+      "points to pick, Delete takes it away."
+    : "Arrow keys move the cursor, with Shift they draw. Space puts the pen down or lifts it. " +
+      "Enter centres the drawing. E is the eraser, Backspace takes back the last stroke, Delete clears.",
   "draw here": "draw here",
   "draw how": "mouse, finger, or Shift + arrow keys",
   training: "training",
@@ -65,15 +71,21 @@ const TEXTS = () => ({
   crawls: "crawls",
   learns: "learns",
   dies: "dies",
-  batch: "Images per step",
+  batch: `${capital(ITEM)}s per step`,
+  features: "Features",
+  "data noise": "Noise of the points",
+  penalty: "Regularisation λ",
+  "draws the line": "what it answers all over, and where its answer changes",
   "try a rate": "try a rate",
   shuffled: "Shuffle the labels",
   "shuffled note": "only to be learned by heart",
   steps: "steps",
   epochs: "epochs",
   "per step": "per step",
-  adopt: isDigits() ? "Read digits with these weights" : "Read images with these weights",
-  "test images": "images to pick",
+  adopt: POINTS
+    ? "Look into this network"
+    : `Read ${isDigits() ? "digits" : "images"} with these weights`,
+  "test images": `${ITEM}s to pick`,
   line: "where the computation is",
   network: "the network; arrow keys move between neurons, Enter keeps one",
   "to learn": `${count(TOTAL)} numbers to learn`,
@@ -90,12 +102,12 @@ const TEXTS = () => ({
   "step one": "One step",
   "step ten": "Ten",
   "step all": `Ten on all ${PICKED}`,
-  "step all hint": `ten steps along the average gradient of all ${PICKED} images`,
+  "step all hint": `ten steps along the average gradient of all ${PICKED} ${ITEM}s`,
   undo: "undo",
   "undo hint": "undo (U)",
-  "this cost": "this image’s cost",
+  "this cost": `this ${ITEM}’s cost`,
   "right of": `right of the ${PICKED}`,
-  watch: "Watch both: what is good for one image need not be good for the others.",
+  watch: `Watch both: what is good for one ${ITEM} need not be good for the others.`,
   trace: "cost and accuracy, step by step",
   lens: "a neuron, with its numbers",
   "lens tabs": "what to see here",
@@ -106,11 +118,13 @@ const TEXTS = () => ({
   javascript: "JavaScript",
   "what you see": "What you see",
   "a neuron": isUnit(1)
-    ? "a neuron holds a number from 0 to 1, as a pixel does"
+    ? `a neuron holds a number from 0 to 1${POINTS ? "" : ", as a pixel does"}`
     : "a neuron holds a number: the stronger, the fuller",
   "a push": "weight × activation pushes the next one up",
   "a pull": "pushes it down; thin ones are not drawn",
-  "a tile": `the ${PIXELS} weights of a neuron of the first layer, where the pixels are`,
+  "a tile": POINTS
+    ? "what a neuron answers all over the plane: blue above 0, orange below"
+    : `the ${PIXELS} weights of a neuron of the first layer, where the pixels are`,
   "an output": "an output, and where the right answer wants it",
   "a nudge": "backward: which way the cost wants it; longer is stronger",
   keys: "Keys",
@@ -119,14 +133,18 @@ const TEXTS = () => ({
   "key do": "backward, one step, undo",
   "worth trying": "Worth trying",
   "try neuron": "Point at a neuron or a line: its numbers. Click: they stay.",
-  "try draw": isDigits()
-    ? "Draw a 3, then close it on the left. When is it an 8?"
-    : "Draw on top of an image. When is it another class?",
-  "try misread": "Pick one that it misreads, run it backward.",
+  "try draw": POINTS
+    ? "Drag a point across the line. Where does the answer change?"
+    : isDigits()
+      ? "Draw a 3, then close it on the left. When is it an 8?"
+      : "Draw on top of an image. When is it another class?",
+  "try misread": `Pick one that is ${MISREAD}, run it backward.`,
   "try lie": isDigits()
     ? "Tell it that a 7 is a 1, take ten steps at η = 1."
     : "Tell it a wrong class, take ten steps at η = 1.",
-  "try noise": "Show it noise. How sure is it?",
+  "try noise": POINTS
+    ? "Switch features on or off, at the left of the network. What does the line need?"
+    : "Show it noise. How sure is it?",
   previous: "previous neuron",
   next: "next neuron",
   close: "close",
@@ -135,17 +153,17 @@ const TEXTS = () => ({
   squash: LAYERS[1].kind === "Sigmoid" || LAYERS[1].kind === "Tanh" ? "Squash" : "Activate",
   "chain rule": "Chain rule for one weight",
   run: "the training run",
-  "layer 1 looks for": "What layer 1 looks for",
+  "layer 1 looks for": POINTS ? "Where its answer changes" : "What layer 1 looks for",
   "neurons answer": "What the neurons answer",
-  "neurons answer note": `share of all answers to ${PICKED} images`,
+  "neurons answer note": `share of all answers to ${PICKED} ${ITEM}s`,
   "chart cost": "Cost",
   "chart cost note": "of a batch, averaged",
   "chart right": "Right answers",
-  "chart right note": `of ${count(MEASURED)} images it never learns from`,
+  "chart right note": `of ${count(MEASURED)} ${ITEM}s it never learns from`,
   "chart gradient": "Length of the gradient",
   "chart gradient note": "‖∇C‖ by layer",
-  misread: "misread, with what it reads",
-  "misread newly": "misread, thick: newly",
+  misread: POINTS ? "mistaken, with the class that it says" : "misread, with what it reads",
+  "misread newly": `${MISREAD}, thick: newly`,
   "newly right": "newly right",
   recorded: "As recorded, in",
 });
@@ -153,27 +171,29 @@ const TEXTS = () => ({
 const ORIGIN = {
   trained: () =>
     `${SIZES.join(" → ")} neurons, ${count(TOTAL)} weights and biases: ` +
-    `${(100 * DATA.right[0]).toFixed(2)} % of ${count(DATA.right[1])} images right`,
+    `${(100 * DATA.right[0]).toFixed(2)} % of ${count(DATA.right[1])} ${ITEM}s right`,
   stepped: (n) => `after ${n} step${n === 1 ? "" : "s"} of yours. `,
   own: () => "with the weights that you trained. ",
   train: () =>
-    `mini-batch gradient descent on ${count(LABELS.length - MEASURED)} images, in this page`,
+    `mini-batch gradient descent on ${count(LABELS.length - MEASURED)} ${ITEM}s, in this page`,
   back: "Back to the trained weights",
 };
 const INPUT_TITLE = {
   sample: (real, told) =>
-    real === told ? `Test image: ${named(real)}` : capital(`${named(real)}, called ${NAMES[told]}`),
+    real === told
+      ? `Test ${ITEM}: ${named(real)}`
+      : capital(`${named(real)}, called ${NAMES[told]}`),
   edited: () => "Changed by you",
-  drawn: () => "Your drawing",
+  drawn: () => (POINTS ? "Your point" : "Your drawing"),
   noise: () => "Noise",
-  none: () => (isDigits() ? "Draw a digit" : "Draw"),
+  none: () => (POINTS ? "The plane" : isDigits() ? "Draw a digit" : "Draw"),
 };
 const SHEET = {
   title: (training) =>
-    training ? `${PICKED} of the ${count(MEASURED)} images` : `Pick one of ${PICKED}`,
+    training ? `${PICKED} of the ${count(MEASURED)} ${ITEM}s` : `Pick one of ${PICKED}`,
   score: (right) => `${right} of ${PICKED} right`,
   image: (label, read) =>
-    `${named(label)}; the network reads ${NAMES[read]}${label === read ? "" : ", wrong"}`,
+    `${named(label)}; the network ${POINTS ? "says" : "reads"} ${NAMES[read]}${label === read ? "" : ", wrong"}`,
 };
 const stopName = (k) =>
   k <= DEPTH
@@ -207,27 +227,31 @@ const pushTip = (activation, weight) =>
 
 const SENTENCES = {
   empty: () =>
-    say`${isDigits() ? "Draw a digit" : "Draw"} in the square, or pick one of the ${PICKED} images below it. The lines are the network’s strongest weights: ${up("+ solid")}, ${down("− dashed")}.`,
+    POINTS
+      ? say`Point at a place in the plane, or pick one of the ${PICKED} points below it. The lines are the network’s strongest weights: ${up("+ solid")}, ${down("− dashed")}.`
+      : say`${isDigits() ? "Draw a digit" : "Draw"} in the square, or pick one of the ${PICKED} images below it. The lines are the network’s strongest weights: ${up("+ solid")}, ${down("− dashed")}.`,
   input: (inked_) =>
-    say`${count(PIXELS)} numbers go in, one for each pixel: 0 where the square is blank, 1 where it is inked. ${count(inked_)} of them are not 0.`,
+    POINTS
+      ? say`The point x₁ = ${bold(num(plane.at[0]))}, x₂ = ${bold(num(plane.at[1]))} goes in, told by ${spelled(inked_)} feature${inked_ === 1 ? "" : "s"}.`
+      : say`${count(PIXELS)} numbers go in, one for each pixel: 0 where the square is blank, 1 where it is inked. ${count(inked_)} of them are not 0.`,
   layer: (l, top, value) => {
     const most = say`neuron ${top + 1} of layer ${l} is the most active, ${bold(two(value))}`;
     return l === 1
-      ? say`Each neuron of layer 1 adds up ${bold("weight × pixel")} and ${squash(LAYERS[1].kind)}: ${most}.`
+      ? say`Each neuron of layer 1 adds up ${bold(`weight × ${POINTS ? "feature" : "pixel"}`)} and ${squash(LAYERS[1].kind)}: ${most}.`
       : say`Layer ${l} does the same with the ${SIZES[l - 1]} numbers of layer ${l - 1}: ${most}.`;
   },
   reads: ({ k, v, second, w, asked }) => {
     const sure = v > 0.7 && w < 0.3 ? "" : v < 0.3 ? " It isn’t sure of anything." : " It wavers.";
     const most = SQUARED ? "is the most active with" : "has the largest share, ";
-    return say`It reads ${namedBold(k)}: ${outputName(k)} ${most} ${bold(two(v))}, then ${NAMES[second]} with ${two(w)}.${sure}${asked ? ` Which ${thing()} is it really?` : ""}`;
+    return say`It ${READS} ${namedBold(k)}: ${outputName(k)} ${most} ${bold(two(v))}, then ${NAMES[second]} with ${two(w)}.${sure}${asked ? ` Which ${thing()} is it really?` : ""}`;
   },
   noise: ({ k, v, sure, mean }) =>
     say`This is noise, and it reads ${namedBold(k)} with ${bold(two(v))}. Of ${PICKED} such pictures, ${bold(sure)} give an output above 0.5; the strongest is ${two(mean)} on average. Nobody ever told it that there are pictures without a ${thing()}.`,
   cost: ({ k, label, told, cost }) => {
     const right = k === label;
     const verdict = right
-      ? say`It reads ${namedBold(k)}, which is ${told ? "what you told it" : "right"}.`
-      : say`It reads ${namedBold(k)}, but ${told ? "you say it is" : "it is"} ${namedBold(label)}.`;
+      ? say`It ${READS} ${namedBold(k)}, which is ${told ? "what you told it" : "right"}.`
+      : say`It ${READS} ${namedBold(k)}, but ${told ? "you say it is" : "it is"} ${namedBold(label)}.`;
     const sum = SQUARED
       ? `The ${spelled(CLASSES)} squares (a − y)² add up to a cost of`
       : `−ln of the share of ${NAMES[label]} is a cost of`;
@@ -252,24 +276,24 @@ const SENTENCES = {
       .map((size, n) => `${num(size, 2)} in ${n ? "" : "the "}${layerName(DEPTH - n)}`)
       .join(", ")}, and is ${num(sizes.at(-1), 2)} here.`,
   weights: (length) =>
-    say`And the weights: ${bold("how active the source was × what its target wants")}. So each tile is now the image, times one number. The gradient is complete: ${count(TOTAL)} numbers, ${num(length, 2)} long${length < 0.1 ? ": hardly anything to change" : ""}.`,
+    say`And the weights: ${bold("how active the source was × what its target wants")}.${POINTS ? "" : " So each tile is now the image, times one number."} The gradient is complete: ${count(TOTAL)} numbers, ${num(length, 2)} long${length < 0.1 ? ": hardly anything to change" : ""}.`,
   stepped: ({ many, all, rate, from, to, others, lost, gain }) => {
     const head =
       many === 1
         ? say`All ${count(TOTAL)} numbers moved against the gradient, by ${bold(`η = ${num(rate, 2)}`)} times it.`
         : all
           ? say`Ten steps along the ${bold("average")} of ${PICKED} gradients.`
-          : say`Ten steps for ${bold("this image alone")}.`;
+          : say`Ten steps for ${bold(`this ${ITEM} alone`)}.`;
     const worse = lost
-      ? down(`${lost} of ${others} others ${lost === 1 ? "is" : "are"} now misread`)
+      ? down(`${lost} of ${others} others ${lost === 1 ? "is" : "are"} now ${MISREAD}`)
       : "";
     const better = gain ? up(`${gain}${lost ? "" : ` of ${others} others`} newly right`) : "";
     const rest =
       lost || gain
         ? say`${worse}${lost && gain ? ", " : ""}${better}.`
-        : `The ${others} others are read as before.`;
+        : `The ${others} others are ${POINTS ? "told" : "read"} as before.`;
     const moral = all
-      ? ` It has now learned from the images that it counts.`
+      ? ` It has now learned from the ${ITEM}s that it counts.`
       : to > from
         ? " The step was too long: it overshot."
         : lost > 2 && lost > gain
@@ -277,7 +301,7 @@ const SENTENCES = {
           : to > 0.5
             ? " Again?"
             : "";
-    return say`${head} Cost of this image: ${bold(`${costText(from)} → ${costText(to)}`)}. ${rest}${moral}`;
+    return say`${head} Cost of this ${ITEM}: ${bold(`${costText(from)} → ${costText(to)}`)}. ${rest}${moral}`;
   },
   undone: (cost, right) =>
     say`Undone: the weights are back where they were. Cost ${bold(costText(cost))}, ${right} of ${PICKED} right.`,
@@ -302,7 +326,8 @@ const BUTTONS = {
   rescue: (rate) => `New noise, rate ${rate}`,
 };
 const WHISPERS = {
-  first: "Draw or pick an image first.",
+  first: POINTS ? "Point at a place, or pick a point first." : "Draw or pick an image first.",
+  point: (place) => `x₁ ${num(place[0])}, x₂ ${num(place[1])}`,
   chooseFirst: `choose the right answer first`,
   cursor: (column, row, drawing) => `column ${column}, row ${row}${drawing ? ", drawing" : ""}`,
   pen: (isDown) => (isDown ? "pen down" : "pen up"),
@@ -313,21 +338,23 @@ const WHISPERS = {
 const TRAINING = {
   phase: { noise: "noise", stuck: "stuck", training: "training", paused: "paused" },
   early: () =>
-    say`The first 80 steps are shown one by one. Watch the noise: strokes appear where ${isDigits() ? "digits" : "images"} differ.`,
+    POINTS
+      ? say`The first 80 steps are shown one by one. Watch the line: at first it is almost straight.`
+      : say`The first 80 steps are shown one by one. Watch the noise: strokes appear where ${isDigits() ? "digits" : "images"} differ.`,
   start: (images, heart) =>
-    say`${SIZES[0]} × ${SIZES[1]} first weights of pure noise, and ${count(images)} images to learn from${heart ? ", each with a label drawn at random" : ""}. Press Play: every step looks at a few of them and moves all ${count(TOTAL)} numbers a little downhill.`,
+    say`${SIZES[0]} × ${SIZES[1]} first weights of pure noise, and ${count(images)} ${ITEM}s to learn from${heart ? ", each with a label drawn at random" : ""}. Press Play: every step looks at a few of them and moves all ${count(TOTAL)} numbers a little downhill.`,
   dead: (length, rate) =>
-    say`Dead: every output answers 0 to every image, which costs ${bold(plain(DATA.marks.none ?? DATA.marks.even))}. There the activation is flat, so the gradient is only ${bold(num(length, 2))} long, and hardly anything moves. The rate was too large; try ${rate} with new noise.`,
+    say`Dead: every output answers 0 to every ${ITEM}, which costs ${bold(plain(DATA.marks.none ?? DATA.marks.even))}. There the activation is flat, so the gradient is only ${bold(num(length, 2))} long, and hardly anything moves. The rate was too large; try ${rate} with new noise.`,
   stuck: (cost, length, rate) =>
-    say`Stuck at a cost of ${bold(num(cost))}: the same answer to every image, and the gradient is only ${bold(num(length, 2))} long. The rate was too large; try ${rate} with new noise.`,
+    say`Stuck at a cost of ${bold(num(cost))}: the same answer to every ${ITEM}, and the gradient is only ${bold(num(length, 2))} long. The rate was too large; try ${rate} with new noise.`,
   lost: (rate) =>
     say`The numbers grew until they were none: the cost is ${bold("NaN")}. The rate was too large; try ${rate} with new noise.`,
   plateau: (step, cost, crawls) =>
     say`Step ${count(step)}: the cost is ${bold(num(cost))}. At ${plain(DATA.marks.even)} the network has learned only that each ${thing()} is there one time in ${spelled(CLASSES)}. ${crawls ? "At this rate it crawls." : "Be patient, this is a plateau."}`,
   learns: (step, epochs, cost, share, heart) =>
-    say`Step ${count(step)}, each image seen ${epochs.toFixed(1)} times: the cost is down to ${bold(num(cost))}, and ${bold(percent(share))} of ${count(MEASURED)} images that it never learns from are right${heart ? `: with only ${count(LABELS.length - MEASURED)} images it learns them by heart` : ""}.`,
+    say`Step ${count(step)}, each ${ITEM} seen ${epochs.toFixed(1)} times: the cost is down to ${bold(num(cost))}, and ${bold(percent(share))} of ${count(MEASURED)} ${ITEM}s that it never learns from are right${heart ? `: with only ${count(LABELS.length - MEASURED)} ${ITEM}s it learns them by heart` : ""}.`,
   heart: (step, epochs, known, share) =>
-    say`The labels are shuffled. Step ${count(step)}, each image seen ${epochs.toFixed(1)} times: it knows ${bold(percent(known))} of its own images by heart, and of others ${bold(percent(share))}, as by guessing. It learns slower: no stroke says what the label is.`,
+    say`The labels are shuffled. Step ${count(step)}, each ${ITEM} seen ${epochs.toFixed(1)} times: it knows ${bold(percent(known))} of its own ${ITEM}s by heart, and of others ${bold(percent(share))}, as by guessing. It learns slower: ${POINTS ? "no place" : "no stroke"} says what the label is.`,
   even: (v) => `${plain(v)}: the same for all`,
   none: (v) => `${plain(v)}: all outputs 0`,
   guess: () => `${percent(1 / CLASSES, 0)}: guessing`,
@@ -354,11 +381,14 @@ const LENS = {
   nudges: (v) => `their nudges: the image × ${signed(v, 2)}`,
   pushes: (sum) => `weight × pixel, adds up to ${signed(sum, 3)}`,
   nothing: "× an empty image: nothing",
+  fieldAria: "what it answers all over the plane, as a picture",
+  field: (l, v) =>
+    `what ${l === DEPTH ? "it" : "this neuron"} answers all over${v === null ? "" : `, here ${two(v)}`}`,
   weightsAria: `its ${PIXELS} weights as a picture`,
   nudgesAria: "the nudges of its weights as a picture",
   pushesAria: "weight times pixel as a picture",
   head: (l, back) =>
-    `${l === 1 ? "pixel" : `activation in layer ${l - 1}`} × ${back ? "−∂C/∂z = nudge of the weight" : "weight = push"}`,
+    `${l === 1 ? (POINTS ? "feature" : "pixel") : `activation in layer ${l - 1}`} × ${back ? "−∂C/∂z = nudge of the weight" : "weight = push"}`,
   more: (n) => `${n} more`,
   bias: "bias",
   total: "z, their sum",
@@ -411,6 +441,6 @@ const DOCK = {
   unknown: "No weight has one yet: first the outputs have to know what they want.",
   rank: (k, place, v) =>
     say`${bold(`No. ${count(k + 1)}`)} ${place.i < 0 ? "bias of " : `${sourceName(place.l, place.i)} → `}${targetName(place.l, place.j)}: ${bold(`${signed(v, 3)} ${arrow(v)}`, tone(v))}`,
-  counts: (ratio, nth, share) =>
-    `It counts ${num(ratio, 2)} × No. ${count(nth)}. First 100: ${percent(share, 0)} of the length.`,
+  counts: (ratio, nth, first, share) =>
+    `${ratio < 1e5 ? `It counts ${num(ratio, 2)} × No. ${count(nth)}. ` : ""}First ${first}: ${percent(share, 0)} of the length.`,
 };

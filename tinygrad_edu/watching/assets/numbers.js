@@ -1,6 +1,6 @@
 // Numbers as they are written: three digits, a true minus, 1e−5 for what is tiny or huge.
 
-const minus = text => text.replaceAll("-", "−");
+const minus = (text) => text.replaceAll("-", "−");
 
 function brief(x, digits = 3) {
   if (x === null || x === undefined) return "–";
@@ -17,9 +17,10 @@ function power(x, digits = 0) {
   return minus(`${mantissa}e${Number(exponent)}`);
 }
 
-const whole = x => Math.round(x).toLocaleString("en");
-const percent = x => typeof x === "number" ? `${(100 * x).toFixed(x > .995 && x < 1 ? 2 : 1)} %` : brief(x);
-const shapeText = shape => `(${shape.join(", ")})`;
+const whole = (x) => Math.round(x).toLocaleString("en");
+const percent = (x) =>
+  typeof x === "number" ? `${(100 * x).toFixed(x > 0.995 && x < 1 ? 2 : 1)} %` : brief(x);
+const shapeText = (shape) => `(${shape.join(", ")})`;
 
 function counted(n) {
   if (n < 1e4) return whole(n);
