@@ -88,13 +88,13 @@ def bessel(x, *, n):
 
     With so many steps the trapezoidal rule is exact to rounding, wherever Iₙ(x) is finite.
     """
-    x = np.asarray(x)
-    steps = 16 + n + int(4.5 * np.sqrt(np.abs(x).max(initial=0.0, where=np.abs(x) < 800.0)))
-    angles = np.arange(steps + 1) * (math.pi / steps)
-    z = np.zeros_like(x)
-    for angle in angles:
-        weight = math.cos(n * angle) / steps / (2.0 if angle in (0.0, angles[-1]) else 1.0)
-        z = z + np.exp(x * math.cos(angle)) * weight
+    x, sign = np.asarray(x), -1 if n % 2 else 1
+    largest = np.abs(x).max(initial=0.0, where=np.abs(x) < 800.0)
+    steps = 2 * (8 + n + int(2.25 * np.sqrt(largest)))
+    z = np.full_like(x, 0.0 if n % 2 else (-1) ** (n // 2) / steps)  # at π/2
+    for angle in np.arange(steps // 2) * (math.pi / steps):  # and π − angle
+        y, weight = x * math.cos(angle), math.cos(n * angle) / steps
+        z = z + (np.exp(y) + sign * np.exp(-y)) * (weight if angle else weight / 2)
     return z
 
 
