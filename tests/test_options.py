@@ -1,5 +1,7 @@
 """NumPy's options on Tensors: where=, out=, initial=, dtype=, mean=, order=, casting=."""
 
+import inspect
+
 import numpy as np
 import pytest
 from cases import ENTRIES, call, case
@@ -162,6 +164,14 @@ def test_zeros_of_a_polynomial_are_found_if_they_are_real():
         np.roots(Tensor([1.0, 0.0, 1.0]))
 
 
+@pytest.mark.parametrize("xp", [[-np.inf, 0.5, 4.0], [0.0, 2.0, np.inf], [0.0, 1.0, 3.0]])
+@pytest.mark.parametrize("fp", [[0.0, 10.0, 5.0], [-np.inf, 1.0, 2.0], [3.0, 3.0, np.inf]])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_lines_between_infinite_points_are_numpys(xp, fp):
+    x = np.array([-np.inf, -1.0, 0.0, 0.25, 0.5, 1.5, 2.0, 3.5, np.inf, np.nan])
+    np.testing.assert_array_equal(np.interp(Tensor(x), xp, fp).data, np.interp(x, xp, fp))
+
+
 def test_a_piece_may_be_a_number():
     x = np.array([-1.0, 2.0, 5.0])
     f = lambda x: np.piecewise(x, [x < 0, x > 4], [np.square, 7.0, np.negative])  # noqa: E731
@@ -182,6 +192,9 @@ def test_zeros_are_trimmed_where_numpy_trims_them():
         np.testing.assert_array_equal(np.trim_zeros(Tensor(x), trim).data, np.trim_zeros(x, trim))
     assert grad(lambda x: np.trim_zeros(x).sum())(x).tolist() == [0, 0, 1, 1, 1, 0]
     assert np.trim_zeros(Tensor(np.zeros(3))).shape == (0,)
+    if "axis" in inspect.signature(np.trim_zeros).parameters:  # since NumPy 2.2
+        x = np.outer([0.0, 2.0, 0.0], [0.0, 0.0, 3.0])
+        np.testing.assert_array_equal(np.trim_zeros(Tensor(x), axis=1).data, x[:, 2:])
 
 
 def test_blocks_within_blocks_are_joined_along_earlier_axes():

@@ -31,12 +31,12 @@ def extract(condition, arr):
 
 
 @composed(np.trim_zeros)
-def trim_zeros(filt, trim="fb", **axes):
+def trim_zeros(filt, trim="fb", **options):
     """x without the zeros at its front, "f", and back, "b"; of matrices, without such rows too."""
     (x,) = as_arrays(filt)
     if x.ndim == 0:
         return x
-    sizes = np.trim_zeros(plain(x), trim, **axes).shape
+    sizes = np.trim_zeros(plain(x), trim, **options).shape
     first = [places.min(initial=n) for places, n in zip(np.nonzero(x), x.shape, strict=True)]
     starts = [
         int(start) if size < n and "f" in trim.lower() else 0
@@ -138,8 +138,10 @@ def piecewise(x, condlist, funclist, *args, **options):
     A number in place of a function stands for itself.
     """
     (x,) = as_arrays(x)
-    conditions = [plain(x) for x in condlist] if needs_list(condlist, x) else [plain(condlist)]
-    conditions = [np.asarray(c, bool) for c in conditions]
+    conditions = [plain(c) for c in condlist] if isinstance(condlist, list | tuple) else condlist
+    if np.ndim(conditions[0]) == 0 and x.ndim:
+        conditions = [conditions]  # a single one
+    conditions = [np.asarray(plain(c), bool) for c in conditions]
     functions = list(funclist)
     if len(functions) == len(conditions) + 1:
         functions = [functions[-1], *functions[:-1]]
@@ -155,11 +157,6 @@ def piecewise(x, condlist, funclist, *args, **options):
             part = scatter(function(x[mask], *args, **options), indices=(mask,), shape=x.shape)
         z = np.where(mask, part, z).astype(x.dtype) if mask.any() else z
     return z
-
-
-def needs_list(condlist, x):
-    """Whether these are several conditions, and not a single one."""
-    return not np.isscalar(condlist) and (isinstance(condlist[0], list | np.ndarray) or x.ndim == 0)
 
 
 @composed(np.apply_along_axis)
