@@ -1,6 +1,7 @@
 """NumPy's options on Tensors: where=, out=, initial=, dtype=, mean=, order=, casting=."""
 
 import inspect
+from inspect import Parameter
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_edu import Tensor, check_gradients, grad
+from tinygrad_edu.core.arraylike import parameters_of, places
 from tinygrad_edu.core.engine import Operation, plain
 
 UFUNCS = [f for f, run in ENTRIES.items() if isinstance(f, np.ufunc) and isinstance(run, Operation)]
@@ -222,6 +224,19 @@ def test_running_sums_are_taken_in_the_type_that_is_asked_for():
         assert f(Tensor(x), dtype=np.float64).dtype == np.float64
     assert np.trace(Tensor(X[:, :2]), dtype=np.float32).dtype == np.float32
     assert np.full_like(Tensor(X), Tensor(2.0), order="F", subok=False).shape == X.shape
+
+
+def in_places(function):
+    """The names of the arguments that may be given in their places."""
+    positional = Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD
+    return [p.name for p in parameters_of(function) if p.kind in positional]
+
+
+@pytest.mark.parametrize("function", ENTRIES, ids=lambda f: f.__name__)
+def test_an_argument_stands_where_numpy_has_it(function):
+    ours, numpys = in_places(ENTRIES[function]), in_places(function)
+    pairs = [*zip(ours[: places(function, ENTRIES[function])], numpys, strict=False)]
+    assert not [pair for pair in pairs if pair[0] != pair[1] and pair[0] in numpys]
 
 
 def test_what_writes_into_a_tensor_is_refused():

@@ -120,7 +120,7 @@ def roots(p):
 
 
 @composed(np.polyfit)
-def polyfit(x, y, deg, rcond=None, w=None):
+def polyfit(x, y, deg, rcond=None, *, w=None):
     """The coefficients whose polynomial is next to the points (x, y): Σ w² (y − p(x))² is least."""
     x, y = [v + 0.0 for v in as_arrays(x, y)]
     np.polyfit(plain(x), plain(y), deg, rcond, w=None if w is None else plain(w))
