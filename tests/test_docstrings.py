@@ -25,6 +25,8 @@ PACKAGES = [tinygrad_edu, tinygrad_edu.errors, tinygrad_edu.operations.special, 
 PACKAGES += [nn.data, nn.init, nn.metrics, nn.optim, nn.transforms]
 PUBLIC = [(package.__name__, name) for package in PACKAGES for name in package.__all__]
 EXTRAS = {"tinygrad_edu.nn.torch_trace": "torch", "tinygrad_edu.programs.numba_loops": "numba"}
+ON_JAX = ("xla", "xla_calls", "devices", "on_devices")
+EXTRAS |= {f"tinygrad_edu.programs.{name}": "jax" for name in ON_JAX}
 ARE_MODULES = {"special", "nn", "optim", "init", "data", "metrics", "transforms"}
 
 
@@ -61,7 +63,8 @@ TEXTS = [
     *sorted(DOCS.glob("*.md")),
     *sorted(DOCS.glob("*/*.md")),
 ]
-NEEDED = {"pytorch": "torch", "onnx": "onnxruntime"}  # by a page, and no part of `dev`
+# By a page, and no part of `dev`
+NEEDED = {"pytorch": "torch", "onnx": "onnxruntime", "outgrow-your-machine": "jax"}
 PAGES = [page for page in TEXTS if ">>> " in page.read_text("utf-8")]
 
 
