@@ -1075,3 +1075,13 @@ def test_all_numbers_are_drawn_if_asked_for() -> None:
     opened = draw(y, scalars="all").graph
     assert len(opened.nodes) > 30 > len(folded.graph.nodes) and not opened.columns
     adds_up(opened)
+
+
+def test_parts_of_a_sequence_stand_in_time_s_order() -> None:
+    rng = np.random.default_rng(0)
+    states, _ = nn.RNN(3, 4, rng=rng)(rng.random((2, 4, 3), np.float32))
+    picture = draw((states**2).sum(), depth=2)
+    kept = {node.id for node in picture.graph.nodes if node.kind == "getitem"}
+    boxes = re.findall(r'id="(\w+)"[^>]*class="node[^>]*>.*?points="([\d.-]+)', picture.svg(), re.S)
+    places = [float(x) for name, x in boxes if name in kept]
+    assert len(places) == 4 and places == sorted(places)
