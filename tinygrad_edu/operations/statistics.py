@@ -192,29 +192,49 @@ def reduced_last(x, axis):
     return moved.reshape((*[x.shape[a] for a in kept], summand_count(x, axis)))
 
 
-def quantile_like(numpys, x, q, axis, keepdims, **method):
+def quantile_like(numpys, x, q, axis, keepdims, weights=None, **method):
     """Σ of two neighbours among the sorted elements, with weights that add up to 1.
 
     NumPy's quantile of 0, 1, 2 … n − 1 says where it is: 3.25 is ¾ of element 3 and ¼ of element 4.
     """
-    if isinstance(q, Tensor) and q.requires_grad:
-        raise errors.no_slope_in_q(numpys, q)
-    (x,) = as_arrays(x)
+    (x,), moving_q = as_arrays(x), q
     q, dtype = plain(q), numpys(np.ones(1, x.dtype), plain(q), **method).dtype
     rows = np.sort(reduced_last(wide(x), axis))
-    places = quantile_places(numpys, plain(rows), q, method)  # (…, q), NaN where there is none
+    if weights is None:
+        places = quantile_places(numpys, plain(rows), q, method)  # (…, q), NaN where there is none
+    else:
+        weights = reduced_last(weights_like(x, axis, plain(weights)), axis)
+        places = weighted_places(numpys, reduced_last(plain(x), axis), weights, q, method)
     none = np.isnan(places)
     below = np.where(none, 0, np.floor(places)).astype(int)
     share = np.where(none, math.nan, places - below).astype(rows.dtype)
     if rows.shape[-1] == 0:
         rows = np.zeros((*rows.shape[:-1], 1))
-    z = np.take_along_axis(rows, below, -1) * (1 - share)
     above = np.take_along_axis(rows, below + (share > 0), -1)
-    z = (z + np.where(share == 0, 0.0, above) * share).astype(dtype)
+    above = np.where(share == 0, 0.0, above)
+    if isinstance(moving_q, Tensor):
+        share = share + np.where(share == 0, 0.0, steps_per_q(numpys, rows, **method)) * (
+            np.ravel(moving_q) - np.ravel(q)
+        )
+    z = (np.take_along_axis(rows, below, -1) * (1 - share) + above * share).astype(dtype)
     z = np.moveaxis(z, -1, 0).reshape((*np.shape(q), *rows.shape[:-1]))
     if not keepdims:
         return z
     return np.expand_dims(z, tuple(np.ndim(q) + a for a in axes_of(axis, x.ndim)))
+
+
+# By so many places more than there are elements a quantile moves as q goes from 0 to 1; of the
+# other methods it jumps
+MOVES = {"linear": -1.0, "hazen": 0.0, "interpolated_inverted_cdf": 0.0, "normal_unbiased": 1 / 4}
+MOVES |= {"median_unbiased": 1 / 3, "weibull": 1.0}
+
+
+def steps_per_q(numpys, rows, method="linear"):
+    """∂place/∂q between two elements, for each row."""
+    if method not in MOVES:
+        return 0.0
+    n = np.sum(~np.isnan(plain(rows)), axis=-1, keepdims=True)
+    return (n + MOVES[method]) / (100 if numpys in (np.percentile, np.nanpercentile) else 1)
 
 
 def quantile_places(numpys, rows, q, method):
@@ -229,28 +249,35 @@ def quantile_places(numpys, rows, q, method):
     return np.where(missing[..., -1:], math.nan, places) if n else places
 
 
+def weighted_places(numpys, rows, weights, q, method):
+    """The same with weights, by NumPy's own quantile of the ranks: it is one of them."""
+    ranks = np.where(np.isnan(rows), math.nan, np.argsort(np.argsort(rows)))
+    places = numpys(ranks, np.ravel(q), axis=-1, weights=weights, **method)
+    return np.moveaxis(places, 0, -1)
+
+
 @composed(np.quantile)
-def quantile(x, q, axis=None, *, method="linear", keepdims=False):
-    """The number below which the share q of the elements lies."""
-    return quantile_like(np.quantile, x, q, axis, keepdims, method=method)
+def quantile(x, q, axis=None, *, method="linear", keepdims=False, weights=None):
+    """The number below which the share q of the elements lies; q may be a variable."""
+    return quantile_like(np.quantile, x, q, axis, keepdims, weights, method=method)
 
 
 @composed(np.percentile)
-def percentile(x, q, axis=None, *, method="linear", keepdims=False):
+def percentile(x, q, axis=None, *, method="linear", keepdims=False, weights=None):
     """The number below which q percent of the elements lie."""
-    return quantile_like(np.percentile, x, q, axis, keepdims, method=method)
+    return quantile_like(np.percentile, x, q, axis, keepdims, weights, method=method)
 
 
 @composed(np.nanquantile)
-def nanquantile(x, q, axis=None, *, method="linear", keepdims=False):
+def nanquantile(x, q, axis=None, *, method="linear", keepdims=False, weights=None):
     """The quantile of those elements that are numbers."""
-    return quantile_like(np.nanquantile, x, q, axis, keepdims, method=method)
+    return quantile_like(np.nanquantile, x, q, axis, keepdims, weights, method=method)
 
 
 @composed(np.nanpercentile)
-def nanpercentile(x, q, axis=None, *, method="linear", keepdims=False):
+def nanpercentile(x, q, axis=None, *, method="linear", keepdims=False, weights=None):
     """The percentile of those elements that are numbers."""
-    return quantile_like(np.nanpercentile, x, q, axis, keepdims, method=method)
+    return quantile_like(np.nanpercentile, x, q, axis, keepdims, weights, method=method)
 
 
 def middle(x, q, axis=None):
