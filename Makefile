@@ -58,6 +58,20 @@ build/numba/installed: pyproject.toml
 test-replay: $(VENV)/installed ## random trainings and programs beside their replays, thousands of them (half an hour); SEEDS=300 takes fewer
 	SEEDS=$(or $(SEEDS),2000) $(BIN)/python -m pytest --numprocesses auto tests/test_closed_world.py tests/test_replay.py -k random
 
+.PHONY: test-jax bench-scale
+test-jax: build/jax/installed ## replay on JAX's devices, eight of them, and two processes (half an hour), in an environment with JAX
+	build/jax/bin/python -m pytest tests/test_jax.py
+	build/jax/bin/python -m pytest tests/test_replay.py tests/test_closed_world.py -k "jax and not random"
+	build/jax/bin/python -m pytest tests/test_docstrings.py -k "outgrow or xla or devices"
+
+bench-scale: build/jax/installed ## time a step on 1, 2, 4 and 8 devices, and on paper on 64 GPUs: build/bench/scale.md (2 minutes)
+	build/jax/bin/python -m tests.benchmarks.scale $(FLAGS)
+
+build/jax/installed: pyproject.toml
+	$(PYTHON) -m venv build/jax
+	build/jax/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[jax,examples]' mpi4py mpich pytest hypothesis
+	@touch $@
+
 test-browser: docs ## look at the docs and step through steppers in Chromium; screenshots are kept in build/browser/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
 	$(BIN)/python -m pytest tests/browser

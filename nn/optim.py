@@ -53,6 +53,7 @@ __all__ = [
     "SequentialSchedule",
     "Step",
     "WarmUp",
+    "average_gradients",
     "clip_grad_norm",
     "clip_grad_value",
 ]
@@ -457,6 +458,31 @@ def clip_grad_value(parameters: Tensor | Iterable[Tensor], clip_value: float) ->
     """
     for p in those_with_gradients(parameters, clip_value=clip_value):
         np.clip(p.grad, -float(clip_value), float(clip_value), out=p.grad)
+
+
+def average_gradients(optimizer: Optimizer, comm: Any) -> None:
+    """g ← Σ g / n over the n processes of an MPI communicator: one Allreduce for all gradients.
+
+    Call it between backward() and step(), in every process: each has computed the mean over its own
+    part of the batch, all parts of one size. `comm` is mpi4py's, or has its `size` and `Allreduce`.
+
+    >>> class Alone:  # a communicator of one process
+    ...     size, Allreduce = 1, staticmethod(lambda mine, of_all: np.copyto(of_all, mine))
+    >>> p = Tensor([1.0, 2.0], requires_grad=True)
+    >>> (p * p).sum().backward(); average_gradients(SGD([p], lr=0.1), Alone); p.grad
+    array([2., 4.])
+    """
+    every = [p for options in optimizer.param_groups for p in options["params"]]
+    found = those_with_gradients(every)
+    for dtype in dict.fromkeys(wide_dtype(p.grad.dtype) for p in found):  # MPI has no float16
+        alike = [p for p in found if wide_dtype(p.grad.dtype) == dtype]
+        mine = np.concatenate([p.grad.astype(dtype, copy=False).reshape(-1) for p in alike])
+        mean = np.empty_like(mine)
+        comm.Allreduce(mine, mean)
+        mean /= comm.size
+        parts = np.split(mean, np.cumsum([p.grad.size for p in alike])[:-1])
+        for p, part in zip(alike, parts, strict=True):
+            p.grad[...] = part.reshape(p.grad.shape)
 
 
 def those_with_gradients(parameters: Tensor | Iterable[Tensor], **bound: float) -> list[Any]:

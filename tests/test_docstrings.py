@@ -25,6 +25,8 @@ PACKAGES = [tinygrad_edu, tinygrad_edu.errors, tinygrad_edu.operations.special, 
 PACKAGES += [nn.data, nn.init, nn.metrics, nn.optim, nn.transforms]
 PUBLIC = [(package.__name__, name) for package in PACKAGES for name in package.__all__]
 EXTRAS = {"tinygrad_edu.nn.torch_trace": "torch", "tinygrad_edu.programs.numba_loops": "numba"}
+ON_JAX = ("xla", "xla_calls", "devices", "on_devices")
+EXTRAS |= {f"tinygrad_edu.programs.{name}": "jax" for name in ON_JAX}
 ARE_MODULES = {"special", "nn", "optim", "init", "data", "metrics", "transforms"}
 
 
@@ -67,11 +69,12 @@ TEXTS = [
     *sorted(DOCS.glob("*.md")),
     *sorted(DOCS.glob("*/*.md")),
 ]
-NEEDED = {
+NEEDED = {  # by a page, and no part of `dev`
     "pytorch": "torch",
     "from-pytorch": "torch",
     "onnx": "onnxruntime",
-}  # by a page, and no part of `dev`
+    "outgrow-your-machine": "jax",
+}
 PAGES = [page for page in TEXTS if ">>> " in page.read_text("utf-8")]
 
 

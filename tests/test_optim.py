@@ -7,6 +7,7 @@ import copy
 import json
 import math
 import pickle
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -690,6 +691,77 @@ def test_bounds_are_at_least_0(bound: float) -> None:
         optim.clip_grad_norm([parameter()], bound)
     with pytest.raises(ValueError, match="expected clip_value ≥ 0, found"):
         optim.clip_grad_value([parameter()], bound)
+
+
+# Several processes
+
+
+class Process:
+    """One of two threads that stand for processes of MPI: what mpi4py's communicator has of it."""
+
+    size, meet, given = 2, threading.Barrier(2), [None, None]
+
+    def __init__(self, rank: int) -> None:
+        self.rank, self.calls = rank, 0
+
+    def Allreduce(self, mine: Any, of_all: Any) -> None:
+        self.given[self.rank], self.calls = mine, self.calls + 1
+        self.meet.wait(60)
+        of_all[...] = self.given[0] + self.given[1]
+        self.meet.wait(60)
+
+
+class OneByOne(optim.Optimizer):
+    def update(self, p: Any, g: Any, lr: float) -> None:
+        p.data -= lr * g
+
+
+def trained(make: Any, rows: slice, comm: Any = None) -> Any:
+    """The parameters of a network after some steps on these rows of each batch, and the calls."""
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.Linear(4, 8, rng=rng), nn.Tanh(), nn.Linear(8, 2, rng=rng))
+    optimizer = make(model.parameters(), lr=0.05)
+    for _ in range(5):
+        x, y = rng.normal(size=(6, 4)), rng.normal(size=(6, 2))
+        optimizer.zero_grad()
+        ((model(x[rows]) - y[rows]) ** 2).mean().backward()
+        if comm:
+            optim.average_gradients(optimizer, comm)
+        optimizer.step()
+    return as_vector([p.data for p in model.parameters()])
+
+
+@pytest.mark.parametrize("make", [optim.SGD, optim.Adam, OneByOne])
+def test_two_processes_that_average_their_gradients_train_as_one_does(make: Any) -> None:
+    comms, found = [Process(0), Process(1)], dict[int, Any]()
+
+    def process(rank: int) -> None:
+        found[rank] = trained(make, slice(rank, None, 2), comms[rank])
+
+    threads = [threading.Thread(target=process, args=[rank]) for rank in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [comm.calls for comm in comms] == [5, 5]
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_allclose(found[0], trained(make, slice(None)), atol=1e-4)
+
+
+def test_averaging_keeps_dtypes_and_leaves_out_what_has_no_gradient() -> None:
+    class Twice:
+        size, sent = 2, list[Any]()
+
+        def Allreduce(self, mine: Any, of_all: Any) -> None:
+            self.sent.append(mine.dtype)
+            of_all[...] = mine * 3
+
+    parameters = with_gradients([[2.0, 4.0], None, np.float16(6), [[8.0]], np.float32([2])])
+    optim.average_gradients(OneByOne(parameters, lr=0.1), comm := Twice())
+    assert comm.sent == [np.float64, np.float32]  # MPI knows no float16
+    grads = [p.grad for p in parameters if p.grad is not None]
+    assert [g.tolist() for g in grads] == [[3, 6], 9, [[12]], [3]]
+    assert [g.dtype for g in grads] == [np.float64, np.float16, np.float64, np.float32]
 
 
 # Schedules

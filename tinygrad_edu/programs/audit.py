@@ -13,6 +13,7 @@ import numpy as np
 
 from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.core.marks import RECORDER
+from tinygrad_edu.programs.away import bring_home
 from tinygrad_edu.programs.compiled import Compiled
 from tinygrad_edu.programs.generators import (
     generator_state,
@@ -80,6 +81,7 @@ class Audit:
             except Exception:
                 fits = True  # the step as written has its own say
         self.replayed = time.perf_counter() - began
+        bring_home()
         if not fits:
             return
         drawn = [(g, generator_state(g)) for g, _ in snapshot.generators]

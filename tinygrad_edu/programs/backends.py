@@ -24,9 +24,16 @@ def numba_loops() -> Compiler:
     return NumbaLoops
 
 
-BACKENDS: dict[str, tuple[Callable[[], Compiler], tuple[str, ...]]] = {  # by the packages it needs
+def xla(devices: Any = None) -> Compiler:
+    from tinygrad_edu.programs.devices import devices_of, mesh_of
+
+    return devices_of(mesh_of(devices))
+
+
+BACKENDS: dict[str, tuple[Callable[..., Compiler], tuple[str, ...]]] = {  # by the packages it needs
     "numpy": (numpy_calls, ()),
     "numba": (numba_loops, ("numba", "scipy")),
+    "jax": (xla, ("jax",)),
 }
 
 
@@ -43,7 +50,7 @@ def missing(backend: str) -> list[str]:
     return [name for name in BACKENDS[backend][1] if importlib.util.find_spec(name) is None]
 
 
-def compiler(backend: str) -> Compiler:
+def compiler(backend: str, devices: Any = None) -> Compiler:
     """The compiler of this name; ValueError if there is none, ImportError without its packages."""
     if backend not in BACKENDS:
         names = ", ".join(map(repr, BACKENDS))
@@ -53,4 +60,9 @@ def compiler(backend: str) -> Compiler:
             f"backend={backend!r} needs {' and '.join(packages)}, which is not installed: "
             f"pip install 'tinygrad_edu[{backend}]'"
         )
-    return BACKENDS[backend][0]()
+    if devices is not None and backend != "jax":
+        raise ValueError(
+            f"devices={devices} of backend={backend!r}: only backend='jax' has several"
+        )
+    make = BACKENDS[backend][0]
+    return make() if devices is None else make(devices)

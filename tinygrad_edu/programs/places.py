@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.engine import Tensor
+from tinygrad_edu.programs.away import StandIn
 from tinygrad_edu.programs.traced import untraced
 
 ATOMS = int | float | complex | str | bytes | None | np.generic | np.dtype | enum.Enum | range
@@ -29,6 +30,9 @@ class Place:
     def __init__(self, container: Any, key: Any, path: str, is_item: bool) -> None:
         self.container, self.key, self.path, self.is_item = container, key, path, is_item
         self.value = self.stood = self.get()
+        if type(self.value) is StandIn:  # somebody has put it here while it was elsewhere
+            self.value = self.stood = self.value.bring()
+            self.set(self.value)
 
     def get(self) -> Any:
         try:

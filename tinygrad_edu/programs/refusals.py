@@ -10,6 +10,7 @@ import types
 from typing import Any
 
 from tinygrad_edu.core.errors import described, see
+from tinygrad_edu.debugging.caller import source
 
 
 class NotReplayable(RuntimeError):
@@ -156,6 +157,54 @@ def replays_differently(what: str, line: Any) -> NotReplayable:
         f"compiled, {what} differs from what it gave when the step was recorded\n  ",
         f"{line[0]}:{line[1]}\n  A fault of the compiler: please report it",
     )
+
+
+def not_in_jax(name: str, why: str, line: Any) -> NotReplayable:
+    return refusal(
+        f"{name} has no place in a program of JAX: {why:.200}\n  {source(*line)}\n  ",
+        'Compute it with other functions of NumPy, or leave the step to backend="numpy"',
+    )
+
+
+def not_before(name: str, line: Any) -> NotReplayable:
+    return refusal(
+        f"{name} is opaque, and is given what the step has computed from its state: NumPy makes ",
+        f"opaque calls before JAX begins, from the arguments alone\n  {source(*line)}\n  ",
+        'Write it with functions of NumPy, without @opaque, or leave the step to backend="numpy"',
+    )
+
+
+def lies_in_the_state(name: str) -> NotReplayable:
+    return refusal(
+        f"{name} lies in the memory of an array that the step changes, and on a device they are ",
+        f"two: hand over {name}.copy()",
+    )
+
+
+def written_while_away(shape: Any) -> NotReplayable:
+    return refusal(
+        f"an array {shape} was written to, through a view from before, while its numbers lay on ",
+        "a device: these have come home, and what was written is lost. Write to p.data, or call ",
+        "step.sync() before",
+    )
+
+
+def too_few_devices(wanted: int, found: int) -> ValueError:
+    return ValueError(
+        f"devices={wanted}, and JAX sees {found}: a processor counts as several after "
+        f"export XLA_FLAGS=--xla_force_host_platform_device_count={wanted}"
+    )
+
+
+def not_divided(n: int, devices: int) -> ValueError:
+    return ValueError(
+        f"a batch of {n} does not divide among {devices} devices: take "
+        f"{n - n % devices or devices} examples; DataLoader(…, drop_last=True)"
+    )
+
+
+def no_picture(backend: str) -> NotReplayable:
+    return NotReplayable(f"{backend} lays out memory itself, and shows no picture of it")
 
 
 def no_program() -> NotReplayable:

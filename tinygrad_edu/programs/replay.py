@@ -21,6 +21,7 @@ from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.core.switches import RECORDING, WATCHER
 from tinygrad_edu.programs import backends, refusals
 from tinygrad_edu.programs.audit import Audit
+from tinygrad_edu.programs.away import at_home, bring_home
 from tinygrad_edu.programs.compiled import Compiled
 from tinygrad_edu.programs.guards import MISS
 from tinygrad_edu.programs.picture import bytes_picture
@@ -33,28 +34,37 @@ PROGRAMS_KEPT = 64  # the oldest goes first
 SEEN = 4096  # signatures that are remembered; their programs may be gone
 
 
-def replay(step: Function | None = None, *, backend: str = "numpy", audit: bool = True) -> Any:
+def replay(
+    step: Function | None = None,
+    *,
+    backend: str = "numpy",
+    devices: Any = None,
+    audit: bool = True,
+) -> Any:
     """Record a training step, or any function of arrays, and replay it without building a graph.
 
     It returns and changes what it did before; the next call overwrites the array `p.grad`. Other
-    settings are recorded anew, and other shapes when they come again; print `step.program`. What a
-    replay could not follow raises NotReplayable, and all is as before. `backend` runs the calls.
+    settings are recorded anew, and other shapes when they come again; print `step.program`. What it
+    could not follow raises NotReplayable, and all is as before. `backend`: "jax" runs on `devices`.
     With `audit`, calls 2, 4, 8, … also run the step as written: a difference ends the replaying.
 
     >>> step = replay(lambda x: np.sin(x) * 2)
     >>> [step(np.full(1, i)).round(2).item() for i in range(4)]
     [0.0, 1.68, 1.82, 0.28]
     """
-    options: Any = {"audit": audit, "backend": backend}
+    options: Any = {"audit": audit, "backend": backend, "devices": devices}
     return Replay(step, **options) if step else functools.partial(Replay, **options)
 
 
 class Replay:
     """A function that is first recorded, then replayed."""
 
-    def __init__(self, function: Function, audit: bool = True, backend: str = "numpy") -> None:
+    def __init__(
+        self, function: Function, audit: bool = True, backend: str = "numpy", devices: Any = None
+    ) -> None:
         functools.update_wrapper(self, function)
-        self.backend, self.compiler = backend, backends.compiler(backend)
+        self.backend, self.devices = backend, devices
+        self.compiler = backends.compiler(backend, devices)
         self.function, self.audit, self.lock = function, audit, threading.RLock()
         self.is_running = self.is_given_up = False
         # Programs by (whether operations are recorded, number of arguments, names of options), and
@@ -77,16 +87,25 @@ class Replay:
         method = types.MethodType(self.function, instance)
         name = getattr(self, "name", method.__name__)
         try:
-            return vars(instance).setdefault(name, Replay(method, self.audit, self.backend))
+            return vars(instance).setdefault(name, Replay(method, *self.options))
         except TypeError:  # it has slots only
             return types.MethodType(self, instance)
+
+    @property
+    def options(self) -> Any:
+        return self.audit, self.backend, self.devices
+
+    def sync(self) -> None:
+        """Bring the state home, if it lies on devices; whoever reads p.data does so anyway."""
+        if sync := getattr(self.compiler, "sync", None):
+            sync()
 
     def __reduce__(self) -> Any:
         owner = getattr(self.function, "__self__", None)
         names = [name for name, x in getattr(owner, "__dict__", {}).items() if x is self]
         if names:  # of a method: the copy's is made anew
             return getattr, (owner, names[0])
-        return Replay, (self.function, self.audit, self.backend)
+        return Replay, (self.function, *self.options)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         if WATCHER.get() or RECORDER.get() is not None:
@@ -99,6 +118,7 @@ class Replay:
                 return self.function(*args, **options)
             try:
                 self.is_running = True
+                bring_home(but=self.compiler)
                 for program in self.found.get(key, ()):
                     number = program.calls + 2  # the first call was recorded
                     if self.audit and number & (number - 1) == 0:
@@ -153,6 +173,8 @@ class Replay:
 
     def picture(self) -> str:
         """An SVG: which bytes live from which line of the program to which."""
+        if not hasattr(self.last, "code"):
+            raise refusals.no_picture(self.backend)
         return bytes_picture(self.last.code, self.last.now.name)
 
     def audited(self, program: Compiled, args: Any, options: dict[str, Any]) -> Any:
@@ -160,6 +182,7 @@ class Replay:
 
         If the program differs, the step is not replayed any more, and a warning says what differs.
         """
+        self.sync()
         audit = Audit(program, args, options)
         if audit.result is not MISS:
             self.times.replayed, self.times.as_written = audit.replayed, audit.as_written
@@ -172,6 +195,8 @@ class Replay:
     def record(self, key: Any, args: Any, options: dict[str, Any]) -> Any:
         """Run the function on traced arrays, and as written; make a program if it has settled."""
         began = time.perf_counter()
+        self.sync()
+        args, options = at_home((args, options))
         signature = (*key, *map(signature_of, (*args, *options.values())))
         found = self.earlier.pop(signature, collections.Counter())
         now = Recording(self.function, args, options, self.stored)
