@@ -40,6 +40,7 @@ FILES = [
     "linalg.py",
     "solving.py",
     "composed.py",
+    "selecting.py",
     "sequences.py",
     "special.py",
     "convolution.py",

@@ -104,6 +104,8 @@ class MSE(Elementwise):
     def reduced(self, x: Any, y: Any) -> Any:
         if self.reduction == "none":
             return self.each(x, y)
+        if x.dtype == np.float16:  # the sum might overflow where the mean does not
+            return self.reduced(x.astype(np.float32), y.astype(np.float32)).astype(np.float16)
         return self.of_sum(special.squared_error(x, y), x.size)
 
 
@@ -305,6 +307,8 @@ class ClassLoss(Loss):
 
     def of_indices(self, log_p: Any, target: Any, smoothing: float = 0.0) -> Any:
         """−w ln p of each example's own class, reduced; "mean" divides by the sum of the w."""
+        if log_p.dtype == np.float16:  # as for MSE
+            return self.of_indices(log_p.astype(np.float32), target, smoothing).astype(np.float16)
         simple = self.weight is None and self.ignore_index is None and not smoothing
         if simple and log_p.ndim == 2 and self.reduction != "none":
             return self.of_sum(special.nll(log_p, target), len(target))

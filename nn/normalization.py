@@ -85,7 +85,7 @@ class BatchNorm(Normalization):
         else:
             mean = with_axes_after(self.running_mean, after)  # type: ignore[arg-type]
             var = with_axes_after(self.running_var, after)  # type: ignore[arg-type]
-        return self.affine((x - mean) / np.sqrt(var + self.eps), after)
+        return self.affine(in_units(x - mean, var + self.eps, x), after)
 
     def track(self, mean: Array, var: Array, n: int) -> None:
         """Let the running statistics follow those of a batch with n numbers per channel.
@@ -161,7 +161,7 @@ class LayerNorm(Normalization):
 
     def forward(self, x: Tensor | Array) -> Any:
         mean, var = moments(x, last_axes(self, x))
-        return self.affine((x - mean) / np.sqrt(var + self.eps))
+        return self.affine(in_units(x - mean, var + self.eps, x))
 
 
 class GroupNorm(Normalization):
@@ -202,8 +202,8 @@ class GroupNorm(Normalization):
             )
         groups = x.reshape(x.shape[0], self.num_groups, -1)
         mean, var = moments(groups, (2,))
-        z = ((groups - mean) / np.sqrt(var + self.eps)).reshape(x.shape)
-        return self.affine(z, x.ndim - 2)
+        z = in_units(groups - mean, var + self.eps, x)
+        return self.affine(z.reshape(x.shape), x.ndim - 2)
 
 
 class RMSNorm(Normalization):
@@ -229,19 +229,27 @@ class RMSNorm(Normalization):
         super().__init__(self.normalized_shape, elementwise_affine, False, dtype)
 
     def forward(self, x: Tensor | Array) -> Any:
-        square = np.mean(np.square(x), last_axes(self, x), keepdims=True)
-        return self.affine(
-            x
-            / np.sqrt(
-                square + (float(np.finfo(square.dtype).eps) if self.eps is None else self.eps)
-            )
-        )
+        square = np.mean(np.square(single(x)), last_axes(self, x), keepdims=True)
+        eps = float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
+        return self.affine(in_units(x, square + eps, x))
 
 
 def moments(x: Any, axes: Shape) -> tuple[Any, Any]:
-    """Mean and biased variance over the axes, which stay, with size 1."""
+    """Mean and biased variance over the axes, which stay, with size 1; of float16 in float32."""
+    x = single(x)
     mean = np.mean(x, axes, keepdims=True)
     return mean, np.mean(np.square(x - mean), axes, keepdims=True)
+
+
+def single(x: Any) -> Any:
+    """x, but float16 as float32, in which squares do not overflow."""
+    return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
+def in_units(away: Any, var: Any, x: Any) -> Any:
+    """How many deviations away, in x's type if that is float16."""
+    z = away / np.sqrt(var)
+    return z.astype(x.dtype) if x.dtype == np.float16 else z
 
 
 def with_axes_after(p: Tensor, after: int) -> Tensor:

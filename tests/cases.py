@@ -42,7 +42,7 @@ OURS = {
 ENTRIES = {function: run for function, run in REGISTRY.items() if function not in STEPS} | OURS
 OPERATIONS = {function: run for function, run in ENTRIES.items() if isinstance(run, Operation)}
 TAKE_A_LIST = {np.concatenate, np.stack, np.vstack, np.hstack, np.dstack, np.column_stack}
-TAKE_A_LIST.add(np.linalg.multi_dot)
+TAKE_A_LIST |= {np.linalg.multi_dot, np.block}
 
 
 def together(results):
@@ -58,6 +58,9 @@ def as_called(function, args):
         return [list(args)]
     if function is np.choose:
         return [args[0], list(args[1:])]
+    if function is np.piecewise:
+        n = (len(args) - 1) // 2
+        return [args[0], list(args[1 : n + 1]), list(args[n + 1 :])]
     if function is np.select:
         return [list(args[: len(args) // 2]), list(args[len(args) // 2 :])]
     return list(args)
@@ -220,6 +223,7 @@ CASES = (
         np.fmin: apart(),
         np.remainder: elementwise(2, prepare=without_zero).filter(far_from_a_jump),
         np.fmod: elementwise(2, prepare=without_zero).filter(far_from_a_jump),
+        np.divmod: elementwise(2, prepare=without_zero).filter(far_from_a_jump),
         np.arctan2: elementwise(2, prepare=without_zero),
         np.hypot: elementwise(2, prepare=without_zero),
         derivatives.clip: inside_and_outside(),

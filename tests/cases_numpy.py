@@ -3,10 +3,21 @@
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from strategies import FULL, array, axis_of, divided, elementwise, reduction, with_shape
+from strategies import (
+    FULL,
+    GRID,
+    SHAPES,
+    array,
+    axis_of,
+    divided,
+    elementwise,
+    reduction,
+    with_shape,
+    without_zero,
+)
 
 from tinygrad_edu.core import derivatives
-from tinygrad_edu.operations import sequences
+from tinygrad_edu.operations import composed, sequences
 
 METHODS = ["linear", "lower", "higher", "nearest", "midpoint", "hazen", "weibull"]
 METHODS += ["inverted_cdf", "averaged_inverted_cdf", "closest_observation"]
@@ -161,7 +172,153 @@ def cut_into_windows(draw):
     return [x, *draw(st.sampled_from(ways))], {}
 
 
+def away(x):
+    """No whole number, no power of two, and nothing near one."""
+    return x.map(lambda x: x + GRID / 3)
+
+
+@st.composite
+def progressions(draw, function):
+    """The first and the last number of a sequence, and how many numbers."""
+    positive = ((0.25, 2.0),) * 2
+    ends, options = draw(ranges())
+    (start, stop), _ = draw(elementwise(2, positive if function is np.geomspace else ()))
+    return [start, stop, ends[2]], {"endpoint": options["endpoint"]}
+
+
+@st.composite
+def left_out(draw):
+    x = draw(array(FULL))
+    axis = draw(st.none() | axis_of(x))
+    size = x.size if axis is None else x.shape[axis]
+    place = st.integers(-size, size - 1)
+    return [x, draw(place | st.lists(place, max_size=2) | st.just(slice(0, 1))), axis], {}
+
+
+@st.composite
+def inserted(draw):
+    x = draw(array(FULL))
+    axis = draw(st.none() | axis_of(x))
+    size = x.size if axis is None else x.shape[axis]
+    return [x, draw(st.integers(-size, size)), draw(array(())), axis], {}
+
+
+@st.composite
+def compressed(draw):
+    x = draw(array(FULL))
+    axis = draw(st.none() | axis_of(x))
+    size = x.size if axis is None else x.shape[axis]
+    return [draw(hnp.arrays(bool, size)), x, axis], {}
+
+
+@st.composite
+def extracted(draw):
+    x = draw(array(FULL))
+    return [draw(hnp.arrays(bool, x.shape)), x], {}
+
+
+@st.composite
+def pieces(draw):
+    x = draw(array(FULL))
+    conditions = [draw(hnp.arrays(bool, x.shape)) for _ in range(draw(st.integers(1, 2)))]
+    functions = [np.sin, np.square, np.cos][: len(conditions) + draw(st.integers(0, 1))]
+    return [x, *conditions, *functions], {}
+
+
+def blocks():
+    return FULL.flatmap(lambda shape: st.lists(array(shape), min_size=1, max_size=3)).map(
+        lambda xs: (xs, {})
+    )
+
+
+def counted():
+    return st.integers(1, 5).flatmap(
+        lambda n: st.tuples(
+            hnp.arrays(int, n, elements=st.integers(0, 3)), array((n,)), st.integers(0, 6)
+        ).map(lambda drawn: (list(drawn), {}))
+    )
+
+
+@st.composite
+def running(draw, **more):
+    x = draw(array(FULL))
+    options = {key: draw(value) for key, value in more.items()}
+    return [x], {"axis": draw(axis_of(x))} | options
+
+
+POLYNOMIALS = array(st.integers(1, 4)).map(lambda p: np.where(np.arange(len(p)) == 0, 1.375, p))
+
+
+def of_polynomials(count):
+    return st.tuples(*[POLYNOMIALS] * count).map(lambda drawn: (list(drawn), {}))
+
+
+def has_a_full_rest(drawn):
+    """No leading coefficient of the rest is nearly 0: NumPy leaves such out."""
+    u, v = drawn[0]
+    rest = np.polydiv(u, v)[1]
+    return len(v) == 1 or (len(rest) == min(len(u), len(v) - 1) and abs(rest[0]) > 0.01)
+
+
+@st.composite
+def fitted_points(draw):
+    y = draw(array(st.sampled_from([(5,), (5, 2)])))
+    x = np.linspace(-1.0, 1.5, 5) + draw(array((5,))) / 32
+    return [x, y, draw(st.integers(0, 2))], {"w": draw(st.sampled_from([None, np.arange(1.0, 6)]))}
+
+
 CASES = {
+    np.copysign: elementwise(2, prepare=without_zero),
+    np.nextafter: elementwise(2),
+    np.i0: elementwise(1),
+    composed.bessel: elementwise(1).map(lambda case: (case[0], {"n": 1})),
+    np.modf: elementwise(1, prepare=away),
+    np.frexp: elementwise(1, prepare=away),
+    np.logspace: progressions(np.logspace),
+    np.geomspace: progressions(np.geomspace),
+    np.ediff1d: with_shape(
+        array(SHAPES), lambda x: st.none() | array((2,)), lambda x: st.none() | array(())
+    ),
+    np.unwrap: running(period=st.sampled_from([2 * np.pi, 0.73])),
+    np.delete: left_out(),
+    np.insert: inserted(),
+    np.compress: compressed(),
+    np.extract: extracted(),
+    np.resize: with_shape(array(FULL), lambda x: st.sampled_from([(2, 3), 5, (0,)])),
+    np.diagflat: with_shape(array(FULL), lambda x: st.integers(-2, 2)),
+    np.trim_zeros: with_shape(
+        without_zero(array((3,))), lambda x: st.sampled_from(["f", "b", "fb"])
+    ),
+    np.block: blocks(),
+    np.broadcast_arrays: elementwise(2),
+    np.meshgrid: st.lists(array(st.integers(0, 3)), min_size=1, max_size=3).flatmap(
+        lambda xs: st.tuples(
+            st.just(xs),
+            st.fixed_dictionaries(
+                {"indexing": st.sampled_from(["xy", "ij"]), "sparse": st.booleans()}
+            ),
+        )
+    ),
+    np.bincount: counted(),
+    np.piecewise: pieces(),
+    np.apply_along_axis: running().map(lambda case: ([np.cumsum, case[1]["axis"], case[0][0]], {})),
+    np.apply_over_axes: running().map(lambda case: ([np.sum, case[0][0], case[1]["axis"]], {})),
+    np.cumulative_sum: running(include_initial=st.booleans()),
+    np.cumulative_prod: running(include_initial=st.booleans()),
+    np.nancumsum: running(),
+    np.nancumprod: running(),
+    np.polyval: elementwise(1).flatmap(
+        lambda case: POLYNOMIALS.map(lambda p: ([p, case[0][0]], {}))
+    ),
+    np.polyadd: of_polynomials(2),
+    np.polysub: of_polynomials(2),
+    np.polymul: of_polynomials(2),
+    np.polydiv: of_polynomials(2).filter(has_a_full_rest),
+    np.polyder: with_shape(POLYNOMIALS, lambda p: st.integers(0, 2)),
+    np.polyint: with_shape(POLYNOMIALS, lambda p: st.integers(0, 2)),
+    np.poly: with_shape(array(st.integers(1, 4))),
+    np.roots: st.permutations([-1.5, 0.5, 2.0]).map(lambda r: ([np.poly(r)], {})),
+    np.polyfit: fitted_points(),
     np.ldexp: elementwise(1).map(lambda case: ([*case[0], np.array(-1)], {})),
     np.interp: interpolated(),
     np.gradient: sampled(),
@@ -222,7 +379,7 @@ def shared_options(draw, function, arguments):
     """Some of the options that NumPy gives to all ufuncs, sums, extremes and means."""
     x = arguments[0]
     chosen = {}
-    if isinstance(function, np.ufunc) and not function.signature:
+    if isinstance(function, np.ufunc) and function.nout == 1 and not function.signature:
         shape = np.broadcast_shapes(*map(np.shape, arguments))
         chosen = {"where": mask(np.empty(shape)), "dtype": FLOATS}
     elif function in EXTREMES:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from cases import ELEMENTWISE
 
-from tinygrad_edu import Tensor, hessian, nn, special, vjp
+from tinygrad_edu import Tensor, grad, hessian, nn, special, vjp
+from tinygrad_edu.operations import composed
 
 inf, nan = np.inf, np.nan
 TYPES = {np.float32: np.float64, np.float64: np.longdouble}
@@ -110,6 +111,8 @@ SLOPES = {
     np.fmin:        (behind, lambda x, y: behind(y, x)),
     np.absolute:    (np.sign,),
     np.fabs:        (np.sign,),
+    np.copysign:    (lambda x, y: np.sign(x) * np.copysign(1, y), lambda x, y: 0),
+    np.nextafter:   (lambda x, y: 1, lambda x, y: 0),
     np.hypot:       (leg_slope, lambda x, y: leg_slope(y, x)),
     np.sinc:        (sinc_slope,),
     np.nan_to_num:  (np.isfinite,),
@@ -123,11 +126,8 @@ SLOPES = {
     special.gelu:        (lambda x: probability(x) + times(x, density(x)),),
 }
 # fmt: on
-ARE_TOLD_ELSEWHERE = {
-    np.ldexp,
-    np.where,
-    np.clip,
-}  # whose second arguments have bounds of their own
+# What has two results, or arguments with bounds of their own
+ARE_TOLD_ELSEWHERE = {np.ldexp, np.where, np.clip, np.divmod, np.modf, np.frexp}
 VALUES = {  # of our own functions; NumPy's have the values that NumPy gives
     special.sigmoid: sigma,
     special.log_sigmoid: lambda x: -np.logaddexp(0, -x),
@@ -289,3 +289,14 @@ def test_a_correlation_that_is_rounded_beyond_one_keeps_its_curvature(seed):
     curvature = (np.outer(unit, unit) - np.eye(5) + 1 / 5) / (away @ away)
     found = hessian(lambda x: np.corrcoef(x, 3 * y)[0, 1])(y)
     np.testing.assert_allclose(found, curvature, atol=1e-12)
+
+
+def test_bessels_function_is_its_series():
+    x = np.array([0.0, 1e-310, 0.25, -2.0, 3.75, 30.0])
+    k = np.arange(80)
+    factorials = np.array([float(math.factorial(n)) for n in range(82)])
+    for n in (0, 1, 2):
+        terms = (x[:, None] / 2) ** (2 * k + n) / factorials[k] / factorials[k + n]
+        found = composed.bessel(x, n=n)
+        np.testing.assert_allclose(found, terms.sum(axis=1), 1e-13, 1e-16)
+    assert grad(np.i0)(0.0) == 0 and hessian(np.i0)(0.0) == 0.5

@@ -1,5 +1,8 @@
 """NumPy's options on Tensors: where=, out=, initial=, dtype=, mean=, order=, casting=."""
 
+import inspect
+from inspect import Parameter
+
 import numpy as np
 import pytest
 from cases import ENTRIES, call, case
@@ -8,7 +11,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_edu import Tensor, check_gradients, grad
-from tinygrad_edu.core.engine import Operation
+from tinygrad_edu.core.arraylike import parameters_of, places
+from tinygrad_edu.core.engine import Operation, plain
 
 UFUNCS = [f for f, run in ENTRIES.items() if isinstance(f, np.ufunc) and isinstance(run, Operation)]
 REDUCTIONS = [*SUMS, *EXTREMES, *MEANS, np.nansum, np.nanprod]
@@ -150,6 +154,123 @@ def test_a_product_of_vectors_takes_numpys_axes():
         b = y if "axes" in options else x
         z = np.vecdot(Tensor(x), b, **options)
         np.testing.assert_array_equal(z.data, np.vecdot(x, b, **options))
+
+
+# What is neither a case of its own nor an option
+
+
+def test_zeros_of_a_polynomial_are_found_if_they_are_real():
+    for p in ([1.0, -3.0, 2.0], [2.0, 0.0, -8.0, 0.0], [3.0], [0.0, 0.0], [0.0, 2.0, 1.0]):
+        np.testing.assert_allclose(np.sort(plain(np.roots(Tensor(p)))), np.sort(np.roots(p)))
+    with pytest.raises(TypeError, match="complex"):
+        np.roots(Tensor([1.0, 0.0, 1.0]))
+
+
+@pytest.mark.parametrize("xp", [[-np.inf, 0.5, 4.0], [0.0, 2.0, np.inf], [0.0, 1.0, 3.0]])
+@pytest.mark.parametrize("fp", [[0.0, 10.0, 5.0], [-np.inf, 1.0, 2.0], [3.0, 3.0, np.inf]])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_lines_between_infinite_points_are_numpys(xp, fp):
+    x = np.array([-np.inf, -1.0, 0.0, 0.25, 0.5, 1.5, 2.0, 3.5, np.inf, np.nan])
+    np.testing.assert_array_equal(np.interp(Tensor(x), xp, fp).data, np.interp(x, xp, fp))
+
+
+def test_a_piece_may_be_a_number():
+    x = np.array([-1.0, 2.0, 5.0])
+    f = lambda x: np.piecewise(x, [x < 0, x > 4], [np.square, 7.0, np.negative])  # noqa: E731
+    np.testing.assert_array_equal(plain(f(Tensor(x))), f(x))
+    np.testing.assert_array_equal(grad(lambda x: f(x).sum())(x), [-2.0, -1.0, 0.0])
+
+
+def test_divmod_is_an_operator():
+    t = Tensor(7.5, requires_grad=True)
+    assert [plain(x) for x in divmod(t, 2.0)] == [3.0, 1.5]
+    assert [plain(x) for x in divmod(20.0, t)] == [2.0, 5.0]
+    assert grad(lambda x: divmod(20.0, x)[1])(7.5) == -2
+
+
+def test_zeros_are_trimmed_where_numpy_trims_them():
+    x = np.array([0.0, 0.0, 3.0, 0.0, 4.0, 0.0])
+    for trim in ("f", "b", "fb"):
+        np.testing.assert_array_equal(np.trim_zeros(Tensor(x), trim).data, np.trim_zeros(x, trim))
+    assert grad(lambda x: np.trim_zeros(x).sum())(x).tolist() == [0, 0, 1, 1, 1, 0]
+    assert np.trim_zeros(Tensor(np.zeros(3))).shape == (0,)
+    if "axis" in inspect.signature(np.trim_zeros).parameters:  # since NumPy 2.2
+        x = np.outer([0.0, 2.0, 0.0], [0.0, 0.0, 3.0])
+        np.testing.assert_array_equal(np.trim_zeros(Tensor(x), axis=1).data, x[:, 2:])
+
+
+def test_blocks_within_blocks_are_joined_along_earlier_axes():
+    x, y = np.ones((2, 2)), np.arange(2.0)
+    layout = lambda x, y: [[x, 2 * x], [y, y], [np.zeros((1, 4))]]  # noqa: E731
+    z = np.block(layout(Tensor(x), Tensor(y)))
+    np.testing.assert_array_equal(z.data, np.block(layout(x, y)))
+    check_gradients(lambda x, y: np.sin(np.block(layout(x, y))), x, y)
+
+
+def test_a_weighted_quantile_is_one_of_the_elements():
+    x, w = np.array([[5.0, 1.0, 3.0], [2.0, 9.0, 4.0]]), np.array([[1.0, 3.0, 1.0]] * 2)
+    for f, q in ((np.quantile, 0.6), (np.percentile, [20.0, 70.0]), (np.nanquantile, 0.6)):
+        options = {"axis": 1, "weights": w, "method": "inverted_cdf", "keepdims": True}
+        z = f(Tensor(x), q, **options)
+        np.testing.assert_array_equal(z.data, f(x, q, **options))
+    assert np.quantile(Tensor(x), 0.6, axis=1, weights=w[0], method="inverted_cdf").shape == (2,)
+    options = {"weights": w[0], "method": "inverted_cdf"}
+    assert grad(lambda x: np.quantile(x, 0.6, **options))(x[0]).tolist() == [0, 1, 0]
+
+
+def test_running_sums_are_taken_in_the_type_that_is_asked_for():
+    x = np.array([1.0, 2.0], np.float32)
+    for f in (np.cumsum, np.cumprod, np.nancumsum):
+        assert f(Tensor(x), dtype=np.float64).dtype == np.float64
+    assert np.trace(Tensor(X[:, :2]), dtype=np.float32).dtype == np.float32
+    assert np.full_like(Tensor(X), Tensor(2.0), order="F", subok=False).shape == X.shape
+
+
+def in_places(function):
+    """The names of the arguments that may be given in their places."""
+    positional = Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD
+    return [p.name for p in parameters_of(function) if p.kind in positional]
+
+
+@pytest.mark.parametrize("function", ENTRIES, ids=lambda f: f.__name__)
+def test_an_argument_stands_where_numpy_has_it(function):
+    ours, numpys = in_places(ENTRIES[function]), in_places(function)
+    pairs = [*zip(ours[: places(function, ENTRIES[function])], numpys, strict=False)]
+    assert not [pair for pair in pairs if pair[0] != pair[1] and pair[0] in numpys]
+
+
+def test_what_writes_into_a_tensor_is_refused():
+    t = Tensor(X.copy(), requires_grad=True)
+    for write in (
+        lambda: np.put(t, 0, 7.0),
+        lambda: np.copyto(t, 7.0),
+        lambda: np.fill_diagonal(t, 7.0),
+        lambda: np.putmask(t, X > 0, 7.0),
+    ):
+        with pytest.raises(TypeError, match=r"in place.*np\.where"):
+            write()
+    assert (t.data == X).all()
+
+
+def test_options_about_memory_change_no_value():
+    t = Tensor(X, requires_grad=True)
+    for z, expected in (
+        (np.copy(t, order="F", subok=True), X),
+        (np.broadcast_to(t, (2, 2, 3), subok=True), np.broadcast_to(X, (2, 2, 3))),
+        (np.median(t, axis=0, overwrite_input=True), np.median(X, axis=0)),
+        (np.nanpercentile(t, 30, None, None, True), np.nanpercentile(X, 30)),
+        (np.zeros_like(t, dtype=int, order="F", shape=(2,)), np.zeros(2, int)),
+    ):
+        np.testing.assert_array_equal(plain(z), expected, strict=True)
+
+
+def test_functions_of_constants_refuse_what_requires_a_gradient():
+    x = np.array([1.0, 3.0, 1.0])
+    np.testing.assert_array_equal(np.unique(Tensor(x)), np.unique(x))
+    np.testing.assert_array_equal(np.histogram(Tensor(x), 2)[0], [2, 1])
+    for f in (np.unique, np.histogram, lambda x: np.intersect1d(x, [1.0]), np.array_repr):
+        with pytest.raises(TypeError, match="no derivative here"):
+            f(Tensor(x, requires_grad=True))
 
 
 def test_options_of_an_operation_without_a_call_are_numpys():

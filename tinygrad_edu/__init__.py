@@ -24,12 +24,15 @@ from tinygrad_edu.core.functional import grad, hessian, hvp, jacobian, jvp, valu
 from tinygrad_edu.core.marks import at_replay, opaque
 from tinygrad_edu.core.switches import no_grad
 from tinygrad_edu.operations import composed as composed
+from tinygrad_edu.operations import constants as constants
 from tinygrad_edu.operations import lengths as lengths
 from tinygrad_edu.operations import linalg as linalg
 from tinygrad_edu.operations import norms as norms
 from tinygrad_edu.operations import options as options
 from tinygrad_edu.operations import padding as padding
+from tinygrad_edu.operations import polynomials as polynomials
 from tinygrad_edu.operations import scans as scans
+from tinygrad_edu.operations import selecting as selecting
 from tinygrad_edu.operations import sequences as sequences
 from tinygrad_edu.operations import solving as solving
 from tinygrad_edu.operations import special as special

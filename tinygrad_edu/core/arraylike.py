@@ -193,6 +193,8 @@ class ArrayLike:
     (__matmul__, __rmatmul__), __imatmul__ = operators(np.matmul), in_place(np.matmul)
     __floordiv__ = method(np.floor_divide)
     __rfloordiv__ = lambda self, other: apply(np.floor_divide, other, self)  # noqa: E731
+    __divmod__ = method(np.divmod)
+    __rdivmod__ = lambda self, other: apply(np.divmod, other, self)  # noqa: E731
     __neg__, __pos__ = method(np.negative), method(np.positive)
     __abs__, __round__ = method(np.absolute), method(np.round)
     __eq__, __ne__ = method(np.equal), method(np.not_equal)

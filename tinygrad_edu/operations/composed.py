@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -25,8 +26,9 @@ from tinygrad_edu.core.derivatives import (
     stack,
     where,
 )
-from tinygrad_edu.core.engine import Tensor, derivative, plain
+from tinygrad_edu.core.engine import Tensor, derivative, operation, plain
 from tinygrad_edu.core.errors import unknown_options
+from tinygrad_edu.core.marks import opaque
 from tinygrad_edu.operations import errors
 
 
@@ -72,8 +74,64 @@ def check_cast(old, new, casting):
 # fmt: off
 derivative(np.ldexp, lambda g, z, x, y: np.ldexp(g, y), None)  # x 2ʸ, with whole y
 derivative(np.conjugate, lambda g, z, x: g)                    # of a real number it is itself
+derivative(np.nextafter, lambda g, z, x, y: g,                 # x, but for its last digit
+                         lambda g, z, x, y: np.zeros_like(g))
+derivative(np.i0, lambda g, z, x: g * bessel(x, n=1), elementwise=True)  # I₀′ = I₁
 # fmt: on
 piecewise_constant(np.imag, np.angle, np.isreal, np.iscomplex)
+
+
+@operation
+@opaque
+def bessel(x, *, n):
+    """Iₙ(x) = 1/π ∫ exp(x cos θ) cos nθ dθ from 0 to π, the modified Bessel function.
+
+    With so many steps the trapezoidal rule is exact to rounding, wherever Iₙ(x) is finite.
+    """
+    x, sign = np.asarray(x), -1 if n % 2 else 1
+    largest = np.abs(x).max(initial=0.0, where=np.abs(x) < 800.0)
+    steps = 2 * (8 + n + int(2.25 * np.sqrt(largest)))
+    z = np.full_like(x, 0.0 if n % 2 else (-1) ** (n // 2) / steps)  # at π/2
+    for angle in np.arange(steps // 2) * (math.pi / steps):  # and π − angle
+        y, weight = x * math.cos(angle), math.cos(n * angle) / steps
+        z = z + (np.exp(y) + sign * np.exp(-y)) * (weight if angle else weight / 2)
+    return z
+
+
+derivative(
+    bessel,
+    lambda g, z, x, *, n: g * (bessel(x, n=abs(n - 1)) + bessel(x, n=n + 1)) / 2,
+    elementwise=True,
+)
+
+
+@composed(np.copysign)
+def copysign(x, y):
+    """|x|, with the sign of y."""
+    z = np.copysign(plain(x), plain(y))
+    signs = np.where(np.signbit(z), -1, 1).astype(z.dtype)
+    return np.absolute(as_arrays(x)[0].astype(z.dtype)) * signs
+
+
+@composed(np.divmod)
+def quotient_and_rest(x, y):
+    """⌊x/y⌋, and what is left of x."""
+    return np.floor_divide(x, y), np.remainder(x, y)
+
+
+@composed(np.modf)
+def modf(x):
+    """What is behind the point, and what is before it."""
+    whole = np.modf(plain(x))[1]
+    finite = np.where(np.isinf(whole), 0.0, whole)
+    return np.where(np.isinf(whole), 0.0, as_arrays(x)[0] - finite).astype(whole.dtype), whole
+
+
+@composed(np.frexp)
+def frexp(x):
+    """m, from ½ to 1, and a whole number e, for which x = m 2ᵉ."""
+    e = np.frexp(plain(x))[1]
+    return np.ldexp(x, -e), e
 
 
 @composed(np.clip)
@@ -119,6 +177,35 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     return (z, step) if retstep else z
 
 
+@composed(np.logspace)
+def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
+    """`num` powers of the base, whose exponents go in equal steps from start to stop."""
+    start, stop, base = broadcast_bases(start, stop, base, axis)
+    z = np.power(base, linspace(start, stop, num, endpoint, axis=axis))
+    return z if dtype is None else z.astype(dtype)
+
+
+def broadcast_bases(start, stop, base, axis):
+    """start and stop in the shape of all three, and the base with an axis more if it has any."""
+    if np.ndim(base) == 0:
+        return start, stop, base
+    start, stop, base = as_arrays(start, stop, base)
+    shape = np.broadcast_shapes(start.shape, stop.shape, base.shape)
+    start, stop, base = [np.broadcast_to(x, shape) for x in (start, stop, base)]
+    return start, stop, np.expand_dims(base, axis)
+
+
+@composed(np.geomspace)
+def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
+    """`num` numbers from start to stop, each the same multiple of the one before it."""
+    start, stop = as_arrays(start, stop)
+    type_ = np.geomspace(plain(start), plain(stop), 0).dtype  # NumPy refuses what does not fit
+    start, stop = start.astype(type_), stop.astype(type_)
+    share = linspace(np.zeros_like(start + stop), 1.0, num, endpoint, axis=axis)
+    z = np.expand_dims(start, axis) * np.expand_dims(stop / start, axis) ** share
+    return z if dtype is None else z.astype(dtype)
+
+
 @composed(np.vander)
 def vander(x, N=None, increasing=False):
     """The powers of x in columns: xᴺ⁻¹ … x 1, or if increasing is True 1 x … xᴺ⁻¹."""
@@ -132,9 +219,12 @@ def vander(x, N=None, increasing=False):
 
 
 @composed(np.full_like)
-def full_like(a, fill_value, dtype=None, *, shape=None):
-    """An array of a's shape and dtype, full of `fill_value`, which receives the gradient."""
-    like = np.empty_like(plain(a), dtype, shape=shape)
+def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    """An array of a's shape and dtype, full of `fill_value`, which receives the gradient.
+
+    `order`, `subok` and `device` are about memory, classes and machines: they change no value.
+    """
+    like = np.empty_like(plain(a), dtype, order, subok, shape, device=device)
     if not isinstance(fill_value, Tensor):
         return np.full_like(like, fill_value)
     return np.broadcast_to(fill_value, like.shape).astype(like.dtype)
@@ -166,6 +256,26 @@ def diff_end(end, x, axis):
     if np.ndim(end):
         return end
     return np.broadcast_to(end, [1 if a == axis % x.ndim else n for a, n in enumerate(x.shape)])
+
+
+@composed(np.ediff1d)
+def ediff1d(ary, to_end=None, to_begin=None):
+    """xᵢ₊₁ − xᵢ of the flat x, between what is to begin with and what is to end with."""
+    (x,) = as_arrays(ary)
+    x = np.ravel(x)
+    for end in (to_begin, to_end):
+        if end is not None:
+            check_cast(as_arrays(end)[0].dtype, x.dtype, "same_kind")
+    parts = [to_begin, x[1:] - x[:-1], to_end]
+    parts = as_arrays(*[part for part in parts if part is not None])
+    return concatenate_list([np.ravel(part).astype(x.dtype) for part in parts])
+
+
+@composed(np.unwrap)
+def unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
+    """p plus such multiples of the period that neighbours differ by half a period at most."""
+    turns = np.unwrap(plain(p), discont, axis, period=period) - plain(p)
+    return p + turns
 
 
 @composed(np.trapezoid)
@@ -253,6 +363,12 @@ def unstack(x, *, axis=0):
 
 if hasattr(np, "unstack"):  # since NumPy 2.1
     composed(np.unstack)(unstack)
+
+
+if hasattr(np, "row_stack"):  # an old name
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        REGISTRY[np.vstack] = lambda arrays, **options: vstack(arrays, **options)
 
 
 @composed(np.append)

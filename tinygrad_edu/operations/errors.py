@@ -17,6 +17,32 @@ def unknown_mode(name: str, mode: Any, known: Iterable[str]) -> ValueError:
     return ValueError(f"{name} on a Tensor knows the modes {', '.join(known)}, and {mode!r} came")
 
 
+def pieces_do_not_fit(conditions: int, functions: int) -> ValueError:
+    return ValueError(
+        f"piecewise takes a function for each condition, and perhaps one for the rest: "
+        f"{conditions} conditions and {functions} functions came"
+    )
+
+
+def no_vectors_to_apply(x: Any, axis: int) -> ValueError:
+    return ValueError(f"{described(x)} has no vector along axis {axis} to apply a function to")
+
+
+def no_axis(function: Any, x: Any) -> ValueError:
+    return ValueError(
+        f"{described(x)} has several axes: say along which to go, axis=, or np.{function.__name__} "
+        "goes through all of it"
+    )
+
+
+def writes_to_its_argument(function: Any) -> TypeError:
+    return TypeError(
+        f"np.{function.__name__} changes an array in place, and a Tensor's numbers stay as they "
+        "were recorded: write np.where(mask, new, x), or the new array to p.data of a parameter"
+        + see("in-place")
+    )
+
+
 def no_identity(function: Any) -> ValueError:
     return ValueError(
         f"np.{function.__name__} of no elements is nothing, so where= needs a value "

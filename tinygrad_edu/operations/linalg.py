@@ -224,6 +224,25 @@ def axes_of_each(axes):
     return [axis[0] if isinstance(axis, tuple) else axis for axis in axes if axis != ()]
 
 
+if hasattr(np, "matvec"):  # since NumPy 2.2
+
+    @composed(np.matvec)
+    def matrix_times_vectors(x1, x2):
+        """X y for each matrix X and each vector y."""
+        x1, x2 = as_arrays(x1, x2)
+        if x1.ndim < 2 or x2.ndim < 1:
+            raise errors.not_matrices("matvec", x1)
+        return (x1 @ x2[..., None])[..., 0]
+
+    @composed(np.vecmat)
+    def vectors_times_matrix(x1, x2):
+        """y X for each vector y and each matrix X."""
+        x1, x2 = as_arrays(x1, x2)
+        if x1.ndim < 1 or x2.ndim < 2:
+            raise errors.not_matrices("vecmat", x2)
+        return (x1[..., None, :] @ x2)[..., 0, :]
+
+
 @composed(np.outer)
 def outer_product(a, b):
     """zᵢⱼ = aᵢ bⱼ, where a and b are flattened first."""

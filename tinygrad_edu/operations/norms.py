@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.derivatives import axes_of
+from tinygrad_edu.core.engine import plain
 from tinygrad_edu.operations import errors
-from tinygrad_edu.operations.composed import composed
+from tinygrad_edu.operations.composed import as_arrays, composed
 from tinygrad_edu.operations.lengths import norm, root
 from tinygrad_edu.operations.linalg import move_axes
 from tinygrad_edu.operations.statistics import reduced_last, summed_wide
@@ -84,3 +85,18 @@ def norm_of_vectors(x, *, axis=None, keepdims=False, ord=2):
 def norm_of_matrices(x, *, keepdims=False, ord="fro"):
     """A norm of each matrix, of those that np.linalg.norm has."""
     return np.linalg.norm(x, ord, (-2, -1), keepdims)
+
+
+@composed(np.linalg.cond)
+def condition_number(x, p=None):
+    """|X| |X⁻¹|, by the singular values if p is None, 2 or −2; ∞ for a singular matrix."""
+    (x,) = as_arrays(x)
+    known = np.linalg.cond(plain(x), p)  # NumPy refuses what does not fit
+    singular = ~np.isfinite(known)
+    regular = np.where(singular[..., None, None], np.eye(x.shape[-1]), x) if singular.any() else x
+    if p is None or p in (2, -2):
+        s = np.linalg.svdvals(regular)
+        z = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+    else:
+        z = norm_of_matrices(regular, ord=p) * norm_of_matrices(np.linalg.inv(regular), ord=p)
+    return np.where(singular, known, z).astype(known.dtype)

@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_edu.core.arraylike import REGISTRY, WITH_OPTIONS
 from tinygrad_edu.core.derivatives import axes_of, scatter
 from tinygrad_edu.core.engine import Tensor, plain
+from tinygrad_edu.core.errors import unknown_options
 from tinygrad_edu.operations import errors
 from tinygrad_edu.operations.composed import as_arrays, check_cast, in_type
 
@@ -37,6 +38,8 @@ def ufunc_with_options(
     if isinstance(run, functools.partial):  # piecewise constant: NumPy's own function
         given = {"dtype": dtype, "casting": casting, "where": where, "out": out, **others}
         return run(*args, **given)
+    if ufunc.nout > 1:
+        raise unknown_options(ufunc.__name__, ["dtype", "where", *others], ())
     args = as_arrays(*args)
     if dtype is not None:
         args = in_loop_types(ufunc, args, dtype, casting)
@@ -126,6 +129,13 @@ def einsum_with_options(function, run, *args, dtype=None, casting="safe", order=
     return run(*wider, **options)
 
 
+def of_memory(function, run, *args, order=None, subok=None, overwrite_input=None, **options):
+    """Options that say where numbers lie, or which class holds them: they change no value."""
+    return run(*args, **options)
+
+
+QUANTILES = (np.median, np.quantile, np.percentile, np.nanmedian, np.nanquantile, np.nanpercentile)
+WITH_OPTIONS |= dict.fromkeys((np.copy, np.broadcast_to, *QUANTILES), of_memory)
 WITH_OPTIONS |= dict.fromkeys((np.reshape, np.ravel, np.ndarray.flatten), with_order)
 WITH_OPTIONS |= {np.ndarray.astype: astype_with_options, np.einsum: einsum_with_options}
 if hasattr(np, "astype"):  # since NumPy 2.1

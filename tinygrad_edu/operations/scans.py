@@ -1,14 +1,19 @@
-"""np.prod, np.cumsum and np.cumprod: the product of many numbers, running sums and products.
+"""np.prod, np.cumsum, np.cumprod and their kind: products, running sums and running products.
 
 No partial divides by a factor, so any number of factors may be zero.
 """
+
+from __future__ import annotations
 
 import math
 
 import numpy as np
 
+from tinygrad_edu.core.arraylike import WITH_OPTIONS
 from tinygrad_edu.core.derivatives import axes_of, axis_slice, concatenate, unreduced, way_back
 from tinygrad_edu.core.engine import derivative
+from tinygrad_edu.operations import errors
+from tinygrad_edu.operations.composed import as_arrays, composed, in_type
 
 
 def prod_vjp(g, z, x, axis=None, *, keepdims=False):
@@ -64,3 +69,48 @@ def cumprod_vjp(g, z, x, axis=None):
 derivative(np.prod, prod_vjp, on_numbers=np.prod)
 derivative(np.cumsum, cumsum_vjp)
 derivative(np.cumprod, cumprod_vjp)
+
+
+# Options and further names
+
+
+def in_given_type(function, run, x, *args, dtype=None, **options):
+    """The sum or product, computed in type dtype."""
+    return run(in_type(as_arrays(x)[0], dtype), *args, **options)
+
+
+WITH_OPTIONS |= dict.fromkeys((np.cumsum, np.cumprod, np.trace), in_given_type)
+
+
+def cumulative(running, neutral):
+    """A running sum or product by NumPy's newer name."""
+
+    def along(x, /, *, axis=None, dtype=None, include_initial=False):
+        (x,) = as_arrays(x)
+        if axis is None and x.ndim > 1:
+            raise errors.no_axis(running, x)
+        x, axis = np.atleast_1d(x), 0 if axis is None else axis
+        z = running(x, axis=axis, dtype=dtype)
+        if not include_initial:
+            return z
+        head = np.full_like(z.sum(axis=axis, keepdims=True), neutral)
+        return np.concatenate([head, z], axis=axis)
+
+    return along
+
+
+def of_numbers(running, neutral):
+    """A running sum or product in which NaN counts as 0 or 1."""
+
+    def along(a, axis=None, dtype=None):
+        (a,) = as_arrays(a)
+        return running(np.where(np.isnan(a), neutral, a), axis=axis, dtype=dtype)
+
+    return along
+
+
+if hasattr(np, "cumulative_sum"):  # since NumPy 2.1
+    composed(np.cumulative_sum)(cumulative(np.cumsum, 0))
+    composed(np.cumulative_prod)(cumulative(np.cumprod, 1))
+composed(np.nancumsum)(of_numbers(np.cumsum, 0))
+composed(np.nancumprod)(of_numbers(np.cumprod, 1))

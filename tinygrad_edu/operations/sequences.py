@@ -30,8 +30,12 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     high = np.minimum(low + 1, n - 1)
     inside = clip(x, xp[0], xp[-1])
     width = xp[high] - xp[low]
-    share = (inside - xp[low]) / np.where(width == 0, 1.0, width)
-    z = fp[low] + (fp[high] - fp[low]) * share
+    slope = (fp[high] - fp[low]) / np.where(width == 0, 1.0, width)
+    z = slope * (inside - xp[low]) + fp[low]
+    if not np.isfinite(plain(z)).all():  # as NumPy, from the other end; on a level, it is the level
+        z = np.where(np.isnan(z), slope * (inside - xp[high]) + fp[high], z)
+        z = np.where(np.isnan(z) & (fp[high] == fp[low]), fp[low], z)
+        z = np.where(inside == xp[low], fp[low], np.where(inside == xp[high], fp[high], z))
     z = z if left is None else np.where(x < xp[0], left, z)
     return z if right is None else np.where(x > xp[-1], right, z)
 

@@ -192,7 +192,7 @@ def reduced_last(x, axis):
     return moved.reshape((*[x.shape[a] for a in kept], summand_count(x, axis)))
 
 
-def quantile_like(numpys, x, q, axis, keepdims, **method):
+def quantile_like(numpys, x, q, axis, keepdims, weights=None, **method):
     """Σ of two neighbours among the sorted elements, with weights that add up to 1.
 
     NumPy's quantile of 0, 1, 2 … n − 1 says where it is: 3.25 is ¾ of element 3 and ¼ of element 4.
@@ -202,7 +202,11 @@ def quantile_like(numpys, x, q, axis, keepdims, **method):
     (x,) = as_arrays(x)
     q, dtype = plain(q), numpys(np.ones(1, x.dtype), plain(q), **method).dtype
     rows = np.sort(reduced_last(wide(x), axis))
-    places = quantile_places(numpys, plain(rows), q, method)  # (…, q), NaN where there is none
+    if weights is None:
+        places = quantile_places(numpys, plain(rows), q, method)  # (…, q), NaN where there is none
+    else:
+        weights = reduced_last(weights_like(x, axis, plain(weights)), axis)
+        places = weighted_places(numpys, reduced_last(plain(x), axis), weights, q, method)
     none = np.isnan(places)
     below = np.where(none, 0, np.floor(places)).astype(int)
     share = np.where(none, math.nan, places - below).astype(rows.dtype)
@@ -229,28 +233,35 @@ def quantile_places(numpys, rows, q, method):
     return np.where(missing[..., -1:], math.nan, places) if n else places
 
 
+def weighted_places(numpys, rows, weights, q, method):
+    """The same with weights, by NumPy's own quantile of the ranks: it is one of them."""
+    ranks = np.where(np.isnan(rows), math.nan, np.argsort(np.argsort(rows)))
+    places = numpys(ranks, np.ravel(q), axis=-1, weights=weights, **method)
+    return np.moveaxis(places, 0, -1)
+
+
 @composed(np.quantile)
-def quantile(x, q, axis=None, *, method="linear", keepdims=False):
+def quantile(x, q, axis=None, *, method="linear", keepdims=False, weights=None):
     """The number below which the share q of the elements lies."""
-    return quantile_like(np.quantile, x, q, axis, keepdims, method=method)
+    return quantile_like(np.quantile, x, q, axis, keepdims, weights, method=method)
 
 
 @composed(np.percentile)
-def percentile(x, q, axis=None, *, method="linear", keepdims=False):
+def percentile(x, q, axis=None, *, method="linear", keepdims=False, weights=None):
     """The number below which q percent of the elements lie."""
-    return quantile_like(np.percentile, x, q, axis, keepdims, method=method)
+    return quantile_like(np.percentile, x, q, axis, keepdims, weights, method=method)
 
 
 @composed(np.nanquantile)
-def nanquantile(x, q, axis=None, *, method="linear", keepdims=False):
+def nanquantile(x, q, axis=None, *, method="linear", keepdims=False, weights=None):
     """The quantile of those elements that are numbers."""
-    return quantile_like(np.nanquantile, x, q, axis, keepdims, method=method)
+    return quantile_like(np.nanquantile, x, q, axis, keepdims, weights, method=method)
 
 
 @composed(np.nanpercentile)
-def nanpercentile(x, q, axis=None, *, method="linear", keepdims=False):
+def nanpercentile(x, q, axis=None, *, method="linear", keepdims=False, weights=None):
     """The percentile of those elements that are numbers."""
-    return quantile_like(np.nanpercentile, x, q, axis, keepdims, method=method)
+    return quantile_like(np.nanpercentile, x, q, axis, keepdims, weights, method=method)
 
 
 def middle(x, q, axis=None):
