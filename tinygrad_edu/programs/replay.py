@@ -21,7 +21,7 @@ from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.core.switches import RECORDING, WATCHER
 from tinygrad_edu.programs import backends, refusals
 from tinygrad_edu.programs.audit import Audit
-from tinygrad_edu.programs.away import at_home, bring_home
+from tinygrad_edu.programs.away import AWAY, at_home, bring_home
 from tinygrad_edu.programs.compiled import Compiled
 from tinygrad_edu.programs.guards import MISS
 from tinygrad_edu.programs.picture import bytes_picture
@@ -118,7 +118,8 @@ class Replay:
                 return self.function(*args, **options)
             try:
                 self.is_running = True
-                bring_home(but=self.compiler)
+                if AWAY:
+                    bring_home(but=self.compiler)
                 for program in self.found.get(key, ()):
                     number = program.calls + 2  # the first call was recorded
                     if self.audit and number & (number - 1) == 0:
