@@ -3,6 +3,7 @@
 import gc
 import math
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -189,6 +190,29 @@ def test_memory_is_bounded(monkeypatch):
     run = watched(100, every=0.0, share=1.0)
     assert sum(f.nbytes for f in run.frames) <= 40_000
     assert run.frames[0].step == 0 and len(run.pace.costs) > 2 * len(run.frames)
+
+
+DIGITS = Path(__file__).parents[1] / "examples" / "data" / "mnist" / "t10k-images-idx3-ubyte.gz"
+
+
+def test_a_run_of_two_minutes_is_a_file_of_a_megabyte_and_a_half(monkeypatch, tmp_path):
+    clock = Clock(monkeypatch)
+    x = nn.data.read_idx(DIGITS).reshape(-1, 784)[:4000] / np.float32(255)
+    y = (x.sum(axis=1) % 10).astype(int)  # nothing to learn: the weights never come to rest
+    rng = np.random.default_rng(0)
+    layers = [nn.Linear(784, 16, rng=rng), nn.ReLU(), nn.Linear(16, 10, rng=rng)]
+    model, cost = nn.Sequential(*layers), nn.CrossEntropy()
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.5)
+    step = training(model, optimizer, recorded=True)
+    run = watch(model, lambda: cost(model(x[:64]), y[:64]), optimizer, terminal=False)
+    while clock.now < 120:
+        at = run.steps * 32 % 3968
+        run.log(loss=step(x[at : at + 32], y[at : at + 32]), accuracy=rng.random())
+        clock.now += 0.07
+    run.save(tmp_path / "run.html")
+    assert len(run.pace.costs) > 300 and len(run.frames) > 100
+    assert 1_000_000 < (tmp_path / "run.html").stat().st_size <= 1_500_000
+    assert run.table(run.frames[5].step).step == run.frames[5].step  # in memory there are more
 
 
 # What a frame has

@@ -192,6 +192,20 @@ def accuracy(model: nn.Module, x: Array, y: Array) -> float:
 LARGER = {"font.size": 12, "axes.titlesize": 13, "svg.hashsalt": "study"}
 
 
+def save_figures(
+    out: Path, draw: Callable[[Look], Figure], panels: dict[str, Callable[[Any, Look], None]]
+) -> None:
+    """Write the figure and its panels, light and dark."""
+    for look in (LIGHT, DARK):
+        with matplotlib.rc_context(style(look)):
+            draw(look).savefig(out / f"figure_{look.name}.png", dpi=144)
+        with matplotlib.rc_context(style(look) | LARGER):
+            for name, draw_panel in panels.items():
+                drawn = Figure(figsize=(7.4, 3.8), layout="constrained")
+                draw_panel(drawn.subplots(), look)
+                drawn.savefig(out / f"{name}_{look.name}.svg", metadata={"Date": None})
+
+
 def conclude(
     args: Any,
     draw: Callable[[Look], Figure],
@@ -212,14 +226,7 @@ def conclude(
     can decide, and whether each holds.
     """
     args.out.mkdir(parents=True, exist_ok=True)
-    for look in (LIGHT, DARK):
-        with matplotlib.rc_context(style(look)):
-            draw(look).savefig(args.out / f"figure_{look.name}.png", dpi=144)
-        with matplotlib.rc_context(style(look) | LARGER):
-            for name, draw_panel in (panels or {}).items():
-                drawn = Figure(figsize=(7.4, 3.8), layout="constrained")
-                draw_panel(drawn.subplots(), look)
-                drawn.savefig(args.out / f"{name}_{look.name}.svg", metadata={"Date": None})
+    save_figures(args.out, draw, panels or {})
     seconds = round(time.perf_counter() - STARTED, 1)
     missed = [f"missed: {sentence}" for sentence, holds in checks.items() if not holds]
     known = {

@@ -250,6 +250,29 @@ def test_six_classes_have_six_marks(show: Show, tmp_path: Path) -> None:
     keep(page, "six_classes")
 
 
+HEARD = [
+    "tells points apart",
+    "The gradient is complete",
+    'application "the plane"',
+    "Arrow keys move a point of your own",
+    "the network says upper moon, wrong",
+    'group "Features"',
+    'button "x₁" [pressed]',
+    'button "x₁ x₂"',
+    "layer 1, neuron 1: activation",
+    "output lower moon: activation",
+    'button "lower moon: the right answer"',
+]
+
+
+def test_what_a_screen_reader_finds_tells_the_story_in_its_order(show: Show) -> None:
+    tree = show("#image=49&t=8").locator("body").aria_snapshot()
+    at = 0
+    for part in HEARD:
+        at = tree.find(part, at)
+        assert at >= 0, f"{part}\n{tree}"
+
+
 STATES = {
     "empty": "",
     "forward": "#image=3",

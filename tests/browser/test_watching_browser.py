@@ -235,6 +235,8 @@ def test_e_goes_to_the_next_finding_and_question_mark_helps(show: Show) -> None:
 def test_two_runs_stand_beside_each_other(show: Show) -> None:
     page = show(watch.compare(learning(), saturated()))  # type: ignore[attr-defined]
     page.keyboard.press("b")
+    assert page.locator(".rows.two").count() == 0
+    page.keyboard.press("b")
     assert page.locator(".rows.two .titles b").all_inner_texts()[:2] == ["learning", "saturated"]
     assert "saturated: loss" in page.locator(".headline").inner_text()
     page.get_by_label("what to compare").select_option("output")
@@ -246,7 +248,6 @@ def test_two_runs_stand_beside_each_other(show: Show) -> None:
 
 def test_two_runs_of_other_shapes_are_said_to_differ(show: Show) -> None:
     page = show(watch.compare(learning(), residual()))  # type: ignore[attr-defined]
-    page.keyboard.press("b")
     assert "not there" in page.locator(".flow").inner_text()
 
 

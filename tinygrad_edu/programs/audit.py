@@ -107,8 +107,7 @@ class Audit:
         names = {id(x): path for x, path in now.world.arrays.values()}
         for x, then in zip(snapshot.owners, after, strict=False):
             pairs.append((names.get(id(x), "its state"), then, x))
-        differing = [what for what, a, b in pairs if not same_numbers(a, b)]
-        self.what = differing[0] if differing else ""
+        self.what = next((what for what, a, b in pairs if not same_numbers(a, b)), "")
         settle(now.kept)
         self.result = result
 

@@ -8,6 +8,7 @@ the step, and nothing that the step reads is changed: the weights are the same, 
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import sys
 import weakref
 import webbrowser
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
     from tinygrad_edu.watching.server import LocalPage
     from tinygrad_edu.watching.widget import CellDisplay
 
-MEMORY = 4 * 2**20  # bytes of all frames: a file of about 1.3 MB
+MEMORY = 4 * 2**20  # bytes of all frames
+MOST_BYTES = 1_500_000  # of a file
 FEWEST_FRAMES = 8  # however large they are
 MOST_EVENTS = 100
 
@@ -195,11 +197,8 @@ class Run:
 
     def thin(self) -> None:
         """Leave frames out, so that memory stays bounded."""
-        events = {event["step"] for event in self.events}
         each = max(frame.nbytes for frame in self.frames[-2:])
-        most = max(min(self.most, MEMORY // max(each, 1)), FEWEST_FRAMES)
-        while len(self.frames) > most:
-            del self.frames[superfluous([frame.step for frame in self.frames], events)]
+        leave_out(self.frames, self.events, min(self.most, MEMORY // max(each, 1)))
 
     def tell(self, last: bool = False) -> None:
         """Show the run as it is now, wherever it is shown."""
@@ -241,8 +240,12 @@ class Run:
         return Kept((run_data(self.snapshot()),))
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the run so far to one .html file, which needs nothing else to be seen."""
-        self.kept().save(path)
+        """Write the run so far to one .html file, which needs nothing else to be seen.
+
+        It has 1.5 MB at most: of many large frames those go that lie closest to others.
+        """
+        self.flush()
+        kept_in_bounds(self.snapshot()).save(path)
 
     def table(self, step: int | None = None) -> FrameTable:
         """The numbers of the last frame that is no later than a step, by place."""
@@ -275,7 +278,7 @@ class Run:
         self.saved = self.frames[-1].step
         told = ""
         if self.path is not None:
-            kept = self.kept()
+            kept = kept_in_bounds(self.snapshot())
             kept.save(self.path)
             size = len(kept.html.encode()) / 1024
             told = f"{self.path}: {self.steps:,} steps, {len(self.frames)} frames, {size:,.0f} KB"
@@ -306,6 +309,23 @@ class Run:
         return (
             f"<Run {self.name}: {self.steps + len(self.ticks):,} steps, {len(self.frames)} frames>"
         )
+
+
+def leave_out(frames: list[Frame], events: list[dict[str, Any]], most: int) -> None:
+    """Leave frames out until there are so many."""
+    kept = {event["step"] for event in events}
+    while len(frames) > max(most, FEWEST_FRAMES):
+        del frames[superfluous([frame.step for frame in frames], kept)]
+
+
+def kept_in_bounds(run: Snapshot) -> Kept:
+    """A run as a page that is no larger than a file may be."""
+    kept, frames = Kept((run_data(run),)), [*run.frames]
+    while len(kept.html.encode()) > MOST_BYTES and len(frames) > FEWEST_FRAMES:
+        share = MOST_BYTES / len(kept.html.encode())
+        leave_out(frames, run.events, int(0.98 * share * len(frames)))
+        kept = Kept((run_data(dataclasses.replace(run, frames=tuple(frames))),))
+    return kept
 
 
 def one_number(name: str, x: Any) -> float:

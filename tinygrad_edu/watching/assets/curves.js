@@ -198,7 +198,7 @@ function addBroken(svg, x, height) {
     words("NaN", {
       class: "broken-text",
       x: isRight ? x - 4 : x + 4,
-      y: 9,
+      y: 26, // below what guessing costs
       "text-anchor": isRight ? "end" : "start",
     }),
   );

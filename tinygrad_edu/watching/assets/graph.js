@@ -104,7 +104,7 @@ function addRow(view, table, row) {
 
 function rowHead(view, row) {
   const isChosen = view.row === row.id,
-    isLong = row.role === "module" && rowTitle(row).length > 15,
+    isLong = row.role === "module" && rowTitle(row).length > 14,
     title = strong(isLong ? row.name : rowTitle(row));
   const count = row.count ? (isLong ? counted(row.count) : `${counted(row.count)} parameters`) : "",
     kind = isLong ? `${row.kind}${row.times > 1 ? ` × ${row.times}` : ""}` : "";
@@ -132,10 +132,14 @@ function rowHead(view, row) {
 function sourcesText(run, row) {
   const sources = run.edges
     .filter(([, target]) => target === row.id)
-    .map(([source]) => rowTitle(rowOf(run, source)));
+    .map(([source]) => {
+      const from = rowOf(run, source);
+      const title = rowTitle(from);
+      return from.role === "operation" && title.length === 1 ? `the ${title} above` : title;
+    });
+  const [, sign] = /^\{\} (\S+) \{\}$/.exec(row.symbol) ?? [];
   return (
-    sources.join(row.symbol.includes("+") ? " + " : ", ") +
-    (row.shape.length ? ` ${shapeText(row.shape)}` : "")
+    sources.join(sign ? ` ${sign} ` : ", ") + (row.shape.length ? ` ${shapeText(row.shape)}` : "")
   );
 }
 

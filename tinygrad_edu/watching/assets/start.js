@@ -6,6 +6,7 @@ page.classList.add("page");
 mount(page, embedded.runs, { ...embedded, keys: document }).then((view) => {
   window.view = view;
   if (embedded.live) followStream(view);
+  else if (embedded.runs.length === 2) view.show({ other: view.runs[1] });
   page.focus({ preventScroll: true });
   document.body.dataset.ready = "yes";
 });
