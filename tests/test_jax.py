@@ -566,3 +566,37 @@ def test_two_processes_take_the_steps_of_one() -> None:
     processes = [started_python(TWO, 2, address, str(rank)) for rank in range(2)]
     sums = {printed(process).splitlines()[-1] for process in processes}
     assert len(sums) == 1
+
+
+MPI = """
+import numpy as np
+from mpi4py import MPI
+from tinygrad_edu import nn
+
+def trained(comm=None):
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.Linear(8, 16, rng=rng), nn.Sigmoid(), nn.Linear(16, 4, rng=rng))
+    optimizer = nn.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(8):
+        x, y = rng.normal(size=(16, 8)).astype(np.float32), rng.normal(size=(16, 4))
+        if comm:
+            x, y = x[comm.rank :: comm.size], y[comm.rank :: comm.size]
+        optimizer.zero_grad()
+        ((model(x) - y.astype(np.float32)) ** 2).mean().backward()
+        if comm:
+            nn.optim.average_gradients(optimizer, comm)
+        optimizer.step()
+    return np.concatenate([p.data.ravel() for p in model.parameters()])
+
+mine = trained(MPI.COMM_WORLD)
+every = MPI.COMM_WORLD.allgather(mine.tobytes())
+assert len(every) == 2 and every[0] == every[1]
+assert np.allclose(mine, trained(), atol=1e-5)
+"""
+
+
+def test_two_processes_of_mpi_take_the_steps_of_one() -> None:
+    pytest.importorskip("mpi4py")
+    command = [Path(sys.executable).with_name("mpiexec"), "-n", "2", sys.executable, "-c", MPI]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run(command, env=environment, check=True, timeout=600)
