@@ -131,7 +131,7 @@ def main() -> None:
     for name, default in {"layers": 1, "width": 16, "heads": 4, "steps": 1000, "batch": 32}.items():
         flags.add_argument(f"--{name}", type=common.at_least_one, default=default, help="how many")
     flags.add_argument("--lr", type=float, default=0.02, help="the rate of the first step")
-    flags.add_argument("--backend", default="numpy", help="what runs the recorded step, or numba")
+    flags.add_argument("--backend", default="numpy", help="what runs the step: numba, jax")
     args = common.parse(flags)
     args.steps = 300 if args.quick else args.steps
     rng = np.random.default_rng(args.seed)
