@@ -576,7 +576,7 @@ MISTAKES = [
     (subtract_in_place, TypeError, ["p (3,)", "p.data -= step"]),
     (out, TypeError, ["out=", "new Tensor"]),
     (lambda: np.add.reduce(x), TypeError, ["np.add.reduce", "np.sum"]),
-    (lambda: np.unwrap(x), TypeError, ["unwrap", "no derivative", "derivative("]),
+    (lambda: np.unique(x), TypeError, ["unique", "no derivative", "derivative("]),
     (lambda: np.ones(3).clip(0, number), TypeError, ["clip", "no derivative"]),  # a nameless ufunc
     (lambda: np.fft.fft(x), TypeError, ["fft", "complex numbers", "cos("]),
     (lambda: x[7], IndexError, ["x (2, 3)", "out of bounds"]),

@@ -124,8 +124,16 @@ def test_the_gradient_of_a_quantile_goes_to_its_neighbours():
         g = grad(f)(x)
         np.testing.assert_allclose(g[[0, 1, 3]], grad(f)(x[[0, 1, 3]]))
         assert g[2] == 0
-    with pytest.raises(TypeError, match="no derivative with respect to q"):
-        np.quantile(x, Tensor(0.5, requires_grad=True))
+
+
+@pytest.mark.parametrize("method", ["linear", "hazen", "weibull", "median_unbiased", "lower"])
+@pytest.mark.parametrize("f", [np.quantile, np.percentile, np.nanquantile, np.nanpercentile])
+def test_a_quantile_has_a_slope_in_q(f, method):
+    x = np.array([[5.0, 1.0, 2.5, 9.0, -4.0], [0.0, 8.0, 3.0, -1.0, 2.0]])
+    q = np.array([0.31, 0.62]) * (100 if "percent" in f.__name__ else 1)
+    missing = np.isin(np.arange(10).reshape(2, 5), [1, 8]) & ("nan" in f.__name__)
+    options = {"axis": 1, "method": method}
+    check_gradients(lambda x, q: f(np.where(missing, np.nan, x), q, **options), x, q)
 
 
 def test_nothing_but_nan_is_nan():

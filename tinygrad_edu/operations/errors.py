@@ -62,13 +62,6 @@ def no_curvature(z: Any, y: Any) -> ValueError:
     )
 
 
-def no_slope_in_q(function: Any, q: Any) -> TypeError:
-    return TypeError(
-        f"{function.__name__} has no derivative with respect to q, and {described(q)} requires "
-        "a gradient: give q.data"
-    )
-
-
 def negative_times(n: int) -> ValueError:
     return ValueError(f"diff is taken 0, 1, 2 … times, and n = {n} came")
 

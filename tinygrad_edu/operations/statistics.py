@@ -197,9 +197,7 @@ def quantile_like(numpys, x, q, axis, keepdims, weights=None, **method):
 
     NumPy's quantile of 0, 1, 2 … n − 1 says where it is: 3.25 is ¾ of element 3 and ¼ of element 4.
     """
-    if isinstance(q, Tensor) and q.requires_grad:
-        raise errors.no_slope_in_q(numpys, q)
-    (x,) = as_arrays(x)
+    (x,), moving_q = as_arrays(x), q
     q, dtype = plain(q), numpys(np.ones(1, x.dtype), plain(q), **method).dtype
     rows = np.sort(reduced_last(wide(x), axis))
     if weights is None:
@@ -212,13 +210,31 @@ def quantile_like(numpys, x, q, axis, keepdims, weights=None, **method):
     share = np.where(none, math.nan, places - below).astype(rows.dtype)
     if rows.shape[-1] == 0:
         rows = np.zeros((*rows.shape[:-1], 1))
-    z = np.take_along_axis(rows, below, -1) * (1 - share)
     above = np.take_along_axis(rows, below + (share > 0), -1)
-    z = (z + np.where(share == 0, 0.0, above) * share).astype(dtype)
+    above = np.where(share == 0, 0.0, above)
+    if isinstance(moving_q, Tensor):
+        share = share + np.where(share == 0, 0.0, steps_per_q(numpys, rows, **method)) * (
+            np.ravel(moving_q) - np.ravel(q)
+        )
+    z = (np.take_along_axis(rows, below, -1) * (1 - share) + above * share).astype(dtype)
     z = np.moveaxis(z, -1, 0).reshape((*np.shape(q), *rows.shape[:-1]))
     if not keepdims:
         return z
     return np.expand_dims(z, tuple(np.ndim(q) + a for a in axes_of(axis, x.ndim)))
+
+
+# By so many places more than there are elements a quantile moves as q goes from 0 to 1; of the
+# other methods it jumps
+MOVES = {"linear": -1.0, "hazen": 0.0, "interpolated_inverted_cdf": 0.0, "normal_unbiased": 1 / 4}
+MOVES |= {"median_unbiased": 1 / 3, "weibull": 1.0}
+
+
+def steps_per_q(numpys, rows, method="linear"):
+    """∂place/∂q between two elements, for each row."""
+    if method not in MOVES:
+        return 0.0
+    n = np.sum(~np.isnan(plain(rows)), axis=-1, keepdims=True)
+    return (n + MOVES[method]) / (100 if numpys in (np.percentile, np.nanpercentile) else 1)
 
 
 def quantile_places(numpys, rows, q, method):
@@ -242,7 +258,7 @@ def weighted_places(numpys, rows, weights, q, method):
 
 @composed(np.quantile)
 def quantile(x, q, axis=None, *, method="linear", keepdims=False, weights=None):
-    """The number below which the share q of the elements lies."""
+    """The number below which the share q of the elements lies; q may be a variable."""
     return quantile_like(np.quantile, x, q, axis, keepdims, weights, method=method)
 
 
