@@ -43,6 +43,7 @@ from tinygrad_edu.programs.statements import (
     steps_of,
 )
 
+MOST = 256  # nests of loops in a program: of more, compiling takes minutes, and NumPy's calls stay
 MANY = 16  # products of matrices that one call may become
 LOUD = {"raise", "call", "print", "log"}  # what NumPy may do about an error, and loops never do
 LINE = 64  # bytes: where an array begins in memory
@@ -198,6 +199,8 @@ class FusedCode(Code):
         found = [None if written else self.statements.of(call) for call in calls]
         self.by_numpy = {i for i, x in enumerate(found) if x is None}
         self.find_parts(found)
+        if sum(len(part.groups) for part in self.parts.values()) > MOST:
+            self.by_numpy, self.parts = {*range(len(calls))}, {}
         self.settle_rooms()
         part = None
         for i, call in enumerate(calls):
