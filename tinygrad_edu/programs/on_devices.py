@@ -228,7 +228,8 @@ class OnDevices:
         (after, given, passed), lives = self.done[0], self.lives
         for memory, vector in zip(self.lowered.changing, after, strict=True):
             self.away.held[id(memory.owner)].vector = vector
-        jax.block_until_ready(after)  # the caller may write to the arguments afterwards
+        for z in (*after, *given):  # the caller may write to the arguments afterwards
+            z.block_until_ready()
         if passed is not None and not passed:
             self.done = []
             return MISS
