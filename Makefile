@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-replay test-torch test-onnx test-numba test-browser test-firefox test-jupyterlab lint lint-pages types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-test clean
+.PHONY: help test quick test-replay test-torch test-onnx test-numba test-browser test-firefox test-jupyterlab lint lint-pages types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-html figures docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -122,8 +122,8 @@ table: $(VENV)/installed ## print every function with a derivative, its domain, 
 golden: $(VENV)/installed ## draw anew the pictures that the tests compare byte by byte, tests/golden/
 	$(BIN)/python tests/golden_pictures.py
 
-examples: $(VENV)/installed ## run the five examples, each with a figure in build/ (several minutes); FLAGS=--quick for seconds
-	@for name in mnist_tuned 'mnist_tuned --shifts' mnist_cnn moons char_lm 'char_lm --transformer' autoencoder; do \
+examples: $(VENV)/installed ## run the six examples, each with a figure in build/ (several minutes); FLAGS=--quick for seconds
+	@for name in mnist_tuned 'mnist_tuned --shifts' mnist_cnn moons char_lm 'char_lm --transformer' gpt autoencoder; do \
 		set -- $$name; example=$$1; shift; \
 		$(BIN)/python examples/$$example.py --out "build/$$(echo $$name | tr -d ' ' )" $$* $(FLAGS) || exit 1; done
 
@@ -137,7 +137,9 @@ pictures: learning ## draw the pictures of README and course anew, docs/pictures
 	$(BIN)/python examples/neuron.py docs/pictures/neuron.svg
 	$(BIN)/python examples/gallery.py
 	cp build/gallery/digits_light.svg docs/pictures/network.svg
-	for name in weights noise descent shuffled_labels; do cp build/learning/$$name/figure_light.png docs/pictures/$$name.png; done
+	for name in weights noise shuffled_labels; do cp build/learning/$$name/figure_light.png docs/pictures/$$name.png; done
+	for name in curve steps work; do for theme in light dark; do \
+		cp build/learning/descent/$${name}_$$theme.svg docs/pictures/descent_$${name}_$$theme.svg; done; done
 
 lock: ## write requirements.lock: what tests, docs and pages need, each version with its hashes (for CI: make test LOCKED=1)
 	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
@@ -186,17 +188,19 @@ build/peers/installed: pyproject.toml
 	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
 	@touch $@
 
-docs: $(VENV)/installed ## build the course and the other pages, run the gallery, check the links: docs/_build/html/index.html
-	@echo "1 of 3: install Sphinx"
+docs: $(VENV)/installed ## build the course and the other pages, run the gallery, check the links (under 3 minutes): docs/_build/html/index.html
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
-	@echo "2 of 3: draw the pages' pictures, run the gallery's examples (a few minutes), write the pages"
-	PYTHONPATH=docs $(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going -b html docs docs/_build/html
-	@echo "3 of 3: follow every link within the pages"
-	@$(BIN)/linkchecker --no-status --no-robots --no-warnings --output failures docs/_build/html/index.html
-	@echo "open docs/_build/html/index.html"
+	@$(BIN)/python docs/build_pages.py
+
+docs-html: docs ## the pages as one archive: build/docs-html.zip
+	@cd docs/_build && $(CURDIR)/$(BIN)/python -m zipfile -c $(CURDIR)/build/docs-html.zip html
+	@echo "build/docs-html.zip: unpack it and open html/index.html"
+
+figures: $(VENV)/installed ## list every figure of the pages with the command that measured it; two that differ fail
+	@$(BIN)/python docs/figures.py
 
 docs-test: $(VENV)/installed ## run every block of code of the README, the docs and the docstrings
 	$(BIN)/python -m pytest tests/test_docstrings.py
 
 clean: ## remove what was built, and the virtual environment
-	rm -rf build node_modules docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* docs/_static/watched.html docs/_static/moons.html docs/_static/playground.html $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build node_modules docs/_build docs/derivatives.md docs/gallery docs/course/*.svg docs/guides/*.svg docs/labs/*.svg docs/_static/first-* docs/_static/*.html $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

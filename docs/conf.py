@@ -4,7 +4,6 @@ import importlib.metadata
 import re
 
 import derivative_table
-import page_pictures
 
 project = "tinygrad_edu"
 release = importlib.metadata.version("tinygrad_edu")
@@ -12,7 +11,6 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "numpydoc",
-    "sphinx_gallery.gen_gallery",
     "sphinx_design",
 ]
 exclude_patterns = ["_build", "**/GALLERY_HEADER.rst"]
@@ -29,24 +27,6 @@ autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 autodoc_type_aliases = {
     name: name for name in ("Array", "ArrayLike", "DTypeLike", "Function", "Parameters", "Partial")
-}
-# of other examples
-PARTS = ["common", "gradient_maps", "memorise", "mnist_report", "page", "study", "valleys"]
-sphinx_gallery_conf = {
-    "examples_dirs": "../examples",
-    "gallery_dirs": "gallery",
-    "filename_pattern": r"\.py$",
-    "ignore_pattern": rf"^({'|'.join(PARTS)})\.py$",
-    "within_subsection_order": "gallery_runs.Order",
-    "reset_argv": "gallery_runs.flags",
-    "image_scrapers": ("gallery_runs.figures",),
-    "reset_modules": (),
-    "abort_on_example_error": True,
-    "capture_repr": (),
-    "notebook_extensions": set(),
-    "download_all_examples": False,
-    "show_signature": False,
-    "write_computation_times": False,
 }
 
 
@@ -76,7 +56,4 @@ def setup(app):
     app.connect("source-read", close_up)
     app.connect("autodoc-process-docstring", escape_bars)
     app.connect("autodoc-process-signature", short_aliases)
-    # Before an example adds an operation
     app.connect("config-inited", lambda app, _: derivative_table.write(app.srcdir))
-    app.connect("config-inited", lambda app, _: page_pictures.write(app.srcdir))
-    app.connect("config-inited", lambda app, _: page_pictures.look_inside(app.srcdir))

@@ -2,39 +2,56 @@
 
 import contextlib
 import doctest
-import subprocess
+import functools
+import json
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import matplotlib
 import numpy as np
+from cycler import cycler
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+import tinygrad_edu
 from tinygrad_edu.graph import Picture, Stepper
-from tinygrad_edu.playground.__main__ import write_page
 
 DOCS = Path(__file__).parent
 LABS = sorted(DOCS.glob("labs/[1-9]-*.md"))
-DRAWN = [
-    *sorted(DOCS.glob("course/[12346]-*.md")),
-    DOCS / "guides" / "drawing.md",
-    DOCS / "guides" / "figures.md",
-]
-WRONG, RIGHT = "#b35f00", "#0072b2"
+WITH_PICTURES = ("drawing", "figures", "pictures-for-a-paper", "publish-a-page")
+GUIDES = [DOCS / "guides" / f"{name}.md" for name in WITH_PICTURES]
+COURSE = sorted(DOCS.glob("course/*-*.md"))
+WRONG, RIGHT = "C0", "C1"
+THEMES = {  # of curves: ground, ink, lines; wrong, right
+    "light": ("#ffffff", "#1b2733", "#5b6b7a", "#b35f00", "#0072b2"),
+    "dark": ("#12181f", "#e8eef4", "#9fb0c0", "#ff9a52", "#56b4e9"),
+}
 FIRST = """
 from tinygrad_edu import draw, stepper
 for theme in ("light", "dark"): draw(y, theme=theme).save(folder / f"first-{theme}.svg")
 stepper(y).save(folder / "first-steps.html")
 """
-STYLE = {
-    "svg.hashsalt": "labs",
-    "font.size": 11,
-    "axes.titlesize": 12,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
+
+
+def style(theme):
+    """What Matplotlib is told, whatever an example has told it before."""
+    ground, ink, lines, wrong, right = THEMES[theme]
+    return {
+        **{name: it for name, it in matplotlib.rcParamsDefault.items() if name != "backend"},
+        **dict.fromkeys(["text.color", "axes.titlecolor", "axes.labelcolor"], ink),
+        **dict.fromkeys(["axes.edgecolor", "xtick.color", "ytick.color"], lines),
+        **dict.fromkeys(["axes.facecolor", "savefig.facecolor"], ground),
+        "axes.prop_cycle": cycler(color=[wrong, right]),
+        "svg.hashsalt": "labs",
+        "font.size": 11,
+        "axes.titlesize": 12,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.frameon": False,
+    }
 
 
 def names(page):
@@ -58,9 +75,8 @@ def label(axes, text, end, color):
     axes.annotate(text, end, (4, 0), textcoords="offset points", color=color, va="center")
 
 
-def draw_costs(axes, page):
+def draw_costs(axes, page, costs):
     """A lab's two trainings: both costs from 0 up, or on a logarithmic scale if one is large."""
-    costs = names(page)
     for kind, color in (("wrong", WRONG), ("right", RIGHT)):
         axes.plot(range(1, len(costs[kind]) + 1), costs[kind], color=color)
         label(axes, kind, (len(costs[kind]), costs[kind][-1]), color)
@@ -72,19 +88,23 @@ def draw_costs(axes, page):
         axes.set_ylim(bottom=0.0)
 
 
-def v_curve(axes, page):
-    """Chapter 5: the error of a difference against its step, from one side and from both."""
-    h = np.logspace(-14, -0.5, 200)
+def v_curve(page):
+    """Chapter 7: the error of a difference against its step, from one side and from both."""
+    figure = Figure(figsize=(7.4, 3.6), layout="constrained")
+    axes, h = figure.subplots(), np.logspace(-14, -0.5, 200)
     for kind, color in (("one_sided", WRONG), ("two_sided", RIGHT)):
         error = np.abs(page[kind](h) - page["slope"])
         axes.loglog(h, error, color=color, lw=1)
         label(axes, kind.replace("_", "-"), (h[-1], error[-1]), color)
     axes.set(title="The error of a difference", xlabel="h")
+    return figure
 
 
-def valley(axes, page):
-    """Chapter 9: a hundred steps of descent, and Newton's, in the valley from above."""
+def valley(page):
+    """Chapter 11: a hundred steps of descent, and Newton's, in the valley from above."""
     f, slope, bend = page["valley"], page["grad"](page["valley"]), page["hessian"](page["valley"])
+    figure = Figure(figsize=(7.4, 3.6), layout="constrained")
+    axes = figure.subplots()
 
     def path(step, times):
         points = [np.array([-1.0, 1.0])]
@@ -93,49 +113,120 @@ def valley(axes, page):
         return np.transpose(points)
 
     x, y = np.meshgrid(np.linspace(-1.4, 1.4, 120), np.linspace(-3.2, 1.6, 120))
-    axes.contour(x, y, f((x, y)), np.geomspace(0.1, 200, 14), colors="#c8ccd2", linewidths=0.8)
+    axes.contour(x, y, f((x, y)), np.geomspace(0.1, 200, 14), colors="#98a2ad", linewidths=0.8)
     newton = path(lambda w: np.linalg.solve(np.asarray(bend(w)), np.asarray(slope(w))), 2)
     axes.plot(*newton, "o-", color=RIGHT, label="Newton, 2 steps")
     descent = path(lambda w: 0.015 * np.asarray(slope(w)), 100)
     axes.plot(*descent, ".-", ms=3, lw=1, color=WRONG, label="descent, 100 steps")
-    axes.plot(1, 1, "k*", ms=10)
+    axes.plot(1, 1, "*", ms=10, color=matplotlib.rcParams["text.color"])
     axes.set(title="The valley from above", xlabel="w[0]", ylabel="w[1]")
-    axes.legend(frameon=False, loc="lower left")
+    axes.legend(loc="lower left")
+    return figure
 
 
-def look_inside(folder):
-    """The playgrounds: of `make mnist`'s network, trained if it is not there, and of the guide."""
-    checkpoint = DOCS.parent / "build" / "mnist" / "model.safetensors"
-    if not checkpoint.exists():
-        subprocess.run([sys.executable, "examples/mnist.py"], cwd=DOCS.parent, check=True)
-    page = Path(folder, "_static", "playground.html")
-    write_page(["--checkpoint", str(checkpoint), "--out", str(page)])
-    names(DOCS / "guides" / "playground.md")["moons"].save(page.with_name("moons.html"))
+def attention(page):
+    """Chapter 10: where each head looks."""
+    figure = page["gpt"].draw(page["model"], "elizabeth")
+    ground = matplotlib.rcParams["axes.facecolor"]
+    for axes in figure.axes:
+        axes.images[0].set_cmap(LinearSegmentedColormap.from_list("weights", [ground, "#2f8fd8"]))
+    return figure
+
+
+CURVES = {7: v_curve, 10: attention, 11: valley}
+
+
+def darkened(svg):
+    """A program's memory, which is drawn on white, on a dark ground."""
+    light = ("#ffffff", "#1b2733", "#5b6b7a", "#44546a", "#8a3d6e", "#dde3e9")
+    dark = ("#12181f", "#e8eef4", "#9fb0c0", "#7f93a8", "#d27bb0", "#38444f")
+    for before, after in zip(light, dark, strict=True):
+        svg = svg.replace(before, after)
+    return svg
 
 
 def save(figure, path):
     figure.savefig(path, metadata={"Date": None}, bbox_inches="tight", pad_inches=0.15)
 
 
-def write(folder):
-    """All of them: of the first page, the pictures and steppers that pages name, the curves."""
-    exec(FIRST, names(DOCS / "index.md") | {"folder": Path(folder, "_static")})
-    for page in DRAWN:
-        for name, made in names(page).items():
-            if isinstance(made, Picture):
-                made.save(Path(folder, page.parent.name, f"{name}.svg"))
-            if isinstance(made, Stepper):
-                made.save(Path(folder, "_static", f"{page.stem}-{name}.html"))
-    with matplotlib.rc_context(STYLE):
-        for draw, page in ((v_curve, "5-how-to-check-a-gradient.md"), (valley, "9-your-own.md")):
-            figure = Figure(figsize=(7.4, 3.6), layout="constrained")
-            draw(figure.subplots(), names(DOCS / "course" / page))
-            save(figure, Path(folder, "course", f"{draw.__name__}.svg"))
-        figure = Figure(figsize=(7.4, 7.4), layout="constrained")
-        for axes, page in zip(figure.subplots(3, 2).flat, LABS, strict=True):
-            draw_costs(axes, page)
-        save(figure, Path(folder, "labs", "curves.svg"))
+def save_made(made, page, folder, end=""):
+    """The pictures, steppers and pages among what a page's names stand for."""
+    for name, it in made.items():
+        if isinstance(it, str) and it.startswith("<!doctype html>"):
+            (folder / "_static" / f"{page.stem}-{name}.html").write_text(it, "utf-8")
+        if isinstance(it, Picture):
+            it.save(folder / page.parent.name / f"{name}{end}.svg")
+        if isinstance(it, Stepper):
+            it.save(folder / "_static" / f"{page.stem}-{name}.html")
+
+
+def write_first(folder):
+    exec(FIRST, names(DOCS / "index.md") | {"folder": folder / "_static"})
+
+
+def write_guide(page, folder):
+    save_made(names(page), page, folder)
+
+
+def write_chapter(page, folder):
+    """The pictures of a chapter in both themes, its steppers and curves."""
+    made, number = names(page), int(page.stem.partition("-")[0])
+    save_made(made, page, folder, "-light")
+    if any(isinstance(it, Picture) for it in made.values()):
+        with patch.object(tinygrad_edu, "draw", functools.partial(tinygrad_edu.draw, theme="dark")):
+            save_made(names(page), page, folder, "-dark")
+    for theme in THEMES if number in CURVES else ():
+        with matplotlib.rc_context(style(theme)):
+            draw = CURVES[number]
+            save(draw(made), folder / "course" / f"{draw.__name__}-{theme}.svg")
+    if number == 9:
+        (folder / "course" / "memory-light.svg").write_text(made["memory"], "utf-8")
+        (folder / "course" / "memory-dark.svg").write_text(darkened(made["memory"]), "utf-8")
+
+
+def write_moons(folder):
+    """The playground of two moons, from the guide."""
+    page = folder / "_static" / "moons.html"
+    names(DOCS / "guides" / "playground.md")["moons"].save(page)
+
+
+def write_lab(page, folder):
+    """The costs of a lab's two trainings."""
+    found = names(page)
+    costs = {kind: [float(cost) for cost in found[kind]] for kind in ("wrong", "right")}
+    (folder / f"{page.stem}.json").write_text(json.dumps(costs), "utf-8")
+
+
+def draw_curves(costs, folder):
+    """The trainings of all labs, from what write_lab has left in these files."""
+    rows = len(LABS) // 2
+    with matplotlib.rc_context(style("light")):
+        figure = Figure(figsize=(7.4, 2.47 * rows), layout="constrained")
+        for axes, page, file in zip(figure.subplots(rows, 2).flat, LABS, costs, strict=True):
+            draw_costs(axes, page, json.loads(file.read_text("utf-8")))
+        save(figure, folder / "labs" / "curves.svg")
+
+
+def has_pictures(page):
+    text = page.read_text("utf-8")
+    return "-light.svg" in text or f"_static/{page.stem}" in text
+
+
+PARTS = {
+    "first": write_first,
+    **{page.stem: functools.partial(write_guide, page) for page in GUIDES},
+    **{p.stem: functools.partial(write_chapter, p) for p in COURSE if has_pictures(p)},
+    **{page.stem: functools.partial(write_lab, page) for page in LABS},
+    "moons": write_moons,
+}  # each is run by itself when the pages are built
+FOLDERS = "course", "guides", "_static", "labs"
 
 
 if __name__ == "__main__":
-    readme().save(DOCS / "pictures" / "first.svg")
+    if len(sys.argv) > 1:
+        out = Path(sys.argv[2])
+        for name in FOLDERS:
+            (out / name).mkdir()
+        PARTS[sys.argv[1]](out)
+    else:
+        readme().save(DOCS / "pictures" / "first.svg")

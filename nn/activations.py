@@ -1,6 +1,6 @@
 """Activations: the functions between layers, as Modules. All but GLU keep the shape.
 
-Sigmoid to LogSoftmax are met everywhere; those behind them, from PReLU on, here and there.
+Many networks use Sigmoid to LogSoftmax; few use those from PReLU on.
 """
 
 from __future__ import annotations
@@ -265,7 +265,7 @@ class Hardtanh(Module):
 
 
 class ReLU6(Hardtanh):
-    """min(max(x, 0), 6): what is above 6 would need more bits. (Krizhevsky 2010)
+    """min(max(x, 0), 6): numbers above 6 would need more bits. (Krizhevsky 2010)
 
     >>> ReLU6()(np.array([-1.0, 2.0, 8.0]))
     array([0., 2., 6.])

@@ -31,8 +31,8 @@ class MultiHeadAttention(Module):
 
     query is `(batch, targets, embed_dim)`, key and value `(batch, sources, embed_dim)`, or without
     the batch; key defaults to query, value to key; d = embed_dim / num_heads. `causal` hides later
-    positions, a bool `mask`, `(targets, sources)` or as `weights(…)`, where it is True; one of
-    floats is added. `key_padding_mask` is `(batch, sources)`. ValueError for other shapes.
+    positions. `mask` is `(targets, sources)`, or shaped as `weights(…)`: True hides, floats are
+    added. `key_padding_mask` is `(batch, sources)`. ValueError for other shapes.
 
     >>> attention = MultiHeadAttention(8, num_heads=2)  # PyTorch: MultiheadAttention
     >>> attention(np.ones((5, 3, 8), np.float32), causal=True).shape
@@ -214,7 +214,7 @@ class TransformerEncoderLayer(Module):
 
 
 def hide(scores: Any, masks: list[Any]) -> Any:
-    """Add the masks of floats to the scores; put −∞ where one of the others is True: e^−∞ = 0."""
+    """Add masks of floats to the scores; put −∞ where a mask of bools is True: e^−∞ = 0."""
     if not masks:
         return scores
     hidden = np.zeros((), bool)

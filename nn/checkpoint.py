@@ -53,7 +53,7 @@ def save(
     """Write the model, metadata (text, numbers, arrays), and what else is given, to one file.
 
     With all of it loaded again, training goes on bit for bit as if it had never stopped. An old
-    file stays as it was until all is written, and gives the new one its mode; a pipe or a device is
+    file stays as it was until all is written; the new one takes its mode. A pipe or a device is
     written to. PyTorch loads the model without the names that begin with "optimizer." and
     "metadata.". TypeError for other metadata, ValueError for names that the file needs.
 

@@ -1,7 +1,7 @@
 """Layers of windows: convolutions and pools of signals and images; what pads and enlarges them.
 
-One axis or two differ in the function of `special` that runs. All layers take one signal
-`(channels, length)` or image `(channels, height, width)`, too, and then give one.
+Layers of one axis and of two differ in the function of `special` that they run. Each layer also
+takes a single signal `(channels, length)` or image `(channels, height, width)`, without a batch.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class Windowed(Module):
     axes: ClassVar[int] = 2
 
     def keep_options(self, **options: Any) -> None:
-        """Keep the options that are not the class's own: those that are need not be shown."""
+        """Keep the options that differ from the class's defaults: only these are shown."""
         for name, value in options.items():
             if value != getattr(type(self), name):
                 setattr(self, name, value)
 
     def one_or_many(self, function: Callable[..., Any], x: Any, *args: Any) -> Any:
-        """Apply a function of a batch; what has no batch gets a batch of one."""
+        """Apply a function of batches; an x without a batch becomes a batch of one."""
         if x.ndim != self.axes + 1:
             return function(x, *args)
         return function(x[None], *args)[0]
@@ -155,9 +155,9 @@ class Conv2d(Convolution):
 class ConvTranspose2d(Convolution):
     """The transpose of Conv2d, which makes images larger: `special.conv_transpose2d`.
 
-    `(batch, in_channels, rows, columns)` becomes `(batch, out_channels, height, width)`, the sizes
-    from which a Conv2d of the same options makes these; `output_padding` says which, where a stride
-    leaves several. `weight` is `(in_channels, out_channels/groups, kernel rows, kernel columns)`.
+    `(batch, in_channels, rows, columns)` becomes `(batch, out_channels, height, width)`: a Conv2d
+    of the same options goes the other way. If a stride allows several sizes, `output_padding`
+    chooses. `weight` is `(in_channels, out_channels/groups, kernel rows, kernel columns)`.
 
     >>> ConvTranspose2d(8, 3, kernel_size=2, stride=2)(np.zeros((1, 8, 16, 16), np.float32)).shape
     (1, 3, 32, 32)
@@ -339,7 +339,7 @@ class AdaptiveAvgPool2d(AdaptiveAvgPool1d):
 
 
 class Pad2d(Module):
-    """More rows and columns around images: `padding` on all sides, or (left, right, top, bottom).
+    """Add rows and columns around images: `padding` on all sides, or (left, right, top, bottom).
 
     mode is "constant", which fills in `value`, or "reflect", "replicate" or "circular". PyTorch has
     a class for each: ZeroPad2d, ConstantPad2d, ReflectionPad2d, ReplicationPad2d, CircularPad2d.

@@ -144,7 +144,7 @@ class Indexed(Protocol):
 
 @runtime_checkable
 class Convertible(Protocol):
-    """A value that np.asarray makes an array of."""
+    """A value of which np.asarray makes an array."""
 
     def __array__(self) -> Array: ...
 
@@ -215,7 +215,7 @@ def train_test_split(
 
 
 def random_split(examples: Any, lengths: Sequence[float], *, rng: np.random.Generator) -> list[Any]:
-    """Split an array, a tuple of arrays, or 0 … n − 1 for an integer n, at random into parts.
+    """Split an array, a tuple of arrays, or the numbers 0 to n − 1 into parts, at random.
 
     Every example is in one part. Lengths are integers that add up to n, or floats that add up to 1:
     then each is rounded down, and what is left goes to the first parts, one each, as in PyTorch.

@@ -155,7 +155,7 @@ def checked_count(name: str, count: Any) -> int:
 
 
 def no_text(name: str, value: Any) -> Any:
-    """The value, unless it is text, of which `float` would make a number, a list, or nothing."""
+    """Return the value; refuse None, a list, and text, of which `float` would make a number."""
     if value is None or isinstance(value, str | list | tuple):
         raise TypeError(f"expected a number as {name}, found {name}={value!r}")
     return value

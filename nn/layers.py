@@ -102,7 +102,7 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """Split an axis into several: `Unflatten(1, (16, 5, 5))` makes `(batch, 16, 5, 5)` of 400.
+    """Split an axis into several: `Unflatten(1, (16, 5, 5))` makes 400 numbers `(16, 5, 5)`.
 
     One size may be −1. Raises ValueError if the sizes do not fit.
 

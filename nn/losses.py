@@ -121,8 +121,8 @@ class L1(Elementwise):
 class Huber(Elementwise):
     """½ d² where |d| ≤ δ, else δ (|d| − ½ δ), with d = x − y, averaged over all numbers.
 
-    No slope is beyond δ, so that outliers pull no harder. Raises ValueError for δ ≤ 0, and if the
-    shapes differ. (Huber 1964, Robust estimation of a location parameter)
+    The slope never exceeds δ, so an outlier pulls no harder. Raises ValueError for δ ≤ 0, and if
+    the shapes differ. (Huber 1964, Robust estimation of a location parameter)
 
     >>> Huber(delta=1.0)(np.array([0.0, 0.0]), [0.5, 10.0]) * 2  # ½ · 0.5² + 1 · (10 − ½)
     np.float64(9.625)
@@ -236,7 +236,7 @@ class KLDiv(Elementwise):
 class GaussianNLL(Elementwise):
     """½ (ln v + (x − y)²/v), averaged over all numbers: y is drawn from N(x, v).
 
-    `loss(x, y, v)`; the variance v has the shape of x, without its last axis, or with sizes of 1.
+    `loss(x, y, v)`; the variance v has x's shape, or lacks its last axis, or has sizes of 1.
     It is eps at least. full=True adds ½ ln 2π. ValueError for other shapes and negative variances.
     (Nix & Weigend 1994)
 
@@ -342,8 +342,8 @@ class CrossEntropy(ClassLoss):
     """−Σ p ln softmax(logits) per example, in nats, averaged over the batch.
 
     Logits are `(batch, classes, …)`; the target is class indices `(batch, …)`, from 0 to
-    classes − 1, or probabilities p like the logits. `weight` has a factor for each class, by whose
-    sum "mean" divides; examples of class `ignore_index` are left out. label_smoothing ε puts
+    classes − 1, or probabilities p like the logits. `weight` has a factor for each class: "mean"
+    divides by their sum. Examples of class `ignore_index` are left out. label_smoothing ε puts
     (1 − ε) p + ε/classes in p's place (Szegedy et al. 2016, §7). ValueError for other shapes,
     indices and ε, TypeError for indices that are not integers.
 

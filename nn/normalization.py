@@ -165,7 +165,7 @@ class LayerNorm(Normalization):
 
 
 class GroupNorm(Normalization):
-    """(x − mean) / √(var + eps) · weight + bias, groups of channels of one example by their own.
+    """(x − mean) / √(var + eps) · weight + bias, each group of channels by its own.
 
     x is `(batch, num_channels, …)`; the mean and the biased variance run over the channels of a
     group and all later axes; weight and bias are `(num_channels,)`. Raises ValueError if x does not

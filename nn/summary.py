@@ -43,7 +43,7 @@ class WatchedForward:
 def summary(model: Module, *inputs: Any, dtype: DTypeLike = np.float32) -> str:
     """Write a table of layers: output shape, parameters, recorded operations, multiply-adds.
 
-    A copy runs once on the inputs: examples, or their shapes, batch included, for zeros of `dtype`.
+    A copy runs once on the inputs: examples, or their shapes with the batch, for zeros of `dtype`.
 
     >>> from tinygrad_edu import nn
     >>> summary(nn.Sequential(nn.Linear(784, 16), nn.Tanh()), (32, 784))

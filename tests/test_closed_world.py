@@ -1109,6 +1109,26 @@ def test_the_audit_lets_the_step_stand_and_says_what_differs() -> None:
     assert results[-1] == 3 and not f.programs
 
 
+def test_the_audit_compares_what_the_step_puts_in_places_too() -> None:
+    w, box = Tensor(np.ones(3), requires_grad=True), {"total": np.float64(0)}
+
+    def step(x: Any) -> None:
+        w.data = w.data - np.get_printoptions()["precision"] * x  # a new array
+
+    def count(x: Any) -> None:
+        box["total"] = box["total"] + np.get_printoptions()["precision"] * x.sum()
+
+    for function, what in ((step, "w"), (count, "total")):
+        f = replay(function)
+        for i in range(3):
+            f(batch(i))
+        warned = pytest.warns(UserWarning, match=rf"not replayed any more.*{what}")
+        with np.printoptions(precision=3), warned:
+            for _ in range(6):
+                f(np.ones(3))
+        assert not f.programs
+
+
 def test_without_the_audit_a_program_runs_alone() -> None:
     calls = []
     f = replay(lambda x: x * at_replay(lambda: calls.append(1) or 2.0), audit=False)

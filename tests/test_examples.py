@@ -199,8 +199,8 @@ def files_with(text):
     return {path.name for path in found if text in path.read_text("utf-8")}
 
 
-def test_the_training_loop_stands_once_for_all_examples_and_in_full_in_the_classifier():
-    assert files_with("loss.backward()") == {"common.py"}
+def test_the_training_loop_stands_once_for_all_examples_and_in_full_in_the_two_to_read():
+    assert files_with("loss.backward()") == {"common.py", "gpt.py"}
     assert files_with("schedule.step()") == {"common.py", "mnist.py", "study.py"}
     assert files_with("common.train(") == {f"{name}.py" for name in STUDIES}
 
@@ -314,6 +314,55 @@ def test_surprise_is_that_of_the_next_character_and_a_model_of_pair_counts_has_t
     assert len(expected) - char_lm.TIME < len(bits) <= len(expected)
     assert np.allclose(bits, expected[: len(bits)])
     assert np.isclose(bits.mean(), char_lm.baselines(training, held_out, 5)["bigram"])
+
+
+@pytest.fixture
+def gpt(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    return importlib.import_module("gpt")
+
+
+def test_a_gpt_learns_to_invent_names_and_draws_its_attention(tmp_path):
+    done, metrics = study(tmp_path, "gpt")
+    assert done.returncode == 0 and metrics["nats"] < 2.25  # counts of pairs reach 2.36
+    invented = re.search("Invented: (.+)", done.stdout)[1].split()
+    assert len(invented) == 20 and len({*invented}) > 15
+    assert "4,192 parameters" in done.stdout
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_gpt_is_a_file_of_150_lines_at_most():
+    assert len((ROOT / "examples" / "gpt.py").read_text("utf-8").splitlines()) <= 150
+
+
+def test_a_name_is_encoded_with_its_points_and_nothing_is_predicted_behind_the_last(gpt):
+    x, y = gpt.encode(["mary", "jo"])
+    assert ["".join(gpt.ALPHABET[code] for code in row[:6]) for row in x] == [".mary.", ".jo..."]
+    assert y[0, :6].tolist() == [*x[0, 1:6], -1] and (y[0, 5:] == -1).all()
+    assert y[1, :4].tolist() == [*x[1, 1:4], -1] and x.shape == y.shape == (2, gpt.CONTEXT)
+
+
+def test_the_census_has_5163_names_of_eleven_letters_at_most_in_an_order_of_the_seed(gpt):
+    first, again, other = (gpt.first_names(np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert len(first) == 5163 and max(map(len, first)) == 11
+    assert {*"".join(first)} == {*gpt.ALPHABET[1:]}
+    assert (first == again).all() and (first != other).any() and {*first} == {*other}
+
+
+def test_no_place_of_a_gpt_sees_a_later_one(gpt):
+    model = gpt.GPT(16, 4, 2, np.random.default_rng(0))
+    one, other = (model(gpt.encode([name])[0]).numpy()[0] for name in ("maria", "marks"))
+    assert (one[:4] == other[:4]).all() and (one[4:] != other[4:]).any()
+
+
+def test_the_attention_of_a_gpt_is_that_of_the_library(gpt):
+    rng = np.random.default_rng(0)
+    block, library = gpt.Block(16, 4), nn.MultiHeadAttention(16, 4, bias=False)
+    weights = [layer.weight.data for layer in (block.query, block.key, block.value)]
+    library.in_proj_weight.data = np.concatenate(weights)
+    library.out_proj.weight.data = block.out.weight.data
+    x = rng.normal(size=(3, gpt.CONTEXT, 16)).astype(np.float32)
+    assert np.allclose(block.attention(x), library(x, causal=True), atol=1e-6)
 
 
 def test_three_trainings_are_broken_and_what_is_said_of_them_is_right(tmp_path):

@@ -436,3 +436,11 @@ def test_finish_takes_the_last_step_and_writes_once(tmp_path):
     run.log(loss=1.0)  # and on it goes
     run.finish()
     assert (tmp_path / "run.html").read_bytes() != written
+
+
+def test_a_page_is_saved_into_a_folder_that_is_made(tmp_path):
+    run = watched(2)
+    run.finish()
+    for number, page in enumerate((run, watch.compare(run, run))):
+        page.save(tmp_path / f"new{number}" / "run.html")
+        assert watch.load(tmp_path / f"new{number}" / "run.html").table().step == 2

@@ -161,6 +161,15 @@ def test_a_rate_that_is_too_large_or_too_small_is_said():
         assert rule in findings(run)
 
 
+def test_the_last_frame_says_so_too_wherever_the_training_ends():
+    for steps in (8, 10, 13):
+        model = classifier()
+        optimizer = nn.optim.SGD(model.parameters(), lr=1e-6)
+        run = watched(steps, model, optimizer, every=60.0)
+        run.finish()
+        assert "0.weight: a step changes it by" in run.report(), steps
+
+
 def test_dead_units_are_said():
     model = classifier()
     model[0].bias.data = np.full(8, -100.0, np.float32)

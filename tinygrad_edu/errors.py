@@ -22,9 +22,9 @@ class Section(str):
 
 
 def explain(section: str) -> str:
-    """Say more of an error: code that fails, why it fails, and code that works.
+    """Show more about an error: code that fails, why it fails, and code that works.
 
-    The error's message names the section. Raises ValueError, with all names, for another.
+    The error's message names the section. ValueError for an unknown name: it lists all names.
 
     >>> from tinygrad_edu import errors
     >>> errors.explain("shape-mismatch").splitlines()[0]

@@ -150,12 +150,13 @@ def measure(args: Any) -> Found:
     )
 
 
-def draw_steps(axes: Any, look: Look, found: Found) -> None:
+def draw_steps(axes: Any, look: Look, found: Found, *, compare: bool = True) -> None:
     steps, length, low, top = len(found.length), RIGHT * found.length, found.low, found.top
     at, label = np.arange(1, steps + 1), "784-10: no hidden layer"
-    axes.loglog(at, RIGHT * found.one_layer, color=look.plum, linewidth=1.2, label=label)
+    if compare:
+        axes.loglog(at, RIGHT * found.one_layer, color=look.plum, linewidth=1.2, label=label)
     axes.loglog(at, length, color=look.blue, linewidth=2.4, label="784-16-16-10")
-    line = {"arrowprops": {"arrowstyle": "-", "color": look.muted, "shrinkB": 4}, "fontsize": 9}
+    line = {"arrowprops": {"arrowstyle": "-", "color": look.muted, "shrinkB": 4}}
     plateau = (low, "the plateau:\nall outputs 0.1", (0.03, 0.07))
     for i, text, place in (plateau, (top, "it escapes", (0.72, 0.75))):
         axes.plot(at[i], length[i], "o", color=look.blue)
@@ -165,7 +166,8 @@ def draw_steps(axes: Any, look: Look, found: Found) -> None:
         xlabel="step, of all images each",
         ylabel="rate · ‖∇C‖",
     )
-    axes.legend(loc="upper right", fontsize=9)
+    if compare:
+        axes.legend(loc="upper right")
 
 
 def draw_rates(axes: Any, look: Look, runs: dict[float, Any]) -> None:
@@ -178,7 +180,7 @@ def draw_rates(axes: Any, look: Look, runs: dict[float, Any]) -> None:
         style = {"color": color, "linewidth": width, "label": f"{name}: {rate:g}"}
         axes.loglog(np.arange(1, len(cost) + 1), cost, **style)
     axes.set(title="13,002 numbers: three rates", xlabel="step, of all images each", ylabel="cost")
-    axes.legend(loc="lower left", fontsize=9)
+    axes.legend(loc="lower left")
 
 
 def draw_noise(axes: Any, look: Look, mini: MiniBatches) -> None:
@@ -194,7 +196,7 @@ def draw_noise(axes: Any, look: Look, mini: MiniBatches) -> None:
         axes.plot([], [], "o", color=look.orange)[0],
         axes.plot([], [], "o-", color=look.blue)[0],
     ]
-    axes.legend(ends, ["of a batch of 32", "of all images"], loc="lower left", fontsize=9)
+    axes.legend(ends, ["of a batch of 32", "of all images"], loc="lower left")
 
 
 def draw_work(axes: Any, look: Look, found: Found) -> None:
@@ -204,7 +206,7 @@ def draw_work(axes: Any, look: Look, found: Found) -> None:
     axes.loglog(*mini.cost.T, color=look.orange)
     one_epoch = ("one epoch of\nmini-batches", mini.cost[-1], look.orange, (0.10, 0.12))
     whole = (f"{steps} steps\nof all images", (n * steps, full[-1]), look.blue, (0.66, 0.12))
-    line = {"arrowprops": {"arrowstyle": "-", "color": look.muted, "shrinkB": 5}, "fontsize": 9}
+    line = {"arrowprops": {"arrowstyle": "-", "color": look.muted, "shrinkB": 5}}
     for text, point, color, place in (one_epoch, whole):
         axes.plot(*point, "o", color=color)
         told, at = f"{text}: {point[1]:.2f}", {"textcoords": "axes fraction"}
@@ -313,6 +315,11 @@ def main() -> None:
         "mini-batches noise remains",
         measured=measured_of(found),
         checks=checks_of(found, args.quick),
+        panels={
+            "curve": lambda axes, look: valleys.draw_curve(axes, look, found.on_curve),
+            "steps": lambda axes, look: draw_steps(axes, look, found, compare=False),
+            "work": lambda axes, look: draw_work(axes, look, found),
+        },
         steps_lengths=[float(RIGHT * length) for length in steps],
     )
 

@@ -189,6 +189,23 @@ def accuracy(model: nn.Module, x: Array, y: Array) -> float:
     return float((outputs(model, x).argmax(axis=1) == y).mean())
 
 
+LARGER = {"font.size": 12, "axes.titlesize": 13, "svg.hashsalt": "study"}
+
+
+def save_figures(
+    out: Path, draw: Callable[[Look], Figure], panels: dict[str, Callable[[Any, Look], None]]
+) -> None:
+    """Write the figure and its panels, light and dark."""
+    for look in (LIGHT, DARK):
+        with matplotlib.rc_context(style(look)):
+            draw(look).savefig(out / f"figure_{look.name}.png", dpi=144)
+        with matplotlib.rc_context(style(look) | LARGER):
+            for name, draw_panel in panels.items():
+                drawn = Figure(figsize=(7.4, 3.8), layout="constrained")
+                draw_panel(drawn.subplots(), look)
+                drawn.savefig(out / f"{name}_{look.name}.svg", metadata={"Date": None})
+
+
 def conclude(
     args: Any,
     draw: Callable[[Look], Figure],
@@ -198,18 +215,18 @@ def conclude(
     measured: dict[str, str],
     checks: dict[str, bool],
     source: str,
+    panels: dict[str, Callable[[Any, Look], None]] | None = None,
     **numbers: Any,
 ) -> None:
     """Write both figures and the metrics, print what was measured; fail if a check fails.
 
+    `panels` draw parts of the figure, each on axes of its own, for a page: SVG, and larger type.
     `claim` is one sentence of the source. `verdict` is "holds", "holds, but …" or "does not hold:
     …". `measured` has the numbers as text, by what they are. `checks` are sentences that a program
     can decide, and whether each holds.
     """
     args.out.mkdir(parents=True, exist_ok=True)
-    for look in (LIGHT, DARK):
-        with matplotlib.rc_context(style(look)):
-            draw(look).savefig(args.out / f"figure_{look.name}.png", dpi=144)
+    save_figures(args.out, draw, panels or {})
     seconds = round(time.perf_counter() - STARTED, 1)
     missed = [f"missed: {sentence}" for sentence, holds in checks.items() if not holds]
     known = {

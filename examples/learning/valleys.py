@@ -53,7 +53,7 @@ def draw_curve(axes: Any, look: Look, walks: dict[str, Array]) -> None:
         style = {"color": color, "marker": mark, "markersize": 5, "linewidth": 1}
         axes.plot(points, curve(points), label=name, **style)
     axes.set(title="one number: a curve", xlabel="w", ylabel="cost", xlim=W[[0, -1]], ylim=(0, 4.4))
-    axes.legend(loc="upper center", fontsize=9)
+    axes.legend(loc="upper center")
 
 
 def draw_surface(axes: Any, look: Look, walks: list[Array]) -> None:

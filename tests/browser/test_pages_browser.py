@@ -14,8 +14,8 @@ from screen import ROOT, SCREENSHOTS, listen
 
 BUILT = ROOT / "docs" / "_build" / "html"
 PAGES = sorted(BUILT.glob("*.html")) + sorted(BUILT.glob("[!_]*/**/*.html"))
-# The title of a thumbnail stands below it
-BLIND = """[...document.images].filter(x => !x.alt && !x.closest('.sphx-glr-thumbcontainer')
+# The title of a card's picture stands below it
+BLIND = """[...document.images].filter(x => !x.alt && !x.closest('.sd-card')
     || x.checkVisibility() && !x.naturalWidth).map(x => x.outerHTML)"""
 
 

@@ -47,7 +47,7 @@ def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
 @functools.cache
 def places(function: Callable[..., Any], run: Callable[..., Any]) -> int:
-    """How many arguments a call may give without their names: those before `out` that run takes."""
+    """Count the arguments that a call may give without a name: those before `out`."""
     names = [parameter.name for parameter in parameters_of(function)]
     most = names.index("out") if "out" in names else sys.maxsize
     taken = [parameter.kind for parameter in parameters_of(run)]
@@ -58,7 +58,7 @@ def places(function: Callable[..., Any], run: Callable[..., Any]) -> int:
 
 
 def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
-    """The parameters of a function; none if it is one of NumPy's in C that says nothing."""
+    """The parameters of a function; none for a function in C that does not tell them."""
     try:
         return list(inspect.signature(function).parameters.values())
     except ValueError:
@@ -68,7 +68,7 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
 def by_name(
     function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any], first: int
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Give arguments behind the first ones their names; leave out those that are as by default."""
+    """Name the arguments behind the first ones, and leave out those that equal their default."""
     known, named = parameters_of(function), dict(options)
     if len(args) > len(known):
         raise errors.too_many_arguments(function, args, len(known) or first)
@@ -83,7 +83,7 @@ def by_name(
 
 @functools.cache
 def defaults(function: Callable[..., Any]) -> dict[str, Any]:
-    """The options of NumPy's function with their defaults: who gives a default asks for nothing."""
+    """The options of NumPy's function, with their defaults: giving a default asks for nothing."""
     usual = {x.name: x.default for x in parameters_of(function) if x.default is not x.empty}
     return usual or {"out": None}
 
@@ -257,7 +257,7 @@ class ArrayLike:
         return self.only()
 
     def only(self) -> float:
-        """Return the one number for a decision or a print, of which a derivative misses nothing."""
+        """Return the one number for a decision or a print: no derivative is lost by that."""
         if self.size != 1:
             raise errors.not_one_number(self)
         number: float = self._data.item()
@@ -315,7 +315,7 @@ class ArrayLike:
 
 
 def name_elsewhere(name: str) -> property:
-    """An attribute that is not there, but in PyTorch: the error says what to write.
+    """Refuse an attribute that PyTorch's tensors have and ours lack: the error says what to write.
 
     A `__getattr__` could say it of every name, but Python 3.11 would read each slot at half speed.
     """
@@ -333,8 +333,8 @@ for name in METHODS:
 def writes_into_an_array(frame: FrameType) -> bool:
     """Whether a caller who asks for a number puts it into an array: r[0] = t, r.fill(t) ….
 
-    NumPy asks as float(t) does. But the caller stands at an instruction: at one that stores an
-    item, or at a call of what has one of the names of WRITERS.
+    NumPy asks as float(t) does, so the caller's instruction decides: it stores an item, or calls
+    something with a name of WRITERS.
     """
     code, at = frame.f_code, frame.f_lasti
     if dis.opname[code.co_code[at]] == "STORE_SUBSCR":
@@ -360,7 +360,7 @@ TAKEN_AS_THEY_ARE = frozenset((np.ndarray, np.float64, int, float, bool, tuple, 
 
 
 def operand(x: Any, lists: bool = True) -> Any:
-    """What is computed with: an array of a list, or of an array of another library.
+    """What NumPy computes with: for a list, or an array of another library, an array.
 
     Of a list that holds Tensors it is their stack, a Tensor.
     """

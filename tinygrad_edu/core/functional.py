@@ -67,7 +67,7 @@ def applied(f: Function, inputs: Iterable[Any]) -> tuple[Tensor, tuple[Tensor, .
 
 
 def refuse_number(x: Tensor) -> None:
-    """A number leaves the graph, and the derivative that is being taken would miss it."""
+    """Refuse a number that leaves the graph: the derivative that is taken would miss it."""
     raise errors.number_leaves(x)
 
 

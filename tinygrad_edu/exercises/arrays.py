@@ -16,7 +16,7 @@ def only_new_axes(g: np.ndarray, shape: tuple[int, ...]) -> Any:
 
 
 @exercise(
-    chapter=4,
+    chapter=6,
     expected=engine.unbroadcast,
     inputs=[
         (np.array([1.0, 2.0]), ()),
@@ -61,7 +61,7 @@ def undo_broadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @exercise(
-    chapter=4,
+    chapter=6,
     expected=differences(np.matmul),
     inputs=[
         (np.array([[1.0]]), np.array([[2.0]]), np.array([[3.0]])),
@@ -92,7 +92,7 @@ def matmul_partials(g: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.nda
 
 
 @exercise(
-    chapter=4,
+    chapter=6,
     expected=differences(lambda x, axis: x.sum(axis)),
     inputs=[
         (np.array(3.0), np.array([1.0, 2.0]), 0),
@@ -136,7 +136,7 @@ def cube(x: float) -> float:
 
 
 @exercise(
-    chapter=5,
+    chapter=7,
     inputs=[(square, 1.0, 0.25), (cube, 2.0, 0.1), (np.sin, 1.0, 0.01)],
     hints=[
         "Look in both directions: f(x + h) and f(x − h). How far apart are the two places?",
@@ -174,7 +174,7 @@ def mean_partial_with_a_bug(g: np.ndarray, x: np.ndarray, axis: int) -> np.ndarr
 
 
 @exercise(
-    chapter=5,
+    chapter=7,
     given=mean_partial_with_a_bug,
     expected=differences(lambda x, axis: x.mean(axis)),
     inputs=[

@@ -113,7 +113,7 @@ def through_std(g: Any, z: Any) -> Any:
 
 
 @exercise(
-    chapter=9,
+    chapter=11,
     outcome=lambda partial, g, x: partial(g, normalised(x), x),
     expected=differences(normalised),
     also=as_an_operation,
@@ -171,18 +171,18 @@ def sum_of_cubes(x: Any) -> Any:
     return (x**3).sum()
 
 
-def valley_of_chapter_9(x: Any) -> Any:
+def valley_of_chapter_11(x: Any) -> Any:
     return 10 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
 
 
 @exercise(
-    chapter=9,
+    chapter=11,
     expected=lambda f, x, v: numerical_gradient(lambda x: float(grad(f)(x) @ v), x),
     uses="from tinygrad_edu import Tensor, grad",
     inputs=[
         (product_of_two, np.array([2.0, 3.0]), np.array([1.0, 0.0])),
         (sum_of_cubes, np.array([1.0, 2.0]), np.array([1.0, 10.0])),
-        (valley_of_chapter_9, np.array([1.0, 1.0]), np.array([1.0, -1.0])),
+        (valley_of_chapter_11, np.array([1.0, 1.0]), np.array([1.0, -1.0])),
     ],
     hints=[
         "H v is the gradient of one number: ∇f · v. grad(f) is a function, and can be "

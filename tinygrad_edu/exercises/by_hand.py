@@ -121,7 +121,7 @@ def used_twice_slope(s: float) -> float:
 
 
 @exercise(
-    chapter=3,
+    chapter=5,
     inputs=[(1.0, 0.0), (1.0, 0.5), (2.0, -0.5), (np.array([1.0, -3.0]), np.array([0.9, 0.1]))],
     expected=lambda g, z: differences(np.tanh)(g, np.arctanh(z)),
     hints=[
@@ -185,7 +185,7 @@ def forwards(graph: Any) -> Any:
 
 
 @exercise(
-    chapter=3,
+    chapter=5,
     expected=by_the_engine,
     inputs=[
         ([[]],),

@@ -17,7 +17,7 @@ def after_step(w: Any, v: Any, rate: float) -> Any:
 
 
 @exercise(
-    chapter=6,
+    chapter=3,
     inputs=[
         (np.array([1.0]), np.array([0.0]), np.array([2.0]), 0.1, 0.9),
         (np.array([1.0]), np.array([3.0]), np.array([2.0]), 0.1, 0.5),
@@ -107,7 +107,7 @@ WHOLE_ARRAY = (
 
 
 @exercise(
-    chapter=6,
+    chapter=3,
     expected=special.softmax,
     symptom=axis_mistake,
     inputs=[
@@ -145,7 +145,7 @@ def stable_softmax(x: np.ndarray) -> np.ndarray:
 
 
 @exercise(
-    chapter=6,
+    chapter=3,
     expected=lambda g, z: differences(special.softmax)(g, np.log(z)),
     inputs=[
         (np.array([1.0, 0.0]), np.array([0.5, 0.5])),
@@ -183,7 +183,7 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> Any:
 
 
 @exercise(
-    chapter=6,
+    chapter=3,
     expected=slopes(cross_entropy),
     inputs=[
         (np.array([[0.0, 0.0]]), np.array([0])),
@@ -283,7 +283,7 @@ XOR = np.array([[0.0], [1.0], [1.0], [0.0]])
 
 
 @exercise(
-    chapter=7,
+    chapter=4,
     outcome=outputs_after,
     expected=lambda x, y: y,
     symptom=forgotten_zero_grad,

@@ -180,7 +180,7 @@ def avg_pool2d(
 
 
 def adaptive_avg_pool(x, output_size: Sizes):
-    """Means over windows that cover the last axes, so that these get the sizes asked for.
+    """Average the last axes down to the sizes asked for: means over windows that cover them.
 
     Along an axis of n numbers the window at place i reaches from ⌊i n/size⌋ to ⌈(i + 1) n/size⌉.
     An output of size 1 is the mean of all.

@@ -18,7 +18,7 @@ from tinygrad_edu.operations import errors
 
 
 def wide(x):
-    """x in the type that sums are taken in: of float16 float32, of integers and bools float64."""
+    """x in the type in which sums are taken: float32 for float16, float64 for integers, bools."""
     if x.dtype == np.float16:
         return x.astype(np.float32)
     return x if x.dtype.kind == "f" else x.astype(np.float64)

@@ -60,7 +60,7 @@ class Layer:
 class Network:
     """A model as the page runs it: its layers in float64, and the cost that suits the last one.
 
-    Behind an activation that is C = Σ (a − y)², the video's cost; of plain numbers cross-entropy.
+    If the last layer is an activation, it is C = Σ (a − y)², the video's cost; else cross-entropy.
     On points it is told of seven features, the first two of which are the point.
     """
 

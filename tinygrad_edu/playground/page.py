@@ -49,7 +49,7 @@ CURVE = 161  # of the curve of an activation, from −8 to 8
 
 
 class Playground:
-    """A page in which a network is looked into: `html`, shown by a notebook; `save` keeps it."""
+    """A page to look into a network: a notebook shows it, `html` is its text, `save` writes it."""
 
     def __init__(self, html: str) -> None:
         self.html = html
@@ -78,8 +78,8 @@ def playground(
     """A page for a model and images or points: look inside, go backward, take a step, train anew.
 
     Images: uint8, or 0 to 1, `(n, side, side)` or `(n, side²)`; points: `(n, 2)`; labels: `(n,)`.
-    Some are there to pick, others measure, the rest train. Behind an activation the cost is
-    Σ (a − y)², of plain numbers cross-entropy. TypeError or ValueError for what it can't show.
+    Some images can be picked, others measure, the rest train. If the last layer is an activation,
+    the cost is Σ (a − y)², else cross-entropy. TypeError or ValueError for what it can't show.
 
     >>> from tinygrad_edu import nn
     >>> rng = np.random.default_rng(0)

@@ -88,9 +88,9 @@ class Audit:
         snapshot.put_back()
         given = dict(zip(now.arguments, values, strict=True))
         try:
-            found, after = self.calls_made(compiled, given, lives, snapshot)
+            found, put, after = self.calls_made(compiled, given, lives, snapshot)
         except Exception as error:
-            found, after = [repr(error)], []
+            found, put, after = [repr(error)], {}, []
         finally:
             snapshot.put_back()
         began = time.perf_counter()
@@ -103,18 +103,18 @@ class Audit:
                 set_generator_state(generator, state)
         self.as_written = time.perf_counter() - began
         pairs = [("what it returns", *pair) for pair in zip(found, values_of(result), strict=False)]
+        pairs += [(place.path, value, np.copy(place.get())) for place, value in put.items()]
         names = {id(x): path for x, path in now.world.arrays.values()}
         for x, then in zip(snapshot.owners, after, strict=False):
             pairs.append((names.get(id(x), "its state"), then, x))
-        differing = [what for what, a, b in pairs if not same_numbers(a, b)]
-        self.what = differing[0] if differing else ""
+        self.what = next((what for what, a, b in pairs if not same_numbers(a, b)), "")
         settle(now.kept)
         self.result = result
 
     def calls_made(
         self, compiled: Compiled, given: dict[str, Any], lives: list[Live], snapshot: StateCopy
     ) -> Any:
-        """Make the recorded calls; return what they return, and what the state's arrays hold."""
+        """Make the recorded calls; return what they return, put in places and leave in arrays."""
         program = compiled.recorded
         inputs = [given[x.name] for x in program.inputs]
         inputs = [x.data if isinstance(x, Tensor) else x for x in inputs]
@@ -125,7 +125,9 @@ class Audit:
             return copied_value(ran.now(z))
 
         found = values_of(map_leaves(value, program.returned))
-        return found, [np.copy(x) for x in snapshot.owners]
+        kept = [(place, store.value) for place, store in compiled.now.kept]
+        put = {place: np.copy(ran.now(x)) for place, x in kept if isinstance(x, Array)}
+        return found, put, [np.copy(x) for x in snapshot.owners]
 
 
 class Noting:

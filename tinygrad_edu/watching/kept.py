@@ -47,7 +47,7 @@ def cell_text(x: Any) -> str:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Kept:
-    """One run or several, as a page has them. A notebook shows it; `save(path)` keeps it."""
+    """One run or several, for one page: a notebook shows it, `save(path)` writes it."""
 
     runs: tuple[dict[str, Any], ...]
 
@@ -57,8 +57,10 @@ class Kept:
         return run_page(self.runs)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the page to a file, whose name ends in .html."""
-        checked_page_path(path).write_text(self.html, encoding="utf-8", newline="\n")
+        """Write the page to a file, whose name ends in .html, in a folder that is made."""
+        file = checked_page_path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(self.html, encoding="utf-8", newline="\n")
 
     def table(self, step: int | None = None) -> FrameTable:
         """The numbers of the first run's last frame that is no later than a step."""

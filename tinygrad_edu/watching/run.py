@@ -164,6 +164,8 @@ class Run:
         self.flush()
         frame = self.observer.look(self.steps, self.pace.seconds(), before)
         self.frames.append(frame)
+        if before is None and len(self.frames) > 1:
+            self.keep_last_ratio()
         self.judge(frame)
         self.note_broken_curves()
         self.thin()
@@ -270,7 +272,6 @@ class Run:
         self.flush()
         if self.frames[-1].step < self.steps:
             self.look(None)
-            self.keep_last_ratio()
         self.end_displays()
         if self.saved == self.frames[-1].step:
             return
