@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-replay test-torch test-onnx test-numba test-browser test-firefox test-jupyterlab lint lint-pages types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-html figures docs-test clean
+.PHONY: help test quick test-replay test-torch test-onnx test-numba test-browser test-firefox test-jupyterlab test-marimo lint lint-pages types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-html figures docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,14 @@ test-jupyterlab: build/jupyterlab/installed ## watch a training in a real Jupyte
 build/jupyterlab/installed: pyproject.toml
 	$(PYTHON) -m venv build/jupyterlab
 	build/jupyterlab/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,notebook]' jupyterlab pytest
+	@touch $@
+
+test-marimo: build/marimo/installed ## watch a training in marimo, in an environment with one (a minute)
+	build/marimo/bin/python -m pytest tests/browser/marimo_notebook.py
+
+build/marimo/installed: pyproject.toml
+	$(PYTHON) -m venv build/marimo
+	build/marimo/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]' marimo pytest hypothesis
 	@touch $@
 
 lint: $(VENV)/installed lint-pages
