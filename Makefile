@@ -61,7 +61,7 @@ test-replay: $(VENV)/installed ## random trainings and programs beside their rep
 .PHONY: test-jax bench-scale
 test-jax: build/jax/installed ## replay on JAX's devices, eight of them, and two processes (half an hour), in an environment with JAX
 	build/jax/bin/python -m pytest tests/test_jax.py
-	build/jax/bin/python -m pytest tests/test_replay.py tests/test_closed_world.py -k "jax and not random"
+	SEEDS=10 build/jax/bin/python -m pytest tests/test_replay.py tests/test_closed_world.py -k jax
 	build/jax/bin/python -m pytest tests/test_docstrings.py -k "outgrow or xla or devices"
 
 bench-scale: build/jax/installed ## time a step on 1, 2, 4 and 8 devices, and on paper on 64 GPUs: build/bench/scale.md (2 minutes)

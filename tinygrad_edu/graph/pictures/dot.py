@@ -206,7 +206,7 @@ def parameter_markup(module: ModuleCall, words: str, sheet: Sheet) -> str:
 
 
 def connect_nodes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
-    """Add an edge. Of two leaves beside an operation, the second stands at its right."""
+    """Add an edge. If two leaves stand beside an operation, the second is on its right."""
     theme, source, target = sheet.theme, sheet.nodes[edge.source], sheet.nodes[edge.target]
     look = {
         "id": edge.id,
