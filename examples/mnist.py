@@ -67,6 +67,7 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--threads": {"type": common.at_least_one, "default": 1,
                   "help": "threads of the matrix products; for small networks one is fastest"},
     "--replay": common.FLAGS["--replay"],
+    "--backend": common.FLAGS["--backend"],
 }
 # fmt: on
 

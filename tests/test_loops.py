@@ -207,6 +207,17 @@ def test_what_one_nest_needs_has_no_array(looped: str) -> None:
     assert step.last.code.buffers.bytes == 64 and str(step.program).count("range(") == 1
 
 
+def test_a_step_of_too_many_loops_stays_a_list_of_calls(looped: str) -> None:
+    def f(x: Any) -> Any:
+        for _ in range(300):
+            x = x - x.sum() * 1e-3
+        return x
+
+    result, step = replayed(f, looped, drawn(F8, 5))
+    assert_same(result, f(drawn(F8, 5)), 1 << 12)
+    assert "loops" not in str(step.program)
+
+
 def test_loops_that_give_other_numbers_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = backends.compiler("loops in Python")
 

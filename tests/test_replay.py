@@ -593,13 +593,14 @@ def test_a_step_that_fails_is_not_counted() -> None:
     assert set(a.optimizer.steps.values()) == {4}
 
 
-def test_the_arrays_of_the_traces_are_let_go() -> None:
+def test_the_arrays_of_the_traces_are_let_go(backend: str) -> None:
     f = replay(lambda x: (np.exp(np.exp(x)) + at_replay(lambda: np.zeros(np.shape(x)))).sum())
     x = np.zeros(100_000)
     tracemalloc.start()
     for _ in range(4):
         f(x)
-    assert tracemalloc.get_traced_memory()[0] < 2 * x.nbytes  # one buffer
+    buffers = 1 if backend == "numpy" else 3  # loops have what NumPy gives them at fixed addresses
+    assert tracemalloc.get_traced_memory()[0] < (buffers + 1) * x.nbytes
     tracemalloc.stop()
 
 

@@ -76,7 +76,11 @@ FLAGS: dict[str, dict[str, Any]] = {  # which every example takes
     "--replay": {"action": argparse.BooleanOptionalAction, "default": True,
                  "help": "record the training step once and replay it, or build its graph anew "
                          "every time"},
+    "--backend": {"choices": ["numpy", "numba", "jax"], "default": argparse.SUPPRESS,
+                  "help": "what replays the step (default: numba, where it is installed and the "
+                          "training is long enough to pay for compiling, otherwise numpy)"},
 }
+COMPILED_FROM = 8  # epochs: of fewer, compiling takes more than it saves
 # fmt: on
 
 
@@ -205,10 +209,7 @@ def squared_cost(a: Any, wanted: Any) -> Any:
 def step_of(
     model: nn.Module, cost: Any, optimizer: nn.optim.Optimizer, args: argparse.Namespace
 ) -> Any:
-    """Make the training step, which returns the cost of a batch.
-
-    It is recorded in its first calls and then replayed; with --no-replay it runs as it stands.
-    """
+    """Make the training step, which returns the cost of a batch."""
 
     def step(x: Any, y: Any) -> Any:
         loss = cost(model(x), y)
@@ -217,7 +218,26 @@ def step_of(
         optimizer.step()
         return loss
 
-    return replay(step) if args.replay else step
+    return replayed(step, args)
+
+
+def replayed(step: Any, args: argparse.Namespace) -> Any:
+    """The step, recorded in its first calls and then replayed; says on which backend.
+
+    With --no-replay it runs as it stands.
+    """
+    if not args.replay:
+        return step
+    is_long = getattr(args, "epochs", 0) >= COMPILED_FROM and not getattr(args, "quick", False)
+    backend = getattr(args, "backend", "numba" if is_long else "numpy")
+    try:
+        recorded = replay(step, backend=backend)
+    except ImportError as error:
+        if "backend" in args:  # it was asked for
+            raise SystemExit(f"--backend {backend}: {error}") from error
+        recorded = replay(step)
+    print(f"the step is replayed by {recorded.backend}", file=sys.stderr)
+    return recorded
 
 
 def train(

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from study import Array, Look
 from tqdm import tqdm
 
-from tinygrad_edu import nn, replay
+from tinygrad_edu import nn
 
 CLAIM = (
     "Each component of −∇C says by its sign which way to nudge a weight, and by its size how "
@@ -46,7 +46,7 @@ def gradients(model: nn.Module, args: Any) -> Any:
     def step(x: Any, wanted: Any) -> Any:
         return study.squared_cost(model(x), wanted).gradient(*model.parameters())
 
-    function = replay(step) if args.replay else step
+    function = common.replayed(step, args)
     return lambda x, wanted: np.concatenate([np.asarray(g).ravel() for g in function(x, wanted)])
 
 

@@ -18,6 +18,7 @@ LOOKS = {
     "bare_engine": (MUTED, ":", "x"),
     "ours_eager": ("#0072b2", "-", "s"),
     "ours_replay": ("#0072b2", "--", "s"),
+    "ours_numba": ("#0072b2", "-.", "s"),
     "ours_jax": ("#0072b2", ":", "s"),
     "torch_eager": ("#b35f00", "-", "^"),
     "jax_jit": ("#8a3d6e", "--", "v"),

@@ -32,6 +32,7 @@ CONTENDERS = (
     "bare_engine",
     "ours_eager",
     "ours_replay",
+    "ours_numba",
     "ours_jax",
     "torch_eager",
     "jax_jit",

@@ -20,13 +20,15 @@ from tinygrad_edu.programs.codegen import Code, data_address
 from tinygrad_edu.programs.loop_text import Flat, LoopText, is_dense
 from tinygrad_edu.programs.loops import Loops
 from tinygrad_edu.programs.names import Line
-from tinygrad_edu.programs.nests import grouped
+from tinygrad_edu.programs.nests import collapsed, grouped
 from tinygrad_edu.programs.numbers import (
     KINDS,
+    POLYNOMIALS,
     Unspelled,
     checked_reduction,
     spelling,
 )
+from tinygrad_edu.programs.passes import FOREVER
 from tinygrad_edu.programs.program import Array, Call, Program
 from tinygrad_edu.programs.refusals import NotReplayable
 from tinygrad_edu.programs.statements import (
@@ -41,9 +43,11 @@ from tinygrad_edu.programs.statements import (
     steps_of,
 )
 
+MOST = 256  # nests of loops in a program: of more, compiling takes minutes, and NumPy's calls stay
 MANY = 16  # products of matrices that one call may become
 LOUD = {"raise", "call", "print", "log"}  # what NumPy may do about an error, and loops never do
 LINE = 64  # bytes: where an array begins in memory
+SHORT, LANES = 64, 8  # elements of a row; of a row that is no multiple, some are done one by one
 
 Function = Callable[..., Any]
 
@@ -119,6 +123,8 @@ class PlacedLoops(Loops):
         elif isinstance(s, Reduce):
             checked_reduction(s)
         elif isinstance(s, Product):
+            if is_slow(s):
+                raise Unspelled
             dtypes = {place.root.dtype for place in every_place(s)}
             if (
                 len(dtypes) > 1
@@ -137,6 +143,29 @@ class PlacedLoops(Loops):
                     continue
                 if not isinstance(s, Apply) or not place.counts_as(s.target):
                     raise Unspelled  # it reads what it has written
+
+
+def is_slow(s: Product) -> bool:
+    """Whether it is xᵀ y of many rows: the BLAS that SciPy brings takes half as long again.
+
+    (OpenBLAS 0.3.30; NumPy brings 0.3.31.)
+    """
+    (m, k), n = s.left.shape, s.right.shape[1]
+    return s.left.strides[0] == 1 and k >= 100 and m * n * k >= 1_000_000
+
+
+def in_rows(group: list[Statement]) -> Iterator[list[Statement]]:
+    """The group; cut, if its rows are short, so that its polynomials run through all elements.
+
+    Loops of ten elements are hardly vectorised, and a loop of ten thousand is.
+    """
+    dear = any(isinstance(s, Apply) and s.name in POLYNOMIALS for s in group)
+    row = collapsed(group)[0][-1:] if dear else ()  # type: ignore[arg-type]
+    if not row or row[0] >= SHORT or row[0] % LANES == 0:
+        yield group
+        return
+    for _, piece in itertools.groupby(group, lambda s: len(collapsed([s])[0]) <= 1):  # type: ignore[list-item]
+        yield [*piece]
 
 
 def does_nothing(s: Statement) -> bool:
@@ -170,6 +199,8 @@ class FusedCode(Code):
         found = [None if written else self.statements.of(call) for call in calls]
         self.by_numpy = {i for i, x in enumerate(found) if x is None}
         self.find_parts(found)
+        if sum(len(part.groups) for part in self.parts.values()) > MOST:
+            self.by_numpy, self.parts = {*range(len(calls))}, {}
         self.settle_rooms()
         part = None
         for i, call in enumerate(calls):
@@ -191,7 +222,8 @@ class FusedCode(Code):
             numbers = [*run]
             statements = [s for i in numbers for s in found[i] or ()]
             if not is_numpy and statements:
-                self.parts[numbers[0]] = Part(numbers[0], numbers[-1] + 1, grouped(statements))
+                groups = [piece for group in grouped(statements) for piece in in_rows(group)]
+                self.parts[numbers[0]] = Part(numbers[0], numbers[-1] + 1, groups)
 
     # Where arrays lie
 
@@ -199,10 +231,12 @@ class FusedCode(Code):
         """Give each memory that outlives a nest of loops its room."""
         uses: dict[Array, set[Any]] = {}  # in which nests, and None for NumPy's calls
         bounds: dict[Array, tuple[int, int]] = {}
+        self.number_of: dict[int, tuple[int, int]] = {}  # of a nest: its part's start, and in it
         is_set: dict[Array, bool] = {}  # whether the first that happens to it is that it is set
         places: dict[Array, set[Elements]] = {}
         for start, part in self.parts.items():
             for n, group in enumerate(part.groups):
+                self.number_of[id(group)] = start, n
                 for s in group:
                     for place in every_place(s):
                         uses.setdefault(place.root, set()).add((start, n))
@@ -214,6 +248,9 @@ class FusedCode(Code):
         self.wanted = self.wanted_by_numpy()
         for x in self.wanted:
             uses.setdefault(self.statements.place(self.program.root(x)).root, set()).add(None)
+        self.last_nest = {
+            root: (FOREVER, 0) if None in where else max(where) for root, where in uses.items()
+        }
         inside = []
         for root in bounds:
             if not root.is_result or root in self.home:
@@ -281,7 +318,7 @@ class FusedCode(Code):
 
     def write_part(self, part: Part) -> None:
         """Write the line that calls a part's loops, and one for what may fail in them."""
-        text, calls = LoopText(self.rooms.get), self.program.calls
+        text, calls = LoopText(self.rooms.get, self.is_read), self.program.calls
         for group in part.groups:
             text.write(group)
         flats = [*text.flats.values()]
@@ -303,6 +340,10 @@ class FusedCode(Code):
             line.call = max(changed, default=part.start)
             self.lines.append(line)
 
+    def is_read(self, root: Array, group: list[Statement]) -> bool:
+        """Whether anybody may read a memory behind a group."""
+        return not root.is_result or self.last_nest[root] > self.number_of[id(group)]
+
     def changes_state(self, call: Call) -> bool:
         return call.written is not None and not self.program.root(call.written).is_result
 
@@ -318,7 +359,7 @@ class FusedCode(Code):
         return f"({', '.join(f'lambda: {case}' for case in cases)},)[{failed} - 1]()"
 
     def given_at(self, i: int) -> list[tuple[Call, int, Array]]:
-        """Behind a part, all that it leaves in memory, as the last call has set it."""
+        """Behind a part, what it leaves behind, as the last call has set it."""
         part = next((part for part in self.parts.values() if part.start <= i < part.end), None)
         if part is None:
             return super().given_at(i) if i in self.by_numpy else []
@@ -332,7 +373,8 @@ class FusedCode(Code):
                 if place.root not in self.rooms or not all(map(place.is_apart_from, seen)):
                     continue
                 seen.append(place)
-                if z in self.home:
+                stays = not place.root.is_result or self.last_nest[place.root] == (FOREVER, 0)
+                if z in self.home and stays:
                     found.append(item)
         return found[::-1]
 

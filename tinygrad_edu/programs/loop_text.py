@@ -44,11 +44,17 @@ class Flat:
 class LoopText:
     """The lines of some groups of statements; `room` says where a memory lies, if anywhere.
 
+    `is_read` says whether anybody reads a memory behind a group.
+
     In front of each group stands the shape of what its first call gives, and whose calls these are.
     """
 
-    def __init__(self, room: Callable[[Array], tuple[Flat, int] | None]) -> None:
-        self.room, self.lines, self.count = room, list[str](), 0
+    def __init__(
+        self,
+        room: Callable[[Array], tuple[Flat, int] | None],
+        is_read: Callable[[Array, list[Statement]], bool],
+    ) -> None:
+        self.room, self.is_read, self.lines, self.count = room, is_read, list[str](), 0
         self.flats: dict[str, Flat] = {}
         self.numbers: dict[str, str] = {}  # read anew at every call: an expression ↦ its name
         self.number_dtypes: dict[str, Any] = {}
@@ -146,7 +152,7 @@ class Nest:
     """One nest of loops: lines for each depth, so that nothing is done more often than needed."""
 
     def __init__(self, text: LoopText, group: list[Statement]) -> None:
-        self.text = text
+        self.text, self.statements = text, group
         self.shape, self.group = collapsed(group)  # type: ignore[arg-type]
         self.counters, n = COUNTERS[: len(self.shape)], len(self.shape)
         self.before: list[list[str]] = [[] for _ in range(n + 1)]  # by how many loops are around
@@ -163,7 +169,7 @@ class Nest:
             else:
                 self.reduce(s)
         for place in targets:
-            if self.text.room(place.root):
+            if self.text.room(place.root) and self.text.is_read(place.root, self.statements):
                 name, found, _ = self.known[place]
                 value = cast(name, found, place.root.dtype)
                 self.before[-1].append(f"{self.text.at(place, self.counters)} = {value}")
