@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-replay test-torch test-onnx test-numba test-browser test-firefox test-jupyterlab lint lint-pages types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-html figures docs-test clean
+.PHONY: help test quick test-replay test-torch test-onnx test-numba test-browser test-firefox test-jupyterlab test-marimo lint lint-pages types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-html figures docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,7 +61,7 @@ test-replay: $(VENV)/installed ## random trainings and programs beside their rep
 .PHONY: test-jax bench-scale
 test-jax: build/jax/installed ## replay on JAX's devices, eight of them, and two processes (half an hour), in an environment with JAX
 	build/jax/bin/python -m pytest tests/test_jax.py
-	build/jax/bin/python -m pytest tests/test_replay.py tests/test_closed_world.py -k "jax and not random"
+	SEEDS=10 build/jax/bin/python -m pytest tests/test_replay.py tests/test_closed_world.py -k jax
 	build/jax/bin/python -m pytest tests/test_docstrings.py -k "outgrow or xla or devices"
 
 bench-scale: build/jax/installed ## time a step on 1, 2, 4 and 8 devices, and on paper on 64 GPUs: build/bench/scale.md (2 minutes)
@@ -92,6 +92,14 @@ test-jupyterlab: build/jupyterlab/installed ## watch a training in a real Jupyte
 build/jupyterlab/installed: pyproject.toml
 	$(PYTHON) -m venv build/jupyterlab
 	build/jupyterlab/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,notebook]' jupyterlab pytest
+	@touch $@
+
+test-marimo: build/marimo/installed ## watch a training in marimo, in an environment with one (a minute)
+	build/marimo/bin/python -m pytest tests/browser/marimo_notebook.py
+
+build/marimo/installed: pyproject.toml
+	$(PYTHON) -m venv build/marimo
+	build/marimo/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]' marimo pytest hypothesis
 	@touch $@
 
 lint: $(VENV)/installed lint-pages

@@ -393,7 +393,7 @@ def replace_file(path: Path, contents: bytes, mode: int | None) -> None:
 
 
 def temporary_beside(path: Path) -> Path:
-    """A hidden name of which no other process has the like: machine, process, chance."""
+    """A hidden name that no other process has: machine, process, chance."""
     return path.with_name(f".{path.name}.{machine()}-{os.getpid()}-{os.urandom(8).hex()}")
 
 

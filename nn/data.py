@@ -25,7 +25,7 @@ class DataLoader:
     Yields tuples, a batch for each array; the last may be smaller, unless `drop_last`. `shuffle`
     draws a new order for every epoch from `rng`; without, batches are views. A source may also have
     `__len__` and `__getitem__`, or be iterable; its examples are stacked. The path of a CSV gives
-    its rows, that of a folder of IDX files MNIST's training images and labels. ValueError for
+    its rows; a folder of IDX files gives MNIST's training images and labels. ValueError for
     different lengths, batch_size < 1, shuffle without an rng or of what can only be iterated.
 
     >>> [y.tolist() for x, y in DataLoader(np.zeros((5, 28, 28)), [7, 2, 1, 0, 4], batch_size=2)]

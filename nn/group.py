@@ -25,9 +25,9 @@ class Group:
     """One of an optimizer's `param_groups`; its parameters may be joined to one vector.
 
     Making a Group changes nothing. The first step joins the parameters, if they have no more than
-    `most` numbers and none shares memory with another: the numbers move into `data`, of which each
-    `p.data` is a view from then on, and an update is a few calls, however many parameters there
-    are. If one is ever without a gradient, or is given other data, all are updated one by one
+    `most` numbers and none shares memory with another: the numbers move into `data`, and each
+    `p.data` is a view of it from then on. An update is then a few calls, however many parameters
+    there are. If one is ever without a gradient, or is given other data, all are updated one by one
     again.
     """
 

@@ -17,9 +17,9 @@ LINE = "{desc}{n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
 class Progress:
     """Go through batches, and say how many are done, how many a second, and when all will be.
 
-    `show(cost=…)` adds numbers to the line. Of a DataLoader it counts the examples, of others the
-    steps. A terminal and a notebook show one line; a log file, or any other, gets a new line every
-    `seconds`, and one at the end. The line goes to stderr, or to `file`.
+    `show(cost=…)` adds numbers to the line. It counts the examples of a DataLoader, and the steps
+    of others. A terminal and a notebook show one line; a log file, or any other, gets a new one
+    every `seconds`, and one at the end. The line goes to stderr, or to `file`.
 
     >>> progress = Progress(range(100), "epoch 1", file=sys.stdout)
     >>> for x in progress: progress.show(cost=1 / (x + 1), rate=0.01)

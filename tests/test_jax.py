@@ -271,6 +271,13 @@ def test_float64_is_followed_and_the_process_keeps_its_own_setting() -> None:
     assert jax.numpy.zeros(1).dtype == np.float32
 
 
+def test_products_keep_all_bits_of_float32() -> None:
+    step = replay(lambda x: x @ x.T, backend="jax", audit=False)
+    for _ in range(3):
+        step(np.ones((3, 4), np.float32))
+    assert "precision = [HIGHEST, HIGHEST]" in step.last.hlo(optimized=False)
+
+
 def test_dtypes_are_numpys() -> None:
     step = replay(
         lambda i, x: (i * x, i.sum(), i / 2, x * 2, np.concatenate([i, x]), i.mean(), x**2),

@@ -30,9 +30,10 @@ from tinygrad_edu.graph.fold import (
     fold,
     residual_edges,
 )
-from tinygrad_edu.graph.pictures import heat, render
+from tinygrad_edu.graph.pictures import heat, pdf, render
 from tinygrad_edu.graph.pictures.sheet import Sheet
 from tinygrad_edu.graph.pictures.themes import THEMES
+from tinygrad_edu.graph.pictures.truetype import TrueType, packaged_font
 from tinygrad_edu.graph.scalars import open_arrays
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -617,16 +618,47 @@ def test_a_pdf_has_the_texts_the_boxes_and_the_heat_maps_of_the_svg(tmp_path: Pa
     images(width="10cm").save(tmp_path / "graph.pdf")
     data = (tmp_path / "graph.pdf").read_bytes()
     assert data.count(b"/Subtype /Image") == 7 and data.endswith(b"%%EOF\n")
-    start = data.index(b"stream\n") + 7
-    content = zlib.decompress(data[start : data.index(b"\nendstream")]).decode("latin-1")
-    shown = "".join(bytes.fromhex(x).decode("cp1252") for x in re.findall("<([0-9a-f]+)>", content))
-    assert "squared_error" in shown and "325 parameters" in shown
+    content, *_, file, signs = streams_of(data)
+    known = dict(re.findall("<([0-9a-f]{4})> <([0-9a-f]{4})>", signs.decode("latin-1")))
+    codes = "".join(re.findall("/F4 [0-9.]+ Tf <([0-9a-f]+)>", content.decode("latin-1")))
+    shown = "".join(chr(int(known[x], 16)) for x in re.findall("....", codes))
+    assert "squared_error" in shown and "325 parameters" in shown and "×" in shown
+    assert b"/FontFile2" in data and b"Helvetica" not in data
+    assert {b"glyf", b"loca", b"hmtx"} <= TrueType(file).tables.keys() and len(data) < 60_000
     size = re.search(rb"MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", data)
     assert size and float(size[1]) == pytest.approx(10 / 2.54 * 72, rel=1e-3)
     table = int(data.rsplit(b"startxref\n", 1)[1].split()[0])
     assert data[table : table + 4] == b"xref"
     for place in re.findall(rb"(\d{10}) 00000 n", data):
         assert re.match(rb"\d+ 0 obj", data[int(place) :])
+
+
+def streams_of(data: bytes) -> list[bytes]:
+    """What a PDF's streams hold, apart from images."""
+    found = re.findall(rb"<< ([^\n]*) >>\nstream\n(.*?)\nendstream", data, re.S)
+    return [zlib.decompress(content) for head, content in found if b"/Image" not in head]
+
+
+def test_without_its_font_a_pdf_has_those_that_every_reader_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pdf, "packaged_font", lambda: None)
+    images().save(tmp_path / "graph.pdf")
+    data = (tmp_path / "graph.pdf").read_bytes()
+    content = streams_of(data)[0].decode("latin-1")
+    shown = "".join(bytes.fromhex(x).decode("cp1252") for x in re.findall("<([0-9a-f]+)>", content))
+    assert "squared_error" in shown and b"/BaseFont /Helvetica" in data
+    assert b"/FontFile2" not in data
+
+
+def test_an_accent_brings_the_letter_below_it() -> None:
+    font = packaged_font()
+    assert font is not None
+    letter = font.outlines["é"]
+    assert font.outlines["e"] in {*font.parts(letter)}
+    kept = TrueType(font.with_only([letter]))
+    assert kept.points(font.outlines["e"]) and not kept.points(font.outlines["k"])
+    assert font.width(font.outlines["0"]) == 556  # as in Helvetica
 
 
 def test_fitting_finds_the_greatest_depth_that_leaves_few_enough() -> None:
@@ -1043,3 +1075,13 @@ def test_all_numbers_are_drawn_if_asked_for() -> None:
     opened = draw(y, scalars="all").graph
     assert len(opened.nodes) > 30 > len(folded.graph.nodes) and not opened.columns
     adds_up(opened)
+
+
+def test_parts_of_a_sequence_stand_in_time_s_order() -> None:
+    rng = np.random.default_rng(0)
+    states, _ = nn.RNN(3, 4, rng=rng)(rng.random((2, 4, 3), np.float32))
+    picture = draw((states**2).sum(), depth=2)
+    kept = {node.id for node in picture.graph.nodes if node.kind == "getitem"}
+    boxes = re.findall(r'id="(\w+)"[^>]*class="node[^>]*>.*?points="([\d.-]+)', picture.svg(), re.S)
+    places = [float(x) for name, x in boxes if name in kept]
+    assert len(places) == 4 and places == sorted(places)

@@ -150,7 +150,7 @@ class ArrayLike:
 
     @property
     def grad(self) -> Array | None:
-        """Of a leaf: ∂L/∂self, where backward() was called on L."""
+        """For a leaf: ∂L/∂self, where backward() was called on L."""
         if self.operation is not None:
             raise errors.no_leaf(self)
         return self._grad

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -124,7 +126,7 @@ class OnDevices:
         lives = {live.name: live.value for live in now.trace.lives}
         given = self.before([x.value for x in self.recorded.inputs], lives)
         state = [[in_a_row(m.owner) for m in some] for some in (lowered.changing, lowered.fixed)]
-        with jax.enable_x64(True):
+        with numpys_precision():
             numbers = np.array(self.numbers(*lives.values()), float)
             run = jax.jit(one_by_one, compiler_options=QUICKLY)
             found = run(*state, numbers, given, recorded)
@@ -200,7 +202,7 @@ class OnDevices:
             return MISS
         numbers = np.array(self.numbers(*lives.values()), float)
         devices, lowered = self.devices, self.lowered
-        with devices.lock, jax.enable_x64(True):
+        with devices.lock, numpys_precision():
             held = devices.lift(self).held
             state = [held[id(memory.owner)].vector for memory in lowered.changing]
             fixed = [held[id(memory.owner)].vector for memory in lowered.fixed]
@@ -226,7 +228,8 @@ class OnDevices:
         (after, given, passed), lives = self.done[0], self.lives
         for memory, vector in zip(self.lowered.changing, after, strict=True):
             self.away.held[id(memory.owner)].vector = vector
-        jax.block_until_ready(after)  # the caller may write to the arguments afterwards
+        for z in (*after, *given):  # the caller may write to the arguments afterwards
+            z.block_until_ready()
         if passed is not None and not passed:
             self.done = []
             return MISS
@@ -265,10 +268,18 @@ class OnDevices:
             return eval(z.code, {}, lives)
         return z.copy() if isinstance(z, np.ndarray) else z
 
-    def hlo(self) -> str:
-        """What XLA runs, as its text; after a call."""
-        with jax.enable_x64(True):
-            return str(self.function.lower(*self.shapes).compile().as_text())
+    def hlo(self, optimized: bool = True) -> str:
+        """What XLA runs, as its text, or what it is given; after a call."""
+        with numpys_precision():
+            lowered = self.function.lower(*self.shapes)
+            return str((lowered.compile() if optimized else lowered).as_text())
+
+
+@contextlib.contextmanager
+def numpys_precision() -> Iterator[None]:
+    """Within the block, XLA knows 64 bits, and multiplies float32 matrices in float32 on a GPU."""
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        yield
 
 
 # XLA's options for what runs once

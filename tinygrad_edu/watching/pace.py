@@ -2,7 +2,7 @@
 
 Frames are due at step 0 and at the steps 1, 2, 4 … 4,096, when most is learned; else not before
 `every` seconds have passed, and not before all frames together have cost less than `share` of the
-time. When there are too many, that one goes which lies closest between its neighbours.
+time. If there are too many, the one that lies closest between its neighbours goes.
 """
 
 from __future__ import annotations

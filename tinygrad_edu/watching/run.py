@@ -42,7 +42,7 @@ from tinygrad_edu.watching.terminal import TerminalLine
 
 if TYPE_CHECKING:
     from tinygrad_edu.watching.server import LocalPage
-    from tinygrad_edu.watching.widget import CellDisplay
+    from tinygrad_edu.watching.widget import CellDisplay, MarimoDisplay
 
 MEMORY = 4 * 2**20  # bytes of all frames
 MOST_BYTES = 1_500_000  # of a file
@@ -70,7 +70,7 @@ class Run:
         self.listeners: list[Callable[[Snapshot], None]] = []
         self.terminal: TerminalLine | None = None
         self.page: LocalPage | None = None
-        self.cell: CellDisplay | None = None
+        self.cell: CellDisplay | MarimoDisplay | None = None
 
     def begin(self, observer: Observer, optimizer: Any) -> None:
         """Take the frame before the first step."""
@@ -369,6 +369,8 @@ def watch(
     run.begin(observer, optimizer)
     if "ipykernel" in sys.modules:
         show_in_cell(run)
+    elif "marimo" in sys.modules and sys.modules["marimo"].running_in_notebook():
+        show_in_marimo(run)
     elif terminal:
         run.terminal = TerminalLine()
         run.terminal.start(run.snapshot(), observer.flow.examples, save)
@@ -401,6 +403,15 @@ def show_in_cell(run: Run) -> None:
     run.listeners.append(run.cell.show)
     known = weakref.ref(run)
     get_ipython().events.register("post_run_cell", lambda result: finish_at_exit(known))
+
+
+def show_in_marimo(run: Run) -> None:
+    """Show a run below marimo's cell; `with` or `finish` puts the page there."""
+    from tinygrad_edu.watching.widget import MarimoDisplay
+
+    run.cell = MarimoDisplay()
+    run.cell.show(run.snapshot())
+    run.listeners.append(run.cell.show)
 
 
 def checked_watch(model: Any, probe: Any, share: float, frames: int) -> None:

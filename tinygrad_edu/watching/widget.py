@@ -62,6 +62,27 @@ class CellDisplay:
         self.handle = self.view = None
 
 
+class MarimoDisplay:
+    """What shows a run below its cell in marimo: a picture once a second, in the end the page."""
+
+    def __init__(self) -> None:
+        self.next = 0.0
+
+    def show(self, run: Snapshot) -> None:
+        if monotonic() >= self.next:
+            self.next = monotonic() + PAUSE_OF_STILL
+            put_below_cell(still_svg(run))
+
+    def end(self, run: Snapshot) -> None:
+        put_below_cell(framed(run_page([run_data(run)])))
+
+
+def put_below_cell(html: str) -> None:
+    import marimo
+
+    marimo.output.replace(marimo.Html(html))
+
+
 def still_bundle(run: Snapshot) -> dict[str, str]:
     return {"image/svg+xml": still_svg(run), "text/plain": repr_of(run)}
 

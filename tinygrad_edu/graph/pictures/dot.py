@@ -120,6 +120,8 @@ def fill_frame(
     for column in sheet.graph.columns:
         if here.issuperset(column):
             keep_in_order(picture, column)
+    for parts in parts_of_one(inside, sheet):
+        keep_in_order(picture, parts)
     for node in inside:
         if node.id not in sheet.beside:
             continue
@@ -127,6 +129,15 @@ def fill_frame(
             row.attr(rank="same")
             for name in (*sheet.beside[node.id], node.id):
                 row.node(name)
+
+
+def parts_of_one(inside: Sequence[Node], sheet: Sheet) -> Iterator[list[str]]:
+    """Yield the parts x[:, 0], x[:, 1] … of each value, as they were taken: in time's order."""
+    parts: dict[str, list[str]] = {}
+    for node in inside:
+        if node.kind == "getitem" and len(sheet.inputs[node.id]) == 1:
+            parts.setdefault(sheet.inputs[node.id][0].source, []).append(node.id)
+    yield from (found for found in parts.values() if len(found) > 1)
 
 
 def node_look(node: Node, sheet: Sheet) -> dict[str, str]:
@@ -195,7 +206,7 @@ def parameter_markup(module: ModuleCall, words: str, sheet: Sheet) -> str:
 
 
 def connect_nodes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
-    """Add an edge. Of two leaves beside an operation, the second stands at its right."""
+    """Add an edge. If two leaves stand beside an operation, the second is on its right."""
     theme, source, target = sheet.theme, sheet.nodes[edge.source], sheet.nodes[edge.target]
     look = {
         "id": edge.id,

@@ -108,7 +108,7 @@ def grey_colours(x: Array, whole: Array) -> Array:
 
 
 def enlarge_cells(colours: Array) -> Array:
-    """Repeat each cell as so many pixels that the picture is neither tiny nor huge."""
+    """Make each cell a few pixels wide, so that the picture is neither tiny nor huge."""
     rows, columns = colours.shape
     side = min(LONGEST / max(rows, columns), 6 if rows == 1 else CELL)
     across, down = max(side, SHORTEST / columns), STRIP if rows == 1 else side

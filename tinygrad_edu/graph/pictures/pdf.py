@@ -1,7 +1,8 @@
-"""From a picture's SVG to PDF, with the fonts that every PDF reader has: Helvetica and Symbol.
+"""From a picture's SVG to PDF, with the outlines of the signs that it writes.
 
 Only what our pictures contain is known: rectangles, polygons, paths of lines and curves, texts, and
-heat maps as PNGs with a palette. Text stays text. A sign that neither font has becomes "?".
+heat maps as PNGs with a palette. Text stays text. Where the font of PNGs is not installed, or lacks
+a sign, the fonts are those that every reader has, Helvetica and Symbol; a sign of neither is "?".
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import xml.etree.ElementTree as ET
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from tinygrad_edu.graph.pictures.truetype import packaged_font
 
 POINTS_PER = {"pt": 1.0, "px": 0.75, "mm": 72 / 25.4, "cm": 72 / 2.54, "in": 72.0}
 NUMBERS_IN_PATH = re.compile(r"-?\d+(?:\.\d+)?")
@@ -60,6 +63,8 @@ class PageContent:
 
     operators: list[str] = field(default_factory=list)
     images: list[bytes] = field(default_factory=list)
+    written: set[str] = field(default_factory=set)  # the fonts of the texts
+    used: dict[int, str] = field(default_factory=dict)  # outlines of the font, with their signs
 
     def add(self, *operators: str) -> None:
         self.operators.extend(operators)
@@ -102,11 +107,34 @@ class PageContent:
         x, y = float(element.get("x", 0)), float(element.get("y", 0))
         shift = {"middle": 0.5, "end": 1.0}.get(element.get("text-anchor", ""), 0.0)
         x -= shift * size * width_of(words)
-        shown = f"1 0 0 -1 {x:.2f} {y:.2f} Tm {' '.join(text_pieces(words, font, size))}"
-        halo = colour_of(element.get("stroke"))
+        shown = f"1 0 0 -1 {x:.2f} {y:.2f} Tm {' '.join(self.text_pieces(words, font, size))}"
+        halo, colour = colour_of(element.get("stroke")), colour_of(element.get("fill")) or "0 0 0"
         if halo:
             self.add(f"q {halo} RG {element.get('stroke-width', '1')} w 1 j BT 1 Tr {shown} ET Q")
-        self.add(f"{colour_of(element.get('fill')) or '0 0 0'} rg BT 0 Tr {shown} ET")
+        if font == "F2" and packaged_font():  # it has one weight: its outlines are drawn as well
+            self.add(f"q {colour} RG {colour} rg {size / 30:.3f} w BT 2 Tr {shown} ET Q")
+        else:
+            self.add(f"{colour} rg BT 0 Tr {shown} ET")
+
+    def text_pieces(self, words: str, font: str, size: float) -> Iterator[str]:
+        """The operators that show a text: a font, and signs in it, by turns."""
+        own, last, run = packaged_font(), "", b""
+        for sign in words:
+            outline = own.outlines.get(sign, 0) if own else 0
+            if outline:
+                self.used[outline] = sign
+                name, code = "F4", outline.to_bytes(2)
+            elif sign in SYMBOL:
+                name, code = "F3", bytes([SYMBOL[sign]])
+            else:
+                name, code = font, sign.encode("cp1252", "replace")
+            self.written.add(name)
+            if name != last and run:
+                yield f"/{last} {size:g} Tf <{run.hex()}> Tj"
+                run = b""
+            last, run = name, run + code
+        if run:
+            yield f"/{last} {size:g} Tf <{run.hex()}> Tj"
 
     def image(self, element: ET.Element) -> None:
         """Place a heat map."""
@@ -117,9 +145,11 @@ class PageContent:
 
     def as_file(self, width: float, height: float) -> bytes:
         """The whole file: its objects one after the other, and where each begins."""
-        images, fonts = range(len(self.images)), list(FONT_NAMES)
+        images, fonts = range(len(self.images)), [x for x in FONT_NAMES if x in self.written]
         first = 5 + len(fonts)
+        last, own = first + len(images), packaged_font()
         named = " ".join(f"/{font} {5 + i} 0 R" for i, font in enumerate(fonts))
+        named += f" /F4 {last} 0 R" * bool(self.used)
         pictures = " ".join(f"/I{i} {first + i} 0 R" for i in images)
         content = zlib.compress("\n".join(self.operators).encode("latin-1"), 9)
         objects = [
@@ -128,8 +158,9 @@ class PageContent:
             f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {width:.2f} {height:.2f}] /Contents "
             f"4 0 R /Resources << /Font << {named} >> /XObject << {pictures} >> >> >>".encode(),
             pdf_stream("/Filter /FlateDecode", content),
-            *[font_object(name) for name in FONT_NAMES.values()],
+            *[font_object(FONT_NAMES[font]) for font in fonts],
             *[image_object(png) for png in self.images],
+            *(own.objects(self.used, last) if own and self.used else []),
         ]
         return joined_objects(objects)
 
@@ -233,20 +264,6 @@ SHAPES = {
     "path": curve_path,
     "ellipse": ellipse_path,
 }
-
-
-def text_pieces(words: str, font: str, size: float) -> Iterator[str]:
-    """The operators that show a text: a font, and signs in it, by turns."""
-    last, run = "", b""
-    for sign in words:
-        name = "F3" if sign in SYMBOL else font
-        code = bytes([SYMBOL[sign]]) if sign in SYMBOL else sign.encode("cp1252", "replace")
-        if name != last and run:
-            yield f"/{last} {size:g} Tf <{run.hex()}> Tj"
-            run = b""
-        last, run = name, run + code
-    if run:
-        yield f"/{last} {size:g} Tf <{run.hex()}> Tj"
 
 
 def width_of(words: str) -> float:

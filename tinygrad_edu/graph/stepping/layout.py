@@ -100,7 +100,7 @@ def value_or_scale(x: Array) -> str:
 
 
 def connect_boxes(picture: graphviz.Digraph, edge: Edge, sheet: Sheet) -> None:
-    """Add an edge. Of two leaves beside an operation, the second stands at its right."""
+    """Add an edge. If two leaves stand beside an operation, the second is on its right."""
     source, target = sheet.nodes[edge.source], sheet.nodes[edge.target]
     look = {"id": edge.id, "penwidth": edge_width(source), "fontcolor": sheet.theme.muted}
     beside = sheet.beside.get(target.id, [])

@@ -359,7 +359,7 @@ def origin_note(step: Backward) -> str:
 
 
 def names_in_formula(f: Formula) -> Iterator[Formula]:
-    """Yield the names in a formula, but for those in derivatives."""
+    """Yield the names in a formula, without those in derivatives."""
     if f.kind == "name":
         yield f
     parts: Sequence[object] = () if f.kind == DERIVATIVE else f.parts
