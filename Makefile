@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-replay test-torch test-onnx test-numba test-numba-loops test-browser test-firefox test-jupyterlab test-marimo lint lint-pages types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-html figures docs-test clean
+.PHONY: help test quick test-replay test-torch test-onnx test-numba test-browser test-firefox test-jupyterlab test-marimo lint lint-pages types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-html figures docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,11 +46,9 @@ build/onnx/installed: pyproject.toml
 	build/onnx/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[onnx,examples]' onnxruntime pytest hypothesis
 	@touch $@
 
-test-numba: test-numba-loops ## replay steps as loops that Numba compiles, in an environment with it (compiling takes its time)
-	build/numba/bin/python -m pytest tests/test_replay.py tests/test_closed_world.py -k "numba and not random"
-
-test-numba-loops: build/numba/installed ## of these, the loops alone (a few minutes)
+test-numba: build/numba/installed ## replay steps as loops that Numba compiles, in an environment with it (some minutes)
 	build/numba/bin/python -m pytest tests/test_loops.py
+	build/numba/bin/python -m pytest tests/test_replay.py tests/test_closed_world.py -k "numba and not random"
 
 build/numba/installed: pyproject.toml
 	$(PYTHON) -m venv build/numba
