@@ -17,7 +17,7 @@ import numpy as np
 from learning import common
 from matplotlib.figure import Figure
 
-from tinygrad_edu import nn, no_grad, replay, special
+from tinygrad_edu import nn, no_grad, special
 
 ALPHABET = ".abcdefghijklmnopqrstuvwxyz"  # a point stands before and behind each name
 CONTEXT = 16  # places; no name has more than eleven letters
@@ -97,7 +97,8 @@ def train(model: GPT, known: Any, args: Any, rng: np.random.Generator) -> None:
         loss.backward()
         optimizer.step()
 
-    step = replay(step, backend=args.backend) if args.replay else step
+    # recorded once; --backend says what runs it from then on
+    step = common.replayed(step, args)
     for i in range(args.steps):
         optimizer.param_groups[0]["lr"] = args.lr * (1 - i / args.steps)
         step(*encode(rng.choice(known, args.batch)))
@@ -131,7 +132,6 @@ def main() -> None:
     for name, default in {"layers": 1, "width": 16, "heads": 4, "steps": 1000, "batch": 32}.items():
         flags.add_argument(f"--{name}", type=common.at_least_one, default=default, help="how many")
     flags.add_argument("--lr", type=float, default=0.02, help="the rate of the first step")
-    flags.add_argument("--backend", default="numpy", help="what runs the step: numba, jax")
     args = common.parse(flags)
     args.steps = 300 if args.quick else args.steps
     rng = np.random.default_rng(args.seed)
