@@ -5,6 +5,7 @@ What it could not follow it refuses.
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import os
 import random
@@ -367,6 +368,14 @@ def test_a_gradient_that_somebody_else_holds_is_not_read_anew() -> None:
             w.grad = u.grad = None
         same(eager(numbers(3, seed=i)), replayed(numbers(3, seed=i)))
         same(w.grad, u.grad)
+
+
+def test_a_variant_of_a_call_knows_its_own_arrays() -> None:
+    step = replay(np.dot)
+    step(numbers(3), numbers(3, seed=1))
+    (call,) = step.program.calls
+    assert len(call.arrays) == 2
+    assert dataclasses.replace(call, args=call.args[:1]).arrays == [call.args[0]]
 
 
 def test_shapes_that_come_once_are_not_recorded() -> None:

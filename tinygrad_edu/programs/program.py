@@ -123,7 +123,8 @@ class Call:
     line: tuple[str, int, str] = ("", 0, "")  # the user's file, line and layer
     operation: str = ""  # of the engine, if one made the call
     module: str = ""  # the Module's path, model.0, if one did; also for its backward pass
-    known: list[Array] | None = None  # `arrays`, once they have been looked for
+    # `arrays`, once they have been looked for; not those of a call that this is a variant of
+    known: list[Array] | None = dataclasses.field(default=None, init=False)
 
     @property
     def name(self) -> str:
