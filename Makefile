@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test quick test-replay test-torch test-onnx test-numba test-browser test-firefox test-jupyterlab test-marimo lint lint-pages types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers beside peers numpy-tests docs docs-html figures docs-test clean
+.PHONY: help test quick test-replay test-torch test-onnx test-numba test-jax test-browser test-firefox test-jupyterlab test-marimo lint lint-pages types table golden examples learning pictures lock audit mnist mnist-seeds mnist-plain playground bench bench-watching bench-peers bench-scale beside peers numpy-tests docs docs-html figures docs-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,7 +58,6 @@ build/numba/installed: pyproject.toml
 test-replay: $(VENV)/installed ## random trainings and programs beside their replays, thousands of them (half an hour); SEEDS=300 takes fewer
 	SEEDS=$(or $(SEEDS),2000) $(BIN)/python -m pytest --numprocesses auto tests/test_closed_world.py tests/test_replay.py -k random
 
-.PHONY: test-jax bench-scale
 test-jax: build/jax/installed ## replay on JAX's devices, eight of them, and two processes (half an hour), in an environment with JAX
 	build/jax/bin/python -m pytest tests/test_jax.py
 	SEEDS=10 build/jax/bin/python -m pytest tests/test_replay.py tests/test_closed_world.py -k jax

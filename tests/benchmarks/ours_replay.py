@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tinygrad_edu import replay
 
 from . import ours_eager
@@ -10,31 +12,26 @@ from .ours_eager import numpy as numpy
 from .workloads import Work
 
 NAME = "ours, replayed"
+KINDS = (
+    ours_eager.mlp,
+    ours_eager.classifier,
+    ours_eager.cnn,
+    ours_eager.written_out,
+    ours_eager.hvp,
+    ours_eager.affine_chain,
+    ours_eager.mix_chain,
+)
 
 
-def mlp(work: Work) -> ours_eager.Step:
-    return replay(ours_eager.mlp(work))
+def replayed(
+    make: Callable[[Work], ours_eager.Step], backend: str
+) -> Callable[[Work], ours_eager.Step]:
+    return lambda work: replay(make(work), backend=backend)
 
 
-def classifier(work: Work) -> ours_eager.Step:
-    return replay(ours_eager.classifier(work))
+def all_replayed(backend: str) -> list[Callable[[Work], ours_eager.Step]]:
+    """The makers of every kind of step, in the order of KINDS."""
+    return [replayed(make, backend) for make in KINDS]
 
 
-def cnn(work: Work) -> ours_eager.Step:
-    return replay(ours_eager.cnn(work))
-
-
-def written_out(work: Work) -> ours_eager.Step:
-    return replay(ours_eager.written_out(work))
-
-
-def hvp(work: Work) -> ours_eager.Step:
-    return replay(ours_eager.hvp(work))
-
-
-def affine_chain(work: Work) -> ours_eager.Step:
-    return replay(ours_eager.affine_chain(work))
-
-
-def mix_chain(work: Work) -> ours_eager.Step:
-    return replay(ours_eager.mix_chain(work))
+mlp, classifier, cnn, written_out, hvp, affine_chain, mix_chain = all_replayed("numpy")
