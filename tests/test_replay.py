@@ -310,64 +310,84 @@ def test_accumulation_over_two_calls_is_replayed(as_one: bool, clip: bool) -> No
         assert sum(compiled.calls for found in step.found.values() for compiled in found) > 3
 
 
-def test_a_gradient_that_stands_in_the_programs_own_memory_is_read_before_it_is_written() -> None:
-    def world() -> tuple[Tensor, Callable[[Any], Any]]:
-        w = Tensor(np.ones(3), requires_grad=True)
-        return w, lambda x: (w * w * x).sum().backward()
-
-    (w, eager), (u, f) = world(), world()
-    replayed = replay(f)
+def with_gradient_changed(make: Any, change: Callable[[int, Tensor, list[Any]], None]) -> None:
+    """Compare a step of w and what is held with its replay, with `change` before each call."""
+    eager, replayed = (Tensor(np.ones(3), requires_grad=True) for _ in "ab")
+    sides = [(w, held, make(w, held)) for w in (eager, replayed) for held in [[np.zeros(3)]]]
+    steps = [sides[0][2], replay(sides[1][2])]
     for i in range(20):
+        for w, held, _ in sides:
+            change(i, w, held)
+        same(*(step(numbers(3, seed=i)) for step in steps))
+        same(eager.grad, replayed.grad)
+
+
+def test_a_gradient_that_stands_in_the_programs_own_memory_is_read_before_it_is_written() -> None:
+    def change(i: int, w: Any, held: list[Any]) -> None:
         if i % 5 == 0:
-            w.grad = u.grad = None
-        elif i % 5 == 3:  # other arrays than the step has left
-            w.grad, u.grad = w.grad + 1, u.grad + 1  # type: ignore[operator]
+            w.grad = None
+        elif i % 5 == 3:  # another array than the step has left
+            w.grad = w.grad + 1
         elif i % 5 == 4:  # and a view of one
-            w.grad, u.grad = w.grad[::-1], u.grad[::-1]  # type: ignore[index]
-        eager(numbers(3, seed=i))
-        replayed(numbers(3, seed=i))
-        same(w.grad, u.grad)
+            w.grad = w.grad[::-1]
+
+    with_gradient_changed(lambda w, held: lambda x: (w * w * x).sum().backward(), change)
 
 
 def test_a_gradient_that_is_scaled_in_place_is_read_anew() -> None:
-    def world() -> tuple[Tensor, Callable[[Any], Any]]:
-        w = Tensor(np.ones(3), requires_grad=True)
-
+    def make(w: Any, held: list[Any]) -> Callable[[Any], None]:
         def step(x: Array) -> None:
             if w.grad is not None:
                 w.grad *= 0.5
             (w * w * x).sum().backward()
 
-        return w, step
+        return step
 
-    (w, eager), (u, f) = world(), world()
-    replayed = replay(f)
-    for i in range(20):
+    def change(i: int, w: Any, held: list[Any]) -> None:
         if i % 3 == 0:
-            w.grad = u.grad = None
-        eager(numbers(3, seed=i))
-        replayed(numbers(3, seed=i))
-        same(w.grad, u.grad)
+            w.grad = None
+
+    with_gradient_changed(make, change)
 
 
 def test_a_gradient_that_somebody_else_holds_is_not_read_anew() -> None:
-    def world() -> tuple[Tensor, Callable[[Any], Any]]:
-        w, held = Tensor(np.ones(3), requires_grad=True), [np.zeros(3)]
-
+    def make(leaf: Any, other: list[Any]) -> Callable[[Any], Any]:  # the search finds leaf first
         def step(x: Array) -> Any:
-            (w * w * x).sum().backward()
-            held[0] += w.grad
-            return held[0].sum()
+            other[0] *= 0.5  # where it is the gradient, that changes too
+            (leaf * leaf * x).sum().backward()
+            return other[0].sum()
 
-        return w, step
+        return step
 
-    (w, eager), (u, f) = world(), world()
-    replayed = replay(f)
-    for i in range(12):
+    def change(i: int, w: Any, held: list[Any]) -> None:
         if i % 2 == 0:
-            w.grad = u.grad = None
-        same(eager(numbers(3, seed=i)), replayed(numbers(3, seed=i)))
-        same(w.grad, u.grad)
+            w.grad = None
+        elif i % 4 == 1:
+            w.grad = held[0] = w.grad.copy()
+
+    with_gradient_changed(make, change)
+
+
+def test_a_gradient_in_memory_of_somebody_else_is_scaled_there() -> None:
+    def make(w: Any, held: list[Any]) -> Callable[[Any], Any]:
+        held.append(False)
+
+        def step(x: Array) -> None:
+            if held[1]:
+                w.grad *= 0.5
+            else:
+                (w * w * x).sum().backward()
+
+        return step
+
+    def change(i: int, w: Any, held: list[Any]) -> None:
+        held[1] = i % 4 == 3
+        if i % 4 == 0:
+            w.grad = None
+        elif held[1]:
+            w.grad = np.frombuffer(bytearray(w.grad.tobytes()))
+
+    with_gradient_changed(make, change)
 
 
 def test_a_variant_of_a_call_knows_its_own_arrays() -> None:
