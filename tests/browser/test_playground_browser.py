@@ -7,7 +7,7 @@ import math
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
-from screen import ROOT, SCREENSHOTS, listen
+from screen import ROOT, SCREENSHOTS, Show, playgrounds, said
 
 from tinygrad_edu import nn
 from tinygrad_edu.playground import playground
@@ -24,7 +24,6 @@ from tinygrad_edu.playground.__main__ import model_from, write_page
 CHECKPOINT = ROOT / "build" / "mnist" / "model.safetensors"
 HOSTILE = "<img src=x onerror=alert(1)>&\"'</script>"
 MISREAD = 59  # of the images to pick, the last of its row
-Show = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
@@ -39,30 +38,8 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def show(browser: Browser, digits: Path) -> Iterator[Show]:
-    """Opens the page; in the end it must have said nothing and asked for nothing else."""
-    noise: list[str] = []
-    contexts = []
-
-    def opened(address: str = "", page: Path = digits, **options: Any) -> Page:
-        usual = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
-        contexts.append(browser.new_context(**usual | options))
-        made = contexts[-1].new_page()
-        listen(made, noise)
-        requests: list[str] = []
-        made.on("request", lambda request: requests.append(request.url))
-        made.goto(page.as_uri() + address)
-        made.wait_for_selector("body[data-ready]")
-        assert len(requests) == 1
-        return made
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert not noise
-
-
-def said(page: Page) -> str:
-    return page.locator("#sentence").inner_text()
+    with playgrounds(browser, digits) as opened:
+        yield opened
 
 
 def wait(page: Page, condition: str) -> None:

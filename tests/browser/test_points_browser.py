@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
-from screen import SCREENSHOTS, complaints, listen
+from screen import SCREENSHOTS, Show, complaints, playgrounds, said
 
 from tinygrad_edu import nn, replay
 from tinygrad_edu.playground import playground
 from tinygrad_edu.playground.points import features
 
-Show = Callable[..., Page]
 SIZES = (2, 8, 6, 2)
 
 
@@ -56,48 +55,28 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def show(browser: Browser, trained: Path) -> Iterator[Show]:
-    """Opens the page; in the end it must have said nothing and asked for nothing else."""
-    noise: list[str] = []
-    contexts = []
-
-    def opened(address: str = "", page: Path = trained, **options: Any) -> Page:
-        usual = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
-        contexts.append(browser.new_context(**usual | options))
-        made = contexts[-1].new_page()
-        listen(made, noise)
-        made.goto(page.as_uri() + address)
-        made.wait_for_selector("body[data-ready]")
-        return made
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert not noise
-
-
-def said(page: Page) -> str:
-    return page.locator("#sentence").inner_text()
+    with playgrounds(browser, trained) as opened:
+        yield opened
 
 
 def keep(page: Page, name: str) -> None:
     page.screenshot(path=SCREENSHOTS / f"points_{name}.png", full_page=True)
 
 
-def as_page(page: Page, weights: str) -> nn.Sequential:
-    """A network with the page's weights, told of seven features."""
-    numbers = np.array(page.evaluate(f"[...{weights}]"))
+def with_weights(numbers: Any) -> nn.Sequential:
+    """A network with a page's weights, told of seven features."""
     model = network(np.random.default_rng(0))
     model[0].weight.data = np.zeros((SIZES[1], 7))
     start = 0
     for p in model.parameters():
-        p.data = numbers[start : start + p.size].reshape(p.shape)
+        p.data = np.array(numbers[start : start + p.size]).reshape(p.shape)
         start += p.size
     return model
 
 
 def test_cost_gradient_and_field_are_the_engines(show: Show) -> None:
     page = show("#image=4&t=8")
-    model = as_page(page, "P")
+    model = with_weights(page.evaluate("[...P]"))
     x, label, chosen = page.evaluate("[[...S.x], S.label, [...plane.chosen]]")
     cost = nn.CrossEntropy()(model(np.array([x])), np.array([label]))
     assert page.evaluate("costNow()") == pytest.approx(cost.item(), abs=1e-12)
@@ -182,12 +161,7 @@ def test_features_noise_and_regularisation_reach_the_training(show: Show) -> Non
         return [start, batches, [...T.weights], [...X]];
     }""")
     measured, labels = page.evaluate("[MEASURED, LABELS]")
-    model = network(np.random.default_rng(0))
-    model[0].weight.data = np.zeros((SIZES[1], 7))
-    at = 0
-    for p in model.parameters():
-        p.data = np.array(start[at : at + p.size]).reshape(p.shape)
-        at += p.size
+    model = with_weights(start)
     optimizer = nn.optim.SGD(model.parameters(), lr=0.3)
     x = np.array(told).reshape(-1, 7)
     np.testing.assert_allclose(x, features((before + size * noise).reshape(-1, 2), x.any(axis=0)))
