@@ -22,11 +22,9 @@ import gallery_runs
 import kept
 import links
 import page_pictures
+from gallery_runs import DOCS, KEPT, ROOT
 
-DOCS = Path(__file__).resolve().parent
-ROOT = DOCS.parent
 BUILT = DOCS / "_build" / "html"
-KEPT = ROOT / "build" / "docs"
 FIRST_GUESS = {"example mnist": 60.0}  # seconds of parts that never ran: the longest begin first
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
 
