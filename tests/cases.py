@@ -29,17 +29,21 @@ from strategies import (
 from tinygrad_edu import special
 from tinygrad_edu.core import derivatives
 from tinygrad_edu.core.engine import REGISTRY, Operation, plain
-from tinygrad_edu.operations import lengths
+from tinygrad_edu.operations import constants, lengths
 
-STEPS = {
-    function: run for function, run in REGISTRY.items() if isinstance(run, functools.partial)
-}  # piecewise constant
+WITHOUT_GRAPH = {f: run for f, run in REGISTRY.items() if isinstance(run, functools.partial)}
+STEPS = {  # piecewise constant
+    f: run
+    for f, run in WITHOUT_GRAPH.items()
+    if f not in (*constants.OF_CONSTANTS, *constants.WRITING)
+}
 OURS = {
     f: f
     for name in special.__all__
     if (f := getattr(special, name)) not in REGISTRY and f is not special.dropout
 }
-ENTRIES = {function: run for function, run in REGISTRY.items() if function not in STEPS} | OURS
+ENTRIES = {function: run for function, run in REGISTRY.items() if function not in WITHOUT_GRAPH}
+ENTRIES |= OURS
 OPERATIONS = {function: run for function, run in ENTRIES.items() if isinstance(run, Operation)}
 TAKE_A_LIST = {np.concatenate, np.stack, np.vstack, np.hstack, np.dstack, np.column_stack}
 TAKE_A_LIST |= {np.linalg.multi_dot, np.block}

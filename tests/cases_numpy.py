@@ -269,7 +269,6 @@ def fitted_points(draw):
 
 CASES = {
     np.copysign: elementwise(2, prepare=without_zero),
-    np.nextafter: elementwise(2),
     np.i0: elementwise(1),
     composed.bessel: elementwise(1).map(lambda case: (case[0], {"n": 1})),
     np.modf: elementwise(1, prepare=away),

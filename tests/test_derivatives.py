@@ -14,6 +14,7 @@ from tinygrad_edu.core.engine import REGISTRY, Operation, plain
 from tinygrad_edu.core.functional import of_chosen
 from tinygrad_edu.core.gradcheck import is_real
 from tinygrad_edu.core.sparse import dense
+from tinygrad_edu.operations import constants
 
 
 def name(function):
@@ -405,14 +406,62 @@ def test_piecewise_constant_functions_give_plain_arrays_equal_to_numpys(function
     check_step(function)
 
 
+X, INTEGERS = np.array([1.5, -2.0]), np.array([3, 5])
+TWO, SQUARE = (INTEGERS, INTEGERS[::-1]), (np.outer(X, X),)
+GIVEN = {  # what a step takes; else X, and for each further argument of a ufunc ones
+    **{f: (X, second) for f, second in SECOND.items()},
+    **dict.fromkeys((np.isin, np.array_equiv), (X, np.ones(2))),
+    **dict.fromkeys((np.gcd, np.lcm, np.bitwise_and, np.bitwise_or, np.bitwise_xor), TWO),
+    **dict.fromkeys((np.left_shift, np.right_shift), (INTEGERS, np.array([1, 2]))),
+    **dict.fromkeys((np.invert, np.bitwise_count, np.ix_), (INTEGERS,)),
+    **dict.fromkeys((np.tril_indices_from, np.triu_indices_from, np.diag_indices_from), SQUARE),
+    **dict.fromkeys((np.packbits, np.unpackbits), (INTEGERS.astype(np.uint8),)),
+    np.can_cast: (X, np.float32),
+    np.einsum_path: ("i,i->", X, X),
+    np.ravel_multi_index: (INTEGERS[None], (6,)),
+    np.unravel_index: (INTEGERS, (2, 3)),
+}
+
+
+def on_tensor(x):
+    """Of an array a Tensor, which requires a gradient if it can."""
+    return Tensor(x, requires_grad=x.dtype.kind == "f") if isinstance(x, np.ndarray) else x
+
+
 def check_step(function):
-    x = np.array([1.5, -2.0])
-    more = (
-        [SECOND[function]]
-        if function in SECOND
-        else [np.ones(2)] * (getattr(function, "nin", 1) - 1)
-    )
-    result, expected = function(Tensor(x, requires_grad=True), *more), function(x, *more)
+    args = GIVEN.get(function, (X, *[np.ones(2)] * (getattr(function, "nin", 1) - 1)))
+    array = next(n for n, x in enumerate(args) if isinstance(x, np.ndarray))
+    given = [*args[:array], on_tensor(args[array]), *args[array + 1 :]]
+    result, expected = function(*given), function(*args)
     assert not isinstance(result, Tensor)
-    if function is not np.empty_like:
+    if function in (np.einsum_path, np.common_type):
+        assert result == expected
+    elif function is not np.empty_like:
         np.testing.assert_array_equal(result, expected)
+
+
+def test_a_step_takes_tensors_within_lists_and_tuples():
+    x, y = Tensor([2.0, 1.0], requires_grad=True), Tensor([1.0, 2.0])
+    assert np.lexsort((x, y)).tolist() == [0, 1]
+    assert np.ravel_multi_index((Tensor(INTEGERS), Tensor(INTEGERS)), (6, 7)).tolist() == [24, 40]
+
+
+OF_TWO = {np.histogram2d, np.intersect1d, np.union1d, np.nextafter, np.setdiff1d, np.setxor1d}
+
+
+@pytest.mark.parametrize("function", constants.OF_CONSTANTS, ids=name)
+def test_what_has_no_known_derivative_takes_tensors_without_a_gradient_only(function, tmp_path):
+    x = X[:, None] if function is np.histogramdd else X
+    before = [tmp_path / "file"] if function.__name__.startswith("save") else []
+    more = [np.ones(2)] if function in OF_TWO else []
+    result, expected = function(*before, Tensor(x), *more), function(*before, x, *more)
+    assert repr(result) == repr(expected)
+    with pytest.raises(TypeError, match=f"{function.__name__} has no derivative"):
+        function(*before, Tensor(x, requires_grad=True), *more)
+
+
+@pytest.mark.parametrize("function", constants.WRITING, ids=name)
+def test_what_writes_into_its_argument_is_refused(function):
+    more = {np.copyto: 1, np.fill_diagonal: 1, np.put_along_axis: 3}.get(function, 2)
+    with pytest.raises(TypeError, match=f"{function.__name__} has no derivative: it changes"):
+        function(Tensor(np.eye(2)), *[np.zeros((2, 2), int)] * more)

@@ -413,6 +413,13 @@ def check_data(x: ArrayLike, data: Any, requires_grad: bool) -> None:
         raise errors.integer_gradient(x.name, data.dtype)
 
 
+def plain_parts(x: Any) -> Any:
+    """x with the data of each Tensor in it, within lists and tuples too."""
+    if type(x) in (list, tuple):
+        return type(x)([plain_parts(part) for part in x])
+    return x._data if isinstance(x, ArrayLike) else x
+
+
 def follows_numpy(x: Any) -> bool:
     """Whether NumPy's functions ask x what to do when they are given x."""
     return hasattr(type(x), "__array_function__")

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from tinygrad_edu.core.arraylike import REGISTRY
+from tinygrad_edu.core.arraylike import REGISTRY, plain_parts
 from tinygrad_edu.core.engine import derivative, operation, plain
 from tinygrad_edu.core.sparse import SparseGradient
 
@@ -404,8 +404,8 @@ def piecewise_constant(*functions: Callable[..., Any]) -> None:
     """Register functions whose derivative is 0 wherever there is one: results have no graph."""
 
     def on_arrays(function, *args, **options):
-        options = {name: plain(x) for name, x in options.items()}
-        return function(*map(plain, args), **options)
+        options = {name: plain_parts(x) for name, x in options.items()}
+        return function(*map(plain_parts, args), **options)
 
     for function in functions:
         REGISTRY[function] = functools.partial(on_arrays, function)

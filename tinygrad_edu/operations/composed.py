@@ -74,8 +74,6 @@ def check_cast(old, new, casting):
 # fmt: off
 derivative(np.ldexp, lambda g, z, x, y: np.ldexp(g, y), None)  # x 2ʸ, with whole y
 derivative(np.conjugate, lambda g, z, x: g)                    # of a real number it is itself
-derivative(np.nextafter, lambda g, z, x, y: g,                 # x, but for its last digit
-                         lambda g, z, x, y: np.zeros_like(g))
 derivative(np.i0, lambda g, z, x: g * bessel(x, n=1), elementwise=True)  # I₀′ = I₁
 # fmt: on
 piecewise_constant(np.imag, np.angle, np.isreal, np.iscomplex)

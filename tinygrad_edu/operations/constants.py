@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.derivatives import piecewise_constant
-from tinygrad_edu.core.engine import Tensor, plain
+from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.core.errors import no_derivative
 from tinygrad_edu.operations import errors
 
@@ -31,33 +31,31 @@ piecewise_constant(np.left_shift, np.right_shift, np.bitwise_count, np.packbits,
 # fmt: on
 
 
-def without_graph(x: Any, function: Callable[..., Any]) -> Any:
-    """x with arrays in place of Tensors; TypeError if one requires a gradient."""
+def requires_gradient(x: Any) -> bool:
+    """Whether x, or a part of a list or tuple, is a Tensor that requires a gradient."""
     if isinstance(x, list | tuple):
-        return type(x)([without_graph(part, function) for part in x])
-    if isinstance(x, Tensor) and x.requires_grad:
+        return any(map(requires_gradient, x))
+    return isinstance(x, Tensor) and x.requires_grad
+
+
+def of_constants(function: Callable[..., Any], run: Callable[..., Any], *args, **options):
+    """Run it as a step, but refuse Tensors that require a gradient."""
+    if any(map(requires_gradient, (*args, *options.values()))):
         raise no_derivative(function)
-    return plain(x)
-
-
-def of_constants(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function of arrays, for Tensors that require no gradient."""
-
-    @functools.wraps(function)
-    def run(*args: Any, **options: Any) -> Any:
-        options = {name: without_graph(x, function) for name, x in options.items()}
-        return function(*without_graph(args, function), **options)
-
-    return functools.partial(run)  # as a function of piecewise constants is
+    return run(*args, **options)
 
 
 # fmt: off
-OF_CONSTANTS = """histogram histogram2d histogramdd histogram_bin_edges unique unique_all
-    unique_counts unique_inverse unique_values intersect1d union1d setdiff1d setxor1d save savez
-    savez_compressed savetxt array2string array_repr array_str"""
-for name in OF_CONSTANTS.split():
-    REGISTRY[getattr(np, name)] = of_constants(getattr(np, name))
+OF_CONSTANTS = (
+    np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges, np.unique, np.unique_all,
+    np.unique_counts, np.unique_inverse, np.unique_values, np.intersect1d, np.union1d, np.nextafter,
+    np.setdiff1d, np.setxor1d, np.save, np.savez, np.savez_compressed, np.savetxt, np.array2string,
+    np.array_repr, np.array_str,
+)
+WRITING = (np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask)
 # fmt: on
+piecewise_constant(*OF_CONSTANTS)
+REGISTRY.update((f, functools.partial(of_constants, f, REGISTRY[f])) for f in OF_CONSTANTS)
 
 
 def of_arrays_to_write_to(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,5 +67,4 @@ def of_arrays_to_write_to(function: Callable[..., Any]) -> Callable[..., Any]:
     return functools.partial(run)
 
 
-for function in (np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask):
-    REGISTRY[function] = of_arrays_to_write_to(function)
+REGISTRY.update((function, of_arrays_to_write_to(function)) for function in WRITING)

@@ -37,9 +37,9 @@ def no_axis(function: Any, x: Any) -> ValueError:
 
 def writes_to_its_argument(function: Any) -> TypeError:
     return TypeError(
-        f"np.{function.__name__} changes an array in place, and a Tensor's numbers stay as they "
-        "were recorded: write np.where(mask, new, x), or the new array to p.data of a parameter"
-        + see("in-place")
+        f"{function.__name__} has no derivative: it changes an array in place, and a Tensor's "
+        "numbers stay as they were recorded: write np.where(mask, new, x), or the new array to "
+        "p.data of a parameter" + see("in-place")
     )
 
 
