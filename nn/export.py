@@ -1,7 +1,7 @@
 """Models as files of ONNX: what becomes of each layer there, and `export_onnx`.
 
 A layer that ONNX knows becomes a node. What a model computes beside its layers, and the layers that
-ONNX lacks, become a node for each call of NumPy: see tinygrad_edu/programs/onnx.py.
+ONNX lacks, become a node for each call of NumPy: see tinygrad_edu/programs/onnx/model.py.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from hypothesis import settings
 from tinygrad_edu import replay
 from tinygrad_edu.programs import backends
 from tinygrad_edu.programs.away import bring_home
-from tinygrad_edu.programs.looped import Looped
+from tinygrad_edu.programs.loops.looped import Looped
+from tinygrad_edu.programs.loops.slow import python_function
 from tinygrad_edu.programs.replay import Replay
-from tinygrad_edu.programs.slow_loops import python_function
 
 settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import Tensor, nn, replay, special
-from tinygrad_edu.programs.javascript import Writer
+from tinygrad_edu.programs.javascript.function import Writer
 from tinygrad_edu.programs.refusals import NotReplayable
 
 RNG = np.random.default_rng(0)

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import nn, replay, special
-from tinygrad_edu.programs import backends, elementary, loop_cache
-from tinygrad_edu.programs.loops import FUNCTIONS
+from tinygrad_edu.programs import backends
+from tinygrad_edu.programs.loops import cache as loop_cache
+from tinygrad_edu.programs.loops import elementary
+from tinygrad_edu.programs.loops.loops import FUNCTIONS
 
 Array = np.ndarray[Any, Any]
 F4, F8, I8, B1 = np.float32, np.float64, np.int64, np.bool_
@@ -266,7 +268,7 @@ def floats(per_exponent: int) -> Array:
 def computed(name: str, x: Array) -> Array:
     f = getattr(elementary, f"{name}_f4")
     if "numba" in LOOPED:
-        from tinygrad_edu.programs import numba_loops
+        from tinygrad_edu.programs.loops import numba_loops
 
         f = numba_loops.NAMES[f"{name}_f4"]
     with np.errstate(all="ignore"):
@@ -324,7 +326,7 @@ def test_the_oldest_programs_make_room(cache: Any, monkeypatch: pytest.MonkeyPat
 
 def test_what_was_compiled_once_is_found_again_whole_or_not(cache: Any) -> None:
     numba = pytest.importorskip("numba")
-    from tinygrad_edu.programs import numba_loops
+    from tinygrad_edu.programs.loops import numba_loops
 
     text, signature = "def loops(table, n):\n    return 2 * n", (numba.int64, numba.int64)
     for _ in range(2):

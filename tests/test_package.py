@@ -362,6 +362,23 @@ def test_readers_of_a_graph_know_the_graph_and_it_knows_none_of_them(path):
         assert {name.split(".")[2] for name in known} & folders <= allowed
 
 
+WITHIN_PROGRAMS = {
+    "tracing": set(),
+    "numpy": {"tracing"},
+    "loops": {"tracing", "numpy"},
+    "javascript": {"loops"},
+    "jax": {"tracing", "loops"},
+    "onnx": {"tracing", "loops"},
+}  # what each reader of a program may import, itself aside
+
+
+@pytest.mark.parametrize("folder", WITHIN_PROGRAMS)
+def test_a_step_is_recorded_without_knowing_who_reads_it(folder):
+    found = sorted((ROOT / "tinygrad_edu" / "programs" / folder).glob("*.py"))
+    known = {name.split(".")[2] for f in found for name in imported(f) if name.count(".") > 2}
+    assert known & WITHIN_PROGRAMS.keys() <= {folder, *WITHIN_PROGRAMS[folder]}
+
+
 # Who leans on the engine; marks.py alone is there for recorded steps
 TENANTS = re.compile(r"replay\w*|trac(e|es|ed|ing)|pictures?|programs?|draws?|drawn|drawing", re.I)
 NUMPYS = {"arraylike.py": {"trace"}}  # np.trace, a method of arrays too

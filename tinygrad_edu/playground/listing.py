@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.programs.calls import ArrayAttribute
-from tinygrad_edu.programs.javascript import Writer
+from tinygrad_edu.programs.javascript.function import Writer
 from tinygrad_edu.programs.program import Array, Call, Program, data_in
 
 VECTORS = {"data": "weights", "grad": "gradient"}  # of the optimizer: all numbers in a row

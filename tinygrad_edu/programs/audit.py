@@ -14,18 +14,18 @@ import numpy as np
 from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.programs.away import bring_home
-from tinygrad_edu.programs.compiled import Compiled
-from tinygrad_edu.programs.generators import (
+from tinygrad_edu.programs.guards import MISS
+from tinygrad_edu.programs.nested import map_leaves
+from tinygrad_edu.programs.numpy.compiled import Compiled
+from tinygrad_edu.programs.program import Array
+from tinygrad_edu.programs.tracing.generators import (
     generator_state,
     global_generators,
     set_generator_state,
 )
-from tinygrad_edu.programs.guards import MISS
-from tinygrad_edu.programs.nested import map_leaves
-from tinygrad_edu.programs.places import same_keys
-from tinygrad_edu.programs.program import Array
-from tinygrad_edu.programs.record import Interpreter, Live, Repeater, refill
-from tinygrad_edu.programs.recording import (
+from tinygrad_edu.programs.tracing.places import same_keys
+from tinygrad_edu.programs.tracing.record import Interpreter, Live, Repeater, refill
+from tinygrad_edu.programs.tracing.recording import (
     copied_leaf,
     copied_value,
     same_numbers,

@@ -13,19 +13,19 @@ Compiler = Callable[..., Any]
 
 
 def numpy_calls() -> Compiler:
-    from tinygrad_edu.programs.compiled import Compiled
+    from tinygrad_edu.programs.numpy.compiled import Compiled
 
     return Compiled
 
 
 def numba_loops() -> Compiler:
-    from tinygrad_edu.programs.numba_loops import NumbaLoops
+    from tinygrad_edu.programs.loops.numba_loops import NumbaLoops
 
     return NumbaLoops
 
 
 def xla(devices: Any = None) -> Compiler:
-    from tinygrad_edu.programs.devices import devices_of, mesh_of
+    from tinygrad_edu.programs.jax.devices import devices_of, mesh_of
 
     return devices_of(mesh_of(devices))
 

@@ -14,11 +14,11 @@ import numpy as np
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.programs import refusals
-from tinygrad_edu.programs.generators import generator_state, set_generator_state
 from tinygrad_edu.programs.names import CodeNames
-from tinygrad_edu.programs.places import ATOMS, Absent, Place, Raw, same_keys, same_value
-from tinygrad_edu.programs.record import refill
-from tinygrad_edu.programs.recording import Recording
+from tinygrad_edu.programs.tracing.generators import generator_state, set_generator_state
+from tinygrad_edu.programs.tracing.places import ATOMS, Absent, Place, Raw, same_keys, same_value
+from tinygrad_edu.programs.tracing.record import refill
+from tinygrad_edu.programs.tracing.recording import Recording
 
 MISS = object()  # what a program returns if it does not fit the call
 MISSED = (LookupError, AttributeError, ValueError, TypeError)  # the errors of a place that is gone

@@ -310,8 +310,8 @@ class Program:
         }
 
     def javascript(self, values: bool = True) -> str:
-        """The program as a function in JavaScript: see `programs/javascript.py`."""
-        from tinygrad_edu.programs.javascript import javascript
+        """The program as a function in JavaScript: see `programs/javascript/function.py`."""
+        from tinygrad_edu.programs.javascript.function import javascript
 
         return javascript(self, values)
 
@@ -323,8 +323,8 @@ class Program:
         names: Mapping[int, str] = MappingProxyType({}),
         inputs: Sequence[str] = (),
     ) -> Any:
-        """The program as a ModelProto of ONNX, checked: see `programs/onnx.py`."""
-        from tinygrad_edu.programs.onnx import OnnxGraph
+        """The program as a ModelProto of ONNX, checked: see `programs/onnx/model.py`."""
+        from tinygrad_edu.programs.onnx.model import OnnxGraph
 
         inputs = inputs or [x.name for x in self.inputs]
         return OnnxGraph(self, beside or self, layers, names, inputs).model(name or self.name)

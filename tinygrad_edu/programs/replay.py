@@ -1,9 +1,9 @@
 """Record a step, then replay it without building the graph again.
 
 A call that no program fits is recorded: the step runs on arrays that write down what NumPy is asked
-to do (record.py, recording.py), and once more as written, whose numbers must be the same. If it has
-left the state as it was, save for numbers in arrays, its calls become a program (compiled.py). It
-runs from then on, as long as all that the step can read (world.py) is as it was (guards.py).
+to do (tracing/), and once more as written, whose numbers must be the same. If it has left the state
+as it was, save for numbers in arrays, its calls become a program (numpy/). It runs from then on, as
+long as all that the step can read (tracing/world.py) is as it was (guards.py).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from tinygrad_edu.core.switches import RECORDING, WATCHER
 from tinygrad_edu.programs import backends, refusals
 from tinygrad_edu.programs.audit import Audit
 from tinygrad_edu.programs.away import AWAY, at_home, bring_home
-from tinygrad_edu.programs.compiled import Compiled
 from tinygrad_edu.programs.guards import MISS
-from tinygrad_edu.programs.picture import bytes_picture
+from tinygrad_edu.programs.numpy.compiled import Compiled
+from tinygrad_edu.programs.numpy.picture import bytes_picture
 from tinygrad_edu.programs.program import Program
-from tinygrad_edu.programs.recording import Recording, signature_of
+from tinygrad_edu.programs.tracing.recording import Recording, signature_of
 
 PATIENCE = 4  # if so many calls in a row find something else in the same place, that is an error
 IN_A_LIST = 8  # programs that are asked in turn; of more, only those of the same shapes are asked

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.programs.codegen import Code
 from tinygrad_edu.programs.functions import FIRST_LINE, Blocks
 from tinygrad_edu.programs.guards import take_back
+from tinygrad_edu.programs.numpy.codegen import Code
 
 BEFORE = "the replayed step was stopped, and its state is as before the call"
 AFTER = "the replayed step was completed before it was stopped"

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.programs.loops.statements import Apply
 from tinygrad_edu.programs.program import Array, Number
 from tinygrad_edu.programs.refusals import NotReplayable
-from tinygrad_edu.programs.statements import Apply
 
 # fmt: off
 ARRAYS = {"float32": "Float32Array", "float64": "Float64Array", "bool": "Uint8Array",

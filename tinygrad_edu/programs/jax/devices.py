@@ -22,9 +22,9 @@ from numpy.lib.stride_tricks import as_strided
 from tinygrad_edu.programs import refusals
 from tinygrad_edu.programs.away import AWAY, StandIn
 from tinygrad_edu.programs.nested import leaves, map_leaves
-from tinygrad_edu.programs.places import Place
-from tinygrad_edu.programs.recording import Recording
-from tinygrad_edu.programs.traced import memory_owner
+from tinygrad_edu.programs.tracing.places import Place
+from tinygrad_edu.programs.tracing.recording import Recording
+from tinygrad_edu.programs.tracing.traced import memory_owner
 
 
 class Held:
@@ -65,7 +65,7 @@ class Devices:
 
     def __call__(self, now: Recording) -> Any:
         """Compile a recording."""
-        from tinygrad_edu.programs.on_devices import OnDevices
+        from tinygrad_edu.programs.jax.on_devices import OnDevices
 
         return OnDevices(now, self)
 

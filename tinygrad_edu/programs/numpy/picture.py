@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
-from tinygrad_edu.programs.codegen import Code
+from tinygrad_edu.programs.numpy.codegen import Code
 
 ROW, COLUMN, LEFT, TOP = 22, 9, 120, 46
 BAR, OUTPUT, INK, MUTED, TRACK = "#44546a", "#8a3d6e", "#1b2733", "#5b6b7a", "#dde3e9"

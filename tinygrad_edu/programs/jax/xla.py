@@ -17,13 +17,13 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from tinygrad_edu.programs import refusals
-from tinygrad_edu.programs.loops import elements_between, in_elements
+from tinygrad_edu.programs.jax.xla_calls import CHECKED, are_within, indices_of, jax_call
+from tinygrad_edu.programs.loops.loops import elements_between, in_elements
+from tinygrad_edu.programs.loops.statements import Elements
 from tinygrad_edu.programs.passes import drop_dead_calls
 from tinygrad_edu.programs.program import Array, Call, Number, Program, arrays_among, data_in
-from tinygrad_edu.programs.record import LiveArray
-from tinygrad_edu.programs.statements import Elements
-from tinygrad_edu.programs.traced import memory_owner
-from tinygrad_edu.programs.xla_calls import CHECKED, are_within, indices_of, jax_call
+from tinygrad_edu.programs.tracing.record import LiveArray
+from tinygrad_edu.programs.tracing.traced import memory_owner
 
 
 class Memory:

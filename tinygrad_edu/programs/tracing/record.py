@@ -25,15 +25,15 @@ from tinygrad_edu.programs.calls import (
     array_written_by,
     row_for,
 )
-from tinygrad_edu.programs.generators import (
+from tinygrad_edu.programs.nested import leaves
+from tinygrad_edu.programs.program import Array, Call, Number, Program
+from tinygrad_edu.programs.tracing.generators import (
     generator_state,
     global_generators,
     same_state,
     set_generator_state,
 )
-from tinygrad_edu.programs.nested import leaves
-from tinygrad_edu.programs.program import Array, Call, Number, Program
-from tinygrad_edu.programs.traced import (
+from tinygrad_edu.programs.tracing.traced import (
     LiveNumber,
     Traced,
     as_data,

@@ -14,24 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.programs.buffers import Buffers
 from tinygrad_edu.programs.calls import FILLING
-from tinygrad_edu.programs.codegen import Code, data_address
-from tinygrad_edu.programs.loop_text import Flat, LoopText, is_dense
-from tinygrad_edu.programs.loops import Loops
-from tinygrad_edu.programs.names import Line
-from tinygrad_edu.programs.nests import collapsed, grouped
-from tinygrad_edu.programs.numbers import (
+from tinygrad_edu.programs.loops.loops import Loops
+from tinygrad_edu.programs.loops.nests import collapsed, grouped
+from tinygrad_edu.programs.loops.numbers import (
     KINDS,
     POLYNOMIALS,
     Unspelled,
     checked_reduction,
     spelling,
 )
-from tinygrad_edu.programs.passes import FOREVER
-from tinygrad_edu.programs.program import Array, Call, Program
-from tinygrad_edu.programs.refusals import NotReplayable
-from tinygrad_edu.programs.statements import (
+from tinygrad_edu.programs.loops.statements import (
     Apply,
     CheckClasses,
     Elements,
@@ -42,6 +35,13 @@ from tinygrad_edu.programs.statements import (
     every_place,
     steps_of,
 )
+from tinygrad_edu.programs.loops.text import Flat, LoopText, is_dense
+from tinygrad_edu.programs.names import Line
+from tinygrad_edu.programs.numpy.buffers import Buffers
+from tinygrad_edu.programs.numpy.codegen import Code, data_address
+from tinygrad_edu.programs.passes import FOREVER
+from tinygrad_edu.programs.program import Array, Call, Program
+from tinygrad_edu.programs.refusals import NotReplayable
 
 MOST = 256  # nests of loops in a program: of more, compiling takes minutes, and NumPy's calls stay
 MANY = 16  # products of matrices that one call may become

@@ -16,13 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.programs.loops import Loops, is_computed
-from tinygrad_edu.programs.nested import leaves
-from tinygrad_edu.programs.nests import collapsed
-from tinygrad_edu.programs.program import Array, Call, Number, Program, data_in
-from tinygrad_edu.programs.refusals import NotReplayable
-from tinygrad_edu.programs.spelling import REDUCED, array_type, identifier, number, spelled
-from tinygrad_edu.programs.statements import (
+from tinygrad_edu.programs.javascript.spelling import (
+    REDUCED,
+    array_type,
+    identifier,
+    number,
+    spelled,
+)
+from tinygrad_edu.programs.loops.loops import Loops, is_computed
+from tinygrad_edu.programs.loops.nests import collapsed
+from tinygrad_edu.programs.loops.statements import (
     Apply,
     CheckClasses,
     Elements,
@@ -33,8 +36,11 @@ from tinygrad_edu.programs.statements import (
     every_place,
     steps_of,
 )
+from tinygrad_edu.programs.nested import leaves
+from tinygrad_edu.programs.program import Array, Call, Number, Program, data_in
+from tinygrad_edu.programs.refusals import NotReplayable
 
-HELPERS = resources.files(__package__).joinpath("javascript.js")
+HELPERS = resources.files(__package__).joinpath("helpers.js")
 
 
 def javascript(program: Program, values: bool = True) -> str:

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.programs.nests import collapsed
-from tinygrad_edu.programs.numbers import KINDS, REDUCED, cast, dtypes_of, literal, spelling
-from tinygrad_edu.programs.program import Array, Number
-from tinygrad_edu.programs.statements import (
+from tinygrad_edu.programs.loops.nests import collapsed
+from tinygrad_edu.programs.loops.numbers import KINDS, REDUCED, cast, dtypes_of, literal, spelling
+from tinygrad_edu.programs.loops.statements import (
     Apply,
     CheckClasses,
     Elements,
@@ -23,6 +22,7 @@ from tinygrad_edu.programs.statements import (
     Reduce,
     Statement,
 )
+from tinygrad_edu.programs.program import Array, Number
 
 COUNTERS = "ijklopqrst"
 FLOAT64 = np.dtype(float)

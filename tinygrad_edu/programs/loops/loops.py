@@ -15,12 +15,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from tinygrad_edu.programs.calls import FILLING, ArrayMethod
-from tinygrad_edu.programs.nested import leaves, map_leaves
-from tinygrad_edu.programs.nests import grouped
-from tinygrad_edu.programs.passes import drop_dead_calls, is_full_of, reduction_by, share_copies
-from tinygrad_edu.programs.program import Array, Call, Number, Program
-from tinygrad_edu.programs.refusals import NotReplayable
-from tinygrad_edu.programs.statements import (
+from tinygrad_edu.programs.loops.nests import grouped
+from tinygrad_edu.programs.loops.statements import (
     Apply,
     CheckClasses,
     Elements,
@@ -30,6 +26,10 @@ from tinygrad_edu.programs.statements import (
     Shape,
     Statement,
 )
+from tinygrad_edu.programs.nested import leaves, map_leaves
+from tinygrad_edu.programs.passes import drop_dead_calls, is_full_of, reduction_by, share_copies
+from tinygrad_edu.programs.program import Array, Call, Number, Program
+from tinygrad_edu.programs.refusals import NotReplayable
 
 
 class Loops:

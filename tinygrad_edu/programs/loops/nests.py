@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from tinygrad_edu.programs.program import Array
-from tinygrad_edu.programs.statements import (
+from tinygrad_edu.programs.loops.statements import (
     Apply,
     CheckClasses,
     Elements,
@@ -16,6 +15,7 @@ from tinygrad_edu.programs.statements import (
     Statement,
     every_place,
 )
+from tinygrad_edu.programs.program import Array
 
 
 class SharedNest:

@@ -15,13 +15,19 @@ from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.core.switches import WATCHER
 from tinygrad_edu.programs import refusals
 from tinygrad_edu.programs.checking import largest_finite, same_bits
-from tinygrad_edu.programs.generators import set_generator_state
 from tinygrad_edu.programs.nested import leaves, map_leaves
-from tinygrad_edu.programs.places import ATOMS, Place
 from tinygrad_edu.programs.program import Array, Maker, Number, Program, ReturnedTensor, Store
-from tinygrad_edu.programs.record import Repeater, Trace
-from tinygrad_edu.programs.traced import Traced, as_data, data_of_leaf, is_recorded, memory_owner
-from tinygrad_edu.programs.world import World
+from tinygrad_edu.programs.tracing.generators import set_generator_state
+from tinygrad_edu.programs.tracing.places import ATOMS, Place
+from tinygrad_edu.programs.tracing.record import Repeater, Trace
+from tinygrad_edu.programs.tracing.traced import (
+    Traced,
+    as_data,
+    data_of_leaf,
+    is_recorded,
+    memory_owner,
+)
+from tinygrad_edu.programs.tracing.world import World
 
 
 class Recording:

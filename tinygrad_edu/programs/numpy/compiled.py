@@ -12,14 +12,14 @@ import numpy as np
 from tinygrad_edu.core.engine import new_tensor
 from tinygrad_edu.core.functional import Function
 from tinygrad_edu.programs.checking import Checker
-from tinygrad_edu.programs.codegen import Code
 from tinygrad_edu.programs.functions import FIRST_LINE, Blocks, function_of
 from tinygrad_edu.programs.guards import MISS, MISSED, Guards
 from tinygrad_edu.programs.names import Line
+from tinygrad_edu.programs.numpy.codegen import Code
 from tinygrad_edu.programs.passes import PASSES
 from tinygrad_edu.programs.program import Array, Call, Number, Program, ReturnedTensor, Store
-from tinygrad_edu.programs.recording import Recording
 from tinygrad_edu.programs.stopping import Stop
+from tinygrad_edu.programs.tracing.recording import Recording
 
 
 class Compiled:

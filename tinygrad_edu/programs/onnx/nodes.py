@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_edu.debugging.caller import source
 from tinygrad_edu.programs.calls import ufunc_method
-from tinygrad_edu.programs.loops import ELEMENTWISE
+from tinygrad_edu.programs.loops.loops import ELEMENTWISE
 from tinygrad_edu.programs.passes import promotion_of
 from tinygrad_edu.programs.program import Array, Call, Number, Program, function_name
 from tinygrad_edu.programs.refusals import NotReplayable

@@ -13,10 +13,11 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from tinygrad_edu.core.functional import Function
-from tinygrad_edu.programs import elementary, loop_cache
-from tinygrad_edu.programs.loop_text import Flat
-from tinygrad_edu.programs.looped import Looped
-from tinygrad_edu.programs.numbers import KINDS
+from tinygrad_edu.programs.loops import cache as loop_cache
+from tinygrad_edu.programs.loops import elementary
+from tinygrad_edu.programs.loops.looped import Looped
+from tinygrad_edu.programs.loops.numbers import KINDS
+from tinygrad_edu.programs.loops.text import Flat
 from tinygrad_edu.programs.refusals import NotReplayable
 
 # Without "numpy" a division may raise, and no loop with one is vectorised. Sums may be taken in any

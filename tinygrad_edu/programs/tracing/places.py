@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.programs.away import StandIn
-from tinygrad_edu.programs.traced import untraced
+from tinygrad_edu.programs.tracing.traced import untraced
 
 ATOMS = int | float | complex | str | bytes | None | np.generic | np.dtype | enum.Enum | range
 EXACT = {int, float, complex, str, bytes, bool, type(None), type(...), type(NotImplemented), range}

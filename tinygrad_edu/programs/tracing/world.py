@@ -19,7 +19,9 @@ from numpy.lib.array_utils import byte_bounds
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.programs import refusals
-from tinygrad_edu.programs.closed_list import (
+from tinygrad_edu.programs.nested import leaves, map_leaves
+from tinygrad_edu.programs.program import Array
+from tinygrad_edu.programs.tracing.closed_list import (
     BASES,
     BUILTINS_REFUSED,
     BY_NAME,
@@ -37,12 +39,18 @@ from tinygrad_edu.programs.closed_list import (
     module_of,
     names_in,
 )
-from tinygrad_edu.programs.generators import is_generator
-from tinygrad_edu.programs.nested import leaves, map_leaves
-from tinygrad_edu.programs.places import ATOMS, EXACT, Place, Raw, same_keys, same_value, text_of
-from tinygrad_edu.programs.program import Array
-from tinygrad_edu.programs.record import refill
-from tinygrad_edu.programs.traced import (
+from tinygrad_edu.programs.tracing.generators import is_generator
+from tinygrad_edu.programs.tracing.places import (
+    ATOMS,
+    EXACT,
+    Place,
+    Raw,
+    same_keys,
+    same_value,
+    text_of,
+)
+from tinygrad_edu.programs.tracing.record import refill
+from tinygrad_edu.programs.tracing.traced import (
     Recorded,
     Traced,
     is_recorded,

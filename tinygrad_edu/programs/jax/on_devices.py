@@ -14,20 +14,20 @@ from tinygrad_edu.core.engine import new_tensor
 from tinygrad_edu.programs import refusals
 from tinygrad_edu.programs.away import StandIn, at_home
 from tinygrad_edu.programs.checking import Checker
-from tinygrad_edu.programs.devices import Devices, in_a_row
 from tinygrad_edu.programs.functions import function_of
-from tinygrad_edu.programs.generators import generator_state
 from tinygrad_edu.programs.guards import MISS, MISSED, Guards, take_back
+from tinygrad_edu.programs.jax.devices import Devices, in_a_row
+from tinygrad_edu.programs.jax.xla import Lowered, is_live
+from tinygrad_edu.programs.jax.xla_calls import are_within
 from tinygrad_edu.programs.names import CodeNames
 from tinygrad_edu.programs.nested import leaves, map_leaves
-from tinygrad_edu.programs.places import Place
 from tinygrad_edu.programs.program import Array, Number, Program, ReturnedTensor
-from tinygrad_edu.programs.record import Interpreter
-from tinygrad_edu.programs.recording import Recording
 from tinygrad_edu.programs.stopping import AFTER, BEFORE
-from tinygrad_edu.programs.traced import memory_owner
-from tinygrad_edu.programs.xla import Lowered, is_live
-from tinygrad_edu.programs.xla_calls import are_within
+from tinygrad_edu.programs.tracing.generators import generator_state
+from tinygrad_edu.programs.tracing.places import Place
+from tinygrad_edu.programs.tracing.record import Interpreter
+from tinygrad_edu.programs.tracing.recording import Recording
+from tinygrad_edu.programs.tracing.traced import memory_owner
 
 
 class AwayGuards(Guards):

@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_edu.programs.names import CodeNames
 from tinygrad_edu.programs.passes import Liveness
 from tinygrad_edu.programs.program import Array, Call, Number
-from tinygrad_edu.programs.traced import memory_owner
+from tinygrad_edu.programs.tracing.traced import memory_owner
 
 
 class Buffers:

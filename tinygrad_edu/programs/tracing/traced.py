@@ -31,7 +31,7 @@ from tinygrad_edu.programs.nested import leaves, map_leaves
 from tinygrad_edu.programs.program import Array, Number
 
 if TYPE_CHECKING:
-    from tinygrad_edu.programs.record import Trace
+    from tinygrad_edu.programs.tracing.record import Trace
 
 
 class Recorded:

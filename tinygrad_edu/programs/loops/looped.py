@@ -8,15 +8,15 @@ import numpy as np
 
 from tinygrad_edu.core.engine import plain
 from tinygrad_edu.programs.checking import Checker
-from tinygrad_edu.programs.codegen import Code
-from tinygrad_edu.programs.compiled import Compiled
-from tinygrad_edu.programs.fused import FusedCode
 from tinygrad_edu.programs.guards import MISS
+from tinygrad_edu.programs.loops.fused import FusedCode
+from tinygrad_edu.programs.numpy.codegen import Code
+from tinygrad_edu.programs.numpy.compiled import Compiled
 from tinygrad_edu.programs.program import Call, Program
-from tinygrad_edu.programs.record import Interpreter
-from tinygrad_edu.programs.recording import Recording
 from tinygrad_edu.programs.refusals import NotReplayable
-from tinygrad_edu.programs.traced import memory_owner
+from tinygrad_edu.programs.tracing.record import Interpreter
+from tinygrad_edu.programs.tracing.recording import Recording
+from tinygrad_edu.programs.tracing.traced import memory_owner
 
 SHAKEN = 4  # units in the last place by which the results of calls are changed
 # These give numbers that they are given: nothing is rounded, and x == max(x) stays true

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.programs.loops.statements import Apply, Elements, Reduce
 from tinygrad_edu.programs.passes import is_full_of, promotion_of
 from tinygrad_edu.programs.program import Number
-from tinygrad_edu.programs.statements import Apply, Elements, Reduce
 
 # fmt: off
 FLOATS = {  # of float32 and float64

@@ -15,7 +15,6 @@ import numpy as np
 
 from tinygrad_edu.core.functional import Function
 from tinygrad_edu.programs import refusals
-from tinygrad_edu.programs.buffers import Buffers, joins_to_vector
 from tinygrad_edu.programs.calls import (
     FILLING,
     OPERATOR_SYMBOLS,
@@ -23,9 +22,9 @@ from tinygrad_edu.programs.calls import (
     ArrayAttribute,
     ArrayMethod,
 )
-from tinygrad_edu.programs.closed_list import is_of_package
 from tinygrad_edu.programs.names import CodeNames, Line
 from tinygrad_edu.programs.nested import leaves, map_leaves
+from tinygrad_edu.programs.numpy.buffers import Buffers, joins_to_vector
 from tinygrad_edu.programs.passes import (
     Liveness,
     copied_by,
@@ -36,8 +35,9 @@ from tinygrad_edu.programs.passes import (
     ufunc_of,
 )
 from tinygrad_edu.programs.program import Array, Call, Number, Program
-from tinygrad_edu.programs.record import LiveArray
-from tinygrad_edu.programs.traced import memory_owner
+from tinygrad_edu.programs.tracing.closed_list import is_of_package
+from tinygrad_edu.programs.tracing.record import LiveArray
+from tinygrad_edu.programs.tracing.traced import memory_owner
 
 SCALAR_SYMBOLS = OPERATOR_SYMBOLS | {
     ufunc: OPERATOR_SYMBOLS[function]

@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.engine import Operation, Tensor
 from tinygrad_edu.programs.nested import leaves
-from tinygrad_edu.programs.onnx_calls import (
+from tinygrad_edu.programs.onnx.nodes import (
     element_type,
     no_node,
     node_of_call,
@@ -33,8 +33,8 @@ from tinygrad_edu.programs.program import (
     data_in,
     text_of_argument,
 )
-from tinygrad_edu.programs.record import Interpreter, LiveArray
 from tinygrad_edu.programs.refusals import NotReplayable
+from tinygrad_edu.programs.tracing.record import Interpreter, LiveArray
 
 OPSET, IR_VERSION = 20, 9  # of ONNX 1.15
 Layers = Mapping[Any, Callable[..., Any]]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.functional import Function
-from tinygrad_edu.programs.elementary import within
-from tinygrad_edu.programs.loop_text import Flat
-from tinygrad_edu.programs.numbers import KINDS
+from tinygrad_edu.programs.loops.elementary import within
+from tinygrad_edu.programs.loops.numbers import KINDS
+from tinygrad_edu.programs.loops.text import Flat
 
 
 def python_function(

@@ -1,4 +1,4 @@
-// What a program in JavaScript needs beside its loops: javascript.py puts these functions behind it.
+// What a program in JavaScript needs beside its loops: function.py puts these functions behind it.
 
 // z = x @ y, of matrices (m, k) and (k, n). z0, zi and zj: where z begins in its memory, and how far
 // the next row and the next column are. Four rows and two columns at a time, so that six numbers are

@@ -1,0 +1,1 @@
+"""A program as a function in JavaScript. Reading order: spelling.py, function.py."""
