@@ -41,7 +41,9 @@ class Module:
         )
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        usual = not options and USUAL.issuperset(map(type, args))
+        usual = not options
+        for x in args:
+            usual = usual and type(x) in USUAL
         try:
             if not usual:
                 args = tuple(map(as_input, args))
@@ -51,7 +53,10 @@ class Module:
             raise
         call = (self, args, options)  # one for all results: a picture knows its Modules from it
         if usual and type(result) is Tensor:
-            if result.operation and id(result) not in map(id, args):  # what was handed through
+            for x in args:
+                if x is result:  # handed through
+                    return result
+            if result.operation:
                 result.notes += (call,)
             return result
         for z in tensors_in(result) - tensors_in((args, options)):
