@@ -656,6 +656,19 @@ def test_steps_take_tensors_by_name():
     assert np.isclose(1.0, b=Tensor(1.0))
 
 
+def test_a_partial_without_the_result_or_the_arguments_is_refused_where_it_is_registered():
+    @operation
+    def double(x):
+        return 2 * x
+
+    with pytest.raises(TypeError, match=r"takes \(g, x\), and would be given the gradient, the r"):
+        derivative(double, lambda g, x: 2 * g)
+    derivative(double, lambda g, *values: 2 * g)
+    x = Tensor(1.0, requires_grad=True)
+    double(x).backward()
+    assert x.grad == 2
+
+
 def test_an_operation_or_a_partial_that_gives_no_array_is_named():
     def gives(z):
         return lambda x: z

@@ -101,6 +101,14 @@ def test_there_are_twenty_five_and_every_chapter_has_one():
     assert {exercise.chapter for exercise in EXERCISES.values()} == set(CHAPTERS)
 
 
+def test_every_chapter_of_the_course_names_its_exercises():
+    for chapter in {exercise.chapter for exercise in EXERCISES.values()}:
+        [page] = COURSE.glob(f"{chapter}-*.md")
+        numbers = [str(n) for n, exercise in EXERCISES.items() if exercise.chapter == chapter]
+        line = f"to this chapter: [{', '.join(numbers)}](../exercises.md)"
+        assert line in page.read_text("utf-8")
+
+
 def test_chapters_are_called_what_the_course_calls_them():
     titles = {page.read_text().split("\n")[0] for page in COURSE.glob("[1-9]*-*.md")}
     assert titles == {f"# {number}. {title}" for number, title in CHAPTERS.items()}

@@ -14,8 +14,7 @@ from test_graph import HOSTILE, neuron, parameter
 from test_pictures import transformer
 
 from tinygrad_edu import detect_anomaly, draw, nn
-from tinygrad_edu.graph import Picture, read
-from tinygrad_edu.graph.page import opening
+from tinygrad_edu.graph import Picture, opening, read
 from tinygrad_edu.graph.stepping.stepper import policy_hash
 
 

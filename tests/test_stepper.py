@@ -21,7 +21,7 @@ import pytest
 from test_graph import HOSTILE, network, neuron, parameter
 
 from tinygrad_edu import Tensor, nn, special, stepper
-from tinygrad_edu.graph import read
+from tinygrad_edu.graph import opening, read
 from tinygrad_edu.graph.expression import number_text
 from tinygrad_edu.graph.pictures import render
 from tinygrad_edu.graph.read import values_behind
@@ -367,6 +367,18 @@ def test_a_notebook_shows_the_page_in_a_sandbox() -> None:
         and attributes["sandbox"] == "allow-scripts"
         and attributes["srcdoc"] == made.html
     )
+
+
+def test_show_opens_the_browser_and_in_a_notebook_is_the_stepper_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(opening.webbrowser, "open", opened.append)
+    made = stepper(neuron()[0])
+    assert made.show() is None
+    assert Path(opened[0].removeprefix("file://")).read_text("utf-8") == made.html
+    monkeypatch.setattr(opening, "runs_in_notebook", lambda: True)
+    assert made.show() is made and len(opened) == 1
 
 
 def elements(markup: str) -> Iterator[tuple[str, dict[str, str | None]]]:

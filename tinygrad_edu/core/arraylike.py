@@ -65,6 +65,16 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
         return []
 
 
+def check_partials(function: Callable[..., Any], partials: tuple[Any, ...]) -> None:
+    """Refuse a partial that cannot be given g, z and an argument."""
+    for partial in partials:
+        code = getattr(partial, "__code__", None)  # a signature takes 20 times as long
+        if code is None or hasattr(partial, "__wrapped__"):
+            continue
+        if code.co_argcount < 3 and not code.co_flags & inspect.CO_VARARGS:
+            raise errors.partial_without_values(function, code)
+
+
 def by_name(
     function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any], first: int
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:

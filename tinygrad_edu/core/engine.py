@@ -38,6 +38,7 @@ from tinygrad_edu.core.arraylike import (
     Array,
     ArrayLike,
     as_array,
+    check_partials,
     operand,
     real_numbers,
 )
@@ -122,8 +123,8 @@ class Tensor(ArrayLike):
         for x, g in chain_rule(self, None, create_graph):
             if x in found:
                 found[x] = g if create_graph else np.copy(g)
-        gradients = tuple([as_tensor(found[x]) for x in inputs])
-        return gradients[0] if len(inputs) == 1 else gradients
+        result = tuple([as_tensor(found[x]) for x in inputs])
+        return result[0] if len(inputs) == 1 else result
 
     def zero_grad(self) -> None:
         """Forget the gradient, so that the next backward() starts from zero."""
@@ -283,8 +284,10 @@ def derivative(
         forward = known.forward if isinstance(known, Operation) else function
     if elementwise is None:
         elementwise = isinstance(function, np.ufunc)
-    name = function.__name__
-    REGISTRY[function] = Operation(name, forward, partials, each, domain, elementwise, facts)
+    check_partials(function, partials)
+    REGISTRY[function] = Operation(
+        function.__name__, forward, partials, each, domain, elementwise, facts
+    )
 
 
 # 3. The walk back
@@ -367,8 +370,6 @@ def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
 
 def values_as_tensors(z: Tensor) -> Values:
     """z and its arguments with the values they had; Tensors, so that a partial is recorded."""
-    if not z.values:
-        return ()
     pairs = zip((z, *z.args), z.values, strict=True)
     return tuple([as_it_was(x, then) if isinstance(x, Tensor) else then for x, then in pairs])
 

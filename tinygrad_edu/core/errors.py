@@ -64,6 +64,14 @@ def unknown_facts(function: Any, facts: Iterable[str], known: Iterable[str]) -> 
     )
 
 
+def partial_without_values(function: Any, code: Any) -> TypeError:
+    found = ", ".join(code.co_varnames[: code.co_argcount])
+    return TypeError(
+        f"a partial of {function.__name__} takes ({found}), and would be given the gradient, the "
+        f"result and every argument: write lambda g, z, x: …, although it may not need all of them"
+    )
+
+
 def no_attribute(name: str) -> AttributeError:
     return AttributeError(f"'Tensor' object has no attribute {name!r}: write {METHODS[name]}")
 
@@ -188,8 +196,8 @@ def number_into_an_array(x: Any) -> TypeError:
 
 def nothing_to_check(inputs: Any) -> ValueError:
     return ValueError(
-        "check_gradients differentiates floating-point inputs, and there "
-        f"is none among {described(inputs)}: write 3.0 in place of 3"
+        "check_gradients differentiates floating-point numbers, arrays and Tensors, and there is "
+        f"none among {described(inputs)}: write 3.0 in place of 3, and np.array(x) for a list x"
     )
 
 

@@ -70,7 +70,7 @@ def undo_broadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     ],
     hints=[
         "Write the shapes down: g is (n, m), x is (n, k), y is (k, m). Which product is (n, k)?",
-        "∂L/∂x is a product of g and yᵀ; ∂L/∂y of xᵀ and g. The order decides.",
+        "∂C/∂x is a product of g and yᵀ; ∂C/∂y of xᵀ and g. The order decides.",
         "(n, m) @ (m, k) is (n, k), x's shape: yᵀ is on the right. (k, n) @ (n, m) is (k, m), y's "
         "shape: xᵀ is on the left.",
     ],
@@ -86,7 +86,7 @@ def undo_broadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def matmul_partials(g: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both partials of a product of matrices.
 
-    z = x @ y, and g = ∂L/∂z has arrived. Return ∂L/∂x and ∂L/∂y.
+    z = x @ y, and g = ∂C/∂z has arrived. Return ∂C/∂x and ∂C/∂y.
     """
     return g @ y.T, x.T @ g
 
@@ -122,7 +122,7 @@ def matmul_partials(g: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.nda
 def sum_partial(g: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
     """The partial of a sum over an axis.
 
-    z = x.sum(axis), and g = ∂L/∂z has arrived, of z's shape. Return ∂L/∂x, of x's shape.
+    z = x.sum(axis), and g = ∂C/∂z has arrived, of z's shape. Return ∂C/∂x, of x's shape.
     """
     return np.broadcast_to(np.expand_dims(g, axis), x.shape)
 
@@ -201,7 +201,7 @@ def mean_partial_with_a_bug(g: np.ndarray, x: np.ndarray, axis: int) -> np.ndarr
 def mean_partial(g: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
     """A bug to find, in the partial of a mean.
 
-    z = x.mean(axis), and g = ∂L/∂z has arrived. This should return ∂L/∂x. Its author tried it with
+    z = x.mean(axis), and g = ∂C/∂z has arrived. This should return ∂C/∂x. Its author tried it with
     a vector, and it was right; with a matrix it is not. Find out why, and mend it.
     """
     return np.broadcast_to(np.expand_dims(g / x.shape[axis], axis), x.shape)

@@ -83,7 +83,7 @@ def kernel_by_differences(g: np.ndarray, x: np.ndarray) -> Any:
 def kernel_gradient(g: np.ndarray, x: np.ndarray) -> np.ndarray:
     """The gradient of the template.
 
-    z = slide(x, k) from the exercise before, and g = ∂L/∂z has arrived. Return ∂L/∂k. g and x tell
+    z = slide(x, k) from the exercise before, and g = ∂C/∂z has arrived. Return ∂C/∂k. g and x tell
     how long k is.
     """
     return np.array([g @ x[j : j + len(g)] for j in range(len(x) - len(g) + 1)])
@@ -154,7 +154,7 @@ def layer_norm_partial(g: Any, z: Any, x: Any) -> Any:
     """Layer norm backwards, as an operation of the engine.
 
     z = (x − mean) / std along the last axis, with the mean and standard deviation of each row:
-    x.std(axis=-1, keepdims=True). g = ∂L/∂z has arrived. Return ∂L/∂x. The arguments are arrays at
+    x.std(axis=-1, keepdims=True). g = ∂C/∂z has arrived. Return ∂C/∂x. The arguments are arrays at
     first, then Tensors, because the partial is differentiated once more: write it with operators
     and NumPy's functions.
     """

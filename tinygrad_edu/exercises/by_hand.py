@@ -54,7 +54,7 @@ def polynomial_slope(x: float) -> float:
     },
 )
 def quotient_partials(x: float, y: float) -> tuple[float, float]:
-    """Both partials of a quotient.
+    """Both derivatives of a quotient.
 
     z = x / y. Return the two numbers ∂z/∂x and ∂z/∂y.
     """
@@ -142,7 +142,7 @@ def used_twice_slope(s: float) -> float:
 def tanh_partial(g: Any, z: Any) -> Any:
     """The partial of tanh, from its result.
 
-    z = tanh(x), and g = ∂L/∂z has arrived. Return ∂L/∂x. x is not given, and is not needed. g and z
+    z = tanh(x), and g = ∂C/∂z has arrived. Return ∂C/∂x. x is not given, and is not needed. g and z
     are numbers or arrays.
     """
     return g * (1 - z * z)

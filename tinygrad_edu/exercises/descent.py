@@ -170,10 +170,10 @@ def stable_softmax(x: np.ndarray) -> np.ndarray:
     },
 )
 def softmax_partial(g: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """The vector-Jacobian product of softmax.
+    """Back through softmax.
 
-    z = softmax(x) along the last axis, and g = ∂L/∂z has arrived. Return ∂L/∂x. A matrix of
-    derivatives is not needed.
+    z = softmax(x) along the last axis, and g = ∂C/∂z, the gradient of the cost C, has arrived.
+    Return ∂C/∂x. A matrix of derivatives is not needed.
     """
     return np.asarray(z * (g - (g * z).sum(axis=-1, keepdims=True)))
 

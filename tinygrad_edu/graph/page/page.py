@@ -45,6 +45,16 @@ def asset_of_page(name: str) -> str:
     return (Path(__file__).parent / "assets" / name).read_text(encoding="utf-8")
 
 
+class PageInNotebook:
+    """What a notebook shows: a page in a frame."""
+
+    def __init__(self, page: str) -> None:
+        self.page = page
+
+    def _repr_html_(self) -> str:
+        return frame_of_page(self.page)
+
+
 def frame_of_page(
     page: str, title: str = "computation graph", height: int = FRAME_HEIGHT_OF_PICTURE
 ) -> str:

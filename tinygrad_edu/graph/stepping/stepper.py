@@ -22,6 +22,7 @@ from typing import Any
 from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.graph.expression import count_text, equations
 from tinygrad_edu.graph.fold import deepest_level, fold
+from tinygrad_edu.graph.opening import show_page
 from tinygrad_edu.graph.pictures.themes import THEMES, css_variables
 from tinygrad_edu.graph.read import Graph, read
 from tinygrad_edu.graph.stepping.update import LastAct, play_last_act
@@ -34,7 +35,7 @@ FRAME_HEIGHT = 780  # CSS pixels of the frame in a notebook
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Stepper:
-    """A graph to step through. A notebook shows it; `html` is the page, `save(path)` keeps it."""
+    """A graph to step through. `show()` opens it, `save(path)` keeps it; `html` is the page."""
 
     graph: Graph
     last_act: LastAct | None = None
@@ -44,6 +45,10 @@ class Stepper:
     def html(self) -> str:
         """The whole page, which works from a file and without a network."""
         return page_html(self)
+
+    def show(self) -> Any:
+        """Open the page in the browser; in a notebook, show it below the cell."""
+        return show_page(self.html, lambda page: self)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the page to a file, whose name ends in .html."""

@@ -5,32 +5,21 @@ from __future__ import annotations
 import sys
 import tempfile
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tinygrad_edu.graph.page.page import frame_of_page
 
-
-class PageInNotebook:
-    """What a notebook shows: the page in a frame."""
-
-    def __init__(self, page: str) -> None:
-        self.page = page
-
-    def _repr_html_(self) -> str:
-        return frame_of_page(self.page)
-
-
-def show_page(page: str) -> Any:
+def show_page(page: str, in_notebook: Callable[[str], Any]) -> Any:
     """Open a page in the browser, from a file that stays until the system clears it away.
 
-    In a notebook the result is what its cell shows.
+    In a notebook the result is what its cell shows: in_notebook(page).
     """
     if runs_in_notebook():
-        return PageInNotebook(page)
-    folder = Path(tempfile.mkdtemp(prefix="tinygrad_edu_"))
-    (folder / "graph.html").write_text(page, encoding="utf-8", newline="\n")
-    webbrowser.open((folder / "graph.html").as_uri())
+        return in_notebook(page)
+    path = Path(tempfile.mkdtemp(prefix="tinygrad_edu_")) / "graph.html"
+    path.write_text(page, encoding="utf-8", newline="\n")
+    webbrowser.open(path.as_uri())
     return None
 
 
