@@ -329,6 +329,7 @@ CASES = {
     np.select: selected(),
     np.linspace: ranges(),
     np.real: elementwise(1),
+    np.real_if_close: elementwise(1),
     np.vander: with_shape(array(st.integers(0, 3)), lambda x: st.sampled_from([None, 0, 1, 3])),
     np.dsplit: divided(axis=2, even=True),
     np.unstack: with_shape(array(FULL)),

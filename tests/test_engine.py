@@ -578,6 +578,8 @@ MISTAKES = [
     (lambda: np.add.reduce(x), TypeError, ["np.add.reduce", "np.sum"]),
     (lambda: np.unique(x), TypeError, ["unique", "no derivative", "derivative("]),
     (lambda: np.ones(3).clip(0, number), TypeError, ["clip", "no derivative"]),  # a nameless ufunc
+    (lambda: np.r_[x, x], TypeError, ["np.concatenate for np.r_"]),
+    (lambda: np.mean([x, x]), TypeError, ["np.stack for a list of Tensors"]),
     (lambda: np.fft.fft(x), TypeError, ["fft", "complex numbers", "cos("]),
     (lambda: x[7], IndexError, ["x (2, 3)", "out of bounds"]),
     (lambda: np.where(x, x, variable(1.0)).sum().backward(), TypeError, ["where", "argument 0"]),
@@ -600,7 +602,8 @@ MISTAKES = [
     (lambda: Tensor([[1.0, 2.0], [3.0]]), TypeError, ["real numbers", "ragged"]),
     (lambda: jvp(np.sin, 1.0, 2.0), TypeError, ["tuple", "float", "(x,)"]),
     (lambda: check_gradients(np.sin, 3), ValueError, ["floating-point", "3.0"]),
-    (lambda: grad(lambda x: 3.0)(1.0), TypeError, ["must return a Tensor", "3.0"]),
+    (lambda: grad(lambda x: [x])(1.0), TypeError, ["must return a Tensor", "[Tensor"]),
+    (lambda: grad(lambda x: np.allclose(x, 1))(1.0), TypeError, ["return a Tensor", "True"]),
     (lambda: x * 1j, TypeError, ["multiply", "complex128", "real numbers"]),
     (lambda: x + np.array([[1.0], ["one"]], object), TypeError, ["add", "x (2, 3)"]),
     (

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_edu import Tensor, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from tinygrad_edu import (
+    Tensor,
+    check_gradients,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    value_and_grad,
+    vjp,
+)
 
 rng = np.random.default_rng(0)
 A, x, t = rng.normal(size=(3, 4)), rng.normal(size=4), rng.normal(size=4)
@@ -185,9 +195,16 @@ def test_the_last_argument_is_minus_one():
     assert grad(lambda x, y: x * y, -1)(2.0, 3.0) == 2.0
 
 
-@pytest.mark.parametrize("f", [np.floor, lambda x: Tensor(1.0), lambda x: np.ones(())])
+CONSTANTS = [np.floor, lambda x: Tensor(1.0), lambda x: np.ones(()), len, lambda x: 1.0]
+
+
+@pytest.mark.parametrize("f", CONSTANTS)
 def test_the_gradient_of_a_constant_is_zero(f):
-    assert grad(f)(2.5) == 0.0
+    value, gradient = value_and_grad(f)(np.array([2.5]))
+    assert value == f(np.array([2.5]))
+    np.testing.assert_array_equal(gradient, [0.0], strict=True)
+    assert jacobian(f)(np.array([2.5])).sum() == 0.0
+    check_gradients(f, np.array([2.5]))
 
 
 def test_hvp_of_several_arguments():

@@ -8,6 +8,7 @@ import pytest
 from cases import OPERATIONS, as_called, together
 from cases_linalg import CASES, SYMMETRIC
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tinygrad_edu import Tensor, check_gradients, grad, hessian, no_grad, vjp
 from tinygrad_edu.core.arraylike import apply
@@ -234,6 +235,14 @@ def test_decompositions_of_symmetric_matrices_read_one_triangle_as_numpy_does(f,
     np.testing.assert_allclose(z, f(x), atol=1e-12)
     np.testing.assert_array_equal(z, f(Tensor(triangle(x))).data)
     np.testing.assert_array_equal(gradient, triangle(gradient))
+
+
+@pytest.mark.parametrize("triangle", ["L", "U"])
+@given(st.integers(0, 2**32), st.integers(2, 8))
+def test_vectors_have_the_signs_that_numpy_gives(triangle, seed, n):
+    x = np.random.default_rng(seed).normal(size=(2, n, n))
+    z = np.linalg.eigh(Tensor(x), triangle).eigenvectors
+    np.testing.assert_allclose(z.data, np.linalg.eigh(x, triangle).eigenvectors, atol=1e-6)
 
 
 def test_the_sign_of_a_determinant_is_a_plain_array():

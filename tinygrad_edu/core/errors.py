@@ -108,9 +108,9 @@ def no_derivative(function: Callable[..., Any]) -> TypeError:
     name = getattr(function, "__name__", str(function))
     if getattr(function, "__module__", "") == np.fft.__name__:  # some ufuncs have none
         return TypeError(
-            f"{name} gives complex numbers, and a Tensor holds real ones: a transform of n numbers "
-            "is also the product with the real matrices cos(2π j k / n) and −sin(2π j k / n)"
-            + see("real-numbers")
+            f"{name} takes or gives complex numbers, and a Tensor holds real ones: a transform of "
+            "n numbers is also the product with the real matrices cos(2π j k / n) and "
+            "−sin(2π j k / n)" + see("real-numbers")
         )
     return TypeError(
         f"{name} has no derivative here. If none is needed, give it the array: "
@@ -309,7 +309,8 @@ def not_iterable(x: Any) -> TypeError:
 def array_of_tensor(x: Any) -> TypeError:
     return TypeError(
         f"an array of {described(x)} would forget how it was computed: write .numpy() if that is "
-        "meant, or use NumPy's functions on the Tensor itself (np.stack for a list of Tensors)"
+        "meant, or use NumPy's functions on the Tensor itself (np.stack for a list "
+        "of Tensors, np.concatenate for np.r_, np.column_stack for np.c_)"
         + see("an-array-of-a-tensor")
     )
 

@@ -48,7 +48,7 @@ def applied(f: Function, inputs: Iterable[Any]) -> tuple[Tensor, tuple[Tensor, .
     """Return f of the inputs, the variables put in for them, and whether to record derivatives.
 
     They are recorded if an input is a Tensor, and if f used one from outside that requires a
-    gradient. If f returns an array or a NumPy number, that is a constant.
+    gradient. If f returns an array or a number, that is a constant.
     """
     if not RECORDING.get():
         raise errors.within_no_grad()
@@ -58,7 +58,7 @@ def applied(f: Function, inputs: Iterable[Any]) -> tuple[Tensor, tuple[Tensor, .
         z = f(*variables)
     finally:
         LEAVING.reset(token)
-    if isinstance(z, np.ndarray | np.generic):
+    if isinstance(z, np.ndarray | np.generic) or type(z) in (int, float):
         z = Tensor(z)
     if not isinstance(z, Tensor):
         raise errors.not_a_tensor(z)

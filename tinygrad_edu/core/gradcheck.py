@@ -141,7 +141,7 @@ class Check:
 
 def weighted(f: Callable[..., Any], inputs: list[Array], number: int, v: Array, x: Array) -> float:
     """v·f as a function of one input, here x."""
-    return float((f(*map(Tensor, [*inputs[:number], x, *inputs[number + 1 :]])).data * v).sum())
+    return float((plain(f(*map(Tensor, [*inputs[:number], x, *inputs[number + 1 :]]))) * v).sum())
 
 
 def input_name(number: int, x: Any) -> str:

@@ -155,8 +155,8 @@ def sinc(x):
     return np.where(near, series, np.sin(away) / away)
 
 
-@composed(np.real)
-def real(x):
+@composed(np.real, np.real_if_close)
+def real(x, tol=100):
     """x: a Tensor's numbers are real."""
     return x
 

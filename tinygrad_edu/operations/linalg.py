@@ -467,13 +467,13 @@ def vectors_vjp(g, z, x, *, every=False):
 
 
 @operation
-def eigh(x):
-    """X = V Λ Vᵀ: `(…, n, n)` becomes `(…, 1 + n, n)`, λ above V."""
-    values, columns = np.linalg.eigh(symmetric_part(x))
+def eigh(x, *, UPLO="L"):
+    """X = V Λ Vᵀ: `(…, n, n)` becomes `(…, 1 + n, n)`, λ above V, whose signs UPLO decides."""
+    values, columns = np.linalg.eigh(symmetric_part(x), UPLO)
     return np.concatenate([values[..., None, :], columns], axis=-2)
 
 
-def eigh_vjp(g, z, x):
+def eigh_vjp(g, z, x, *, UPLO="L"):
     """∂L/∂X = V (∂L/∂Λ + F ∘ Vᵀ ∂L/∂V) Vᵀ, made symmetric, where Fᵢⱼ = 1/(λⱼ − λᵢ)."""
     v, gv = vectors(z, every=True), g[..., 1:, :]
     turned = v @ (inverse_gaps(z[..., 0, :]) * (v.mT @ gv))
@@ -514,7 +514,7 @@ def named_eigh(a, UPLO="L"):
 
     λ always has a gradient. V, and the second derivative of λ, have one if no two values are equal.
     """
-    z = eigh(mirrored(a, UPLO))
+    z = eigh(mirrored(a, UPLO), UPLO=UPLO)
     return named_results(np.linalg.eigh)(z[..., 0, :], vectors(z))
 
 
