@@ -509,6 +509,7 @@ MISTAKES = [
     ),
     (lambda: np.linalg.matrix_power(T, 2), np.linalg.LinAlgError, "takes square matrices"),
     (lambda: np.linalg.matrix_power(ROTATION, 0.5), TypeError, "integer"),
+    (lambda: np.linalg.pinv(Tensor(X), hermitian=True), np.linalg.LinAlgError, "takes square"),
     (lambda: np.linalg.multi_dot([T, T[None, None]]), np.linalg.LinAlgError, "may be vectors"),
     (lambda: np.linalg.tensorsolve(Tensor(X), T), np.linalg.LinAlgError, "tensorsolve"),
     (lambda: np.linalg.tensorinv(Tensor(X), 0), ValueError, "at least 1, and ind=0"),
@@ -523,6 +524,23 @@ def test_what_has_no_gradient_still_has_numpys_value():
     ):
         np.testing.assert_array_equal(found.data, expected)
     np.testing.assert_array_equal(np.linalg.matrix_power(Tensor(x[:2]), 0).data, np.eye(2))
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (5, 3), (3, 5)])
+@pytest.mark.parametrize("p", [None, -2])
+def test_a_singular_matrix_has_numpys_condition_number(p, shape):
+    x = np.zeros(shape)
+    x[0, 0] = 2.0
+    assert np.linalg.cond(Tensor(x), p).data == np.linalg.cond(x, p)
+
+
+@pytest.mark.parametrize("values", [(0.0, 2.0), (-1.0, 0.0)])
+def test_a_hermitian_matrix_with_the_value_zero_has_its_vector(values):
+    x = np.diag(values)
+    for found, expected in zip(
+        np.linalg.svd(Tensor(x), hermitian=True), np.linalg.svd(x, hermitian=True), strict=True
+    ):
+        np.testing.assert_array_equal(found.data, expected)
 
 
 def test_the_least_squares_say_distances_and_rank_as_numpy_does():

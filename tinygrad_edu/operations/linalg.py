@@ -523,7 +523,7 @@ def named_svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     """U, the values s, descending, and Vᵀ; they have gradients where those of eigh do.
 
     A matrix that is not square needs full_matrices=False to have gradients. One that is hermitian
-    has s = |λ| and Vᵀ = sign(λ) Uᵀ.
+    has s = |λ| and Vᵀ = sign(λ) Uᵀ, where 0 has the sign 1.
     """
     if hermitian:
         w, u = np.linalg.eigh(a)
@@ -533,7 +533,7 @@ def named_svd(a, full_matrices=True, compute_uv=True, hermitian=False):
             return s
         u, signs = (
             np.take_along_axis(u, order[..., None, :], -1),
-            np.take_along_axis(np.sign(w), order, -1),
+            np.take_along_axis(np.copysign(1.0, plain(w)), order, -1),
         )
         return named_results(np.linalg.svd)(u, s, (u * signs[..., None, :]).mT)
     if not compute_uv:

@@ -93,7 +93,7 @@ def condition_number(x, p=None):
     (x,) = as_arrays(x)
     known = np.linalg.cond(plain(x), p)  # NumPy refuses what does not fit
     singular = ~np.isfinite(known)
-    regular = np.where(singular[..., None, None], np.eye(x.shape[-1]), x) if singular.any() else x
+    regular = np.where(singular[..., None, None], np.eye(*x.shape[-2:]), x) if singular.any() else x
     if p is None or p in (2, -2):
         s = np.linalg.svdvals(regular)
         z = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]

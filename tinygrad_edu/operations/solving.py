@@ -141,6 +141,8 @@ def pseudo_inverse(a, rcond=None, hermitian=False, **options):
     """The shortest of all X for which |A X − 1| is least; hermitian reads the lower triangle."""
     if rcond is not None:
         options["rcond"] = rcond
+    if hermitian and a.shape[-1] != a.shape[-2]:
+        raise errors.not_square("pinv", a)
     return pinv(mirrored(a, "L") if hermitian else a, **options)
 
 
