@@ -88,6 +88,11 @@ class Group:
         for p, view in zip(self.parameters, self.arrays, strict=True):
             p.data = view
 
+    def tell_parameters(self) -> None:
+        """The vector was changed in place: older graphs, which need the old numbers, are told."""
+        for p in self.parameters:
+            p.data = p.data
+
     def views(self, vector: Array) -> list[Array]:
         """Cut a vector into each parameter's part, in the parameter's shape."""
         ends = itertools.accumulate(p.size for p in self.parameters)

@@ -169,6 +169,8 @@ class Optimizer:
             for p in group.units(parameters):
                 g = p.grad
                 self.update(p, g.astype(np.float32) if g.dtype == np.float16 else g, **options)  # type: ignore[union-attr]
+                if p is group:
+                    group.tell_parameters()
 
     def zero_grad(self) -> None:
         """Forget the gradient of every parameter."""

@@ -499,6 +499,29 @@ def test_numbers_that_are_asked_for_by_name_leave_the_graph():
     assert (array[0], f"{t:.1f}", "%.1f" % t) == (1.0, "3.0", "3.0")  # noqa: UP031
 
 
+def test_numbers_that_were_changed_after_they_were_used_are_refused_in_backward():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    product, total = (w * w).sum(), (w * 1.0).sum()
+    w.data -= 1.0
+    for loss in (product, total):
+        with pytest.raises(RuntimeError, match="changed in place after multiply had used it"):
+            loss.backward()
+        with pytest.raises(RuntimeError, match="changed in place after multiply had used it"):
+            loss.gradient(w)
+    assert w.grad is None
+    (w * w).sum().backward()
+    np.testing.assert_array_equal(w.grad, [0, 2])
+
+
+def test_a_new_array_leaves_an_older_graph_its_own_even_if_it_is_changed_then():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    loss = (w * w).sum()
+    w.data = w.data - 1.0
+    w.data -= 1.0
+    loss.backward()
+    np.testing.assert_array_equal(w.grad, [2, 4])
+
+
 def test_data_may_be_replaced_by_real_numbers_and_integers_may_be_integers():
     p, k = variable(np.ones(2)), Tensor(np.arange(2))
     p.data, k.data, k.requires_grad = np.float32(2.0), np.ones(3, bool), False

@@ -256,6 +256,21 @@ def test_to_build_an_optimizer_changes_nothing_and_the_first_step_joins(optimize
     assert np.concatenate(arrays, axis=None).tolist() == [*START, 1, 2]  # left behind
 
 
+@every_optimizer
+def test_a_loss_from_before_a_step_cannot_be_differentiated_after_it(optimizer: Any) -> None:
+    model, x = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)), np.ones((4, 3))
+    moving = optimizer(list(model.parameters()))
+    for step in range(3):
+        before = (model(x) ** 2).sum()
+        moving.zero_grad()
+        (model(x) ** 2).sum().backward()
+        moving.step()
+        if step == 0:  # it joined the parameters, whose old arrays stand
+            continue
+        with pytest.raises(RuntimeError, match="was changed in place after linear had used it"):
+            before.backward()
+
+
 def test_data_that_are_replaced_are_no_part_of_the_vector() -> None:
     parameters = [parameter([1.0]), parameter([2.0])]
     down = optim.SGD(parameters, lr=0.5)

@@ -445,6 +445,26 @@ def test_swapped_arrays_are_swapped() -> None:
         assert pair["a"][0] == i % 2 == 1 - pair["b"][0]
 
 
+def test_a_graph_from_before_a_replayed_step_is_told_that_its_numbers_are_gone() -> None:
+    model, x = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)), np.ones((4, 3))
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+
+    @replay
+    def step(x: Array) -> Any:
+        loss = (model(x) ** 2).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step(x)
+    for _ in range(5):
+        before = (model(x) ** 2).sum()
+        step(x)
+        with pytest.raises(RuntimeError, match="changed in place after"):
+            before.backward()
+
+
 def test_arrays_in_place_and_views_of_them() -> None:
     total = np.zeros((2, 3))
     row = total[1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dis
 import functools
 import inspect
+import itertools
 import operator
 import sys
 import warnings
@@ -26,6 +27,7 @@ from tinygrad_edu.core.switches import LEAVING
 Array = np.ndarray[Any, Any]
 Method = Callable[..., Any]
 
+ORDER = itertools.count()  # numbers the Tensors as they are made: inputs before results
 WRITERS = {"fill", "fromiter", "astype", "setitem", "__setitem__"}
 REGISTRY: dict[Callable[..., Any], Any] = {}  # NumPy's function ↦ what runs when it meets a Tensor
 # NumPy's function, or np.ufunc for all of these ↦ what runs if there are options: it is given the
@@ -73,6 +75,15 @@ def check_partials(function: Callable[..., Any], partials: tuple[Any, ...]) -> N
             continue
         if code.co_argcount < 3 and not code.co_flags & inspect.CO_VARARGS:
             raise errors.partial_without_values(function, code)
+
+
+def call_signature(run: Any) -> inspect.Signature:
+    """How an operation is called: as its partials are, without g and z."""
+    found = [inspect.signature(f, follow_wrapped=False) for f in run.every()]
+    parameters = [*(found or [inspect.signature(run.forward)])[0].parameters.values()]
+    first = 2 * bool(found)
+    many = [p for p in parameters[:first] if p.kind is p.VAR_POSITIONAL]
+    return inspect.Signature([*many, *parameters[first:]])
 
 
 def by_name(
@@ -130,13 +141,14 @@ def in_place(function: Callable[..., Any]) -> Method:
 class ArrayLike:
     """What a Tensor has in common with an ndarray."""
 
-    __slots__ = ("_data", "_grad", "_requires_grad")
+    __slots__ = ("_data", "_grad", "_requires_grad", "changed")
     __pandas_priority__ = 5000  # above a DataFrame's: series + t is ours to add
     __hash__ = object.__hash__  # by identity: `==` compares the elements
     _data: Any  # what `data` gives: the engine reads and sets these three without a check
     _grad: Array | None
     _requires_grad: bool
     name: str | None
+    changed: int  # when the numbers in _data were last changed, on the scale of `order`
     operation: Any
     relu: Method  # set by operations/special.py, as are the three below
     sigmoid: Method
@@ -144,7 +156,10 @@ class ArrayLike:
     log_softmax: Method
 
     def set_data(self, array: Any) -> None:
-        """Put another array in place of the data: p.data = array."""
+        """Put another array in place of the data, or say that it was changed: p.data -= step."""
+        if array is self._data:
+            self.changed = next(ORDER)  # after what was computed from the old numbers
+            return
         check_data(self, array, self._requires_grad)
         self._data = array
 

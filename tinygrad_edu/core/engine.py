@@ -15,7 +15,8 @@ What is simpler here than it could be:
 - All arrays of the forward pass are kept, so you can look at them; PyTorch frees them in backward.
 - An operation has one result, never two, and its numbers are real, never complex.
 - A heap finds the youngest Tensor at each step of the walk; sorting the graph once would do too.
-- Nobody notices an array that is changed in place before backward(), except `detect_anomaly`.
+- An array that is changed in place before backward() is noticed if its Tensor is told, as by
+  `p.data -= step` and by optimizers; else by `detect_anomaly` alone.
 - A Tensor does not know its variable: pictures read the names from the caller's variables.
 """
 
@@ -23,7 +24,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import itertools
 import threading
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
@@ -33,11 +33,13 @@ import numpy as np
 
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.arraylike import (
+    ORDER,
     REGISTRY,
     TAKEN_AS_THEY_ARE,
     Array,
     ArrayLike,
     as_array,
+    call_signature,
     check_partials,
     operand,
     real_numbers,
@@ -51,7 +53,6 @@ Partial = Callable[..., Any]
 Values = tuple[Any, ...]
 
 ADDING = threading.Lock()  # held by the thread that adds to the gradients of leaves
-ORDER = itertools.count()  # numbers the Tensors as they are made: inputs before results
 # What others may ask of an operation: how code writes it, "{} + {}"; how textbooks do, "√{}"; which
 # arguments must not be 0; a function that does the same to arrays of Tensors; and one that counts
 # the multiply-adds, given (z, x, y, …)
@@ -89,7 +90,7 @@ class Tensor(ArrayLike):
             raise errors.tensor_of_tensor(data)
         self._data, self.name = real_numbers(data), name
         self.requires_grad = requires_grad
-        self._grad, self.operation, self.order = None, None, next(ORDER)
+        self._grad, self.operation, self.order, self.changed = None, None, next(ORDER), 0
         self.args, self.values, self.options, self.notes = (), (), NOTHING, ()
 
     @property
@@ -217,14 +218,7 @@ class Operation:
         """All partials of the operation, `each` among them."""
         return [f for f in (*self.partials.values(), self.each) if f]
 
-    @functools.cached_property
-    def __signature__(self) -> inspect.Signature:
-        """How it is called: as its partials are, without g and z."""
-        found = [inspect.signature(f, follow_wrapped=False) for f in self.every()]
-        parameters = [*(found or [inspect.signature(self.forward)])[0].parameters.values()]
-        first = 2 * bool(found)
-        many = [p for p in parameters[:first] if p.kind is p.VAR_POSITIONAL]
-        return inspect.Signature([*many, *parameters[first:]])
+    __signature__ = functools.cached_property(call_signature)
 
     @functools.cached_property
     def options(self) -> frozenset[str]:
@@ -305,7 +299,7 @@ def chain_rule(
     complete. Gradients are NumPy's; with `create_graph` they are recorded Tensors. `gradient` is
     ∂L/∂root; if it is left out, it is 1, and root must be one number. `passing(z, number, given,
     share)` is called for each edge: z's partial gave `given`, and the argument receives `share`,
-    which has the argument's shape and dtype.
+    which has the argument's shape and dtype. Without it, an array that was changed is refused.
     """
     gradients = {root: starting_gradient(root, gradient, create_graph)}
     pending = [(-root.order, root)]  # a heap: the youngest comes first
@@ -319,17 +313,17 @@ def chain_rule(
             continue  # a leaf
         values, options = values_as_tensors(z) if create_graph else z.values, z.options
         share_of = operation.each and operation.each(g, *values, **options)
-        number = -1
-        for x in z.args:
-            number += 1
+        for number, x in enumerate(z.args):
             if not isinstance(x, Tensor) or not x._requires_grad:
                 continue
+            then = z.values[number + 1]
+            if then is x._data and x.changed > z.order and not passing:
+                raise errors.changed_after_use(x, z)
             if share_of:
                 given = share_of(number)
             else:
                 partial = operation.partial(number)
                 given = partial(g, *values, **options) if options else partial(g, *values)
-            then = z.values[number + 1]
             if getattr(given, "shape", None) == then.shape and given.dtype is then.dtype:
                 share = given
             else:
@@ -429,7 +423,7 @@ def ones(n: int, dtype: Any) -> Array:
 def new_tensor(data: Any) -> Tensor:
     """Tensor(data) without the checks, in a third of the time."""
     z = object.__new__(Tensor)
-    z._data, z._requires_grad, z.order = data, False, next(ORDER)
+    z._data, z._requires_grad, z.order, z.changed = data, False, next(ORDER), 0
     z.name = z._grad = z.operation = None
     z.args = z.values = z.notes = ()
     z.options = NOTHING

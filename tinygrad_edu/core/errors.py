@@ -165,6 +165,14 @@ def requires_no_gradient(x: Any) -> ValueError:
     )
 
 
+def changed_after_use(x: Any, z: Any) -> RuntimeError:
+    return RuntimeError(
+        f"{described(x)} was changed in place after {z.operation.name} had used it: its old "
+        "numbers, which the derivative needs, are gone. Call backward() before optimizer.step(), "
+        "or compute the loss anew" + see("changed-too-early")
+    )
+
+
 def not_in_a_tuple(inputs: Any, tangents: Any) -> TypeError:
     return TypeError(
         "jvp(f, inputs, tangents) takes a tuple of f's arguments "

@@ -18,7 +18,6 @@ from tinygrad_edu.graph.fold import collapse_repeats, deepest_level, fitting_dep
 from tinygrad_edu.graph.layers import fold_recurrences, layers_as_boxes
 from tinygrad_edu.graph.lines import lines_of_variables, lines_recorded
 from tinygrad_edu.graph.neurons import fold_numbers
-from tinygrad_edu.graph.opening import show_page
 from tinygrad_edu.graph.pictures.heat import Thumbnail
 from tinygrad_edu.graph.pictures.paper import Paper
 from tinygrad_edu.graph.pictures.themes import THEMES
@@ -59,6 +58,7 @@ class Picture:
 
     def show(self) -> Any:
         """Open the page in the browser; in a notebook, show it below the cell."""
+        from tinygrad_edu.graph.opening import show_page
         from tinygrad_edu.graph.page.page import PageInNotebook
 
         return show_page(self.html(), PageInNotebook)

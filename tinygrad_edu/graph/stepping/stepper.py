@@ -22,7 +22,6 @@ from typing import Any
 from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.graph.expression import count_text, equations
 from tinygrad_edu.graph.fold import deepest_level, fold
-from tinygrad_edu.graph.opening import show_page
 from tinygrad_edu.graph.pictures.themes import THEMES, css_variables
 from tinygrad_edu.graph.read import Graph, read
 from tinygrad_edu.graph.stepping.update import LastAct, play_last_act
@@ -48,6 +47,8 @@ class Stepper:
 
     def show(self) -> Any:
         """Open the page in the browser; in a notebook, show it below the cell."""
+        from tinygrad_edu.graph.opening import show_page
+
         return show_page(self.html, lambda page: self)
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.engine import new_tensor
+from tinygrad_edu.core.arraylike import ORDER
+from tinygrad_edu.core.engine import Tensor, new_tensor
 from tinygrad_edu.core.functional import Function
 from tinygrad_edu.programs.checking import Checker
 from tinygrad_edu.programs.functions import FIRST_LINE, Blocks, function_of
@@ -20,6 +21,7 @@ from tinygrad_edu.programs.passes import PASSES
 from tinygrad_edu.programs.program import Array, Call, Number, Program, ReturnedTensor, Store
 from tinygrad_edu.programs.stopping import Stop
 from tinygrad_edu.programs.tracing.recording import Recording
+from tinygrad_edu.programs.tracing.traced import memory_owner
 
 
 class Compiled:
@@ -59,7 +61,7 @@ class Compiled:
         self.reading = [
             f"{code.use(x)} = {self.place(place)}" for x, place in program.reads.items()
         ]
-        self.ending = self.storing(program.stores)
+        self.ending = [*self.storing(program.stores), *self.telling(program)]
         self.result = self.returned(program.returned)
 
     def check(self, program: Program) -> None:
@@ -151,6 +153,24 @@ class Compiled:
                 first.append(Line(f"{name} = {value}.copy()"))
             then.append(Line(f"{self.names.of(store.there, 's', store.path)}[...] = {name}"))
         return [*first, *then]
+
+    def written(self, program: Program) -> set[int]:
+        """The ids of the state's memory that calls of the program write to."""
+        roots = [program.root(call.written) for call in program.calls if call.written]
+        return {id(memory_owner(x.value)) for x in roots if not x.is_result}
+
+    def telling(self, program: Program) -> list[Line]:
+        """The line that tells Tensors that their numbers were changed, for older graphs."""
+        copied = {id(memory_owner(store.there)) for store in program.stores if store.copied}
+        written = self.written(program) | copied
+        tensors = [
+            self.names.of(place.container)
+            for place in self.now.world.places
+            if isinstance(place.container, Tensor) and place.key == "_data"
+            if place.container._requires_grad and id(memory_owner(place.value)) in written
+        ]
+        marks = [f"{x}.changed" for x in tensors]
+        return [Line(" = ".join([*marks, f"next({self.names.of(ORDER)})"]), " ")] if marks else []
 
     def returned(self, z: Any) -> str:
         """The code of what is returned: copies of arrays, and Tensors without a graph."""
