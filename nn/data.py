@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import operator
 import os
@@ -97,17 +98,19 @@ def sources(source: Any) -> list[Any]:
 
 
 def read_rows(path: Path) -> Array:
-    """The numbers of a CSV, `(rows, columns)`; a first line that is no numbers is a header."""
-    with open(path, encoding="utf-8-sig") as file:
-        header = not all(map(is_number, file.readline().split(",")))
+    """The numbers of a CSV, `(rows, columns)`; a first line without any number is a header."""
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        header = not any(map(is_number, next(csv.reader(file), [])))
     how: Any = {"delimiter": ",", "quotechar": '"', "comments": None, "encoding": "utf-8-sig"}
     try:
         return np.loadtxt(path, skiprows=int(header), ndmin=2, **how)
     except ValueError as error:
+        reader, column = ("csv.DictReader", "name") if header else ("csv.reader", "0")
         raise ValueError(
-            f"{path}: {error}: read texts and gaps yourself, table = np.genfromtxt(path, "
-            'delimiter=",", names=True, dtype=None, encoding="utf-8"), and give the DataLoader '
-            "arrays of numbers"
+            f"{path}: {error}: read texts and gaps yourself, with open(path, newline='', "
+            f"encoding='utf-8-sig') as file: rows = [*{reader}(file)], then [float(row[{column}] "
+            "or 'nan') for row in rows] for a column of numbers, and give the DataLoader arrays of "
+            "numbers (docs/guides/your-csv.md)"
         ) from None
 
 

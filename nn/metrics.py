@@ -169,6 +169,6 @@ def as_classes(labels: Array) -> Array:
     if labels.dtype.kind not in "biuf" or np.any(labels % 1):
         raise ValueError(
             f"classes are whole numbers, found {labels.dtype}: for probabilities of a yes write "
-            "p > 0.5; np.unique(texts, return_inverse=True) numbers texts"
+            "p > 0.5, for texts [names.index(text) for text in texts], one list of names for both"
         )
     return labels.astype(np.int64)

@@ -182,8 +182,8 @@ def as_input(x: Any) -> Any:
     if array.dtype.kind not in "biuf":
         raise TypeError(
             f"expected numbers, found a {type(x).__name__} {array.shape} of dtype {array.dtype}: "
-            "write x.astype(np.float32) if they are numbers; np.unique(texts, return_inverse=True) "
-            "numbers texts"
+            "write x.astype(np.float32) if they are numbers; [names.index(text) for text in texts] "
+            "numbers texts, by a list of all names"
         )
     return array
 

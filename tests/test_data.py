@@ -3,9 +3,11 @@ labels."""
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import math
+import re
 import struct
 import tempfile
 import tracemalloc
@@ -442,8 +444,34 @@ def test_a_csv_that_is_not_all_numbers_is_named_with_what_to_write(
 ) -> None:
     path = tmp_path / "houses.csv"
     path.write_text(f"width,colour\n1,{cell}\n")
-    with pytest.raises(ValueError, match=r"houses.csv: could not convert.*genfromtxt"):
+    with pytest.raises(ValueError, match=r"houses.csv: could not convert.*csv.DictReader"):
         DataLoader(path)
+
+
+@pytest.mark.parametrize("header", ["width,rooms\n", ""])
+def test_the_advice_for_a_csv_with_a_gap_reads_it_as_nan(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "houses.csv"
+    path.write_text(f"{header}20,1\n,2\n25,3\n")
+    with pytest.raises(ValueError, match="gaps") as caught:
+        DataLoader(path)
+    read, column = re.findall(r"with open.*?\)\]|\[float.*?rows\]", str(caught.value))
+    known = {"csv": csv, "path": path, "name": "width"}
+    exec(read, known)
+    assert np.isnan(eval(column, known)).tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("first", ["1,,3", "NA,2,3", ",,3"])
+def test_a_first_line_with_a_gap_is_no_header(tmp_path: Path, first: str) -> None:
+    path = tmp_path / "houses.csv"
+    path.write_text(f"{first}\n4,5,6\n")
+    with pytest.raises(ValueError, match="read texts and gaps yourself"):
+        DataLoader(path)
+
+
+def test_a_first_line_of_quoted_numbers_is_no_header(tmp_path: Path) -> None:
+    path = tmp_path / "houses.csv"
+    path.write_text('"1","2"\n3,4\n')
+    assert len(DataLoader(path)) == 2
 
 
 def test_a_folder_of_idx_files_is_its_training_images_and_labels(tmp_path: Path) -> None:
