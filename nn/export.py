@@ -50,7 +50,7 @@ def export_onnx(
         import onnx as onnx
     except ImportError:
         raise ImportError(
-            "export_onnx needs a package that is not installed: pip install 'tinygrad_edu[onnx]'"
+            "export_onnx needs a package that is not installed: pip install '.[onnx]' in the clone"
         ) from None
     arrays = checked_example(model, example, dynamic_batch)
     model = copy.deepcopy(model).eval()

@@ -128,7 +128,7 @@ def from_torch(module: Any, *example: Any, rng: np.random.Generator | None = Non
     except ImportError:
         raise ImportError(
             "from_torch reads a model of PyTorch's, which is not installed: "
-            'pip install "tinygrad_edu[torch]"'
+            "pip install torch, or '.[torch]' in the clone"
         ) from None
     given = tuple(torch.as_tensor(x) if isinstance(x, np.ndarray) else x for x in example)
     port = Port(module, given, rng or np.random.default_rng())

@@ -96,7 +96,7 @@ def test_a_module_s_error_behind_another_s_keeps_its_own_place() -> None:
 
 def test_from_torch_says_what_to_install(monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ImportError, match=r'pip install "tinygrad_edu\[torch\]"'):
+    with pytest.raises(ImportError, match=r"pip install torch, or '\.\[torch\]' in the clone"):
         nn.from_torch(object(), ROWS)
 
 

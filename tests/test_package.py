@@ -240,6 +240,31 @@ def test_the_changes_begin_with_this_version():
     assert f"version: {tinygrad_edu.__version__}\n" in citation
 
 
+def installs():
+    """Every extra that a page or a source tells to install, with the file: `.[jax]`."""
+    pages = [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("examples/**/*.py"),
+        *SOURCES,
+    ]
+    for page in pages:
+        text = " ".join(page.read_text("utf-8").split())
+        for package, extras in re.findall(r"pip install [\"'{]*([\w.]*)\[([^\]]+)\]", text):
+            yield file_name(page), package, {*extras.split(",")}
+
+
+def test_what_is_told_to_install_is_in_a_clone():
+    assert {package for _, package, _ in installs()} == {"."}  # the package is in no index
+
+
+def test_the_page_about_installing_lists_each_extra_for_users():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    extras = set(settings["project"]["optional-dependencies"])
+    told = set().union(*[x for page, _, x in installs() if page == "docs/guides/installing.md"])
+    assert told == extras - {"dev", "docs", "browser", "peers"}
+
+
 SLOW = {
     "graphviz",
     "resvg_py",

@@ -58,7 +58,7 @@ def compiler(backend: str, devices: Any = None) -> Compiler:
     if packages := missing(backend):
         raise ImportError(
             f"backend={backend!r} needs {' and '.join(packages)}, which is not installed: "
-            f"pip install 'tinygrad_edu[{backend}]'"
+            f"pip install '.[{backend}]' in the clone brings what it needs"
         )
     if devices is not None and backend != "jax":
         raise ValueError(

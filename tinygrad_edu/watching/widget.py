@@ -1,8 +1,8 @@
 """A run in a notebook: a view that grows while the cell runs, or a picture where anywidget lacks.
 
-The view is an anywidget (`pip install 'tinygrad_edu[notebook]'`): each frame is a message with the
-maps' bytes beside it. Without it the cell shows a picture of the newest frame, drawn anew once a
-second. When the training ends, the whole page takes its place, which outlives the kernel.
+The view is an anywidget (`pip install '.[notebook]'`): each frame is a message with the maps' bytes
+beside it. Without it the cell shows a picture of the newest frame, drawn anew once a second. When
+the training ends, the whole page takes its place, which outlives the kernel.
 """
 
 from __future__ import annotations
