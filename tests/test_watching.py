@@ -320,6 +320,134 @@ def test_many_blocks_that_repeat_become_one_row():
     assert len(rows) < 10
 
 
+class Standard(nn.Module):
+    """The CSV guide's: it has buffers, and nothing in it needs a gradient."""
+
+    def __init__(self, examples):
+        self.mean, self.scale = Tensor(examples.mean(axis=0)), Tensor(examples.std(axis=0))
+
+    def forward(self, x):
+        return (x - self.mean) / self.scale
+
+
+class Regression(nn.Module):
+    def __init__(self, rng):
+        self.inputs, self.outputs = Standard(X), Standard(Y[:, None].astype(np.float32))
+        self.layers = nn.Sequential(nn.Linear(64, 8, rng=rng), nn.Tanh(), nn.Linear(8, 1, rng=rng))
+
+    def forward(self, x):
+        return self.layers(self.inputs(x)) * self.outputs.scale + self.outputs.mean
+
+
+class Skipping(nn.Module):
+    """What it takes is prepared, and then goes two ways."""
+
+    def __init__(self, rng):
+        self.inner, self.last = nn.Linear(64, 64, rng=rng), nn.Linear(64, 4, rng=rng)
+
+    def forward(self, x):
+        z = np.log1p(x)
+        return self.last(z + self.inner(z))
+
+
+class Frozen(nn.Module):
+    """A part that was trained before, and one that is trained now."""
+
+    def __init__(self, rng):
+        self.before, self.head = nn.Linear(64, 8, rng=rng), nn.Linear(8, 4, rng=rng)
+        for p in self.before.parameters():
+            p.requires_grad = False
+
+    def forward(self, x):
+        return self.head(self.before(x))
+
+
+class Language(nn.Module):
+    def __init__(self, rng):
+        self.embed, self.place = nn.Embedding(9, 8, rng=rng), Tensor(rng.random((6, 8)))
+        self.block = nn.TransformerEncoderLayer(8, 2, 16, rng=rng)
+        self.head = nn.Linear(8, 4, rng=rng)
+
+    def forward(self, x):
+        return self.head(self.block(self.embed(x) + self.place)[:, -1])
+
+
+class Recurrent(nn.Module):
+    def __init__(self, rng):
+        self.cells, self.last = nn.GRU(8, 5, rng=rng), nn.Linear(5, 4, rng=rng)
+
+    def forward(self, x):
+        return self.last(self.cells(x)[0][:, -1])
+
+
+class Convolution(nn.Module):
+    def __init__(self, rng):
+        self.conv, self.last = nn.Conv2d(1, 2, 3, rng=rng), nn.Linear(72, 4, rng=rng)
+
+    def forward(self, x):
+        return self.last(special.relu(self.conv((x - 0.5) / 2)).reshape(len(x), -1))
+
+
+def flow_drawn(kind):
+    x = {
+        Language: np.arange(192).reshape(32, 6) % 9,
+        Recurrent: IMAGES[:32],
+        Convolution: IMAGES[:32, None],
+    }.get(kind, X)
+    model = kind(np.random.default_rng(0))
+    if kind is Regression:
+        return watch(model, lambda: nn.MSE()(model(x), Y[:, None])).observer.flow
+    return watch(model, lambda: nn.CrossEntropy()(model(x), Y)).observer.flow
+
+
+def edges_drawn(flow):
+    """The edges, each row by its name, or its symbol; with a "?" where one was not recorded."""
+    names = {row.id: row.kind if row.is_line else row.name for row in flow.rows}
+    return [names[s] + ("" if seen else "?") + " " + names[t] for s, t, seen in flow.edges]
+
+
+def test_x_goes_to_what_takes_it_however_it_is_prepared():
+    assert edges_drawn(flow_drawn(Regression)) == [
+        "x? layers.0",
+        "layers.0 layers.1",
+        "layers.1 layers.2",
+        "layers.2 multiply",
+        "outputs.scale multiply",
+        "multiply add",
+        "outputs.mean add",
+        "y z7",
+        "add z7",
+    ]
+    assert edges_drawn(flow_drawn(Skipping))[:4] == ["x? inner", "x? add", "inner add", "add last"]
+    assert edges_drawn(flow_drawn(Frozen))[0] == "x? head"
+    assert edges_drawn(flow_drawn(Recurrent))[0] == "x cells"
+    assert edges_drawn(flow_drawn(Convolution))[:2] == ["x conv", "conv z6"]
+
+
+DRAWN = [Regression, Skipping, Frozen, Language, Recurrent, Convolution]
+
+
+@pytest.mark.parametrize("kind", DRAWN, ids=lambda kind: kind.__name__)
+def test_all_but_inputs_and_buffers_come_from_somewhere_and_those_do_not(kind):
+    flow = flow_drawn(kind)
+    given = {row.id for row in flow.rows if row.role in ("input", "buffer")}
+    rows = {row.id for row in flow.rows}
+    assert {target for _, target, _ in flow.edges} == rows - given
+    assert {source for source, _, _ in flow.edges} == rows - {flow.rows[-1].id}
+    assert [row.name for row in flow.rows if row.role == "input"] == ["x", "y"]
+
+
+def test_what_is_computed_from_parameters_alone_belongs_to_what_takes_it():
+    rows = flow_drawn(Language).rows
+    assert "getitem" in [row.kind for row in rows]  # of the block's result, not of its weights
+    assert [row.shape for row in rows if row.kind == "getitem"] == [(32, 8)]
+    held = [row.parameters for row in rows if row.kind == "linear"]
+    assert held == [["block.self_attn.in_proj_weight", "block.self_attn.in_proj_bias"], [], []]
+    block = Block(np.random.default_rng(0))
+    penalty = rows_of(block, lambda: block(np.ones((3, 6))).mean() + (block.scale**2).sum())
+    assert [row.kind for row in penalty if row.is_line] == ["add", "sum", "divide", "power", "sum"]
+
+
 @pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
 def test_a_recurrent_model_has_a_graph(kind):
     rng = np.random.default_rng(0)

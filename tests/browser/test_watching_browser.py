@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page
 from screen import SCREENSHOTS, complaints, listen
 from watched import IMAGES, LABELS, batches, classifier, training, watched
 
-from tinygrad_edu import nn
+from tinygrad_edu import Tensor, nn
 from tinygrad_edu.graph.pictures.heat import DIVERGING
 from tinygrad_edu.watching import Run, watch
 from tinygrad_edu.watching.encoding import frame_data
@@ -72,7 +72,24 @@ def parameters_only() -> Run:
     return run
 
 
-RUNS = [learning, dead, saturated, exploding, residual, parameters_only]
+class Branches(nn.Module):
+    """What it takes is prepared, with a buffer, and then goes two ways."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.mean = Tensor(np.full(64, 0.5, np.float32))
+        self.left, self.right = nn.Linear(64, 4, rng=rng), nn.Linear(64, 4, rng=rng)
+
+    def forward(self, x: Any) -> Any:
+        z = x - self.mean
+        return np.tanh(self.left(z)) * self.mean[:4] + np.tanh(self.right(z))
+
+
+def branches() -> Run:
+    model = Branches(np.random.default_rng(0))
+    return watched(8, model, name="branches", every=0.0, share=1.0)
+
+
+RUNS = [learning, dead, saturated, exploding, residual, branches, parameters_only]
 Show = Callable[..., Page]
 
 
@@ -134,6 +151,26 @@ def test_every_frame_shows_the_numbers_that_were_seen(show: Show, make_run: Any)
     page.keyboard.press("ArrowDown")
     keep(page, f"{make_run.__name__}_row")
     assert page.locator(".detail .sum").count() > 0
+
+
+ARROWS = """() => [...document.querySelectorAll(".row")].flatMap((row, i, rows) => {
+    const arrow = row.nextElementSibling?.querySelector("svg");
+    return arrow ? [[row.dataset.row, rows[i + 1].dataset.row, !arrow.matches(".unrecorded")]] : [];
+})"""
+
+
+@pytest.mark.parametrize("make_run", RUNS, ids=lambda f: f.__name__)
+def test_an_arrow_is_an_edge_and_an_edge_an_arrow(show: Show, make_run: Any) -> None:
+    run = make_run()
+    page, edges = show(run), run.observer.flow.edges
+    rows = page.evaluate("[...document.querySelectorAll('.row')].map(row => row.dataset.row)")
+    place = {row: i for i, row in enumerate(rows)}
+    seen = [edge for edge in edges if edge[0] in place and edge[1] in place]
+    near = [edge for edge in seen if place[edge[1]] == place[edge[0]] + 1]
+    assert sorted(map(tuple, page.evaluate(ARROWS))) == sorted(near)
+    assert page.locator(".arcs polygon").count() == len(seen) - len(near)
+    dashed = page.locator(".arcs path.unrecorded").count()
+    assert dashed == sum(not recorded for *_, recorded in set(seen) - set(near))
 
 
 def test_findings_are_marks_with_a_sentence(show: Show) -> None:

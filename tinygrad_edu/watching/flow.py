@@ -6,7 +6,7 @@ among all that the loss was computed from, so that each frame finds it without r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from tinygrad_edu.graph.fold import collapse_repeats, deepest_level, enclosing, 
 from tinygrad_edu.graph.modules import nested_values
 from tinygrad_edu.graph.pictures.heat import image_stack
 from tinygrad_edu.graph.read import Graph, Node, read
+from tinygrad_edu.graph.steps import incoming
 
 WITH_UNITS = (special.relu, special.sigmoid, np.tanh)  # each of whose outputs is a unit
 MOST_ROWS = 40  # with more, blocks that repeat become one row, and outer Modules are folded
@@ -28,7 +29,7 @@ SHOWN_EXAMPLES = 8  # with their answers, over the run
 
 @dataclass
 class Row:
-    """A Module, an operation outside of Modules, an input, or the loss."""
+    """A Module, an operation outside of Modules, an input, a buffer, or the loss."""
 
     id: str
     name: str
@@ -54,7 +55,8 @@ class Flow:
     """The rows, the edges between them, and what is known of the examples."""
 
     rows: list[Row]
-    edges: list[tuple[str, str]] = field(default_factory=list)
+    # (from, to, whether what lies between was recorded)
+    edges: list[tuple[str, str, bool]] = field(default_factory=list)
     shapes: tuple[Any, ...] = ()  # of all values: another graph has others
     answer: int | None = None  # the place of the model's result, if it is a matrix
     outcomes: int = 0  # among which a cross-entropy chooses
@@ -79,9 +81,7 @@ def flow_of(model: Any, loss: Tensor, values: Sequence[Any], variables: Mapping[
     graph = read(loss, {"model": model, **variables})
     folded = folded_to_rows(graph)
     rows = make_rows(graph, folded, parameter_names(model, values))
-    shown = {row.id for row in rows}
-    edges = [(e.source, e.target) for e in folded.edges if {e.source, e.target} <= shown]
-    flow = Flow(rows, list(dict.fromkeys(edges)), value_shapes(values))
+    flow = Flow(rows, edges_between(rows, folded), value_shapes(values))
     flow.answer = place_of_answer(model, values)
     for row in rows:
         row.is_answer = flow.answer is not None and row.place == flow.answer
@@ -116,11 +116,12 @@ def parameter_names(model: Any, values: Sequence[Any]) -> dict[int, str]:
 def make_rows(graph: Graph, folded: Graph, named: Mapping[int, str]) -> list[Row]:
     """A row for each node but parameters and constants; a parameter is named where it is used."""
     place = {node.id: i for i, node in enumerate(graph.nodes)}
-    owners = parameters_of_boxes(graph, folded, named)
+    prepared = prepared_parameters(folded)
+    owners = parameters_of_boxes(graph, folded, named, prepared)
     times = {module.id: module.times for module in folded.modules}
     rows = []
     for node in folded.nodes:
-        if node.role in ("parameter", "constant"):
+        if node.role in ("parameter", "constant") or node.id in prepared:
             continue
         at = place[node.id] if node.id in place else shown_member(node, graph, place)
         name = node.name.removeprefix("model.") or node.kind or ""
@@ -133,6 +134,41 @@ def make_rows(graph: Graph, folded: Graph, named: Mapping[int, str]) -> list[Row
     return rows
 
 
+def prepared_parameters(folded: Graph) -> set[str]:
+    """The operations on parameters alone, such as a part of the weights, cut out. They belong to
+    what takes them, as parameters do; those that lead to the loss itself, a penalty, do not."""
+    arriving = incoming(folded)
+    alone: set[str] = set()
+    for node in folded.nodes:
+        is_own = node.role == "operation" and {e.source for e in arriving[node.id]} <= alone
+        if is_own or node.role in ("parameter", "buffer"):
+            alone.add(node.id)
+    found = {node.id for node in folded.nodes if node.role == "operation"} & alone
+    for node in reversed(folded.nodes):
+        if node is folded.output or node.id in alone - found:
+            found -= {edge.source for edge in arriving[node.id]}
+    return found
+
+
+def edges_between(rows: Sequence[Row], folded: Graph) -> list[tuple[str, str, bool]]:
+    """The edges between rows. A constant that was computed from an input has no row: what takes it
+    takes the input, by a way that was not recorded."""
+    shown, arriving, found = {row.id for row in rows}, incoming(folded), []
+    origins: dict[str, dict[str, bool]] = {}  # of a node: the rows behind it, and if recorded
+    for node in folded.nodes:
+        behind: dict[str, bool] = {}
+        for edge in arriving[node.id]:
+            for row, recorded in origins[edge.source].items():
+                behind[row] = recorded or behind.get(row, False)
+        if node.id in shown:
+            found += [(row, node.id, recorded) for row, recorded in behind.items()]
+            behind = {node.id: True}
+        elif node.role == "constant":
+            behind = dict.fromkeys(behind, False)
+        origins[node.id] = behind
+    return found
+
+
 def shown_member(node: Node, graph: Graph, place: Mapping[str, int]) -> int:
     """The place of the value that a folded Module shows: the last that leaves it."""
     found = [place[member] for member in node.members if member in place]
@@ -140,7 +176,7 @@ def shown_member(node: Node, graph: Graph, place: Mapping[str, int]) -> int:
 
 
 def parameters_of_boxes(
-    graph: Graph, folded: Graph, named: Mapping[int, str]
+    graph: Graph, folded: Graph, named: Mapping[int, str], prepared: Set[str]
 ) -> dict[str, list[str]]:
     """The parameters of each box: of a folded Module, or of the operation that takes them."""
     modules, boxes = {m.id: m for m in graph.modules}, {node.id for node in folded.nodes}
@@ -153,6 +189,8 @@ def parameters_of_boxes(
     for i, name in named.items():
         node = graph.nodes[i]
         home = homes[node.id] if homes[node.id] != node.id else takers.get(node.id, "")
+        while home in prepared:
+            home = takers[home]
         if name not in found.setdefault(home, []):
             found[home].append(name)
     return found
@@ -184,7 +222,6 @@ def note_examples(flow: Flow, model: Any, values: Sequence[Any]) -> None:
     if inputs:
         flow.examples = len(inputs[0]) if inputs[0].ndim else 1
         flow.images = images_in(inputs[0])
-        show_input(flow, inputs[0])
     if flow.answer is None:
         return
     n, flow.classes = values[flow.answer].shape
@@ -220,20 +257,11 @@ def labels_in(x: Array, n: int, classes: int) -> list[int] | None:
     return None if found is None else [int(label) for label in found[:SHOWN_EXAMPLES]]
 
 
-def show_input(flow: Flow, x: Array) -> None:
-    """Add the model's input where an operation takes it apart before it is recorded."""
-    fed = {source for source, _ in flow.edges}
-    known = [row for row in flow.rows if row.role == "input" and row.id in fed]
-    if not any(row.shape == x.shape for row in known):
-        first = next(row for row in flow.rows if row.role != "input")
-        flow.rows.insert(0, Row("given", "x", "input", "input", None, None, x.shape, []))
-        flow.edges.insert(0, ("given", first.id))
-
-
 def name_inputs(flow: Flow) -> None:
     """Call what no variable names x and y: what the model is given, and the right answers."""
     output = flow.rows[-1].id
-    targets = {s for s, t in flow.edges if t == output} - {s for s, t in flow.edges if t != output}
+    takers = [(source, target == output) for source, target, _ in flow.edges]
+    targets = {s for s, is_loss in takers if is_loss} - {s for s, is_loss in takers if not is_loss}
     for name, wanted in (("x", False), ("y", True)):
         unnamed = [row for row in flow.rows if row.role == "input" and row.name[1:].isdecimal()]
         found = [row for row in unnamed if (row.id in targets) is wanted]

@@ -130,7 +130,7 @@ def look_at_rows(
 ) -> None:
     """Note what leaves each row, and the gradient that comes back to it."""
     for row in flow.rows:
-        if row.role == "input" or row.place is None:
+        if row.role in ("input", "buffer") or row.place is None:
             continue
         z = values[row.place]
         x, stats = np.asarray(getattr(z, "data", z)), frame.stats.setdefault(row.id, {})

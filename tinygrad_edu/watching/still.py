@@ -37,7 +37,7 @@ def still_svg(run: Snapshot) -> str:
     parts = [*heading(run), *curve_parts(run)]
     top = 142.0
     for row in run.flow.rows:
-        if row.role == "input" or row.is_line:
+        if row.role in ("input", "buffer") or row.is_line:
             continue
         parts += row_parts(run, row, top)
         top += (34 if row.role == "output" else ROW) + GAP_HEIGHT

@@ -6,11 +6,11 @@ function addGraph(view, into) {
     happened = make("div", { class: "happened", hidden: true });
   into.replaceChildren(happened, table);
   table.append(titleRow(view));
-  const rows = run.rows.filter((row) => !isTarget(run, row)),
+  const rows = run.rows.filter((row) => row.role !== "buffer" && !isTarget(run, row)),
     updates = [];
   rows.forEach((row, i) => {
     updates.push(...(other ? addPair(view, table, row) : addRow(view, table, row)));
-    if (i < rows.length - 1) updates.push(addGap(view, table, row));
+    if (i < rows.length - 1) updates.push(addGap(view, table, row, rows[i + 1]));
   });
   addArcs(table, run, rows);
   updates.push(() => showEvent(view, happened));
@@ -210,24 +210,35 @@ function rowInWords({ run, frame }, row, found) {
   return parts.join("; ");
 }
 
+const PREPARED = "what is computed along the dashed arrow needs no gradient: it is not recorded";
+
 // Between two rows: what goes on, and what stands out above. Its height is kept free: nothing jumps
-function addGap(view, table, row) {
+function addGap(view, table, row, next) {
   const note = make("p", { class: "note" }),
+    edge = view.run.edges.find(([source, target]) => source === row.id && target === next.id),
     arrow = draw(
       "svg",
       { viewBox: "0 0 16 23", "aria-hidden": "true" },
       draw("path", { d: "M8 0V18" }),
       draw("polygon", { points: "8,23 4.4,15.5 11.6,15.5" }),
     );
+  if (edge) arrow.classList.toggle("unrecorded", edge[2] === false);
   table.append(
     make(
       "div",
       { class: "gap" },
-      arrow,
+      edge ? arrow : "",
       make("span", { class: "shape" }, row.role === "input" ? "" : shapeText(row.shape)),
       note,
     ),
   );
+  if (row.role === "input") {
+    const isPrepared = view.run.edges.some(
+      ([source, , seen]) => source === row.id && seen === false,
+    );
+    note.append(isPrepared ? make("span", { class: "muted" }, PREPARED) : "");
+    return () => {};
+  }
   return () => {
     const [first, ...more] = findingsAt(view.run, view.step).filter((f) => f.place === row.id);
     note.classList.toggle("light", Boolean(first) && first.weight < 2);
@@ -275,7 +286,7 @@ function addArcs(table, run, rows) {
     const origin = table.getBoundingClientRect(),
       boxOf = (id) => table.querySelector(`[data-row="${CSS.escape(id)}"]`).getBoundingClientRect();
     svg.replaceChildren(
-      ...skips.flatMap(([s, t], i) => {
+      ...skips.flatMap(([s, t, seen], i) => {
         const from = boxOf(s),
           to = boxOf(t),
           y0 = from.bottom - origin.top - 8,
@@ -284,6 +295,7 @@ function addArcs(table, run, rows) {
           x0 = x1 - 12 - 12 * Math.min(laneOf[i], 6);
         return [
           draw("path", {
+            class: seen === false ? "unrecorded" : "",
             d: `M${x1} ${y0}H${x0 + 7}Q${x0} ${y0} ${x0} ${y0 + 7}V${y1 - 7}Q${x0} ${y1} ${x0 + 7} ${y1}H${x1 - 5}`,
           }),
           draw("polygon", {
