@@ -705,3 +705,11 @@ def test_an_operation_or_a_partial_that_gives_no_array_is_named():
     derivative(square, lambda g, z, x: 1.0)
     with pytest.raises(TypeError, match=r"the partial of .* for argument 0 gave 1\.0"):
         square(variable(1.0)).backward()
+
+
+@pytest.mark.parametrize("name", [name for name in dir(np.ndarray) if name[0] != "_"])
+def test_an_attribute_of_arrays_is_a_tensors_or_the_error_says_what_to_write(name):
+    t = Tensor(np.eye(2))
+    if not hasattr(t, name):
+        with pytest.raises(AttributeError, match=f"{name}': write (x|np|nothing|Tensor)"):
+            getattr(t, name)

@@ -342,7 +342,7 @@ class ArrayLike:
 
 
 def name_elsewhere(name: str) -> property:
-    """Refuse an attribute that PyTorch's tensors have and ours lack: the error says what to write.
+    """Refuse an attribute of PyTorch's tensors, or of arrays: the error says what to write here.
 
     A `__getattr__` could say it of every name, but Python 3.11 would read each slot at half speed.
     """
@@ -350,7 +350,7 @@ def name_elsewhere(name: str) -> property:
     def refuse(self: ArrayLike) -> Any:
         raise errors.no_attribute(name)
 
-    return property(refuse, doc=f"PyTorch's; here: {METHODS[name]}")
+    return property(refuse, doc=f"Here: {METHODS[name]}")
 
 
 for name in METHODS:

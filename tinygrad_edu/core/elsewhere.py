@@ -1,8 +1,8 @@
-"""What PyTorch's names are called here, for the errors of those who come from there."""
+"""What names of PyTorch's tensors and NumPy's arrays are called here, for the errors."""
 
 from __future__ import annotations
 
-METHODS = {  # of a tensor of PyTorch's ↦ what to write
+METHODS = {  # of a tensor of PyTorch's, or an array ↦ what to write
     "view": "x.reshape(…)",
     "permute": "x.transpose(…)",
     "t": "x.T",
@@ -15,11 +15,14 @@ METHODS = {  # of a tensor of PyTorch's ↦ what to write
     "double": "x.astype(np.float64)",
     "long": "x.astype(int)",
     "to": "x.astype(dtype); there is no device: numbers are NumPy's",
+    "to_device": "x: there is no device, numbers are NumPy's",
     "cpu": "x: there is no device, numbers are NumPy's",
     "cuda": "x: there is no device, numbers are NumPy's",
     "device": "nothing: there is no device, numbers are NumPy's",
     "contiguous": "x: how its numbers lie in memory is NumPy's concern",
     "clone": "x.copy()",
+    "conj": "np.conjugate(x)",
+    "flat": "x.ravel()",
     "pow": "x ** y",
     "mm": "x @ y",
     "bmm": "x @ y",
@@ -33,16 +36,22 @@ METHODS = {  # of a tensor of PyTorch's ↦ what to write
 }
 # fmt: off
 NUMPYS = [  # functions of NumPy's, methods there
-    "add", "allclose", "arccos", "arcsin", "arctan", "ceil", "cos", "cosh", "diag", "divide",
-    "exp2", "expm1", "flip", "floor", "isfinite", "isnan", "log10", "log1p", "log2", "matmul",
-    "maximum", "median", "minimum", "multiply", "outer", "power", "quantile", "roll", "sign", "sin",
-    "sinh", "split", "square", "subtract", "tan", "tile", "tril", "triu", "unique", "where",
+    "add", "allclose", "arccos", "arcsin", "arctan", "argpartition", "ceil", "choose", "compress",
+    "conjugate", "cos", "cosh", "diag", "divide", "exp2", "expm1", "flip", "floor", "imag",
+    "isfinite", "isnan", "log10", "log1p", "log2", "matmul", "maximum", "median", "minimum",
+    "multiply", "outer", "partition", "power", "quantile", "real", "resize", "roll", "sign", "sin",
+    "sinh", "sort", "split", "square", "subtract", "tan", "tile", "tril", "triu", "unique", "where",
+]
+OF_MEMORY = [
+    "base", "byteswap", "ctypes", "dump", "dumps", "flags", "getfield", "itemsize", "nbytes",
+    "setflags", "strides", "tobytes", "tofile",
 ]
 IN_PLACE = [
-    "add_", "clamp_", "copy_", "div_", "exp_", "fill_", "mul_", "normal_", "relu_", "sqrt_", "sub_",
-    "uniform_", "zero_",
+    "add_", "clamp_", "copy_", "div_", "exp_", "fill", "fill_", "mul_", "normal_", "put", "relu_",
+    "setfield", "sqrt_", "sub_", "uniform_", "zero_",
 ]
 # fmt: on
 METHODS |= {name: f"np.{name}(x)" for name in NUMPYS}
+METHODS |= {name: f"x.data.{name}" for name in OF_MEMORY}
 METHODS |= dict.fromkeys(IN_PLACE, "x = x + 1, or the like: nothing changes a Tensor in place")
 OPTIONS = {"dim": "axis=", "keepdim": "keepdims=", "input": "x, without a name"}
