@@ -172,7 +172,7 @@ def answer(question, library):
 
 def main():
     versions = [f"{f.__name__} {importlib.metadata.version(f.__name__)}" for f in LIBRARIES]
-    print("| |", " | ".join(versions), "|\n|" + " --- |" * (1 + len(LIBRARIES)))
+    print("| question |", " | ".join(versions), "|\n|" + " --- |" * (1 + len(LIBRARIES)))
     for title, question in QUESTIONS.items():
         answers = [answer(question, library) for library in LIBRARIES]
         print("|", title, "|", " | ".join(answers), "|", flush=True)

@@ -81,7 +81,7 @@ def table(
         [title, *[cell(times[name], times) if name in times else "–" for name in names]]
         for title, times in rows.items()
     ]
-    return markdown(["", *names.values()], lines)
+    return markdown(["what", *names.values()], lines)
 
 
 def page(runs: list[dict[str, Any]], apart: dict[str, dict[str, list[float]]]) -> str:
