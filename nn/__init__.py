@@ -21,7 +21,7 @@ data.py, checkpoint.py, export.py, transforms.py, metrics.py, progress.py and su
 
 from typing import TYPE_CHECKING, Any
 
-from . import data, init, metrics, optim, transforms
+from . import data, elsewhere, init, metrics, optim, transforms
 from .activations import (
     ELU,
     GELU,
@@ -175,6 +175,7 @@ if not TYPE_CHECKING:  # so a type checker reports a name that is not imported a
 
     def __getattr__(name: str) -> Any:
         """Say what the names of torch.nn are called here."""
-        from .elsewhere import no_such_name
+        raise elsewhere.no_such_name(name, __all__)
 
-        raise no_such_name(name, __all__)
+
+elsewhere.explain(Module, [*vars().values(), *vars(optim).values()])

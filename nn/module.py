@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 
 from tinygrad_edu import Tensor
 
+from .elsewhere import refuse_options
+
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 MAY_BE_MISSING = {"num_batches_tracked"}  # in a state that is loaded
@@ -145,8 +147,10 @@ class Module:
         """Set `training` to False, here and in every Module within."""
         return self.train(False)
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, **elsewhere: Any) -> None:
         """Forget the gradient of every parameter, of frozen ones too."""
+        if elsewhere:
+            refuse_options("zero_grad", elsewhere)
         for _, p in self.named_state():
             p.grad = None
 

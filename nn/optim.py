@@ -10,12 +10,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_edu import Tensor, at_replay, opaque
 
+from .elsewhere import OPTIM, no_such_name, refuse_options
 from .group import (
     PER_CALL,
     Group,
@@ -57,6 +58,13 @@ __all__ = [
     "clip_grad_norm",
     "clip_grad_value",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Say what the names of torch.optim are called here."""
+        raise no_such_name(name, __all__, "nn.optim", OPTIM)
+
 
 VANISHED = 1e-30  # kept numbers below become 0: denormal ones cost a processor many times the time
 
@@ -172,8 +180,10 @@ class Optimizer:
                 if p is group:
                     group.tell_parameters()
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, **elsewhere: Any) -> None:
         """Forget the gradient of every parameter."""
+        if elsewhere:
+            refuse_options("zero_grad", elsewhere)
         for group in self.current_groups():
             for p in group.parameters:
                 p.grad = None

@@ -4,7 +4,9 @@ of."""
 from __future__ import annotations
 
 import gc
+import inspect
 import math
+import operator
 import re
 import weakref
 from collections.abc import Callable
@@ -15,7 +17,9 @@ import numpy as np
 import pytest
 from layers import LAYERS, ROWS, linear
 
-from tinygrad_edu import Tensor, nn
+import tinygrad_edu
+from tinygrad_edu import Tensor, nn, special
+from tinygrad_edu.core.elsewhere import FUNCTIONS, METHODS
 
 Array = np.ndarray[Any, Any]
 INITIAL = {
@@ -529,6 +533,10 @@ def test_a_name_of_pytorch_s_says_what_it_is_called_here(name: str, says: str) -
     [
         ("view", r"write x\.reshape"),
         ("to", r"write x\.astype"),
+        ("clamp", r"write x\.clip\(low, high\)"),
+        ("norm", r"write np\.linalg\.norm\(x\)"),
+        ("add", r"write x \+ y$"),
+        ("where", r"write np\.where\(condition, x, y\)"),
         ("unsqueeze", r"write x\[None\]"),
         ("add_", "changes a Tensor in place"),
         ("sin", r"write np\.sin\(x\)"),
@@ -541,6 +549,133 @@ def test_a_method_of_pytorch_s_says_what_to_write(name: str, says: str) -> None:
     assert not hasattr(Tensor(1.0), name)
 
 
+@pytest.mark.parametrize("text", sorted({*METHODS.values(), *FUNCTIONS.values()}))
+def test_what_to_write_for_a_method_of_pytorch_s_can_be_called_so(text: str) -> None:
+    for owner, name, arguments in re.findall(r"(\bnp|\bx|special)\.([\w.]+)\(([^)]*)\)", text):
+        where = {"np": np, "x": np.ndarray, "special": special}[owner]
+        function, given = operator.attrgetter(name)(where), arguments.count(",") + 1
+        if isinstance(function, np.ufunc):
+            assert given == function.nin
+        elif owner != "x" and name not in C_FUNCTIONS:
+            inspect.signature(function).bind(*range(given))
+
+
+C_FUNCTIONS = {"where"}  # tell no signature
+
+
+@pytest.mark.parametrize(
+    "name, says",
+    [
+        ("to", "no device"),
+        ("cuda", "no device"),
+        ("children", r"\[\*model\]"),
+        ("modules", r"model\.named_modules"),
+        ("buffers", r"model\.named_state"),
+        ("apply", r"nn\.init\.initialize"),
+        ("register_buffer", r"self\.mean = Tensor"),
+        ("append", r"nn\.Sequential\(\*model, layer\)"),
+    ],
+)
+def test_a_method_of_pytorch_s_modules_says_what_to_write(name: str, says: str) -> None:
+    with pytest.raises(AttributeError, match=f"'Linear' object has no attribute '{name}'.*{says}"):
+        getattr(nn.Linear(2, 1), name)
+
+
+def test_an_attribute_may_have_the_name_of_a_method_of_pytorch_s() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            self.modules = [nn.Linear(2, 1)]
+            self.append = Tensor(1.0)
+
+        def half(self) -> float:
+            return 0.5
+
+    model = Model()
+    assert model.half() == 0.5 and [*model.state_dict()] == [
+        "modules.0.weight",
+        "modules.0.bias",
+        "append",
+    ]
+
+
+@pytest.mark.parametrize(
+    "make, says",
+    [
+        (lambda: nn.Softmax(dim=1), r"Softmax.*'dim': write axis="),
+        (lambda: nn.ReLU(inplace=True), "ReLU.*'inplace': leave it out"),
+        (lambda: nn.Dropout(0.5, inplace=True), "Dropout.*'inplace': leave it out"),
+        (lambda: nn.LSTM(2, 3, batch_first=True), "the batch is always first"),
+        (lambda: nn.MaxPool1d(2, device="cpu"), "no device"),
+        (lambda: nn.DataLoader(np.zeros(3), num_workers=2), "DataLoader.*cut here"),
+        (lambda: nn.Linear(2, 1).zero_grad(set_to_none=True), "zero_grad.*is None"),
+        (lambda: sgd().zero_grad(set_to_none=True), "zero_grad.*is None"),
+        (lambda: nn.optim.Adam(nn.Linear(2, 1).parameters(), fused=True), "one vector"),
+        (lambda: nn.Softmax(axes=1), r"unexpected keyword argument 'axes'$"),
+        (lambda: sgd().zero_grad(to_none=True), r"unexpected keyword argument 'to_none'$"),
+        (lambda: nn.ReLU(True), r"ReLU\(\) takes no arguments"),
+    ],
+)
+def test_an_option_of_pytorch_s_says_what_to_write(make: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        make()
+
+
+def sgd() -> nn.optim.Optimizer:
+    return nn.optim.SGD(nn.Linear(2, 1).parameters())
+
+
+@pytest.mark.parametrize("cls", [nn.ReLU, nn.Softmax, nn.MaxPool1d, nn.DataLoader])
+def test_a_constructor_still_tells_its_options(cls: Any) -> None:
+    names = {
+        "ReLU": [],
+        "Softmax": ["axis"],
+        "MaxPool1d": ["kernel_size"],
+        "DataLoader": ["arrays"],
+    }
+    assert [*inspect.signature(cls).parameters][:1] == names[cls.__name__]
+
+
+def test_an_optimizer_of_your_own_may_have_any_option() -> None:
+    class Turned(nn.optim.Optimizer):
+        def update(self, p: Any, g: Any, dim: int) -> None:
+            p.data -= np.flip(g, dim)
+
+    (group,) = Turned([Tensor([1.0], requires_grad=True)], dim=0).param_groups
+    assert group["dim"] == 0
+
+
+@pytest.mark.parametrize(
+    "name, says",
+    [
+        ("lr_scheduler", r"write nn\.optim\.Cosine"),
+        ("StepLR", r"write nn\.optim\.Step$"),
+        ("CosineAnnealingLR", r"write nn\.optim\.Cosine$"),
+        ("adam", r"write nn\.optim\.Adam$"),
+        ("LBFGS", r"'LBFGS'$"),
+    ],
+)
+def test_a_name_of_torch_optim_s_says_what_it_is_called_here(name: str, says: str) -> None:
+    with pytest.raises(AttributeError, match=says):
+        getattr(nn.optim, name)
+
+
+@pytest.mark.parametrize(
+    "name, says",
+    [
+        ("tensor", r"write Tensor\(…\)$"),
+        ("from_numpy", r"write Tensor\(array\)$"),
+        ("cat", r"write np\.concatenate"),
+        ("zeros", r"write np\.zeros$"),
+        ("manual_seed", "default_rng"),
+        ("clamp", r"write np\.clip"),
+        ("something", "'something'$"),
+    ],
+)
+def test_a_function_of_torch_s_says_what_to_write(name: str, says: str) -> None:
+    with pytest.raises(AttributeError, match=says):
+        getattr(tinygrad_edu, name)
+
+
 @pytest.mark.parametrize("method", ["sum", "mean", "max", "softmax", "var", "cumsum"])
 def test_dim_is_axis(method: str) -> None:
     with pytest.raises(TypeError, match=r"here PyTorch's dim= is axis="):
@@ -548,8 +683,10 @@ def test_dim_is_axis(method: str) -> None:
 
 
 def test_what_to_write_is_there() -> None:
-    from tinygrad_edu.nn.elsewhere import NAMES
+    from tinygrad_edu.nn.elsewhere import NAMES, OF_MODULES, OPTIM
 
-    for text in NAMES.values():
-        name = text.removeprefix("nn.").split("(")[0].split(".")[0].split(" ")[0]
-        assert not text.startswith("nn.") or hasattr(nn, name), text
+    model = nn.Sequential()
+    for text in [*NAMES.values(), *OPTIM.values(), *OF_MODULES.values()]:
+        for owner, name in re.findall(r"(nn(?:\.optim|\.init)?|model)\.(?!optim|init)(\w+)", text):
+            where = {"nn": nn, "nn.optim": nn.optim, "nn.init": nn.init, "model": model}[owner]
+            assert hasattr(where, name), text

@@ -19,6 +19,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.core import derivatives as derivatives
+from tinygrad_edu.core.elsewhere import no_such_function
 from tinygrad_edu.core.engine import Tensor, derivative, operation
 from tinygrad_edu.core.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_edu.core.marks import at_replay, opaque
@@ -113,7 +114,7 @@ if not TYPE_CHECKING:  # so a type checker reports a name that is not imported a
         if name in ("nn", "graph", "errors"):
             return importlib.import_module(f"tinygrad_edu.{name}")
         if name not in LATER:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            raise no_such_function(name)
         return getattr(importlib.import_module(f"tinygrad_edu.{LATER[name]}"), name)
 
 
