@@ -1,5 +1,7 @@
 """Values at the edges: narrow types, nothing, zeros and infinities; NumPy's value, dtype, error."""
 
+import functools
+
 import numpy as np
 import pytest
 from cases import ENTRIES, as_called, case
@@ -7,7 +9,7 @@ from cases_numpy import shared_options
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tinygrad_edu import Tensor, check_gradients, grad, hessian, nn, special
+from tinygrad_edu import Tensor, check_gradients, grad, hessian, jvp, nn, special, vjp
 from tinygrad_edu.core.engine import plain
 from tinygrad_edu.core.gradcheck import is_real
 
@@ -86,6 +88,28 @@ def test_the_curvature_at_zero_has_derivatives_itself():
         return hessian(lambda x: a * np.linalg.norm(x) ** 2)(np.zeros(2))[0, 0]
 
     assert (curvature(3.0), grad(curvature)(3.0)) == (6.0, 2.0)
+
+
+STEEP = [1.2, 1.5, 1.9, 2.2, 2.5, 2.9, 3.5]  # |x|ᵖ is smooth at 0, but not to every order
+
+
+@pytest.mark.parametrize("p", STEEP)
+@pytest.mark.parametrize("f", [
+    lambda x, p: (np.abs(x) ** p).sum(),
+    lambda x, p: np.linalg.norm(x, p),
+    lambda x, p: (np.hypot(x, 0.0) ** p).sum(),
+    lambda x, p: (np.linalg.norm(x[:, None], axis=1) ** p).sum(),
+])  # fmt: skip
+def test_a_power_of_a_length_has_a_slope_at_zero_however_it_is_computed(f, p):
+    x, t, of = np.array([1.0, 0.0, -2.0]), np.array([1.0, 10.0, 1.0]), functools.partial(f, p=p)
+    slopes = grad(of)(x)
+    assert slopes[1] == 0.0
+    with np.errstate(all="ignore"):  # the second derivative at 0 is ∞ for p < 2
+        np.testing.assert_allclose(jvp(of, (x,), (t,))[1], slopes @ t)
+    np.testing.assert_allclose(vjp(of, Tensor(x))[1](Tensor(1.0))[0].data, slopes)
+    if p > 2:
+        near = hessian(of)(x + np.array([0.0, 1e-200, 0.0]))
+        np.testing.assert_allclose(hessian(of)(x), near, atol=1e-15)
 
 
 FLAT_WITHOUT_CURVATURE = [

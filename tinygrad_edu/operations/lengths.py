@@ -108,7 +108,18 @@ def change(g, z, flat):
         if not np.allclose(zero * weighted[y].data, zero * own * plainly[y].data, 1e-3, 0.0, True):
             raise errors.no_curvature(z, y)
         rate = rate + plainly[y] if twin else rate
-    return rate
+    return rate if bends_finitely(rate, flat, lengths) else np.nan_to_num(plain(rate))
+
+
+def bends_finitely(rate, flat, lengths):
+    """Whether ∂g/∂z and its slopes are finite: of |x|ᵖ it is ∞ at 0 if p < 2, they are if p < 3.
+
+    If not, the rate is taken as a constant, and as finite: the slope at 0 is 0, and not 0 · ∞.
+    """
+    slopes = [rate]
+    if isinstance(rate, Tensor) and rate.requires_grad:
+        slopes += slopes_of(rate * flat, lengths).values()
+    return all(np.isfinite(plain(x)).all() for x in slopes)
 
 
 def lengths_behind(g):
@@ -127,11 +138,12 @@ def slopes_of(g, lengths):
     oldest = min([y.order for y in lengths], default=g.order)
     token = ASKING.set(True)
     try:
-        for x, slope in chain_rule(g.sum(), create_graph=True):
-            if x in found:
-                found[x] = slope
-            if x.order <= oldest:
-                break
+        with np.errstate(all="ignore"):  # a slope that is ∞ is met below
+            for x, slope in chain_rule(g.sum(), create_graph=True):
+                if x in found:
+                    found[x] = slope
+                if x.order <= oldest:
+                    break
     finally:
         ASKING.reset(token)
     return found
