@@ -144,9 +144,9 @@ pictures: learning ## draw the pictures of README and course anew, docs/pictures
 	$(BIN)/python examples/neuron.py docs/pictures/neuron.svg
 	$(BIN)/python examples/gallery.py
 	cp build/gallery/digits_light.svg docs/pictures/network.svg
-	for name in weights noise shuffled_labels; do cp build/learning/$$name/figure_light.png docs/pictures/$$name.png; done
-	for name in curve steps work; do for theme in light dark; do \
-		cp build/learning/descent/$${name}_$$theme.svg docs/pictures/descent_$${name}_$$theme.svg; done; done
+	for theme in light dark; do \
+		for name in weights noise shuffled_labels; do cp build/learning/$$name/figure_$$theme.png docs/pictures/$${name}_$$theme.png; done; \
+		for name in curve steps work; do cp build/learning/descent/$${name}_$$theme.svg docs/pictures/descent_$${name}_$$theme.svg; done; done
 
 lock: ## write requirements.lock: what tests, docs and pages need, each version with its hashes (for CI: make test LOCKED=1)
 	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
