@@ -50,7 +50,7 @@ def save(
     rng: np.random.Generator | None = None,
     step: int | None = None,
 ) -> None:
-    """Write the model, metadata (text, numbers, arrays), and what else is given, to one file.
+    """Write the model, metadata (texts, numbers, arrays, lists), and what else is given, to a file.
 
     With all of it loaded again, training goes on bit for bit as if it had never stopped. An old
     file stays as it was until all is written; the new one takes its mode. A pipe or a device is
@@ -63,6 +63,7 @@ def save(
     """
     import safetensors.numpy
 
+    check_order("save", model)
     arrays, facts = model.state_dict(), dict[str, Any]()
     texts, numbers, beside = split_metadata(metadata or {})
     refuse_taken(arrays.keys() & beside.keys(), "the model")
@@ -105,6 +106,7 @@ def load(
     ...     load(f"{folder}/model.safetensors", nn.Linear(3, 2))
     {'by': 'me', 'epoch': 7, 'step': 100}
     """
+    check_order("load", model)
     arrays, metadata = read_state(path)
     try:
         facts = json.loads(metadata.pop(OURS, "{}"))
@@ -123,10 +125,22 @@ def load(
     return metadata | beside | step
 
 
+def check_order(function: str, model: Any) -> None:
+    """Raise TypeError unless a Module came second."""
+    if not isinstance(model, Module):
+        raise TypeError(
+            f"{function} takes a path, then a Module, and found {type(model).__name__} in its "
+            f"place: write nn.{function}(path, model)"
+        )
+
+
 def split_metadata(
     metadata: Mapping[str, Any],
 ) -> tuple[dict[str, str], dict[str, Any], dict[str, Array]]:
-    """Texts, numbers, and arrays by their names in the file; for an array the number is None."""
+    """Texts, numbers, and arrays by their names in the file; for an array the number is None.
+
+    Lists are among the numbers, and arrays of texts, each in a dict.
+    """
     texts, numbers, arrays = dict[str, str](), dict[str, Any](), dict[str, Array]()
     for name, value in metadata.items():
         if isinstance(name, str) and isinstance(value, str):
@@ -135,20 +149,34 @@ def split_metadata(
             numbers[name] = value
         elif isinstance(name, str) and isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
             numbers[name], arrays[f"metadata.{name}"] = None, np.array(value, order="C")
+        elif isinstance(name, str) and isinstance(value, list | tuple) and is_in_json(value):
+            numbers[name] = value
+        elif isinstance(name, str) and isinstance(value, np.ndarray) and is_in_json(value.tolist()):
+            numbers[name] = {"array": value}
         else:
             raise TypeError(
-                "metadata are texts, numbers and arrays of numbers by name, found "
-                f"{name!r}: {value!r:.60}: write str(…) or np.array(…)"
+                "metadata are texts, numbers, and arrays and lists of them, by name, found "
+                f"{name!r}: {value!r:.60}: write str(…), or json.dumps(…) for a dict"
             )
     return texts, numbers, arrays
 
 
 def numbers_and_arrays(numbers: Mapping[str, Any], arrays: dict[str, Array]) -> dict[str, Any]:
     """The metadata that are not text; their arrays are taken out of those of the file."""
-    return {
-        name: arrays.pop(f"metadata.{name}") if number is None else number
-        for name, number in numbers.items()
-    }
+    found = dict[str, Any]()
+    for name, number in numbers.items():
+        if number is None:
+            found[name] = arrays.pop(f"metadata.{name}")
+        else:
+            found[name] = np.array(number["array"]) if isinstance(number, dict) else number
+    return found
+
+
+def is_in_json(x: Any) -> bool:
+    """Whether x is a text, a number, or a list of such, as JSON has them."""
+    if isinstance(x, list | tuple):
+        return all(map(is_in_json, x))
+    return isinstance(x, str | int | float | np.number | np.bool)
 
 
 def plain_numbers(x: Any) -> Any:
@@ -363,11 +391,15 @@ def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str
 
 
 def write_contents(path: Path, contents: bytes) -> None:
-    """Write to a pipe or a device as it stands; give a file, or a new one, the new contents."""
+    """Write to a pipe or a device as it stands; give a file, or a new one, the new contents.
+
+    A folder that is not there is made.
+    """
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         mode = None
+        path.parent.mkdir(parents=True, exist_ok=True)
     if mode is None or stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         replace_file(Path(os.path.realpath(path)), contents, mode)
     else:

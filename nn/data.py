@@ -24,10 +24,10 @@ class DataLoader:
     """Batches of examples, cut from arrays along the first axis. Iterating once is one epoch.
 
     Yields tuples, a batch for each array; the last may be smaller, unless `drop_last`. `shuffle`
-    draws a new order for every epoch from `rng`; without, batches are views. A source may also have
-    `__len__` and `__getitem__`, or be iterable; its examples are stacked. The path of a CSV gives
-    its rows; a folder of IDX files gives MNIST's training images and labels. ValueError for
-    different lengths, batch_size < 1, shuffle without an rng or of what can only be iterated.
+    draws a new order for every epoch from `rng`; without, batches are views. A tuple stands for its
+    arrays. A source may also have `__len__` and `__getitem__`, or be iterable; its examples are
+    stacked. The path of a CSV gives its rows; a folder of IDX files gives MNIST's training images
+    and labels. ValueError for other lengths, batch_size < 1, shuffle without rng or of an iterable.
 
     >>> [y.tolist() for x, y in DataLoader(np.zeros((5, 28, 28)), [7, 2, 1, 0, 4], batch_size=2)]
     [[7, 2], [1, 0], [4]]
@@ -91,6 +91,8 @@ class DataLoader:
 
 def sources(source: Any) -> list[Any]:
     """What a source of examples holds: arrays, or what gives examples one by one."""
+    if isinstance(source, tuple) and source and all(isinstance(x, np.ndarray) for x in source):
+        return [*source]
     if not isinstance(source, str | os.PathLike):
         return [as_examples(source)]
     path = Path(source)

@@ -16,7 +16,12 @@ from .elsewhere import refuse_options
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 MAY_BE_MISSING = {"num_batches_tracked"}  # in a state that is loaded
+PLAIN = (np.ndarray, np.generic, list, int, float)  # what is no part of a state
 USUAL = {Tensor, np.ndarray}  # types of arguments that forward gets as they are
+NUMBER_THEM = (
+    "write x.astype(np.float32) if they are numbers; [names.index(text) for text in texts] numbers "
+    "texts, by a list of all names"
+)
 Member = TypeVar("Member", "Module", Tensor)
 
 
@@ -65,6 +70,16 @@ class Module:
             if z.operation:
                 z.notes += (call,)
         return result
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, PLAIN):
+            old = vars(self).get(name)
+            if isinstance(old, Tensor) and old.requires_grad and old.operation is None:
+                raise TypeError(
+                    f"{name} is a parameter, and a {type(value).__name__} in its place would be "
+                    f"none: write .{name}.data = np.asarray(…, np.{old.dtype}) for other numbers"
+                )
+        super().__setattr__(name, value)
 
     def members(self) -> Iterator[tuple[str, Module | Tensor]]:
         """Yield the Modules and Tensors directly in it, by name."""
@@ -186,8 +201,7 @@ def as_input(x: Any) -> Any:
     if array.dtype.kind not in "biuf":
         raise TypeError(
             f"expected numbers, found a {type(x).__name__} {array.shape} of dtype {array.dtype}: "
-            "write x.astype(np.float32) if they are numbers; [names.index(text) for text in texts] "
-            "numbers texts, by a list of all names"
+            + NUMBER_THEM
         )
     return array
 
@@ -228,8 +242,10 @@ def note_path(error: Exception, module: Module, args: tuple[Any, ...]) -> None:
 def called_with(x: Any) -> str:
     """An argument in a note: its type, shape and dtype, or its repr."""
     if hasattr(x, "shape"):
-        kind = getattr(x, "dtype", "")
-        return f"{type(x).__name__} {tuple(x.shape)}" + (f" of {kind}" if kind else "")
+        dtype = getattr(x, "dtype", "")
+        no_numbers = getattr(dtype, "kind", "f") not in "biufc"
+        kind = (f" of {dtype}" if dtype else "") + f", no numbers: {NUMBER_THEM}" * no_numbers
+        return f"{type(x).__name__} {tuple(x.shape)}{kind}"
     if isinstance(x, int | float):
         return f"{x!r}, which is no array: write np.array([{x!r}])"
     return f"{x!r:.40}"

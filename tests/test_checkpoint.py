@@ -198,8 +198,34 @@ def test_numbers_and_arrays_as_metadata_come_back(path: Path) -> None:
     assert found["nothing"].shape == (0, 2)
 
 
+@pytest.mark.parametrize("names", [["Sat", ""], [["a"], [1, 2.5]], [], [np.int64(7)]])
+def test_lists_of_texts_and_numbers_come_back(path: Path, names: Any) -> None:
+    nn.save(path, model(), {"names": names})
+    assert nn.load(path, model()) == {"names": names}
+
+
+@pytest.mark.parametrize("dtype", ["U", object])
+def test_an_array_of_texts_comes_back(path: Path, dtype: Any) -> None:
+    nn.save(path, model(), {"names": np.array(["Sat", ""], dtype)})
+    found = nn.load(path, model())["names"]
+    assert found.dtype.kind == "U" and found.tolist() == ["Sat", ""]
+
+
+@pytest.mark.parametrize("call", [nn.save, nn.load])
+def test_pytorch_s_order_says_what_to_write(path: Path, call: Any) -> None:
+    with pytest.raises(
+        TypeError, match=rf"found PosixPath.*write nn\.{call.__name__}\(path, model\)"
+    ):
+        call(model(), path)
+
+
+def test_a_file_is_saved_into_a_folder_that_is_made(tmp_path: Path) -> None:
+    nn.save(tmp_path / "runs" / "1" / "model.safetensors", model())
+    nn.load(tmp_path / "runs" / "1" / "model.safetensors", model())
+
+
 def test_other_metadata_are_refused(path: Path) -> None:
-    for metadata in ({"a": [1, 2]}, {7: "epoch"}, {"a": None}, {"a": np.array(["x"])}):
+    for metadata in ({"a": [None]}, {7: "epoch"}, {"a": None}, {"a": {"b": 1}}):
         with pytest.raises(TypeError, match="write str"):
             nn.save(path, model(), metadata)  # type: ignore[arg-type]
     assert not path.exists()

@@ -474,6 +474,16 @@ def test_a_first_line_of_quoted_numbers_is_no_header(tmp_path: Path) -> None:
     assert len(DataLoader(path)) == 2
 
 
+def test_a_tuple_stands_for_its_arrays() -> None:
+    x, y = np.zeros((5, 2)), np.arange(5)
+    train, _ = random_split((x, y), [4, 1], rng=np.random.default_rng(0))
+    assert [(a.shape, b.shape) for a, b in DataLoader(train, batch_size=3)] == [
+        ((3, 2), (3,)),
+        ((1, 2), (1,)),
+    ]
+    assert len(next(iter(DataLoader((x, x))))) == 2  # two arrays, and not two examples
+
+
 def test_a_folder_of_idx_files_is_its_training_images_and_labels(tmp_path: Path) -> None:
     ((images, labels),) = DataLoader(str(write(tmp_path, SMALL)), batch_size=4)
     assert np.array_equal(images, IMAGES) and np.array_equal(labels, LABELS)

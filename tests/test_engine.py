@@ -707,6 +707,21 @@ def test_an_operation_or_a_partial_that_gives_no_array_is_named():
         square(variable(1.0)).backward()
 
 
+@pytest.mark.parametrize("gradient", [np.ones((3, 2)), np.ones(2), np.float64(1.0), 1.0, [1.0]])
+def test_a_gradient_of_another_shape_is_refused(gradient):
+    x = variable(np.ones((2, 3)))
+    with pytest.raises(ValueError, match=r"has its shape, \(2, 3\), and one of shape"):
+        x.grad = gradient
+    assert x.grad is None
+
+
+def test_a_gradient_is_an_array():
+    x = variable(1.0)
+    x.grad = 2.0
+    with pytest.raises(TypeError, match=r"write p\.grad = t\.data"):
+        x.grad = Tensor(2.0)
+
+
 @pytest.mark.parametrize("name", [name for name in dir(np.ndarray) if name[0] != "_"])
 def test_an_attribute_of_arrays_is_a_tensors_or_the_error_says_what_to_write(name):
     t = Tensor(np.eye(2))

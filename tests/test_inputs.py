@@ -87,6 +87,13 @@ def test_a_number_in_place_of_an_array_is_explained() -> None:
     assert note.endswith("called with 3.0, which is no array: write np.array([3.0])")
 
 
+@pytest.mark.parametrize("x", [np.array([["a"] * 4]), np.array([["a"] * 4], object)])
+def test_an_array_of_texts_says_how_to_number_them(x: Any) -> None:
+    note = place(nn.Linear(4, 1), x)[-1]
+    assert ", no numbers: write x.astype(np.float32) if they are numbers; [names.index(" in note
+    assert "no numbers" not in place(nn.Linear(4, 1), np.zeros(3))[-1]
+
+
 def test_a_module_s_error_behind_another_s_keeps_its_own_place() -> None:
     model, loss = nn.Linear(4, 2), nn.MSE()
     with pytest.raises(ValueError) as caught:

@@ -250,6 +250,13 @@ def test_what_has_no_loops_is_refused_by_name(function, name):
         step.program.javascript()
 
 
+def test_dropout_in_training_says_to_call_eval():
+    model = nn.Sequential(nn.Linear(4, 2), nn.Dropout(0.5, rng=np.random.default_rng(0)))
+    step = recorded(lambda x: model(x), RNG.normal(size=(3, 4)))
+    with pytest.raises(NotReplayable, match=r"Dropout's mask.*call model\.eval\(\) before"):
+        step.program.javascript()
+
+
 def test_the_state_is_what_it_is_now_or_left_out():
     w = Tensor([1.0, 2.0], requires_grad=True)
     step = recorded(lambda x: x * w, np.ones(2))

@@ -509,6 +509,26 @@ def test_a_result_knows_its_module_also_among_others_and_beside_what_was_handed_
     assert same is x and [module for module, _, _ in product.notes] == [model]
 
 
+# What would be lost in silence
+
+
+@pytest.mark.parametrize("value", [np.zeros((1, 2)), 0.0, [[1.0, 2.0]], np.float32(0)])
+def test_a_parameter_is_not_replaced_by_what_is_none(value: Any) -> None:
+    model = nn.Sequential(nn.Linear(2, 1))
+    with pytest.raises(TypeError, match=r"write \.weight\.data = np\.asarray\(…, np\.float32\)"):
+        model[0].weight = value
+    assert [*model.state_dict()] == ["0.weight", "0.bias"]
+
+
+def test_a_parameter_may_be_replaced_by_another_or_be_left_out() -> None:
+    layer = nn.Linear(2, 1)
+    layer.weight = Tensor(np.zeros((1, 2)), requires_grad=True)
+    layer.bias = None
+    layer.note = np.zeros(3)
+    layer.note = np.ones(3)
+    assert [*layer.state_dict()] == ["weight"]
+
+
 # PyTorch's names
 
 

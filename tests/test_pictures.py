@@ -614,6 +614,11 @@ def test_without_the_packages_for_it_a_png_says_what_it_needs(
     assert not (tmp_path / "graph.png").exists()
 
 
+def test_a_picture_is_saved_into_a_folder_that_is_made(tmp_path: Path) -> None:
+    images().save(tmp_path / "new" / "graph.svg")
+    assert (tmp_path / "new" / "graph.svg").exists()
+
+
 def test_a_pdf_has_the_texts_the_boxes_and_the_heat_maps_of_the_svg(tmp_path: Path) -> None:
     images(width="10cm").save(tmp_path / "graph.pdf")
     data = (tmp_path / "graph.pdf").read_bytes()

@@ -273,6 +273,28 @@ def test_images_that_do_not_fit_are_said_to(images, labels, message):
         playground(nn.Sequential(linear(64, 3)), images, labels)
 
 
+def test_yes_and_no_are_classes():
+    model = nn.Sequential(linear(2, 4), nn.Tanh(), linear(4, 2))
+    points, labels = two_clouds()
+    assert playground(model, points, labels == 1).html == playground(model, points, labels).html
+
+
+@pytest.mark.parametrize(("classes", "first"), [(10, "0"), (3, "class 0")])
+def test_only_ten_classes_of_images_are_digits_unless_they_have_names(classes, first):
+    images, labels = RNG.random((300, 16)), np.arange(300) % classes
+    page = playground(nn.Sequential(linear(16, classes)), images, labels).html
+    data = json.loads(re.search(r'json">(.*?)</script>', page, re.S)[1])
+    assert data["names"][0] == first and ("digits" in data["title"]) == (classes == 10)
+
+
+def test_the_module_may_be_called_as_its_function():
+    from tinygrad_edu import playground as module
+
+    images, labels = RNG.random((300, 16)), np.arange(300) % 3
+    model = nn.Sequential(linear(16, 3))
+    assert module(model, images, labels).html == playground(model, images, labels).html
+
+
 def test_the_sheet_has_rows_of_a_class_and_as_many_misread_as_on_average():
     labels = np.repeat(np.arange(10), 60)
     reads = np.where(np.arange(600) % 25 == 0, (labels + 1) % 10, labels)  # 4 %

@@ -352,8 +352,8 @@ def test_the_page_follows_the_reader_s_theme() -> None:
 
 
 def test_a_stepper_is_saved_as_html(tmp_path: Path) -> None:
-    (made := stepper(neuron()[0])).save(tmp_path / "steps.html")
-    assert (tmp_path / "steps.html").read_text(encoding="utf-8") == made.html
+    (made := stepper(neuron()[0])).save(tmp_path / "new" / "steps.html")
+    assert (tmp_path / "new" / "steps.html").read_text(encoding="utf-8") == made.html
     with pytest.raises(ValueError, match=r"saved as \.html, and not as \.svg"):
         made.save(tmp_path / "steps.svg")
 

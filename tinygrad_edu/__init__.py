@@ -110,8 +110,8 @@ LATER = {
 if not TYPE_CHECKING:  # so a type checker reports a name that is not imported above
 
     def __getattr__(name: str) -> Any:
-        """Import a name of LATER, or nn, graph or errors, when it is first used."""
-        if name in ("nn", "graph", "errors"):
+        """Import a name of LATER, or nn, graph, errors or playground, when it is first used."""
+        if name in ("nn", "graph", "errors", "playground"):
             return importlib.import_module(f"tinygrad_edu.{name}")
         if name not in LATER:
             raise no_such_function(name)

@@ -182,6 +182,8 @@ class ArrayLike:
 
     @grad.setter
     def grad(self, gradient: Array | None) -> None:
+        if gradient is not None:
+            check_gradient(self, gradient)
         self._grad = gradient
 
     @property
@@ -436,6 +438,12 @@ def check_data(x: ArrayLike, data: Any, requires_grad: bool) -> None:
         raise errors.not_real_numbers(data, data.dtype)
     if requires_grad and data.dtype.kind != "f":
         raise errors.integer_gradient(x.name, data.dtype)
+
+
+def check_gradient(x: ArrayLike, gradient: Any) -> None:
+    """Refuse what cannot be the gradient of x: no array, or one of another shape."""
+    if isinstance(gradient, ArrayLike) or getattr(gradient, "shape", ()) != x._data.shape:
+        raise errors.no_gradient_of(x, gradient)
 
 
 def plain_parts(x: Any) -> Any:

@@ -252,6 +252,17 @@ def data_is_no_array(x: Any, data: Any) -> TypeError:
     )
 
 
+def no_gradient_of(x: Any, gradient: Any) -> TypeError | ValueError:
+    if hasattr(gradient, "gradient"):
+        return TypeError(
+            f"the gradient of {described(x)} is an array, and a Tensor came: write p.grad = t.data"
+        )
+    return ValueError(
+        f"the gradient of {described(x)} has its shape, {x.shape}, and one of shape "
+        f"{np.shape(gradient)} came"
+    )
+
+
 def no_leaf(x: Any) -> AttributeError:
     return AttributeError(
         f"{described(x)} was computed, by {x.operation.name}, and backward() keeps the gradients "

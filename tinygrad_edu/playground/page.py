@@ -105,7 +105,8 @@ def page_of(
 ) -> Playground:
     """The page of a network; what it gets right is measured on all of `tested`."""
     if names is None:
-        names = [f"{'class ' * network.on_points}{k}" for k in range(network.classes)]
+        are_digits = network.classes == 10 and not network.on_points
+        names = [f"{'' if are_digits else 'class '}{k}" for k in range(network.classes)]
     names = [*names]
     if len(names) != network.classes:
         raise ValueError(f"{network.classes} classes need as many names; found {len(names)}")

@@ -65,7 +65,7 @@ def points_from(points: Any, labels: Any, classes: int) -> Points:
 
 def check_classes(examples: Any, labels: Any, classes: int, kind: str) -> None:
     """Each example has one of the classes."""
-    if labels.shape != examples.shape[:1] or labels.dtype.kind not in "iu":
+    if labels.shape != examples.shape[:1] or labels.dtype.kind not in "biu":
         raise ValueError(
             f"each of the {len(examples)} {kind} needs a class, a whole number; found labels of "
             f"shape {labels.shape} and type {labels.dtype}"

@@ -64,7 +64,7 @@ class Picture:
         return show_page(self.html(), PageInNotebook)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write a file: its suffix is .svg, .png, .pdf, .html or .dot."""
+        """Write a file, in a folder that is made: its suffix is .svg, .png, .pdf, .html or .dot."""
         from tinygrad_edu.graph.pictures import render
         from tinygrad_edu.graph.pictures.pdf import svg_to_pdf
 
@@ -84,7 +84,9 @@ class Picture:
             raise ValueError(
                 f"a picture is saved as {', '.join(formats)}, and not as {suffix or str(path)}"
             )
-        Path(path).write_bytes(formats[suffix]())
+        contents = formats[suffix]()
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(contents)
 
     def __repr__(self) -> str:
         from tinygrad_edu.graph.pictures import render

@@ -52,11 +52,12 @@ class Stepper:
         return show_page(self.html, lambda page: self)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the page to a file, whose name ends in .html."""
+        """Write the page to a file, whose name ends in .html, in a folder that is made."""
         if Path(path).suffix.lower() not in (".html", ".htm"):
             raise ValueError(
                 f"a stepper is saved as .html, and not as {Path(path).suffix or str(path)}"
             )
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(self.html, encoding="utf-8", newline="\n")
 
     def __repr__(self) -> str:

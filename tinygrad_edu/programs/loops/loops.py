@@ -30,6 +30,7 @@ from tinygrad_edu.programs.nested import leaves, map_leaves
 from tinygrad_edu.programs.passes import drop_dead_calls, is_full_of, reduction_by, share_copies
 from tinygrad_edu.programs.program import Array, Call, Number, Program
 from tinygrad_edu.programs.refusals import NotReplayable
+from tinygrad_edu.programs.tracing.record import LiveArray
 
 
 class Loops:
@@ -280,6 +281,11 @@ ELEMENTWISE = {  # other names of the same functions
 
 def not_in_loops(call: Call) -> NotReplayable:
     """The error for a call that has no loops."""
+    if isinstance(call.function, LiveArray):
+        return NotReplayable(
+            f"{call.name} is drawn or read anew at every call, as Dropout's mask is, and code has "
+            "no generator: call model.eval() before the function is recorded, or give an argument"
+        )
     return NotReplayable(
         f"{call.name} has no loops, so a program that calls it cannot be written as code: {call}"
     )
