@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from watched import IMAGES, LABELS, batches, classifier, training, watched
 
-from tinygrad_edu import nn
+from tinygrad_edu import nn, replay
 from tinygrad_edu.watching import watch
+from tinygrad_edu.watching.before import Added, median_change
 from tinygrad_edu.watching.curves import Curve
 from tinygrad_edu.watching.flow import Row
-from tinygrad_edu.watching.health import Finding, Findings, all_findings
+from tinygrad_edu.watching.health import Finding, Findings, Training, all_findings, brief
 from tinygrad_edu.watching.sentence import state_sentence, terminal_line
 
 LAYERS = [
@@ -24,13 +25,17 @@ HEALTHY = {
 }
 
 
-def rules(rate=1.0, **changes):
+EARLIER = [HEALTHY] * 3
+
+
+def rules(rate=1.0, added=None, idle=(), **changes):
     """The rules that hold, each with its row, if a place's numbers are changed."""
     stats = {place: dict(known) for place, known in HEALTHY.items()}
     for place, numbers in changes.items():  # layer1 or p1_weight: a name of Python's for each
         place = place.replace("_", ".").replace("layer", "m").removeprefix("p")
         stats.setdefault(place, {}).update(numbers)
-    return [(f.rule, f.place, f.weight) for f in all_findings(stats, LAYERS, rate)]
+    training = Training(rate, EARLIER, added, idle)
+    return [(f.rule, f.place, f.weight) for f in all_findings(stats, LAYERS, training)]
 
 
 def test_nothing_stands_out_of_what_is_healthy():
@@ -50,19 +55,30 @@ NAN = math.nan
         ({"layer1": UNITS | {"dead": 16}}, [("dead", "m1", 2)]),
         ({"layer1": UNITS | {"saturated": 0.49}}, []),
         ({"layer1": UNITS | {"saturated": 0.50}}, [("saturated", "m1", 2)]),
-        ({"p1_weight": {"norm": 99.0}}, []),
-        ({"p1_weight": {"norm": 101.0}}, [("exploding", "m1", 2)]),
+        ({"p1_weight": {"norm": 1e6}}, []),  # Adam's step is as long as ever
+        ({"p1_weight": {"norm": 99.0, "ratio": 0.21}}, [("large", "m1", 2)]),
+        ({"p1_weight": {"norm": 101.0, "ratio": 0.21}}, [("exploding", "m1", 2)]),
         ({"p1_weight": {"norm": math.inf}}, [("nan", "m1", 3)]),
         ({"p1_weight": {"norm": 0.0}}, [("nothing", "m1", 2)]),
         ({"p0_weight": {"norm": 1.1e-4}}, []),
         ({"p0_weight": {"norm": 0.9e-4}}, [("vanishing", "m0", 2)]),
-        ({"p1_weight": {"ratio": 0.049}}, []),
-        ({"p1_weight": {"ratio": 0.051}}, [("large", "m1", 2)]),
+        ({"p1_weight": {"ratio": 0.19}}, []),
+        ({"p1_weight": {"ratio": 0.21}}, [("large", "m1", 2)]),
         ({"p1_weight": {"ratio": 1.1e-6}}, []),
         ({"p1_weight": {"ratio": 0.9e-6}}, [("small", "m1", 1)]),
         ({"p1_weight": {"ratio": 0.9e-6}, "rate": 0.009}, []),
         ({"p1_weight": {"ratio": 0.9e-6}, "rate": 0.011}, [("small", "m1", 1)]),
         ({"p1_bias": {"ratio": 5.0}}, []),
+        ({"p1_weight": {"ratio": 0.0}}, [("still", "m1", 1)]),
+        ({"p1_weight": {"ratio": 0.0}, "rate": 0.009}, []),
+        ({"p1_weight": {"ratio": 0.0, "rms": 0.10001}}, []),  # a step of several has moved it
+        ({name: {"ratio": 0.0} for name in HEALTHY}, [("still", "m0", 2)]),
+        ({"added": Added(0.29, 1.0, 0.9)}, [("added", "m0", 2)]),
+        ({"added": Added(0.31, 1.0, 0.9)}, []),
+        ({"added": Added(0.1, 0.29, 0.9)}, []),
+        ({"added": Added(0.1, 3.1, 0.9)}, []),
+        ({"added": Added(0.1, 1.0, 0.19)}, []),
+        ({"idle": ("Dropout",)}, [("eval", "m0", 1)]),
         (
             {"p1_weight": {"rms": NAN}, "p2_bias": {"rms": NAN}},
             [("nan", "m1", 3), ("nan", "m2", 3)],
@@ -74,15 +90,30 @@ def test_a_rule_holds_beyond_its_threshold(changes, expected):
 
 
 def test_a_sentence_says_what_where_and_what_to_try():
-    stats = {**HEALTHY, "1.weight": {"norm": 1e5}, "m1": UNITS | {"dead": 23}}
-    dead, exploding = all_findings(stats, LAYERS)
+    dead, exploding = all_findings(
+        {**HEALTHY, "1.weight": {"norm": 300.0, "ratio": 0.4}, "m1": UNITS | {"dead": 23}},
+        LAYERS,
+        Training(earlier=EARLIER),
+    )
     assert dead.alone(LAYERS).startswith("1 Linear: 23 of 32 units are 0 for all 64 examples, and")
     assert exploding.alone(LAYERS) == (
-        "1.weight: its gradient has length 1e5: clip it, or lower the rate"
+        "1.weight: its gradient is 300 times as long as before, and a step changes it by 40%: "
+        "clip it, or lower the rate"
     )
-    assert exploding.at_row.startswith("weight: its gradient has length 1e5")
+    assert exploding.at_row.startswith("weight: its gradient is 300 times as long")
     lost = all_findings({**HEALTHY, "0.bias": {"rms": NAN}, "2.weight": {"rms": NAN}}, LAYERS)
     assert lost[0].text == "parameters are not finite, and so are those of 1 other module"
+
+
+def test_two_digits_are_written_as_a_number_where_that_is_short():
+    found = [brief(x) for x in (0.2199, 104.0, 750.0, 999.0, 1234.0, 3e-5, 0.0)]
+    assert found == ["0.22", "100", "750", "1000", "1e3", "3e-5", "0"]
+
+
+def test_a_change_of_gradients_is_the_median_of_frames():
+    seen = [Added(0.1, 1.0, 0.5), None, Added(0.9, 2.0, -0.5), Added(0.2, 9.0, 0.4)]
+    assert median_change(seen) == Added(0.2, 2.0, 0.4)
+    assert median_change(seen[:3]) is None
 
 
 # Over the frames
@@ -168,6 +199,132 @@ def test_the_last_frame_says_so_too_wherever_the_training_ends():
         run = watched(steps, model, optimizer, every=60.0)
         run.finish()
         assert "0.weight: a step changes it by" in run.report(), steps
+
+
+def told(run):
+    """All that was ever said, without where; but for the unit that begins dead in `classifier`."""
+    spans = [span for span in run.findings.data() if span["rule"] != "dead"]
+    return {(span["rule"], text) for span in spans for *_, text in span["texts"]}
+
+
+def run_of(step, model, probe, optimizer=None, steps=64, **options):
+    """A run with a frame whenever one fits."""
+    run = watch(model, probe, optimizer, terminal=False, every=0.0, share=1.0, **options)
+    for batch in batches(steps):
+        run.log(loss=step(*batch))
+    run.finish()
+    return run
+
+
+def test_long_gradients_of_a_loss_in_large_units_are_healthy():
+    """Targets around 1,000, as the CSV guide's are around 100: Adam does not mind."""
+    rng, x = np.random.default_rng(0), IMAGES.reshape(-1, 64)
+    model = nn.Sequential(nn.Linear(64, 8, rng=rng), nn.Tanh(), nn.Linear(8, 1, rng=rng))
+    cost, optimizer = nn.MSE(), nn.optim.AdamW(model.parameters(), lr=0.002)
+
+    def step(x, y):
+        loss = cost(model(x), 1000.0 * y[:, None].astype(np.float32))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    y = 1000.0 * LABELS[:32, None].astype(np.float32)
+    run = run_of(step, model, lambda: cost(model(x[:32]), y), optimizer)
+    assert run.frames[-1].stats["0.weight"]["norm"] > 500
+    assert told(run) == set()
+
+
+def broken(recorded=False, extra=(), stepping=True, zeroing=True, of=None, watching=None):
+    """A training that leaves out what its user may forget."""
+    model, cost = classifier(extra=extra), nn.CrossEntropy()
+    optimizer = nn.optim.SGD((of or model).parameters(), lr=0.1)
+
+    def step(x, y):
+        loss = cost(model(x), y)
+        if zeroing:
+            optimizer.zero_grad()
+        loss.backward()
+        if stepping:
+            optimizer.step()
+        return loss
+
+    if watching:
+        watching(model)
+    x, y = IMAGES[:32].reshape(32, 64), LABELS[:32]
+    return run_of(replay(step) if recorded else step, model, lambda: cost(model(x), y), optimizer)
+
+
+NOTHING_MOVES = (
+    "still",
+    "nothing moves, here or elsewhere: is optimizer.step() called, with these parameters?",
+)
+
+
+ADDED_UP = ("added", "each step's gradient is added to those before it: is zero_grad() called?")
+
+
+@pytest.mark.parametrize("recorded", [False, True], ids=["eager", "replayed"])
+def test_a_forgotten_step_or_zero_grad_is_said(recorded):
+    assert told(broken(recorded)) == set()
+    assert told(broken(recorded, stepping=False)) == {NOTHING_MOVES}
+    assert ADDED_UP in told(broken(recorded, zeroing=False))
+
+
+def test_an_optimizer_of_other_parameters_is_said():
+    assert told(broken(of=classifier(seed=1))) == {NOTHING_MOVES, ADDED_UP}  # zeroed neither
+    model = classifier()
+    optimizer = nn.optim.SGD(model[2].parameters(), lr=0.1)
+    run = watched(30, model, optimizer, terminal=False)
+    text = "weight and bias do not move: has the optimizer these parameters?"
+    assert told(run) == {("still", text)}
+
+
+def test_an_optimizer_that_steps_now_and_then_is_not_said_to_stand_still():
+    model, steps, cost = classifier(), iter(range(1, 999)), nn.CrossEntropy()
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x, y):
+        loss = cost(model(x), y) / 3
+        loss.backward()
+        if next(steps) % 3 == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+        return loss
+
+    x, y = IMAGES[:32].reshape(32, 64), LABELS[:32]
+    assert told(run_of(step, model, lambda: cost(model(x), y))) == set()
+
+
+KINDS = {
+    "Dropout": lambda: (nn.Dropout(0.5, rng=np.random.default_rng(3)),),
+    "BatchNorm1d": lambda: (nn.BatchNorm1d(8),),
+}
+
+
+@pytest.mark.parametrize("recorded", [False, True], ids=["eager", "replayed"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_training_in_eval_is_said(kind, recorded):
+    at_work = f"{kind} is not at work: call model.train()"
+    text = f"the model is in eval() while it trains, and {at_work}"
+    asleep = broken(recorded, KINDS[kind](), watching=lambda model: model.eval())
+    assert told(asleep) == {("eval", text)}
+    assert "eval" not in findings(broken(recorded, KINDS[kind]()))
+
+
+def test_a_model_that_is_in_eval_only_between_its_steps_trains():
+    model, cost = classifier(extra=KINDS["Dropout"]()), nn.CrossEntropy()
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+    train = training(model, optimizer)
+
+    def step(x, y):
+        model.train()
+        loss = train(x, y)
+        model.eval()  # and the validation
+        return loss
+
+    x, y = IMAGES[:32].reshape(32, 64), LABELS[:32]
+    assert told(run_of(step, model, lambda: cost(model(x), y), optimizer)) == set()
 
 
 def test_dead_units_are_said():

@@ -19,6 +19,7 @@ from tinygrad_edu.core.arraylike import REGISTRY, Array
 from tinygrad_edu.core.engine import Tensor, chain_rule
 from tinygrad_edu.core.switches import RECORDING, WATCHER
 from tinygrad_edu.graph.pictures.heat import SIDE
+from tinygrad_edu.watching.before import Added
 from tinygrad_edu.watching.flow import SHOWN_EXAMPLES, Flow, Row
 from tinygrad_edu.watching.maps import (
     Map,
@@ -42,6 +43,8 @@ class Frame:
     sentence: tuple[str, str, bool] = ("", "", False)  # see sentence.py
     maps: dict[str, Map] = field(default_factory=dict)
     stats: dict[str, dict[str, float]] = field(default_factory=dict)
+    added: Added | None = None  # how the gradients have changed since the step before
+    idle: tuple[str, ...] = ()  # the kinds of Modules that a step in train() would have changed
 
     @property
     def nbytes(self) -> int:

@@ -2,26 +2,33 @@
 
 The thresholds are rules of thumb. A step of about 1e-3 of the weights is healthy (Stanford's
 CS231n; Karpathy, makemore 3); a unit behind |tanh| > 0.97 hardly learns (Karpathy; Glorot & Bengio
-2010); half of the units dead, gradients longer than 100 and steps above 5 % are neurolens's alarms.
-What is said holds for the examples that are watched.
+2010); half of the units dead is neurolens's alarm. Its alarm at steps of 5 % is one at 20 % here:
+trainings that end well begin with 7 to 17 %. Its alarm at gradients longer than 100 is none: their
+length has the loss's units, and Adam's steps do not follow it. What is said holds for the examples
+that are watched.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_edu.graph.expression import short_exponent
+from tinygrad_edu.watching.before import Added
 from tinygrad_edu.watching.flow import Row
 
 NOTE, WARNING, BROKEN = 1, 2, 3
 FEW_DEAD, MANY_DEAD = 0.1, 0.5  # share of the units
 SATURATED = 0.5  # share of the outputs
-EXPLODING = 100.0  # length of a parameter's gradient
+EXPLODING = 100.0  # times as long as the gradients before: up to 87 where a plateau ends
 VANISHING = 1e-4  # the first weight's gradient, as a share of the last's
-STEP_TOO_LARGE, STEP_TOO_SMALL = 5e-2, 1e-6  # of the weights
+STEP_TOO_LARGE, STEP_TOO_SMALL = 0.2, 1e-6  # of the weights
 SCHEDULED = 0.01  # a rate below this share of its peak is small on purpose
+# Of gradients that are added up: ‖change‖ / ‖gradient‖, its size beside the examples' gradient, and
+# the cosine. Where they are zeroed, so small a change is below a quarter of the examples' gradient
+ADDED_SHARE, ADDED_SIZE, ADDED_LIKENESS = 0.3, (0.3, 3.0), 0.2
 PATIENCE_FRAMES = 3  # in a row, before a finding begins; and without it, before it ends
 
 Numbers = Mapping[str, Any]  # of one place: {"rms": 0.1, …}
@@ -47,10 +54,22 @@ class Finding(NamedTuple):
         return f"{self.parameter or titles.get(self.place, self.place)}: {self.text}"
 
 
+class Training(NamedTuple):
+    """What is known of a training beside the newest frame's numbers."""
+
+    rate: float = 1.0  # the learning rate as a share of its peak
+    earlier: Sequence[Mapping[str, Numbers]] = ()  # the first frame's numbers, and the last ones'
+    added: Added | None = None  # how the gradients have changed since the step before
+    idle: Sequence[str] = ()  # the kinds of Modules that a step in train() would have changed
+
+
+USUAL = Training()
+
+
 def all_findings(
-    stats: Mapping[str, Numbers], rows: Sequence[Row], rate: float = 1.0
+    stats: Mapping[str, Numbers], rows: Sequence[Row], training: Training = USUAL
 ) -> list[Finding]:
-    """All that stands out; `rate` is the learning rate as a share of its peak."""
+    """All that stands out."""
     lost = [row for row in rows if has_lost_parameters(stats, row)]
     found = list(lost_parameters(lost))
     for row in rows:
@@ -59,9 +78,10 @@ def all_findings(
         found += [*dead_units(row, stats.get(row.id, {})), *saturated(row, stats.get(row.id, {}))]
         found += nothing_arrives(row, stats)
         for name in row.parameters:
-            found += exploding(row, name, stats.get(name, {}))
-            found += step_size(row, name, stats.get(name, {}), rate)
-    return [*found, *vanishing(rows, stats)]
+            found += lost_gradient(row, name, stats.get(name, {}))
+            found += step_size(row, name, stats.get(name, {}), training)
+    found += [*vanishing(rows, stats), *standing_still(rows, stats, training)]
+    return [*found, *added_up(rows, training.added), *in_eval(rows, stats, training.idle)]
 
 
 # Not finite
@@ -122,13 +142,19 @@ def nothing_arrives(row: Row, stats: Mapping[str, Numbers]) -> Iterator[Finding]
         yield Finding(row.id, "nothing", WARNING, text)
 
 
-def exploding(row: Row, name: str, numbers: Numbers) -> Iterator[Finding]:
-    norm = numbers.get("norm", 0.0)
-    if not math.isfinite(norm):
+def lost_gradient(row: Row, name: str, numbers: Numbers) -> Iterator[Finding]:
+    if not math.isfinite(numbers.get("norm", 0.0)):
         yield Finding(row.id, "nan", BROKEN, "its gradient is not finite", name)
-    elif norm > EXPLODING:
-        text = f"its gradient has length {brief(norm)}: clip it, or lower the rate"
-        yield Finding(row.id, "exploding", WARNING, text, name)
+
+
+def added_up(rows: Sequence[Row], added: Added | None) -> Iterator[Finding]:
+    """Whether the gradients are those of the step before, and one step's own."""
+    least, most = ADDED_SIZE
+    if not added or added.share >= ADDED_SHARE or added.likeness <= ADDED_LIKENESS:
+        return
+    if least < added.size < most:
+        text = "each step's gradient is added to those before it: is zero_grad() called?"
+        yield Finding(first_with_parameters(rows).id, "added", WARNING, text)
 
 
 def vanishing(rows: Sequence[Row], stats: Mapping[str, Numbers]) -> Iterator[Finding]:
@@ -152,17 +178,75 @@ def vanishing(rows: Sequence[Row], stats: Mapping[str, Numbers]) -> Iterator[Fin
 # Steps
 
 
-def step_size(row: Row, name: str, numbers: Numbers, rate: float) -> Iterator[Finding]:
+def step_size(row: Row, name: str, numbers: Numbers, training: Training) -> Iterator[Finding]:
     """How far a step moves a weight; a bias may start at 0, and is not judged."""
-    ratio = numbers.get("ratio")
-    if ratio is None or not numbers.get("norm") or is_bias(name):
+    ratio, norm = numbers.get("ratio"), numbers.get("norm")
+    if ratio is None or not norm or is_bias(name):
         return
-    if ratio > STEP_TOO_LARGE:
+    longer = norm / usual_norm(name, training.earlier, norm)
+    if ratio > STEP_TOO_LARGE and longer > EXPLODING:
+        text = (
+            f"its gradient is {brief(longer)} times as long as before, and a step changes it by "
+            f"{ratio:.0%}: clip it, or lower the rate"
+        )
+        yield Finding(row.id, "exploding", WARNING, text, name)
+    elif ratio > STEP_TOO_LARGE:
         text = f"a step changes it by {ratio:.0%}: the rate is too large here"
         yield Finding(row.id, "large", WARNING, text, name)
-    elif ratio < STEP_TOO_SMALL and rate >= SCHEDULED:
+    elif 0 < ratio < STEP_TOO_SMALL and training.rate >= SCHEDULED:
         text = f"a step changes it by {brief(ratio)} of its size: the rate is too small here"
         yield Finding(row.id, "small", NOTE, text, name)
+
+
+def usual_norm(name: str, earlier: Sequence[Mapping[str, Numbers]], otherwise: float) -> float:
+    """The median length of a parameter's gradients before."""
+    norms = [norm for stats in earlier if (norm := stats.get(name, {}).get("norm"))]
+    return statistics.median(norms) if norms else otherwise
+
+
+def standing_still(
+    rows: Sequence[Row], stats: Mapping[str, Numbers], training: Training
+) -> Iterator[Finding]:
+    """Parameters that receive a gradient, and have moved neither in this step nor before."""
+    if training.rate < SCHEDULED:
+        return
+    found = {
+        row.id: [name for name in row.parameters if is_still(name, stats, training.earlier)]
+        for row in rows
+    }
+    still = [name for names in found.values() for name in names]
+    if still and all(name in still for row in rows for name in row.parameters if name in stats):
+        text = (
+            "nothing moves, here or elsewhere: is optimizer.step() called, with these parameters?"
+        )
+        yield Finding(first_with_parameters(rows).id, "still", WARNING, text)
+        return
+    for place, names in found.items():
+        if names:
+            who = " and ".join(map(last_part, names))
+            verb = "do" if len(names) > 1 else "does"
+            text = f"{who} {verb} not move: has the optimizer these parameters?"
+            yield Finding(place, "still", NOTE, text)
+
+
+def is_still(
+    name: str, stats: Mapping[str, Numbers], earlier: Sequence[Mapping[str, Numbers]]
+) -> bool:
+    """Whether a parameter has its first size yet: an optimizer may step once for many losses."""
+    now = stats.get(name, {})
+    before = [known[name]["rms"] for known in earlier if name in known]
+    is_told = bool(now.get("norm")) and now.get("ratio") == 0
+    return is_told and all(rms == now.get("rms") for rms in before)
+
+
+def in_eval(
+    rows: Sequence[Row], stats: Mapping[str, Numbers], idle: Sequence[str]
+) -> Iterator[Finding]:
+    """Whether a step has moved parameters, and no Dropout drew, no BatchNorm counted."""
+    if idle and any(known.get("ratio") for known in stats.values()):
+        kinds = f"{' and '.join(idle)} {are(len(idle))} not at work"
+        text = f"the model is in eval() while it trains, and {kinds}: call model.train()"
+        yield Finding(first_with_parameters(rows).id, "eval", NOTE, text)
 
 
 # Over the frames
@@ -230,6 +314,10 @@ def mark_of(weight: int) -> str:
     return "●▲✕"[weight - 1]
 
 
+def first_with_parameters(rows: Sequence[Row]) -> Row:
+    return next(row for row in rows if row.parameters)
+
+
 def is_bias(name: str) -> bool:
     return "bias" in last_part(name) or last_part(name) == "b"
 
@@ -252,4 +340,5 @@ def brief(x: float) -> str:
     >>> brief(0.2199), brief(0.00003), brief(123456.0)
     ('0.22', '3e-5', '1e5')
     """
-    return f"{x:.2g}" if 0.01 <= abs(x) < 1000 or x == 0 else short_exponent(f"{x:.0e}")
+    is_short = 0.01 <= abs(x) < 1000 or x == 0
+    return f"{float(f'{x:.2g}'):g}" if is_short else short_exponent(f"{x:.0e}")

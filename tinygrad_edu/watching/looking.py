@@ -11,6 +11,7 @@ from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.core.engine import Tensor, chain_rule
 from tinygrad_edu.debugging.anomaly import detect_anomaly
 from tinygrad_edu.graph.read import values_behind
+from tinygrad_edu.watching.before import Before, compare_gradients, copies, idle_kinds
 from tinygrad_edu.watching.flow import flow_of, parameters_only, value_shapes
 from tinygrad_edu.watching.frames import (
     Frame,
@@ -49,16 +50,18 @@ class Observer:
         images = self.flow.images
         return None if images is None else (images.shape[1], images.shape[2])
 
-    def copies(self) -> list[Array]:
-        return [np.copy(p.data) for p in self.parameters.values()]
+    def copies(self) -> Before:
+        return copies(self.model, self.parameters)
 
-    def look(self, step: int, seconds: float, before: Sequence[Array] | None) -> Frame:
+    def look(self, step: int, seconds: float, before: Before | None) -> Frame:
         """Take a frame; a probe that raises becomes an event, and is left out from then on."""
         frame = Frame(step, seconds)
         with np.errstate(all="ignore"):
-            look_at_parameters(frame, self.parameters, before, self.image)
+            held = None if before is None else before.parameters
+            look_at_parameters(frame, self.parameters, held, self.image)
+            frame.idle = idle_kinds(before, self.model) if before else ()
             try:
-                is_finite = self.look_at_probe(frame)
+                is_finite = self.look_at_probe(frame, before)
             except Exception as error:
                 self.note("probe", f"the probe raised {type(error).__name__}: {error}")
                 self.probe, is_finite = None, True
@@ -70,7 +73,7 @@ class Observer:
                 self.note("nan", "the watched examples' loss is not finite", self.explained)
         return frame
 
-    def look_at_probe(self, frame: Frame) -> bool:
+    def look_at_probe(self, frame: Frame, before: Before | None) -> bool:
         """Note what the probe computes; returns whether its loss is finite."""
         if not self.probe:
             return True
@@ -81,6 +84,7 @@ class Observer:
                 self.read_again(loss, values)
             gradients = gradients_of(loss)
         look_at_rows(frame, self.flow, values, gradients)
+        frame.added = compare_gradients(before, self.parameters, gradients) if before else None
         for name, p in self.parameters.items():
             if f"{name}|gradient" not in frame.maps and p in gradients:
                 note_gradient(frame, name, gradients[p], self.image)  # `grad` has been cleared

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from tinygrad_edu import nn
-from tinygrad_edu.core.arraylike import Array
 from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.core.marks import RECORDER
 from tinygrad_edu.debugging.caller import line_of_the_user, source
+from tinygrad_edu.watching.before import Before, median_change
 from tinygrad_edu.watching.curves import Curve
 from tinygrad_edu.watching.encoding import Snapshot, run_data
 from tinygrad_edu.watching.frames import Frame
-from tinygrad_edu.watching.health import Finding, Findings, all_findings, mark_of
+from tinygrad_edu.watching.health import Finding, Findings, Training, all_findings, mark_of
 from tinygrad_edu.watching.kept import (
     FrameTable,
     Kept,
@@ -48,6 +48,8 @@ MEMORY = 4 * 2**20  # bytes of all frames
 MOST_BYTES = 1_500_000  # of a file
 FEWEST_FRAMES = 8  # however large they are
 MOST_EVENTS = 100
+USUAL_FRAMES = 16  # the frames that say what is usual in this run, the newest included
+CHANGES = 11  # the frames that say whether gradients are added up
 
 
 class Run:
@@ -60,7 +62,7 @@ class Run:
         self.until = 1  # the tick at which `log` looks at the clock
         self.steps, self.peak = 0, 0.0
         self.curves: dict[str, Curve] = {}
-        self.before: list[Array] | None = None  # the parameters, while their step is awaited
+        self.before: Before | None = None  # what is kept while a step is awaited
         self.frames: list[Frame] = []
         self.events: list[dict[str, Any]] = []
         self.findings = Findings()
@@ -157,15 +159,15 @@ class Run:
 
     # A frame
 
-    def look(self, before: list[Array] | None) -> None:
-        """Take a frame; `before` are the parameters before the step that has just passed."""
+    def look(self, before: Before | None) -> None:
+        """Take a frame; `before` is what was kept before the step that has just passed."""
         began = perf_counter()
         self.before = None
         self.flush()
         frame = self.observer.look(self.steps, self.pace.seconds(), before)
         self.frames.append(frame)
         if before is None and len(self.frames) > 1:
-            self.keep_last_ratio()
+            self.keep_last_step()
         self.judge(frame)
         self.note_broken_curves()
         self.thin()
@@ -178,7 +180,10 @@ class Run:
     def judge(self, frame: Frame) -> None:
         """What stands out, and how the training stands."""
         flow, rate = self.observer.flow, self.note_rate()
-        found = all_findings(frame.stats, flow.rows, rate)
+        earlier = [each.stats for each in (*self.frames[:1], *self.frames[-USUAL_FRAMES:-1])]
+        added = median_change([each.added for each in self.frames[-CHANGES:]])
+        training = Training(rate, earlier, added, frame.idle)
+        found = all_findings(frame.stats, flow.rows, training)
         self.findings.look(frame.step, found)
         self.found = self.findings.now(found)
         loss = self.frames[0].stats.get(flow.rows[-1].id, {}) if flow.rows else {}
@@ -292,8 +297,9 @@ class Run:
         if self.cell:
             self.cell.end(self.snapshot())
 
-    def keep_last_ratio(self) -> None:
-        """A last frame has not seen its step: it shows the ratio of the one before."""
+    def keep_last_step(self) -> None:
+        """A last frame has not seen its step: it shows that of the frame before."""
+        self.frames[-1].idle = self.frames[-2].idle
         for name in self.observer.parameters:
             before = self.frames[-2].stats.get(name, {})
             if "ratio" in before and np.isfinite(self.frames[-1].stats[name]["rms"]):
