@@ -702,6 +702,35 @@ def test_an_image_stands_before_the_patches_that_a_convolution_takes_from_it(
     adds_up(folded)
 
 
+class Prepared(nn.Module):
+    """It centres what it is given, and hands it to a layer."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        self.inner = inner
+
+    def forward(self, x: Any) -> Any:
+        found = self.inner(x - 0.5)
+        return found[0] if isinstance(found, tuple) else found
+
+
+def test_what_a_model_prepares_stands_between_its_input_and_the_layer() -> None:
+    rng, image = np.random.default_rng(0), np.ones((1, 1, 4, 4), np.float32)
+    model = Prepared(nn.Conv2d(1, 2, 3, rng=rng))
+    graph = read(model(image).sum(), {"model": model, "image": image})
+    assert roles(graph)["image"] == "input"
+    assert links(graph) == [("image", "c1"), ("c1", "c2")]  # centred; the patches
+    assert {node.name: node.module for node in graph.nodes}["image"] is None
+
+
+@pytest.mark.parametrize("layer", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_state_that_begins_at_zero_comes_from_no_input(layer: Any) -> None:
+    x = np.ones((1, 3, 4), np.float32)
+    model = Prepared(layer(4, 2, rng=np.random.default_rng(0)))
+    graph = read(model(x).sum(), {"model": model, "x": x})
+    assert links(graph) == [("x", "c1")]
+    assert "model.inner" in {module.path for module in graph.modules}
+
+
 @pytest.mark.parametrize(
     "make",
     [np.asarray, Tensor, lambda x: Tensor(x, requires_grad=True)],

@@ -377,7 +377,7 @@ class Recurrent(nn.Module):
         self.cells, self.last = nn.GRU(8, 5, rng=rng), nn.Linear(5, 4, rng=rng)
 
     def forward(self, x):
-        return self.last(self.cells(x)[0][:, -1])
+        return self.last(self.cells(x * 2)[0][:, -1])
 
 
 class Convolution(nn.Module):
@@ -420,8 +420,8 @@ def test_x_goes_to_what_takes_it_however_it_is_prepared():
     ]
     assert edges_drawn(flow_drawn(Skipping))[:4] == ["x? inner", "x? add", "inner add", "add last"]
     assert edges_drawn(flow_drawn(Frozen))[0] == "x? head"
-    assert edges_drawn(flow_drawn(Recurrent))[0] == "x cells"
-    assert edges_drawn(flow_drawn(Convolution))[:2] == ["x conv", "conv z6"]
+    assert edges_drawn(flow_drawn(Recurrent))[0] == "x? cells"
+    assert edges_drawn(flow_drawn(Convolution))[:2] == ["x? conv", "conv z6"]
 
 
 DRAWN = [Regression, Skipping, Frozen, Language, Recurrent, Convolution]

@@ -95,20 +95,28 @@ def unrecorded_links(values: Sequence[Any], arguments: Arguments) -> Links:
 
     Where nothing requires a gradient nothing is recorded: the patches that a convolution takes from
     an image stand in the graph, and the image does not. If nothing in a call uses an argument, the
-    leaves within the call that have no other origin were computed from it.
+    leaves within the call that have no other origin were computed from it. The innermost call with
+    arguments decides: a state that begins at 0 in it comes from no argument of those around it.
     """
     found = module_regions(values, arguments)
     known, at = module_state(found), {id(x): number for number, x in enumerate(values)}
     links: Links = {}
+    settled: set[int] = set()  # the leaves of inner calls
     for region in found:  # inner ones first
-        inside = [values[number] for number in sorted(at[i] for i in region.interior)]
-        used = {id(x) for z in inside for _, x in (*arguments(z), *links.get(id(z), ()))}
         given = {id(x): x for x in nested_values(region.arguments) if holds_elements(x)}
+        inside = [values[number] for number in sorted(at[i] for i in region.interior)]
+        there = at.keys() | given.keys()
+        for z in inside:  # it grows: what an inner call was given is a leaf of this one
+            new = {id(x): x for _, x in links.get(id(z), ()) if id(x) not in there}
+            inside += new.values()
+            there |= new.keys()
+        used = {id(x) for z in inside for _, x in (*arguments(z), *links.get(id(z), ()))}
         idle = [x for i, x in given.items() if i not in used and i not in known]
         for leaf in inside:
             is_leaf = not arguments(leaf) and not getattr(leaf, "requires_grad", False)
-            if is_leaf and id(leaf) not in known | links.keys() | given.keys():
+            if is_leaf and id(leaf) not in known | links.keys() | given.keys() | settled:
                 links |= {id(leaf): list(enumerate(idle))} if idle else {}
+        settled |= {id(leaf) for leaf in inside} if given else set()
     return links
 
 

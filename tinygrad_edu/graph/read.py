@@ -193,8 +193,15 @@ def values_and_links(output: Tensor) -> tuple[list[Any], Links]:
     links = unrecorded_links(values, edge_arguments)
     if not links:
         return values, links
-    ordered = [x for z in values for x in (*[a for _, a in links.get(id(z), ())], z)]
+    ordered = [x for z in values for x in with_origins(z, links)]
     return list({id(x): x for x in ordered}.values()), links
+
+
+def with_origins(x: Any, links: Links) -> Iterator[Any]:
+    """What a value was computed from without being recorded, the first of all first, and itself."""
+    for _, origin in links.get(id(x), ()):
+        yield from with_origins(origin, links)
+    yield x
 
 
 def recorded_values(output: Tensor) -> list[Any]:
