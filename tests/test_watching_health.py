@@ -12,7 +12,7 @@ from tinygrad_edu.watching.before import Added, median_change
 from tinygrad_edu.watching.curves import Curve
 from tinygrad_edu.watching.flow import Row
 from tinygrad_edu.watching.health import Finding, Findings, Training, all_findings, brief
-from tinygrad_edu.watching.sentence import state_sentence, terminal_line
+from tinygrad_edu.watching.sentence import brief3, state_sentence, terminal_line
 
 LAYERS = [
     Row(f"m{i}", str(i), "Linear", "module", None, None, (), [f"{i}.weight", f"{i}.bias"])
@@ -105,9 +105,11 @@ def test_a_sentence_says_what_where_and_what_to_try():
     assert lost[0].text == "parameters are not finite, and so are those of 1 other module"
 
 
-def test_two_digits_are_written_as_a_number_where_that_is_short():
+def test_few_digits_are_written_as_a_number_where_that_is_short():
     found = [brief(x) for x in (0.2199, 104.0, 750.0, 999.0, 1234.0, 3e-5, 0.0)]
     assert found == ["0.22", "100", "750", "1000", "1e3", "3e-5", "0"]
+    found = [brief3(x) for x in (0.21994, 104.04, 999.6, 8698.4, 99999.0, 1e5, 3e-5)]
+    assert found == ["0.22", "104", "1,000", "8,698", "99,999", "1e5", "3e-5"]
 
 
 def test_a_change_of_gradients_is_the_median_of_frames():

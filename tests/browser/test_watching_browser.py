@@ -173,6 +173,15 @@ def test_an_arrow_is_an_edge_and_an_edge_an_arrow(show: Show, make_run: Any) -> 
     assert dashed == sum(not recorded for *_, recorded in set(seen) - set(near))
 
 
+def test_a_step_of_nothing_is_0(show: Show) -> None:
+    run = watched(0, name="still")
+    for _ in range(3):
+        run.log(loss=1.0)
+    page = show(run)
+    page.keyboard.press("End")
+    assert page.locator(".row.module text.strong").first.text_content() == "0"
+
+
 def test_findings_are_marks_with_a_sentence(show: Show) -> None:
     run = dead()
     page = show(run)

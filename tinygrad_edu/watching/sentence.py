@@ -172,5 +172,7 @@ def percent(x: Any) -> str:
 
 
 def brief3(x: Any) -> str:
-    """Three digits, 0.219; tiny and huge numbers as `brief` has them."""
-    return f"{x:.3g}" if 0.001 <= abs(x) < 1e5 or x == 0 else brief(x)
+    """Three digits, 0.219, or all before the point, 8,698; huge and tiny numbers as in `brief`."""
+    if 999.5 <= abs(x) < 1e5:
+        return f"{x:,.0f}"
+    return f"{x:.3g}" if 0.001 <= abs(x) < 1000 or x == 0 else brief(x)

@@ -142,7 +142,8 @@ def ruler_parts(ratio: float, top: float) -> Iterator[str]:
     yield f'<rect x="{place(1e-4):.1f}" y="{top + 14}" {size} fill="{INK.track}"/>'
     x, colour = place(ratio), INK.roles["parameter"][0]
     yield f'<circle cx="{x:.1f}" cy="{top + 32}" r="4.5" fill="{colour}"/>'
-    yield label(x, top + 23, f"{ratio:.0e}".replace("e-0", "e−"), 10, text_anchor="middle")
+    said = f"{ratio:.0e}".replace("e-0", "e−") if ratio else "0"
+    yield label(x, top + 23, said, 10, text_anchor="middle")
     for power, text in ((1e-6, "1e−6"), (1e-3, "1e−3"), (1, "1")):
         yield label(place(power), top + 54, text, 9, fill=INK.muted, text_anchor="middle")
 

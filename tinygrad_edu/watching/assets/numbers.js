@@ -13,6 +13,7 @@ function brief(x, digits = 3) {
 }
 
 function power(x, digits = 0) {
+  if (x === 0) return "0";
   const [mantissa, exponent] = x.toExponential(digits).split("e");
   return minus(`${mantissa}e${Number(exponent)}`);
 }
