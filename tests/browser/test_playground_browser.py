@@ -395,6 +395,14 @@ def test_noise_is_read_as_some_digit(show: Show) -> None:
     keep(page, "noise")
 
 
+def test_a_neuron_that_was_chosen_stays_while_one_clears_draws_and_shows_noise(show: Show) -> None:
+    page = show("#image=37&neuron=1.6")
+    for button in ("#clear", "#noise", "#clear"):
+        page.locator(button).click()
+        assert page.locator("#lens").get_by_text("neuron 6").count() == 1
+    assert page.locator("#lens").get_by_text("an empty image").count() == 1
+
+
 def test_it_plays_and_pauses(show: Show) -> None:
     page = show("#view=train")
     page.keyboard.press("p")

@@ -150,7 +150,7 @@ function endStroke() {
 function clearPad() {
   forgetDrawing();
   Object.assign(S, { label: null, index: -1, source: null });
-  S.pin = S.soft = S.weight = null;
+  S.soft = S.weight = null; // a neuron that was kept stays: one watches it while one draws
   seeDrawing();
   tell();
 }

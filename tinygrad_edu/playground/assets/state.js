@@ -110,7 +110,7 @@ function showNoise() {
   };
   S.x = inputs.slice(0, PIXELS);
   Object.assign(S, { source: "noise", index: -1, label: null, before: null, trace: [] });
-  Object.assign(S, { weight: null, soft: null, pin: null, playing: false, dock: "label", t: 0 });
+  Object.assign(S, { weight: null, soft: null, playing: false, dock: "empty", t: 0 });
   compute();
   refresh();
   go(DEPTH);
