@@ -261,7 +261,10 @@ def common_length(arrays: Sequence[Any]) -> int:
     """How many examples each of the arrays has; ValueError if the numbers differ."""
     shapes = [array.shape if isinstance(array, np.ndarray) else None for array in arrays]
     if not arrays or () in shapes:
-        raise ValueError(f"expected arrays with a first axis, found {shapes}")
+        raise ValueError(
+            f"expected arrays with a first axis, found {shapes}: options such as "
+            "batch_size=32 and test_size=0.2 need their name"
+        )
     lengths = [len(array) for array in arrays]
     if len(set(lengths)) > 1:
         raise ValueError(f"expected arrays of the same length, found {lengths}")

@@ -474,6 +474,16 @@ def test_a_first_line_of_quoted_numbers_is_no_header(tmp_path: Path) -> None:
     assert len(DataLoader(path)) == 2
 
 
+@pytest.mark.parametrize("call", [DataLoader, train_test_split])
+def test_a_number_among_the_arrays_says_that_options_need_their_name(call: Any) -> None:
+    with pytest.raises(ValueError, match=r"batch_size=32 and test_size=0\.2 need their name"):
+        call(np.zeros((5, 2)), 32, **({} if call is DataLoader else {"rng": generator()}))
+
+
+def generator() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
 def test_a_tuple_stands_for_its_arrays() -> None:
     x, y = np.zeros((5, 2)), np.arange(5)
     train, _ = random_split((x, y), [4, 1], rng=np.random.default_rng(0))
