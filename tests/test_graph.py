@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_edu import Tensor, nn, special
+from tinygrad_edu import Tensor, derivative, nn, operation, special
 from tinygrad_edu.graph import Graph, Picture, draw, read
 from tinygrad_edu.graph.expression import equations, number_text
 from tinygrad_edu.graph.pictures import render
@@ -145,6 +145,39 @@ def test_the_quoted_partial_closes_the_brackets_that_it_opens(f: Any) -> None:
     for edge in read(f(*arguments[: counts.get(f, 1)])).edges:
         text = str(edge.partial_text)
         assert all(text.count(a) == text.count(b) for a, b in ("()", "[]", "{}")), text
+
+
+QUOTED = [
+    (np.add, ["lambda g, z, x, y: g"] * 2),
+    (np.multiply, [f"lambda g, z, x, y: g * {a}  # ∂(x y)/∂{b} = {a}" for a, b in ("yx", "xy")]),
+    (np.log, ["lambda g, z, x: g / x  # (ln x)′ = 1/x"]),
+    (
+        special.softmax,
+        [
+            "lambda g, z, x, axis=-1:                  # ∂zᵢ/∂xⱼ = zᵢ (δᵢⱼ − zⱼ)\n"
+            "    z * (g - (g * z).sum(axis=axis, keepdims=True))"
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("f", "texts"), QUOTED, ids=lambda x: getattr(x, "__name__", ""))
+def test_the_quoted_partial_ends_where_the_lambda_does(f: Any, texts: list[str]) -> None:
+    value = 2.0 if f is not special.softmax else [2.0, 3.0]
+    graph = read(f(*[parameter(value) for _ in texts]))
+    assert [edge.partial_text for edge in graph.edges] == texts
+
+
+def test_of_several_lambdas_on_a_line_each_edge_quotes_its_own() -> None:
+    @operation
+    def difference(x: Any, y: Any) -> Any:
+        return x - y
+
+    # fmt: off
+    derivative(difference, lambda g, z, x, y: g, lambda g, z, x, y: -g, elementwise=True)  # of −
+    # fmt: on
+    found = [edge.partial_text for edge in read(difference(parameter(2.0), parameter(3.0))).edges]
+    assert found == ["lambda g, z, x, y: g  # of −", "lambda g, z, x, y: -g  # of −"]
 
 
 def test_an_edge_shows_the_source_of_its_partial_and_what_was_summed() -> None:

@@ -282,33 +282,38 @@ def is_own_function(f: Any) -> bool:
 
 @functools.cache
 def source_of_code(code: CodeType) -> tuple[str, str]:
-    """The lines of a function, and file:line."""
+    """The lines of a function, and file:line; of a lambda its own text, and the comment beside."""
     lines = [line for *_, line in code.co_lines() if line]
-    text = "".join(
+    read_lines = [
         linecache.getline(code.co_filename, line) for line in range(min(lines), max(lines) + 1)
-    )
-    written = without_stray_brackets(textwrap.dedent(text).strip())
-    return written, f"{Path(code.co_filename).name}:{min(lines)}"
+    ]
+    written = "".join(read_lines)
+    if code.co_name == "<lambda>":
+        places = ((line, column) for line, _, column, end in code.co_positions() if line and end)
+        line, column = min(places)
+        above, here = read_lines[: line - min(lines)], read_lines[line - min(lines)]
+        before = "".join(above) + here.encode()[:column].decode()
+        head, _, rest = own_lambda(written[max(before.rfind("lambda"), 0) :]).partition("\n")
+        written = f"{head}\n{textwrap.indent(textwrap.dedent(rest), '    ')}"
+    return textwrap.dedent(written).strip(), f"{Path(code.co_filename).name}:{min(lines)}"
 
 
-def without_stray_brackets(text: str) -> str:
-    """Leave out what belongs to the call of `derivative` around a partial.
+def own_lambda(text: str) -> str:
+    """Cut a lambda off from what follows it in a call, but for the comment beside it.
 
-    >>> without_stray_brackets("lambda g, z, x: (g * x))  # f′(x) = x")
+    >>> own_lambda("lambda g, z, x: (g * x), domain=(POSITIVE,))  # f′(x) = x")
     'lambda g, z, x: (g * x)  # f′(x) = x'
-    >>> without_stray_brackets("derivative(f, lambda g, z, x: 2 * g,   # f′(x) = 2")
-    'lambda g, z, x: 2 * g   # f′(x) = 2'
     """
-    kept, depth, comment = [], 0, False
-    for sign in text:
-        comment = sign != "\n" and (comment or sign == "#")
-        change = 0 if comment else (sign in "([{") - (sign in ")]}")
-        if depth + change >= 0:
-            depth += change
-            kept.append(sign)
-    if depth and "lambda" in text:
-        return without_stray_brackets(text[text.index("lambda") :])
-    return re.sub(r",(?=\s*(#.*)?$)", "", "".join(kept))
+    code = re.sub("#.*", lambda comment: " " * len(comment[0]), text)
+    depth = heads = 0  # brackets that are open, and lambdas whose colon has not come yet
+    for found in re.finditer(r"\blambda\b|[][(){},:]", code):
+        sign, outside = found[0], depth == 0
+        depth += (sign in "([{") - (sign in ")]}")
+        heads += (sign == "lambda") - (sign == ":" and outside)
+        if depth < 0 or (sign == "," and outside and heads == 0):
+            comment = re.match(".*?(#.*)", text[found.start() :])
+            return text[: found.start()].rstrip() + (f"  {comment[1]}" if comment else "")
+    return text
 
 
 # What a node says
