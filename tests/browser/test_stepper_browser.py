@@ -235,6 +235,7 @@ def test_the_last_act_shows_the_new_values_and_lets_the_old_gradients_go(show: S
     page.keyboard.press("End")
     assert page.locator(".phase:visible").inner_text() == "again"
     assert not any(texts(page, "gradient").values())
+    assert page.locator(".edge text:visible").count() == 0  # what they passed is out of date too
     shown = {key: signed(number_text(x)) for key, x in found[-1]["numbers"]["values"].items()}
     assert texts(page, "value") == shown
     assert page.locator(".value.changed").count() == 6
@@ -508,6 +509,26 @@ def test_dark_and_narrow_pages_show_everything(
         assert not overlapping(page)
         assert step == 0 or in_sight(page)
         keep(page, f"{name}_{scheme}_{width}_{step:02}")
+
+
+CHAPTER = {"width": 928, "height": 736}  # of a page's frame
+
+
+def test_a_graph_that_fits_when_it_is_a_little_smaller_is_seen_whole(show: Show) -> None:
+    x, w = parameter(np.ones((4, 5)), "x"), parameter(np.ones((3, 5)), "w")
+    page = show(((x @ w.T) * np.ones((4, 3))).sum(), viewport=CHAPTER)
+    assert page.evaluate("graph.scrollHeight <= graph.clientHeight")
+    assert page.evaluate("graph.scrollWidth <= graph.clientWidth")
+
+
+def test_a_graph_that_goes_on_says_so_and_follows_the_step(show: Show) -> None:
+    page = show(twice()["L"], viewport=CHAPTER | {"width": 480})
+    assert page.evaluate("graph.scrollWidth > graph.clientWidth")
+    assert "linear-gradient" in page.evaluate("getComputedStyle(graph).backgroundImage")
+    page.keyboard.press("ArrowRight")
+    while page.locator("#next").is_enabled():
+        assert in_sight(page)
+        page.keyboard.press("ArrowRight")
 
 
 def in_sight(page: Page) -> bool:

@@ -37,7 +37,7 @@ function show(step) {
 }
 
 // What the steps so far have brought about: values, gradients (a later sum replaces an earlier one), edges passed.
-// With the values of the last step, gradients are out of date
+// With the values of the last step, gradients and what the edges passed are out of date
 function paint(now) {
   const values = new Map(),
     gradients = new Map(),
@@ -58,6 +58,7 @@ function paint(now) {
     if (step.phase === "again") {
       Object.entries(step.values).forEach((pair) => replace(...pair));
       gradients.clear();
+      passed.clear();
     }
   }
   for (const node of nodes) {
