@@ -53,6 +53,21 @@ def test_the_stepper_of_the_first_page_steps(browser: Browser) -> None:
     assert steps.locator("#slider").input_value() == "1"
 
 
+def test_the_frame_of_a_flat_graph_is_as_high_as_its_steps(browser: Browser) -> None:
+    page, found = browser.new_page(viewport={"width": 1280, "height": 900}), {}
+    for path in sorted((BUILT / "course").glob("[0-9]*.html")):
+        page.goto(path.as_uri())
+        for place in page.locator("iframe.stepper.across").all():
+            handle = place.element_handle()
+            frame = handle.content_frame() if handle else None
+            assert frame
+            frame.wait_for_load_state()
+            left = frame.evaluate("""() => Math.min(...steps.map((_, i) => { show(i);
+                return innerHeight - document.body.getBoundingClientRect().bottom; }))""")
+            found[place.get_attribute("src")] = left
+    assert len(found) == 6 and all(0 <= left < 90 for left in found.values()), found
+
+
 def test_the_answers_of_a_chapter_are_folded_and_open(browser: Browser) -> None:
     page = browser.new_page()
     page.goto((BUILT / "course" / "2-the-chain-rule-on-a-graph.html").as_uri())
