@@ -22,7 +22,7 @@ from test_graph import HOSTILE, parameter, texts
 from tinygrad_edu import Tensor, nn, special
 from tinygrad_edu.core.engine import Operation
 from tinygrad_edu.graph import Graph, Picture, draw, layers, read
-from tinygrad_edu.graph.expression import equations
+from tinygrad_edu.graph.expression import equations, scale_text
 from tinygrad_edu.graph.fold import (
     collapse_repeats,
     deepest_level,
@@ -458,8 +458,22 @@ def test_a_heat_map_is_orange_below_zero_white_at_zero_and_blue_above() -> None:
     assert [bytes(x).hex() for x in rows[0, ::width]] == ["7f3b08", "f7f7f7", "084594"]
     assert [bytes(x).hex() for x in rows[height, ::width]][1:] == ["d000d0", "084594"]
     assert [
-        heat.make_thumbnail(np.array(x)).caption for x in ([[-2.0, 0.0]], [[0.0]], [[np.nan, 1]])
+        heat.make_thumbnail(np.array(x)).caption for x in ([[-2.0, 0.0]], [[0.0]], [[np.nan, -1]])
     ] == ["±2.0", "0", "±1.0, NaN"]
+
+
+def test_the_scale_of_numbers_none_of_which_is_negative_is_their_range() -> None:
+    for x, text in (
+        ([0.0, 300.0], "0 … 300"),
+        ([0.1, 0.3], "0.10 … 0.30"),
+        ([1.0, 1.0], "1.0"),
+        ([np.nan, 1.0, 2.0], "1.0 … 2.0, NaN"),
+        ([np.nan, np.nan], "0, NaN"),
+        ([0.0, np.inf], "0 … inf"),
+        ([False, True], "0 … 1.0"),
+        ([-0.0, -3.0], "±3.0"),
+    ):
+        assert scale_text(np.array(x)) == text
 
 
 def test_in_grey_zero_is_white_and_the_greatest_black() -> None:

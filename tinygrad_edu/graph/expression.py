@@ -137,13 +137,18 @@ def greatest_magnitude(gradient: Array | None) -> float:
 
 
 def scale_text(x: Array) -> str:
-    """Write the scale of an array's heat map, ±0.12; a single number is written itself."""
+    """Write the scale of an array's heat map, ±0.12; without negative numbers its range, 0 … 0.12.
+
+    A single number is written itself.
+    """
     if not x.size:
         return "empty"
     if not x.ndim:
         return brief_number(x[()])
-    greatest = greatest_magnitude(x)
+    greatest, least = greatest_magnitude(x), np.fmin.reduce(x, axis=None)  # which passes NaN over
     scale = f"±{brief_number(greatest)}" if greatest else "0"
+    if greatest and least >= 0:
+        scale = " … ".join(dict.fromkeys(map(brief_number, (float(least), greatest))))
     return scale + (", NaN" if np.isnan(x).any() else "")
 
 

@@ -80,7 +80,7 @@ function write(place, number = "") {
   if (!place) return;
   place.textContent = number;
   place.classList.toggle("zero", number === "0");
-  place.classList.toggle("positive", /^[1-9]|^0\./.test(number) && !number.includes(","));
+  place.classList.toggle("positive", /^[1-9]|^0\./.test(number) && !/[,…]/.test(number));
   place.classList.toggle("negative", number.startsWith("−") && !number.includes(","));
 }
 
