@@ -248,7 +248,8 @@ class ArrayLike:
 
     def transpose(self, *axes: Any) -> Any:
         """Write transpose(), transpose(1, 0) or transpose((1, 0))."""
-        return apply(np.transpose, self, axes[0] if len(axes) == 1 else axes or None)
+        given = axes if len(axes) == 1 else (axes,) if axes else ()
+        return apply(np.transpose, self, *given)
 
     # Items
 
