@@ -114,7 +114,14 @@ OTHERS: dict[str, Callable[..., Any]] = {
     "copy": lambda x, *_, **__: x,
     "ravel": lambda x, order="C": jnp.ravel(x, checked_order(order)),
     "flatten": lambda x, order="C": jnp.ravel(x, checked_order(order)),
+    "rot90": lambda m, k=1, axes=(0, 1): jnp.rot90(m, k, tuple(map(int, axes))),
+    "tensordot": lambda a, b, axes=2: jnp.tensordot(a, b, lists_of_axes(axes)),
 }
+
+
+def lists_of_axes(axes: Any) -> Any:
+    """The axes of tensordot: a number of them, or two lists, which came as arrays."""
+    return axes if isinstance(axes, int) else [np.ravel(x).tolist() for x in axes]
 
 
 def checked_order(order: str) -> str:
