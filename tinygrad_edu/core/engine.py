@@ -317,7 +317,7 @@ def chain_rule(
             if not isinstance(x, Tensor) or not x._requires_grad:
                 continue
             then = z.values[number + 1]
-            if then is x._data and x.changed > z.order and not passing:
+            if x.changed > z.order and then is x._data and not passing:
                 raise errors.changed_after_use(x, z)
             if share_of:
                 given = share_of(number)
