@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -337,3 +340,16 @@ def test_what_was_compiled_once_is_found_again_whole_or_not(cache: Any) -> None:
     assert machine.stat().st_mtime_ns == date  # it was read
     machine.write_bytes(machine.read_bytes()[:100])
     assert numba_loops.machine_code(text, signature)(0, 5) == 10
+
+
+def test_products_in_compiled_loops_run_in_one_thread() -> None:
+    pytest.importorskip("numba")
+    program = """
+import ctypes
+from tinygrad_edu.programs.loops import numba_loops
+for library in numba_loops.libraries_of_scipy():
+    print(ctypes.CDLL(library).scipy_openblas_get_num_threads())
+"""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True)
+    assert set(run.stdout.split()) <= {b"1"} and not run.returncode
