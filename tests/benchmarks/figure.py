@@ -62,7 +62,7 @@ def draw(run: dict[str, Any], path: Path) -> None:
         grid[1, 0].set_ylabel("ps per FLOP of the matrix products")
         handles, labels = grid[0, 0].get_legend_handles_labels()
         tight = {"fontsize": 8, "columnspacing": 0.9, "handletextpad": 0.4}
-        place = {"loc": "upper left", "bbox_to_anchor": (0.067, 0.94), "ncols": len(labels)}
+        place = {"loc": "upper left", "bbox_to_anchor": (0.067, 0.95), "ncols": 6}
         figure.legend(handles, labels, **place, **tight)
         figure.suptitle(TITLE, fontsize=13, fontweight="bold", x=0.072, y=0.975, ha="left")
         figure.text(0.072, 0.012, conditions(run), color=MUTED, fontsize=8)
