@@ -178,4 +178,4 @@ if not TYPE_CHECKING:  # so a type checker reports a name that is not imported a
         raise elsewhere.no_such_name(name, __all__)
 
 
-elsewhere.explain(Module, [*vars().values(), *vars(optim).values()])
+elsewhere.tell_pytorchs_names(Module, [*vars().values(), *vars(optim).values()])

@@ -151,7 +151,7 @@ def explain_options(cls: Any) -> None:
     cls.__init__ = __init__
 
 
-def explain(module: type, found: Iterable[Any]) -> None:
+def tell_pytorchs_names(module: type, found: Iterable[Any]) -> None:
     """Let Modules name what to write for PyTorch's methods, and the classes for its options."""
     for name in OF_MODULES:
         setattr(module, name, OfPyTorchs(name))

@@ -68,7 +68,7 @@ def partial_without_values(function: Any, code: Any) -> TypeError:
     found = ", ".join(code.co_varnames[: code.co_argcount])
     return TypeError(
         f"a partial of {function.__name__} takes ({found}), and would be given the gradient, the "
-        f"result and every argument: write lambda g, z, x: …, although it may not need all of them"
+        "result and every argument: write lambda g, z, x: …, although it may not need all of them"
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu import nn
-from tinygrad_edu.graph.page.page import frame_of_page
+from tinygrad_edu.graph.notebook import frame_of_page
 from tinygrad_edu.graph.pictures.heat import DIVERGING
 from tinygrad_edu.graph.pictures.themes import THEMES, css_variables
 from tinygrad_edu.graph.stepping.pieces import page_json

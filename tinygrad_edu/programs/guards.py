@@ -69,8 +69,7 @@ class Guards:
 
     def apart(self, exposed: set[int]) -> list[str]:
         """The guards of gradients that are read anew and written to: no memory of the program's."""
-        program = self.now.program
-        written = {program.root(call.written) for call in program.calls if call.written}
+        program, written = self.now.program, self.now.program.written
         places = [place for x, place in program.reads.items() if x in written]
         grads = [f"{self.names.of(place.container)}.{place.key}" for place in places]
         return [f"not ({self.lies_in(exposed, x, f'{x}.base')})" for x in grads]
@@ -104,8 +103,7 @@ class Guards:
         """The guards of shapes and dtypes of the state's arrays, which can be changed in place."""
         program, every = self.now.program, self.now.world.arrays
         read = [x for i, (x, _) in every.items() if i in self.now.read]
-        written = {program.root(call.written) for call in program.calls if call.written}
-        guards = [f"{self.names.of(x.value)}.flags.writeable" for x in written if not x.is_result]
+        guards = [f"{self.names.of(x.value)}.flags.writeable" for x in program.written]
         for x in read:
             name, of = self.names.of(x), self.names.of
             guards.append(f"{name}.shape == {of(x.shape)} and {name}.dtype is {of(x.dtype)}")

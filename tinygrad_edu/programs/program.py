@@ -245,6 +245,12 @@ class Program:
         used = [x for call in self.calls for x in call.touched] + self.outputs
         return [x for x in dict.fromkeys(used) if not x.is_result and x not in self.inputs]
 
+    @property
+    def written(self) -> list[Array]:
+        """The arrays of the state that calls write to, each once."""
+        roots = [self.root(call.written) for call in self.calls if call.written]
+        return [x for x in dict.fromkeys(roots) if not x.is_result]
+
     def root(self, x: Array) -> Array:
         """The Array in whose memory x lies."""
         x = x.holder

@@ -75,8 +75,10 @@ def median_change(found: Sequence[Added | None]) -> Added | None:
 
 
 def signs_of_training(model: Any) -> dict[str, list[str]]:
-    """What a step in train() changes and one in eval() does not, by the kind of Module: the random
-    generator of a Dropout, the counter of a BatchNorm."""
+    """What a step in train() changes and one in eval() does not, by the kind of Module.
+
+    It is the random generator of a Dropout, the counter of a BatchNorm.
+    """
     found: dict[str, list[str]] = {}
     for _, module in model.named_modules():
         own = vars(module)

@@ -135,8 +135,11 @@ def make_rows(graph: Graph, folded: Graph, named: Mapping[int, str]) -> list[Row
 
 
 def prepared_parameters(folded: Graph) -> set[str]:
-    """The operations on parameters alone, such as a part of the weights, cut out. They belong to
-    what takes them, as parameters do; those that lead to the loss itself, a penalty, do not."""
+    """The operations on parameters alone, such as a part of the weights, cut out.
+
+    They belong to what takes them, as parameters do; those that lead to the loss itself, a penalty,
+    do not.
+    """
     arriving = incoming(folded)
     alone: set[str] = set()
     for node in folded.nodes:
@@ -151,8 +154,11 @@ def prepared_parameters(folded: Graph) -> set[str]:
 
 
 def edges_between(rows: Sequence[Row], folded: Graph) -> list[tuple[str, str, bool]]:
-    """The edges between rows. A constant that was computed from an input has no row: what takes it
-    takes the input, by a way that was not recorded."""
+    """The edges between rows.
+
+    A constant that was computed from an input has no row: what takes it takes the input, by a way
+    that was not recorded.
+    """
     shown, arriving, found = {row.id for row in rows}, incoming(folded), []
     origins: dict[str, dict[str, bool]] = {}  # of a node: the rows behind it, and if recorded
     for node in folded.nodes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+from tinygrad_edu.graph.notebook import frame_of_page
 from tinygrad_edu.watching.page import run_page
 
 DATA = re.compile(r'<script id="data" type="application/json">(.*?)</script>', re.DOTALL)
@@ -93,11 +93,8 @@ def frame_number(steps: list[int], step: int | None) -> int:
 
 
 def framed(page: str) -> str:
-    """A page within a notebook's output: sandboxed, it outlives the kernel."""
-    return (
-        f'<iframe sandbox="allow-scripts" srcdoc="{html.escape(page)}" width="100%" '
-        f'height="{FRAME_HEIGHT_OF_PAGE}" frameborder="0"></iframe>'
-    )
+    """The page of a run within a notebook's output."""
+    return frame_of_page(page, "a training", FRAME_HEIGHT_OF_PAGE)
 
 
 def checked_page_path(path: str | PathLike[str]) -> Path:

@@ -13,7 +13,6 @@ from tinygrad_edu.graph.stepping.pieces import page_json
 from tinygrad_edu.graph.stepping.stepper import fill_template, policy_hash, theme_css
 
 SCRIPTS = ("view", "graph", "panel", "search", "start")  # a file for each idea, in this order
-FRAME_HEIGHT_OF_PICTURE = 640  # CSS pixels of the frame in a notebook
 
 
 def picture_page(whole: Graph, shown: Graph, direction: str | None = None) -> str:
@@ -43,23 +42,3 @@ def picture_page(whole: Graph, shown: Graph, direction: str | None = None) -> st
 
 def asset_of_page(name: str) -> str:
     return (Path(__file__).parent / "assets" / name).read_text(encoding="utf-8")
-
-
-class PageInNotebook:
-    """What a notebook shows: a page in a frame."""
-
-    def __init__(self, page: str) -> None:
-        self.page = page
-
-    def _repr_html_(self) -> str:
-        return frame_of_page(self.page)
-
-
-def frame_of_page(
-    page: str, title: str = "computation graph", height: int = FRAME_HEIGHT_OF_PICTURE
-) -> str:
-    """A page within a notebook's output: sandboxed, it outlives the kernel."""
-    return (
-        f'<iframe sandbox="allow-scripts" srcdoc="{html.escape(page)}" width="100%" '
-        f'height="{height}" title="{title}" frameborder="0"></iframe>'
-    )

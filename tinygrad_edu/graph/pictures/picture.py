@@ -24,6 +24,7 @@ from tinygrad_edu.graph.pictures.themes import THEMES
 from tinygrad_edu.graph.read import Graph, read
 from tinygrad_edu.graph.scalars import open_arrays
 
+FRAME_HEIGHT_OF_PICTURE = 640  # CSS pixels of the page's frame in a notebook
 MOST_NODES = 400  # more could not be read in a picture
 NUMBERS_TO_FOLD = 30  # above, numbers that only lead to an element are folded into it
 NODES_TO_FOLD, BOXES_AIMED_AT = 60, 30  # above 60 nodes Modules are folded, to 30 boxes
@@ -58,10 +59,11 @@ class Picture:
 
     def show(self) -> Any:
         """Open the page in the browser; in a notebook, show it below the cell."""
+        from tinygrad_edu.graph.notebook import PageInNotebook
         from tinygrad_edu.graph.opening import show_page
-        from tinygrad_edu.graph.page.page import PageInNotebook
 
-        return show_page(self.html(), PageInNotebook)
+        of_picture = "computation graph", FRAME_HEIGHT_OF_PICTURE
+        return show_page(self.html(), lambda page: PageInNotebook(page, *of_picture))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a file, in a folder that is made: its suffix is .svg, .png, .pdf, .html or .dot."""

@@ -22,6 +22,7 @@ from typing import Any
 from tinygrad_edu.core.engine import Tensor
 from tinygrad_edu.graph.expression import count_text, equations
 from tinygrad_edu.graph.fold import deepest_level, fold
+from tinygrad_edu.graph.notebook import frame_of_page
 from tinygrad_edu.graph.pictures.themes import THEMES, css_variables
 from tinygrad_edu.graph.read import Graph, read
 from tinygrad_edu.graph.stepping.update import LastAct, play_last_act
@@ -72,13 +73,9 @@ class Stepper:
         from tinygrad_edu.graph.pictures.render import RendererError
 
         try:
-            source = html.escape(self.html)
+            frame = frame_of_page(self.html, "step by step", FRAME_HEIGHT)
         except RendererError as error:
             return {"text/plain": f"{error}\n\n{self!r}"}
-        frame = (
-            f'<iframe sandbox="allow-scripts" srcdoc="{source}" width="100%" '
-            f'height="{FRAME_HEIGHT}" frameborder="0"></iframe>'
-        )
         return {"text/html": frame, "text/plain": repr(self)}
 
 

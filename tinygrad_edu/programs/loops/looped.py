@@ -16,6 +16,7 @@ from tinygrad_edu.programs.program import Call, Program
 from tinygrad_edu.programs.refusals import NotReplayable
 from tinygrad_edu.programs.tracing.record import Interpreter
 from tinygrad_edu.programs.tracing.recording import Recording
+from tinygrad_edu.programs.tracing.traced import memory_owner
 
 SHAKEN = 4  # units in the last place by which the results of calls are changed
 # These give numbers that they are given: nothing is rounded, and x == max(x) stays true
@@ -72,7 +73,8 @@ class Looped(Compiled):
         """An argument in memory that the step writes to is read at another time by the loops."""
         if not isinstance(self.code, FusedCode):
             return []
-        lines, of, written = list[str](), self.names.of, self.written(self.code.program)
+        lines, of = list[str](), self.names.of
+        written = {id(memory_owner(x.value)) for x in self.code.program.written}
         for name, x in self.guards.arguments:
             if isinstance(plain(x), np.ndarray):
                 lies_there = f"id({name}) in {of(written)} or id({name}.base) in {of(written)}"

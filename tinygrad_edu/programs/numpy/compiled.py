@@ -154,15 +154,10 @@ class Compiled:
             then.append(Line(f"{self.names.of(store.there, 's', store.path)}[...] = {name}"))
         return [*first, *then]
 
-    def written(self, program: Program) -> set[int]:
-        """The ids of the state's memory that calls of the program write to."""
-        roots = [program.root(call.written) for call in program.calls if call.written]
-        return {id(memory_owner(x.value)) for x in roots if not x.is_result}
-
     def telling(self, program: Program) -> list[Line]:
         """The line that tells Tensors that their numbers were changed, for older graphs."""
-        copied = {id(memory_owner(store.there)) for store in program.stores if store.copied}
-        written = self.written(program) | copied
+        copied = [store.there for store in program.stores if store.copied]
+        written = {id(memory_owner(x)) for x in [*copied, *[x.value for x in program.written]]}
         tensors = [
             self.names.of(place.container)
             for place in self.now.world.places
