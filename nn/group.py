@@ -60,7 +60,7 @@ class Group:
 
     def with_gradients(self) -> list[Tensor]:
         """The parameters that move: they have a gradient, and are not frozen."""
-        return [p for p in self.parameters if p.grad is not None and p.requires_grad]
+        return [p for p in self.parameters if p._grad is not None and p.requires_grad]
 
     def units(self, parameters: list[Tensor]) -> Sequence[Tensor | Group]:
         """What to update: the Group itself as one vector, or each of these parameters."""
@@ -70,7 +70,7 @@ class Group:
             return parameters
         if not self.is_joined:
             self.join()
-        gradients: list[Any] = [p.grad for p in parameters]
+        gradients: list[Any] = [p._grad for p in parameters]
         np.concatenate([g.reshape(-1) for g in gradients], out=self.grad)
         return [self]
 
@@ -90,8 +90,10 @@ class Group:
 
     def tell_parameters(self) -> None:
         """The vector was changed in place: older graphs, which need the old numbers, are told."""
-        for p in self.parameters:
-            p.data = p.data
+        first, *others = self.parameters
+        first.data = first.data
+        for p in others:
+            p.changed = first.changed
 
     def views(self, vector: Array) -> list[Array]:
         """Cut a vector into each parameter's part, in the parameter's shape."""

@@ -186,7 +186,7 @@ class Optimizer:
             refuse_options("zero_grad", elsewhere)
         for group in self.current_groups():
             for p in group.parameters:
-                p.grad = None
+                p._grad = None
 
     # What is kept from step to step
 

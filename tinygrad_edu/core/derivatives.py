@@ -130,9 +130,6 @@ def over_squares(a, x, y):
     return ratio(ratio(a, length), length)
 
 
-# fmt: off
-# fmt: on
-
 # Kinks: arguments that tie share the gradient equally; at its bounds clip passes it on
 
 

@@ -352,7 +352,8 @@ def starting_gradient(root: Tensor, gradient: Any, create_graph: bool) -> Any:
     if gradient is None:
         if root.size != 1:
             raise errors.backward_from_many(root)
-        gradient = np.ones(root.shape, root.dtype)[()]  # one number as NumPy's number
+        one = root.dtype.type(1)
+        gradient = np.full(root.shape, one) if root.shape else one
         if not create_graph:
             return gradient
     elif np.shape(gradient) != root.shape:
@@ -401,8 +402,9 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     >>> unbroadcast(np.ones((4, 3)), (1, 3))
     array([[4., 4., 4.]])
     """
-    if isinstance(g, np.ndarray) and g.ndim == 2 and g.shape[1:] == shape:
-        return np.dot(ones(len(g), g.dtype), g)  # the sum of the rows, in a third of the time
+    if isinstance(g, np.ndarray) and g.ndim == 2 and g.shape[1:] == shape:  # the sum of the rows
+        row = ones(len(g), g.dtype)  # whose product takes a third of the time
+        return row.dot(g) if type(g) is np.ndarray else np.dot(row, g)
     added = max(g.ndim - len(shape), 0)  # axes that broadcasting put in front
     repeated = [axis for axis in range(g.ndim) if axis < added or shape[axis - added] == 1]
     g = g.sum(axis=tuple(repeated), keepdims=True)
