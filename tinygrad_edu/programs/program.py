@@ -158,11 +158,12 @@ class Call:
     @property
     def checks(self) -> bool:
         """Whether it may raise an error, or draws: then it is made even if nobody uses it."""
-        if self.opaque or self.row is None or "raise" in self.errors.values():
+        row = self.row
+        if self.opaque or row is None or "raise" in self.errors.values():
             return True
-        if self.name in ("getitem", "setitem", "take"):
+        if row.checks and self.name in ("getitem", "setitem", "take"):
             return bool(arrays_among((self.args[1:2], self.options)))  # among the indices
-        return self.row.checks
+        return row.checks
 
     def __str__(self) -> str:
         """The call as NumPy would be asked: `#2.0 = np.add(x, #1.0)`."""

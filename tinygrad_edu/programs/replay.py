@@ -9,11 +9,14 @@ long as all that the step can read (tracing/world.py) is as it was (guards.py).
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
+import gc
 import threading
 import time
 import types
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from tinygrad_edu.core.functional import Function
@@ -195,6 +198,10 @@ class Replay:
 
     def record(self, key: Any, args: Any, options: dict[str, Any]) -> Any:
         """Run the function on traced arrays, and as written; make a program if it has settled."""
+        with collector_paused():
+            return self.recorded(key, args, options)
+
+    def recorded(self, key: Any, args: Any, options: dict[str, Any]) -> Any:
         began = time.perf_counter()
         self.sync()
         args, options = at_home((args, options))
@@ -238,6 +245,18 @@ class Replay:
                 for key, found in self.found.items()
                 if (kept := [one for one in found if one is not oldest])
             }
+
+
+@contextlib.contextmanager
+def collector_paused() -> Iterator[None]:
+    """Within it Python's collector of cycles waits: it would visit all calls again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Times:

@@ -6,6 +6,7 @@ anew at every replay; `opaque`, for one call of a function that may assign.
 
 from __future__ import annotations
 
+import functools
 import sys
 import weakref
 from types import CodeType
@@ -127,15 +128,15 @@ class Trace:
 
         After the trace, or in another thread, it is only run.
         """
-        if RECORDER.get() is not self:
-            return function(*untraced(args), **untraced(options))
-        if function in METADATA:
-            return function(*untraced(args), **untraced(options))
-        written = None if opaque else self.checked(function, args, options)
+        plain, named = untraced(args), untraced(options) if options else options
+        if RECORDER.get() is not self or function in METADATA:
+            return function(*plain, **named)
+        given = pieces((args, options) if options else args)
+        written = None if opaque else self.checked(function, args, options, given)
         if type(written) is Traced:
             self.save(written)
         try:
-            value = function(*untraced(args), **untraced(options))
+            value = function(*plain, **named)
         except Exception as error:
             # if the step catches it, that is a decision on values
             line = source(*line_of_the_user())
@@ -144,21 +145,25 @@ class Trace:
         if written is not None and type(written) is not Traced:
             return value  # an array that the step has made, or that nobody sees
         call = self.call(function, args, options, opaque)
+        if function not in FILLING:
+            call.known = [x.of for x in reversed(given) if type(x) is Traced]
         self.calls.append(call)
         if written is None:
-            return self.results(call, value, [*leaves((args, options))])
+            return self.results(call, value, given)
         call.written = written.of
         self.gave.append([np.copy(written.value)])
         return written
 
-    def checked(self, function: Function, args: Any, options: dict[str, Any]) -> Any:
+    def checked(
+        self, function: Function, args: Any, options: dict[str, Any], given: list[Any]
+    ) -> Any:
         """Refuse a call that is not in the table; return what it writes to."""
         if function in SHAPED_BY_VALUES or (function is np.where and len(args) == 1):
             self.refuse(refusals.shape_of_values(function, source(*line_of_the_user())))
         row = row_for(function)
         if row is None:
             self.refuse(refusals.no_row(function, source(*line_of_the_user())))
-        for x in pieces((args, options)):
+        for x in given:
             if type(x) not in PLAIN and not is_plain(x):
                 self.refuse(refusals.strange_argument(function, x, source(*line_of_the_user())))
         for x in leaves(row.fixed(args, options)):  # type: ignore[union-attr]
@@ -180,7 +185,7 @@ class Trace:
         return Call(
             function,
             as_data(args),
-            as_data(options),
+            as_data(options) if options else {},
             opaque=opaque,
             errors=self.errors if (errors := np.geterr()) == self.errors else errors,
             line=line,
@@ -253,6 +258,10 @@ class Trace:
 
     def at_replay(self, function: Function, of: Any) -> Any:
         """Run `at_replay(function, of)` within the trace, and return what it gives."""
+        if is_of_dict(function):  # such as an optimizer's rate: it changes nothing
+            live = Live(f"n{len(self.lives)}", function, function())
+            self.excluded += [of, getattr(of, "__dict__", None)]
+            return self.answered(live)
         self.check_generators()
         own = [x for x in (of, getattr(of, "__dict__", None)) if type(x) in (dict, list)]
         containers = {id(x): x for x in [*own, *self.containers]}.values()
@@ -260,7 +269,7 @@ class Trace:
         live = Live(f"n{len(self.lives)}", function, None)
         token = RECORDER.set(None)  # each replay calls it: its own calls are not the step's
         try:
-            value = live.value = function()
+            live.value = function()
         finally:
             RECORDER.reset(token)
         for x, copy in before:
@@ -270,6 +279,11 @@ class Trace:
         live.after = [(x, x.copy()) for x in live.counted]
         self.excluded += [of, getattr(of, "__dict__", None), *live.counted]
         self.notice_draws()
+        return self.answered(live)
+
+    def answered(self, live: Live) -> Any:
+        """What stands for a live value in the trace."""
+        value = live.value
         self.lives.append(live)
         if isinstance(value, np.ndarray | np.generic):
             call = Call(LiveArray(live), (), {}, opaque=True, errors=self.errors)
@@ -354,6 +368,13 @@ def pieces(x: Any) -> list[Any]:
 def is_plain(x: Any) -> bool:
     """Whether x is one of NumPy's numbers, a dtype or a type; or a Tensor's number."""
     return isinstance(x, np.number | np.bool_ | np.dtype | type)
+
+
+def is_of_dict(function: Function) -> bool:
+    """Whether a function is functools.partial(items.get, key): it draws and changes nothing."""
+    get = function.func if type(function) is functools.partial else None
+    owner = getattr(get, "__self__", None)
+    return type(owner) is dict and get == owner.get
 
 
 def refill(container: Any, copy: Any) -> None:
