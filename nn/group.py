@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import operator
 import sys
@@ -36,10 +35,11 @@ class Group:
 
     def __init__(self, options: dict[str, Any], most: int) -> None:
         self.options = options  # with the parameters, as "params": what the user sees and changes
-        self.parameters: list[Tensor] = [*options["params"]]  # those of which it was made
+        self.parameters: tuple[Tensor, ...] = (*options["params"],)  # those of which it was made
         self.joins = can_join(self.parameters, most)
         self.is_joined = False
-        self.arrays = [p.data for p in self.parameters] if self.joins else []  # the data they have
+        # The data they have
+        self.arrays = tuple([p.data for p in self.parameters]) if self.joins else ()
         self.kept: dict[str, Array] = {}  # an optimizer's arrays, each a vector too
 
     def stands_for(self, options: dict[str, Any]) -> bool:
@@ -55,7 +55,7 @@ class Group:
         read, options = self.options.get, {}
         for name in self.options:
             if name not in NO_OPTIONS:
-                options[name] = at_replay(functools.partial(read, name), of=self.options)
+                options[name] = at_replay(read, name, of=self.options)
         return options
 
     def with_gradients(self) -> list[Tensor]:
@@ -65,13 +65,13 @@ class Group:
     def units(self, parameters: list[Tensor]) -> Sequence[Tensor | Group]:
         """What to update: the Group itself as one vector, or each of these parameters."""
         if self.joins and not self.has_stayed(parameters):
-            self.joins, self.is_joined, self.arrays = False, False, []
+            self.joins, self.is_joined, self.arrays = False, False, ()
         if not self.joins:
             return parameters
         if not self.is_joined:
             self.join()
         gradients: list[Any] = [p._grad for p in parameters]
-        np.concatenate([g.reshape(-1) for g in gradients], out=self.grad)
+        np.concatenate([g.ravel() for g in gradients], out=self.grad)
         return [self]
 
     def has_stayed(self, parameters: list[Tensor]) -> bool:
@@ -84,7 +84,7 @@ class Group:
         """Move the parameters' numbers into one vector; their data become views of it."""
         self.data = np.concatenate([p.data.reshape(-1) for p in self.parameters])
         self.grad = np.empty_like(self.data, dtype=wide_dtype(self.data.dtype))
-        self.arrays, self.is_joined = self.views(self.data), True
+        self.arrays, self.is_joined = tuple(self.views(self.data)), True
         for p, view in zip(self.parameters, self.arrays, strict=True):
             p.data = view
 
@@ -112,7 +112,7 @@ class Group:
         return self.kept[name]
 
 
-def can_join(parameters: list[Tensor], most: int) -> bool:
+def can_join(parameters: Sequence[Tensor], most: int) -> bool:
     """Whether there are several parameters, of one dtype and few numbers, that share no memory."""
     alike = len(parameters) > 1 and len({p.dtype for p in parameters}) == 1
     if not alike or sum(p.size for p in parameters) > most:

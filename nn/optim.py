@@ -7,7 +7,6 @@ learning rate changes is in schedules.py, whose names are here as well: nn.optim
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -173,7 +172,7 @@ class Optimizer:
         """Update every parameter that has a gradient."""
         for group in self.current_groups():
             options, parameters = group.current_options(), group.with_gradients()
-            at_replay(functools.partial(self.count, parameters), of=self.steps)
+            at_replay(self.count, parameters, of=self.steps)
             for p in group.units(parameters):
                 g = p.grad
                 self.update(p, g.astype(np.float32) if g.dtype == np.float16 else g, **options)  # type: ignore[union-attr]

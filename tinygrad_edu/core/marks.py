@@ -39,8 +39,8 @@ def opaque(function: F) -> F:
     return call  # type: ignore[return-value]
 
 
-def at_replay(function: Callable[[], Any], of: Any = None) -> Any:
-    """Call function(), also at each replay of a recorded step: for a random mask, a rate, a count.
+def at_replay(function: Callable[..., Any], *args: Any, of: Any = None) -> Any:
+    """Call function(*args), also at each replay of a recorded step: for a mask, a rate, a count.
 
     It returns a number, or an array of the same shape and dtype each time. `of` is the dict or
     object whose numbers it reads or changes: these may differ from call to call. Where nothing is
@@ -50,4 +50,6 @@ def at_replay(function: Callable[[], Any], of: Any = None) -> Any:
     2.0
     """
     recorder = RECORDER.get()
-    return function() if recorder is None else recorder.at_replay(function, of)
+    if recorder is None:
+        return function(*args)
+    return recorder.at_replay(functools.partial(function, *args) if args else function, of)
