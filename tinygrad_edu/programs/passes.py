@@ -200,9 +200,9 @@ def reduction_by(call: Call) -> tuple[np.ufunc, Any, bool] | None:
 
 def ufunc_of(call: Call) -> np.ufunc | None:
     """The ufunc that a call is, if it gives one array and has no option but out."""
-    function = call.function
+    function, options = call.function, call.options
     ufunc = function if isinstance(function, np.ufunc) else OPERATOR_UFUNCS.get(function)
-    if ufunc is None or ufunc.nout != 1 or call.options.keys() - {"out"}:
+    if ufunc is None or ufunc.nout != 1 or (options and options.keys() - {"out"}):
         return None
     return ufunc if is_array(call.target) else None
 

@@ -166,7 +166,8 @@ class Trace:
         for x in given:
             if type(x) not in PLAIN and not is_plain(x):
                 self.refuse(refusals.strange_argument(function, x, source(*line_of_the_user())))
-        for x in leaves(row.fixed(args, options)):  # type: ignore[union-attr]
+        fixed = row.fixed(args, options)  # type: ignore[union-attr]
+        for x in leaves(fixed) if fixed else fixed:
             if is_recorded(x) or (type(x) is np.ndarray and x.ndim):
                 self.refuse(refusals.shape_of_values(function, source(*line_of_the_user())))
         if function is np.nan_to_num and not options.get("copy", True):
@@ -198,8 +199,7 @@ class Trace:
         path of the Module; in the backward pass, of that which made the Tensor.
         """
         frame, layer, line, operations, module = sys._getframe(3), "", None, [], ""
-        while frame.f_code is not self.runs and frame.f_back:
-            code = frame.f_code
+        while (code := frame.f_code) is not self.runs and frame.f_back:
             if code is FORWARD:
                 operations.append(frame.f_locals["self"])
             elif code is BACKWARD:
@@ -213,7 +213,8 @@ class Trace:
             if not module and LAYERS.get(code) and code.co_name == "__call__":
                 module = self.paths.get(id(frame.f_locals.get("self")), "")
             frame = frame.f_back
-        self.operations.update(dict.fromkeys(operations))
+        for operation in operations:
+            self.operations[operation] = None
         return line or ("", 0, layer), operations[0] if operations else None, module
 
     def module_of(self, z: Any) -> str:
