@@ -82,7 +82,7 @@ test-firefox: build/firefox/installed ## use the pages in Firefox, if it is inst
 # the last version of Playwright that asks Firefox for nothing that it lacks
 build/firefox/installed: pyproject.toml
 	$(PYTHON) -m venv build/firefox
-	build/firefox/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,notebook]' playwright==1.64.1 pytest hypothesis
+	build/firefox/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,notebook,examples]' playwright==1.64.1 pytest hypothesis
 	@touch $@
 
 test-jupyterlab: build/jupyterlab/installed ## watch a training in a real JupyterLab, in an environment with one (a few minutes)
