@@ -34,6 +34,8 @@ ONLY_IN_CHROMIUM = {
     "two_thousand": "layouts are counted by Chromium's own protocol",
     "dark": "the protocol that all browsers know has no themes yet",
     "axe": "axe-core is injected into pages only where their policy is switched off",
+    "under_a_finger": "a finger moves by a protocol of Chromium's own",
+    "motion_runs": "Firefox is asked for calm once, for all pages",
     "engine_s_numbers": "Firefox counts the space before a text in SVG to its box",
 }
 
