@@ -90,7 +90,7 @@ test-jupyterlab: build/jupyterlab/installed ## watch a training in a real Jupyte
 
 build/jupyterlab/installed: pyproject.toml
 	$(PYTHON) -m venv build/jupyterlab
-	build/jupyterlab/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,notebook]' jupyterlab pytest
+	build/jupyterlab/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,notebook]' jupyterlab pytest hypothesis
 	@touch $@
 
 test-marimo: build/marimo/installed ## watch a training in marimo, in an environment with one (a minute)
