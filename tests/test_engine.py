@@ -70,6 +70,14 @@ def test_a_gradient_is_an_array_of_its_own_that_can_be_written_to():
     assert y.grad.tolist() == [1, 1, 1]
 
 
+def test_a_gradient_that_two_passes_have_added_up_can_be_written_to_too():
+    x = variable(3.0)
+    for _ in range(2):
+        (x * x).backward()
+    x.grad[...] = 1.0
+    assert x.grad == 1.0
+
+
 def test_only_what_requires_a_gradient_gets_one():
     x, data = variable(2.0), Tensor(3.0)
     (x * data).backward()

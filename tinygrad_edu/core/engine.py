@@ -104,7 +104,7 @@ class Tensor(ArrayLike):
         taken: set[int] = set()
         with ADDING:
             for x, g in leaves:
-                x._grad = own(g, taken) if x._grad is None else x._grad + g
+                x._grad = own(g if x._grad is None else x._grad + g, taken)
 
     def gradient(self, *inputs: Tensor, create_graph: bool = False) -> Any:
         """Return ∂self/∂input for each input, a leaf or not: a tuple of Tensors, or the only one.
