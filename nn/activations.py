@@ -261,7 +261,8 @@ class Hardtanh(Module):
         self.min_val, self.max_val = float(min_val), float(max_val)
 
     def forward(self, x: Any) -> Any:
-        return np.where(x > self.min_val, np.where(x < self.max_val, x, self.max_val), self.min_val)
+        not_above = np.where(x >= self.max_val, self.max_val, x)  # NaN stays NaN
+        return np.where(x <= self.min_val, self.min_val, not_above)
 
 
 class ReLU6(Hardtanh):
@@ -283,7 +284,7 @@ class Hardswish(ReLU6):
     """
 
     def forward(self, x: Any) -> Any:
-        return x * super().forward(x + 3) / 6
+        return x * (super().forward(x + 3) / 6)  # 6 x might overflow
 
 
 class Softsign(Module):

@@ -73,7 +73,8 @@ class Elementwise(Loss):
         )
 
     def forward(self, prediction: Tensor | Array, target: Tensor | ArrayLike) -> Any:
-        return self.reduced(prediction, self.target_like(prediction, target))
+        target = self.target_like(prediction, target)
+        return self.reduced(as_floats(prediction, prediction), target)
 
     def target_like(self, prediction: Tensor | Array, target: Tensor | ArrayLike) -> Any:
         """The target, if it has the prediction's shape; as floats."""

@@ -83,9 +83,12 @@ class CosineEmbedding(MarginLoss):
     """
 
     def forward(self, a: Any, b: Any, target: Tensor | ArrayLike) -> Any:
+        if a.dtype == b.dtype == np.float16:  # as for MSE
+            a, b = a.astype(np.float32), b.astype(np.float32)
+            return self.forward(a, b, target).astype(np.float16)
         y = self.checked(target, a, a.shape[:-1], b)
-        squares = ((np.square(x).sum(axis=-1) + TINY) for x in (a, b))
-        cosine = (a * b).sum(axis=-1) / np.sqrt(next(squares) * next(squares))
+        lengths = (np.sqrt(np.square(x).sum(axis=-1) + TINY) for x in (a, b))
+        cosine = (a * b).sum(axis=-1) / next(lengths) / next(lengths)
         near, far = 1 - cosine, special.relu(cosine - self.margin)
         return self.reduce(np.where(y == 1, near, 0.0) + np.where(y == -1, far, 0.0))
 
@@ -115,7 +118,7 @@ class TripletMargin(MarginLoss):
 
 
 class MultiMargin(MarginLoss):
-    """Σ max(0, w (margin − x[t] + x[j]))ᵖ / classes over all j but the class t, averaged.
+    """Σ w max(0, margin − x[t] + x[j])ᵖ / classes over all j but the class t, averaged.
 
     The score x[t] is to be greater than all others by the margin; p is 1 or 2. `loss(x, t)` takes
     `(batch, classes)` and `(batch,)`. `weight` has a w for each class t. ValueError for other
@@ -147,9 +150,9 @@ class MultiMargin(MarginLoss):
                 f"{x.shape} and {labels.shape}"
             )
         rows = np.arange(x.shape[0]), class_indices(labels, x.shape[1], None)
-        excess = special.relu(self.margin - x[rows][:, None] + x)
+        losses = special.relu(self.margin - x[rows][:, None] + x) ** self.p
         if self.weight is not None:
-            excess = excess * self.weight.numpy()[labels, None].astype(x.dtype)
+            losses = losses * self.weight.numpy()[labels, None].astype(x.dtype)
         is_label = rows[1][:, None] == np.arange(x.shape[1])
-        losses = np.where(is_label, 0.0, excess**self.p)
+        losses = np.where(is_label, 0.0, losses)
         return self.reduce(losses.sum(axis=1) / x.shape[1])

@@ -81,8 +81,8 @@ def r2(prediction: Numbers, target: Numbers) -> float:
 def top_k_accuracy(scores: Numbers, target: Numbers, k: int = 5) -> float:
     """The part of the examples whose class is among the k of the greatest scores `(n, classes)`.
 
-    Where scores tie, the class counts if fewer than k are greater. Raises ValueError for other
-    shapes, and unless 1 ≤ k ≤ classes.
+    Where scores tie, the class counts if fewer than k are greater; it doesn't if its score is NaN.
+    Raises ValueError for other shapes, and unless 1 ≤ k ≤ classes.
 
     >>> top_k_accuracy([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]], [1, 0], k=2)
     0.5
@@ -94,7 +94,7 @@ def top_k_accuracy(scores: Numbers, target: Numbers, k: int = 5) -> float:
         )
     _, true = both_classes(x, target)
     own = np.take_along_axis(x, true[:, None], axis=1)
-    return float(np.mean((x > own).sum(axis=1) < k))
+    return float(np.mean(((x > own).sum(axis=1) < k) & ~np.isnan(own[:, 0])))
 
 
 def roc_curve(scores: Numbers, target: Numbers) -> tuple[Array, Array, Array]:
@@ -102,7 +102,7 @@ def roc_curve(scores: Numbers, target: Numbers) -> tuple[Array, Array, Array]:
 
     An example counts as a yes if its score is at least the threshold; false = FP / (all of class
     0), true = TP / (all of class 1). Both rise from 0, at threshold ∞, to 1. Scores and targets, 0
-    or 1, are `(n,)`. Raises ValueError for other targets, and if a class is missing.
+    or 1, are `(n,)`. Raises ValueError for other targets, for NaN, and if a class is missing.
 
     >>> roc_curve([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])[:2]
     (array([0. , 0. , 0.5, 0.5, 1. ]), array([0. , 0.5, 0.5, 1. , 1. ]))
@@ -113,6 +113,8 @@ def roc_curve(scores: Numbers, target: Numbers) -> tuple[Array, Array, Array]:
             "expected scores (n,) and targets (n,) of both classes, 0 and 1, found "
             f"{x.shape} and {y.shape} with {sorted({*y.ravel().tolist()})[:3]}"
         )
+    if np.isnan(x).any():
+        raise ValueError(f"scores are put in order, and {np.isnan(x).sum()} of {len(x)} are NaN")
     order = np.argsort(-x, kind="stable")
     x, y = x[order], y[order].astype(float)
     last = np.append(np.flatnonzero(np.diff(x)), len(x) - 1)  # of those with the same score

@@ -7,6 +7,7 @@ GroupNorm those of groups of channels of each example. RMSNorm leaves the mean o
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -200,7 +201,8 @@ class GroupNorm(Normalization):
                 f"GroupNorm({self.num_groups}, {channels}) takes shapes (batch, {channels}, …), "
                 f"found {x.shape}"
             )
-        groups = x.reshape(x.shape[0], self.num_groups, -1)
+        numbers = math.prod(x.shape[1:]) // self.num_groups  # −1 is unknown if the batch is empty
+        groups = x.reshape(x.shape[0], self.num_groups, numbers)
         mean, var = moments(groups, (2,))
         z = in_units(groups - mean, var + self.eps, x)
         return self.affine(z.reshape(x.shape), x.ndim - 2)
@@ -230,7 +232,8 @@ class RMSNorm(Normalization):
 
     def forward(self, x: Tensor | Array) -> Any:
         square = np.mean(np.square(single(x)), last_axes(self, x), keepdims=True)
-        eps = float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
+        kind = np.finfo(np.result_type(x.dtype, 0.0))
+        eps = float(kind.eps) if self.eps is None else self.eps
         return self.affine(in_units(x, square + eps, x))
 
 
@@ -242,7 +245,9 @@ def moments(x: Any, axes: Shape) -> tuple[Any, Any]:
 
 
 def single(x: Any) -> Any:
-    """x, but float16 as float32, in which squares do not overflow."""
+    """x, but float16 as float32 and integers as float64, in which squares do not overflow."""
+    if x.dtype.kind != "f":
+        return x.astype(np.float64)
     return x.astype(np.float32) if x.dtype == np.float16 else x
 
 

@@ -3,6 +3,7 @@ hidden. Each was wrong in this engine or in another library."""
 
 import numpy as np
 import pytest
+from tinygrad_edu.nn import activations
 
 from tinygrad_edu import Tensor, check_gradients, grad, hessian, special, vjp
 
@@ -88,6 +89,13 @@ def test_nan_receives_the_gradient_of_an_extreme_that_is_nan(f):
     assert (
         grad(lambda x: f(x, axis=0).sum())(np.array([[nan, 1.0], [nan, 2.0]]))[:, 0] == 0.5
     ).all()
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("name", activations.__all__)
+def test_an_activation_of_nan_is_nan(name):
+    z = getattr(activations, name)()(np.full((2, 2), nan))
+    assert np.isnan(z.numpy() if isinstance(z, Tensor) else z).all()
 
 
 @pytest.mark.filterwarnings("ignore:.*egrees of freedom", "ignore:.*divide", "ignore:invalid")

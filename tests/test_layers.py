@@ -408,6 +408,21 @@ def test_options_that_cannot_be_are_refused(call: Any, says: str) -> None:
         call()
 
 
+# Normalization of nothing, and of integers
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (0, 4, 3)])
+def test_a_batch_of_no_example_is_normalized_to_none(shape: Any) -> None:
+    assert nn.GroupNorm(2, 4)(np.zeros(shape)).shape == shape
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, bool])
+@pytest.mark.parametrize("layer", [nn.RMSNorm(2), nn.LayerNorm(2), nn.GroupNorm(1, 2)])
+def test_integers_are_normalized_as_floats(layer: Any, dtype: Any) -> None:
+    x = np.array([[200, 100], [3, 0]]).astype(dtype)
+    np.testing.assert_array_equal(layer(x).data, layer(x.astype(np.float64)).data)
+
+
 # Flatten, Dropout, Embedding, Residual
 
 

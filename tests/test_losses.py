@@ -425,6 +425,7 @@ def test_losses_keep_float32_whatever_kind_the_labels_are(loss):
 def test_truth_values_are_targets_and_whole_predictions_are_not_truncated():
     assert nn.BCEWithLogits()(np.zeros(2), [True, False]) == pytest.approx(math.log(2))
     assert nn.L1("sum")(np.uint8([0, 3]), [1, 5]) == 3
+    assert nn.BCEWithLogits()(np.uint8([3]), [1]) == pytest.approx(math.log1p(math.exp(-3)))
 
 
 @pytest.mark.parametrize(
@@ -443,6 +444,14 @@ def test_a_loss_of_one_s_own_is_its_equation():
     assert Quartic("sum")(np.array([1.0, 3.0]), [0, 1]) == 17
     with pytest.raises(NotImplementedError, match="def each"):
         nn.losses.Elementwise()(np.zeros(1), [0])
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_the_weight_of_a_class_multiplies_what_a_margin_costs(p):
+    x, target, weight = np.array([[0.5, 0.75, -2.0], [1.0, 0.0, 0.5]]), [1, 0], [3.0, 0.25, 2.0]
+    costs = [0.25 * 0.75**p / 3, 3.0 * 0.5**p / 3]  # 1 − 0.75 + 0.5, and 1 − 1 + 0.5
+    loss = nn.MultiMargin("none", p=p, weight=weight)
+    np.testing.assert_allclose(loss(x, target), costs)
 
 
 RECORDED = {

@@ -52,6 +52,10 @@ def test_scores_count_by_their_greatest_and_top_all_is_everything() -> None:
     assert metrics.confusion_matrix(scores[:2], [0, 1]).shape == (4, 4)
 
 
+def test_a_score_that_is_nan_is_not_among_the_greatest() -> None:
+    assert metrics.top_k_accuracy([[np.nan, np.nan], [0.2, np.nan]], [1, 0], k=1) == 0.5
+
+
 def test_r2_is_1_for_the_targets_and_0_for_their_mean() -> None:
     y = np.random.default_rng(0).normal(size=(20, 2))
     assert metrics.r2(Tensor(y, requires_grad=True), y) == 1.0
@@ -71,6 +75,7 @@ REFUSED = [
     (lambda: metrics.r2([1.0, 2.0], [3.0, 3.0]),                "all targets are equal"),
     (lambda: metrics.top_k_accuracy(np.zeros((2, 3)), [0, 1]),  "k=5"),
     (lambda: metrics.roc_curve([0.1, 0.2], [1, 1]),             "both classes"),
+    (lambda: metrics.roc_auc([0.1, np.nan, np.nan], [1, 0, 1]), "2 of 3 are NaN"),
 ]
 # fmt: on
 

@@ -255,6 +255,31 @@ def test_squares_of_float16_do_not_overflow_if_the_result_does_not(f):
     np.testing.assert_allclose(z, f(x), rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"padding": 1, "count_include_pad": False},
+        {"stride": 3, "ceil_mode": True},
+        {"divisor_override": 4},
+    ],
+)
+def test_pools_of_float16_do_not_overflow_if_their_means_do_not(options):
+    x = np.full((1, 1, 4, 4), 30_000, np.float16)
+    z = special.avg_pool2d(x, 2, **options)
+    assert z.dtype == np.float16 and (z == x[0, 0, 0, 0]).all()
+
+
+def test_hardswish_of_a_great_number_is_the_number():
+    for x in (np.float16(20_000), np.float32(3e38), np.float64(1e308)):
+        assert nn.Hardswish()(np.array(x)) == x
+
+
+@pytest.mark.parametrize("x", [np.full(64, 4, np.float16), np.full(4, 1e10, np.float32)])
+def test_the_cosine_of_long_vectors_is_one(x):
+    loss = nn.CosineEmbedding()(x, x, np.array(1))
+    assert loss.dtype == x.dtype and abs(loss) < 1e-3
+
+
 def test_losses_of_float16_do_not_overflow_if_their_mean_does_not():
     x = np.full((300, 2), 100, np.float16)
     assert nn.MSE()(x, np.zeros_like(x)) == 10_000

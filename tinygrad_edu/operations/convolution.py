@@ -17,6 +17,7 @@ import numpy as np
 from tinygrad_edu.core.derivatives import axis_slice, scatter
 from tinygrad_edu.core.engine import derivative, operation
 from tinygrad_edu.operations import errors
+from tinygrad_edu.operations.lengths import narrow, wide
 
 Pair = tuple[int, int]  # one for the rows, one for the columns
 Sizes = Sequence[int]  # one for each axis of a window
@@ -267,16 +268,16 @@ def avg_pooled(n: int, x, kernel_size, stride, padding, ceil_mode, count_include
     """The mean over windows of the last n axes."""
     kernel, stride, frame, own = pool_shape(n, x, kernel_size, stride, padding, 1, ceil_mode)
     axes, ones = tuple(range(-2 * n, -n)), (1,) * n
-    z = image_windows(x, "kernel_size", kernel, stride, ones, frame)
+    z = wide(image_windows(x, "kernel_size", kernel, stride, ones, frame))
     if divisor is not None:
-        return np.sum(z, axis=axes) / divisor
+        return narrow(np.sum(z, axis=axes) / divisor, x)
     if count_include_pad and frame == own:
-        return np.mean(z, axis=axes)
+        return narrow(np.mean(z, axis=axes), x)
     sizes = x.shape[-n:]
     beyond = [(a - p, b - q) for (a, b), (p, q) in zip(frame, own, strict=True)]
     counted = np.pad(np.ones(sizes), own, constant_values=float(count_include_pad))
     counts = windows(np.pad(counted, beyond), kernel, stride, ones).sum(axis=axes)
-    return np.sum(z, axis=axes) / counts.astype(z.dtype)
+    return narrow(np.sum(z, axis=axes) / counts.astype(z.dtype), x)
 
 
 def pool_shape(
