@@ -240,6 +240,8 @@ class GLU(Module):
         self.axis = axis
 
     def forward(self, x: Any) -> Any:
+        if not -x.ndim <= self.axis < x.ndim:
+            raise ValueError(f"GLU halves axis {self.axis}, which shape {x.shape} lacks")
         if x.shape[self.axis] % 2:
             raise ValueError(f"GLU halves axis {self.axis} of {x.shape}, whose length is odd")
         a, b = np.split(x, 2, axis=self.axis)

@@ -117,6 +117,11 @@ class Convolution(Windowed):
         """What np.pad adds before and after each axis of a batch."""
         none = [(0, 0), (0, 0)]  # batch and channels
         if self.padding == "same":
+            if any(step != 1 for step in for_each_axis(self.stride, self.axes)):
+                raise ValueError(
+                    f'padding="same" keeps the size, which a stride of {self.stride} does not: '
+                    "give a number"
+                )
             kernel, dilation = self.weight.shape[2:], for_each_axis(self.dilation, self.axes)
             totals = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
             return [*none, *[(total // 2, total - total // 2) for total in totals]]
@@ -361,6 +366,8 @@ class Pad2d(Module):
         self.padding, self.mode, self.value = padding, mode, value
 
     def forward(self, x: Any) -> Any:
+        if x.ndim < 2:
+            raise ValueError(f"Pad2d takes shapes (…, height, width), found {x.shape}")
         left, right, top, bottom = for_each_axis(self.padding, 4)
         frame: Any = [(0, 0)] * (x.ndim - 2) + [(top, bottom), (left, right)]
         if self.mode == "constant":
@@ -385,15 +392,24 @@ class Upsample(Module):
             raise ValueError(
                 f"give size or scale_factor, found size={size}, scale_factor={scale_factor}"
             )
+        given: Any = size if scale_factor is None else scale_factor
+        sizes = given if isinstance(given, tuple | list) else (given,)
+        if not all(n >= 1 and n % 1 == 0 for n in sizes):  # PyTorch keeps a factor as 2.0
+            raise ValueError(
+                f"expected whole numbers of at least 1, found size={size}, "
+                f"scale_factor={scale_factor}"
+            )
         self.size, self.scale_factor = size, scale_factor
 
     def forward(self, x: Tensor | Array) -> Any:
+        if x.ndim < 3:
+            raise ValueError(f"Upsample takes shapes (batch, channels, …), found {x.shape}")
         old = x.shape[2:]
         given = for_each_axis(
             self.size if self.scale_factor is None else self.scale_factor, len(old)
         )
         for axis, (n, k) in enumerate(zip(old, given, strict=True), start=2):
-            new = k if self.scale_factor is None else n * k
+            new = int(k if self.scale_factor is None else n * k)
             x = np.take(x, np.arange(new) * n // new, axis=axis)
         return x
 

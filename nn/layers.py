@@ -117,7 +117,13 @@ class Unflatten(Module):
         dim = self.dim + x.ndim if self.dim < 0 else self.dim
         if not 0 <= dim < x.ndim:
             raise ValueError(f"Unflatten splits axis {self.dim}, which shape {x.shape} lacks")
-        return x.reshape(*x.shape[:dim], *self.sizes, *x.shape[dim + 1 :])
+        try:
+            return x.reshape(*x.shape[:dim], *self.sizes, *x.shape[dim + 1 :])
+        except ValueError:
+            raise ValueError(
+                f"Unflatten makes {self.sizes} of axis {self.dim}, and {x.shape} has "
+                f"{x.shape[dim]} numbers along it"
+            ) from None
 
 
 class Dropout(Module):

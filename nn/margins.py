@@ -149,6 +149,11 @@ class MultiMargin(MarginLoss):
                 "MultiMargin takes scores (batch, classes) and class indices (batch,), found "
                 f"{x.shape} and {labels.shape}"
             )
+        if self.weight is not None and self.weight.shape != x.shape[1:]:
+            raise ValueError(
+                f"MultiMargin takes a weight for each of {x.shape[1]} classes, found "
+                f"{self.weight.shape}"
+            )
         rows = np.arange(x.shape[0]), class_indices(labels, x.shape[1], None)
         losses = special.relu(self.margin - x[rows][:, None] + x) ** self.p
         if self.weight is not None:

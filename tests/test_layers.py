@@ -371,8 +371,18 @@ def test_a_transposed_convolution_is_the_transpose(
     np.testing.assert_allclose((forth(x).data * y).sum(), (back(y).data * x).sum())
 
 
+def test_a_whole_factor_may_come_as_a_float_as_pytorch_keeps_it() -> None:
+    x = np.arange(4.0).reshape(1, 1, 2, 2)
+    twice, same = nn.Upsample(scale_factor=(2.0, 3)), nn.Upsample(scale_factor=(2, 3))
+    np.testing.assert_array_equal(twice(x), same(x))
+
+
 OPTIONS_THAT_CANNOT_BE = {
     "same with stride": (lambda: nn.Conv2d(1, 1, 3, 2, "same")(np.zeros((1, 1, 5, 5))), "keeps"),
+    "same, reflected": (
+        lambda: nn.Conv2d(1, 1, 3, 2, "same", padding_mode="reflect")(np.zeros((1, 1, 5, 5))),
+        "which a stride of 2 does not",
+    ),
     "padding mode": (lambda: nn.Conv2d(1, 1, 3, padding_mode="mirror"), "found 'mirror'"),
     "output padding": (
         lambda: nn.ConvTranspose2d(1, 1, 3, output_padding=1)(np.zeros((1, 1, 5, 5))),
@@ -381,6 +391,10 @@ OPTIONS_THAT_CANNOT_BE = {
     "transposed channels": (
         lambda: nn.ConvTranspose2d(2, 1, 3)(np.zeros((1, 3, 5, 5))),
         r"conv_transpose2d takes .*found x \(1, 3, 5, 5\)",
+    ),
+    "nothing left": (
+        lambda: nn.ConvTranspose2d(1, 1, 3, padding=(0, 4))(np.zeros((1, 1, 5, 6))),
+        r"makes 7 × 8 pixels, of which padding=\(0, 4\)",
     ),
     "pool padding": (lambda: nn.MaxPool2d(2, padding=2)(np.zeros((1, 1, 5, 5))), "half a kernel"),
     "signals": (lambda: nn.MaxPool1d(2)(np.zeros(5)), r"\(batch, channels, length\)"),
@@ -391,11 +405,17 @@ OPTIONS_THAT_CANNOT_BE = {
     "adaptive": (lambda: nn.AdaptiveAvgPool2d(2)(np.zeros((5, 5))), "found"),
     "pad": (lambda: nn.Pad2d(-1), "expected a padding ≥ 0"),
     "pad mode": (lambda: nn.Pad2d(1, "edge"), "found 'edge'"),
+    "pad x": (lambda: nn.Pad2d(1)(np.zeros(3)), r"found \(3,\)"),
+    "upsample x": (lambda: nn.Upsample(2)(np.zeros((3, 3))), r"found \(3, 3\)"),
+    "upsample by half": (lambda: nn.Upsample(scale_factor=0.5), "scale_factor=0.5"),
+    "upsample to nothing": (lambda: nn.Upsample((3, 0)), r"size=\(3, 0\)"),
     "upsample": (lambda: nn.Upsample(), "give size or scale_factor"),
     "sizes": (lambda: nn.Upsample((1, 2, 3))(np.zeros((1, 1, 5, 5))), "one for each of 2"),
+    "unflatten to others": (lambda: nn.Unflatten(1, (2, 2))(np.zeros((2, 3))), "has 3 numbers"),
     "unflatten": (lambda: nn.Unflatten(4, (1, 1))(np.zeros((1, 1))), "splits axis 4"),
     "group norm": (lambda: nn.GroupNorm(3, 4), "divides num_channels"),
     "group norm's x": (lambda: nn.GroupNorm(2, 4)(np.zeros((2, 3))), r"found \(2, 3\)"),
+    "glu's axis": (lambda: nn.GLU(2)(np.zeros((2, 4))), "axis 2, which shape"),
     "glu": (lambda: nn.GLU()(np.zeros(3)), "odd"),
     "hardtanh": (lambda: nn.Hardtanh(1.0, 1.0), "min_val < max_val"),
     "prelu": (lambda: nn.PReLU(3)(np.zeros((2, 4))), r"found \(2, 4\)"),

@@ -452,6 +452,8 @@ def test_the_weight_of_a_class_multiplies_what_a_margin_costs(p):
     costs = [0.25 * 0.75**p / 3, 3.0 * 0.5**p / 3]  # 1 − 0.75 + 0.5, and 1 − 1 + 0.5
     loss = nn.MultiMargin("none", p=p, weight=weight)
     np.testing.assert_allclose(loss(x, target), costs)
+    with pytest.raises(ValueError, match=r"each of 2 classes, found \(3,\)"):
+        loss(x[:, :2], target)
 
 
 RECORDED = {

@@ -98,6 +98,8 @@ def conv_transpose2d(
     columns = columns.reshape(batch, groups * per_group, *kernel, *places)
     reach = kernel_reach(kernel, gaps)
     whole = [(n - 1) * s + k + m for n, s, k, m in zip(places, steps, reach, more, strict=True)]
+    if any(2 * n >= size for n, size in zip(cut, whole, strict=True)):
+        raise errors.nothing_left(cut, whole)
     z = overlap_add(columns, tuple(whole), steps, gaps)
     if any(cut):
         z = z[(..., *[slice(n, size - n) for n, size in zip(cut, whole, strict=True)])]

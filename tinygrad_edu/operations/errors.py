@@ -139,6 +139,13 @@ def output_padding_too_large(output_padding: Any, stride: Any) -> ValueError:
     )
 
 
+def nothing_left(padding: Any, whole: Any) -> ValueError:
+    return ValueError(
+        f"conv_transpose2d makes {' × '.join(map(str, whole))} pixels, of which padding={padding} "
+        "cuts off so many on each side that none is left: give a smaller padding"
+    )
+
+
 def padding_too_large(padding: Any, kernel: Any) -> ValueError:
     return ValueError(
         f"padding is half a kernel at most, here of {kernel}, so that no window is empty; "
