@@ -314,6 +314,17 @@ def test_dark_and_narrow_pages_fit(show: Show, make_run: Any, scheme: Any, width
     keep(page, f"{make_run.__name__}_{scheme}_{width}")
 
 
+def test_the_steps_of_a_long_training_fit_a_phone(show: Show) -> None:
+    run = watch(classifier(), name="long", terminal=False)
+    for _ in range(12_800):
+        run.log(loss=1.0)
+    run.finish()
+    page = show(run, viewport={"width": 390, "height": 844})
+    page.keyboard.press("End")
+    assert page.locator(".where").inner_text() == "step 12,800 of 12,800"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_everything_has_a_name_for_who_cannot_see_it(show: Show) -> None:
     page = show(learning())
     for control in page.locator("button, input, select").all():
