@@ -123,9 +123,11 @@ def test_the_whole_way_by_keyboard_alone(show: Show) -> None:
     for _ in range(4):
         press("b")
     assert "The gradient is complete: 132 numbers" in said(page)
-    before = page.evaluate("costNow()")
+    before, weights = page.evaluate("[costNow(), [...P]]")
     press("s")
     assert page.evaluate("costNow()") < before
+    moved = int(np.sum(page.evaluate("[...P]") != np.array(weights)))
+    assert moved == 132 - 5 * 8 and f"{moved} of 132 numbers moved" in said(page)
     press("u")
     assert page.evaluate("costNow()") == before
     page.locator(".inputs .feature").nth(2).focus()
@@ -134,6 +136,15 @@ def test_the_whole_way_by_keyboard_alone(show: Show) -> None:
     page.locator("#pad").focus()
     press("Delete")
     assert "Point at a place" in said(page)
+
+
+def test_its_words_are_those_of_two_classes_of_points(show: Show) -> None:
+    page = show("#view=train&seed=1")
+    assert page.locator("dl.keys dt").first.inner_text() == "0…1"
+    assert "moves 92 of 132 numbers" in said(page)
+    worse = page.evaluate("""SENTENCES.stepped(
+        {many: 1, rate: 1, from: 1, to: 0, others: 9, lost: 3, gain: 0})""")
+    assert "good for one point" in str(worse)
 
 
 def test_features_noise_and_regularisation_reach_the_training(show: Show) -> None:

@@ -26,6 +26,11 @@ function sourceName(l, i) {
   if (l === 1 && POINTS) return FEATURES[i];
   return l === 1 ? `row ${Math.floor(i / SIDE)}, col ${i % SIDE}` : `neuron ${i + 1}`;
 }
+// Nothing moves a weight behind a feature that is not told, except a penalty
+function movers() {
+  const untold = POINTS && !penalty() ? plane.chosen.filter((on) => !on).length : 0;
+  return `${untold ? `${count(TOTAL - untold * SIZES[1])} of` : "all"} ${count(TOTAL)} numbers`;
+}
 const targetName = (l, j) => (l === DEPTH ? outputName(j) : `neuron ${j + 1} of layer ${l}`);
 const direction = (g) => (g < 0 ? "up ↑" : "down ↓");
 
@@ -129,6 +134,7 @@ const TEXTS = () => ({
   "a nudge": "backward: which way the cost wants it; longer is stronger",
   keys: "Keys",
   "key answer": "the right answer",
+  "last class": String(Math.min(CLASSES - 1, 9)),
   "key line": "on the line: layer by layer",
   "key do": "backward, one step, undo",
   "worth trying": "Worth trying",
@@ -280,7 +286,7 @@ const SENTENCES = {
   stepped: ({ many, all, rate, from, to, others, lost, gain }) => {
     const head =
       many === 1
-        ? say`All ${count(TOTAL)} numbers moved against the gradient, by ${bold(`η = ${num(rate, 2)}`)} times it.`
+        ? say`${capital(movers())} moved against the gradient, by ${bold(`η = ${num(rate, 2)}`)} times it.`
         : all
           ? say`Ten steps along the ${bold("average")} of ${PICKED} gradients.`
           : say`Ten steps for ${bold(`this ${ITEM} alone`)}.`;
@@ -297,7 +303,7 @@ const SENTENCES = {
       : to > from
         ? " The step was too long: it overshot."
         : lost > 2 && lost > gain
-          ? " What is good for one image isn’t for all: training averages the wishes of many."
+          ? ` What is good for one ${ITEM} isn’t for all: training averages the wishes of many.`
           : to > 0.5
             ? " Again?"
             : "";
@@ -342,7 +348,7 @@ const TRAINING = {
       ? say`The first 80 steps are shown one by one. Watch the line: at first it is almost straight.`
       : say`The first 80 steps are shown one by one. Watch the noise: strokes appear where ${isDigits() ? "digits" : "images"} differ.`,
   start: (images, heart) =>
-    say`${SIZES[0]} × ${SIZES[1]} first weights of pure noise, and ${count(images)} ${ITEM}s to learn from${heart ? ", each with a label drawn at random" : ""}. Press Play: every step looks at a few of them and moves all ${count(TOTAL)} numbers a little downhill.`,
+    say`${SIZES[0]} × ${SIZES[1]} first weights of pure noise, and ${count(images)} ${ITEM}s to learn from${heart ? ", each with a label drawn at random" : ""}. Press Play: every step looks at a few of them and moves ${movers()} a little downhill.`,
   dead: (length, rate) =>
     say`Dead: every output answers 0 to every ${ITEM}, which costs ${bold(plain(DATA.marks.none ?? DATA.marks.even))}. There the activation is flat, so the gradient is only ${bold(num(length, 2))} long, and hardly anything moves. The rate was too large; try ${rate} with new noise.`,
   stuck: (cost, length, rate) =>
