@@ -56,7 +56,7 @@ class Module:
                 args = tuple(map(as_input, args))
             result = self.forward(*args, **options)
         except Exception as error:
-            note_path(error, self, args)
+            note_path(error, self, (*args, *options.values()))
             raise
         call = (self, args, options)  # one for all results: a picture knows its Modules from it
         if usual and type(result) is Tensor:
@@ -233,7 +233,8 @@ def note_path(error: Exception, module: Module, args: tuple[Any, ...]) -> None:
         notes.remove(noted)
     else:
         about = f"{module_title('', module)} {shapes(module)}".strip()
-        said = f"{about}), called with {', '.join(map(called_with, args))}"
+        given = ", ".join(map(called_with, args)) + origin(*args[:1])
+        said = f"{about}), called with {given or 'nothing'}"
     note = PathNote(f"in {'.'.join(filter(None, (name, path)))} ({said}")
     note.module = failed
     error.add_note(note)
@@ -246,9 +247,23 @@ def called_with(x: Any) -> str:
         no_numbers = getattr(dtype, "kind", "f") not in "biufc"
         kind = (f" of {dtype}" if dtype else "") + f", no numbers: {NUMBER_THEM}" * no_numbers
         return f"{type(x).__name__} {tuple(x.shape)}{kind}"
+    if holds_arrays(x):
+        return f"({', '.join(map(called_with, x))})"
     if isinstance(x, int | float):
         return f"{x!r}, which is no array: write np.array([{x!r}])"
     return f"{x!r:.40}"
+
+
+def holds_arrays(x: Any) -> bool:
+    return isinstance(x, tuple) and any(hasattr(item, "shape") for item in x)
+
+
+def origin(x: Any = 0.0) -> str:
+    """What to write if x is what another Module gave in place of an array: nothing, or several."""
+    if x is None:
+        return ": does the forward that gave it return its result?"
+    several = ": a recurrent layer gives two, of each step and the last: write every, last = lstm(x)"
+    return several if holds_arrays(x) else ""
 
 
 def array_or_tensor(x: Any) -> Tensor | Array:

@@ -87,6 +87,26 @@ def test_a_number_in_place_of_an_array_is_explained() -> None:
     assert note.endswith("called with 3.0, which is no array: write np.array([3.0])")
 
 
+def test_what_a_layer_before_gave_is_said_in_a_line_with_what_to_write() -> None:
+    class Silent(nn.Module):
+        def forward(self, x: Any) -> None:
+            np.tanh(x)
+
+    notes = place(nn.Sequential(nn.LSTM(4, 3), nn.Linear(3, 1)), np.zeros((2, 7, 4)))
+    states = "(Tensor (2, 7, 3), (Tensor (1, 2, 3), Tensor (1, 2, 3)))"
+    assert notes[0] == f"in linear({states}, weight (1, 3), bias (1,))"
+    assert notes[1].endswith("write every, last = lstm(x)") and len(notes[1]) < 300
+    (note,) = place(nn.Sequential(Silent(), nn.Linear(4, 1)), ROWS)
+    assert note.endswith("called with None: does the forward that gave it return its result?")
+
+
+def test_a_call_without_arguments_or_with_names_is_told() -> None:
+    for call, came in [(lambda m: m(), "nothing"), (lambda m: m(x="a"), "'a'")]:
+        with pytest.raises((TypeError, AttributeError)) as caught:
+            call(nn.LayerNorm(4))
+        assert caught.value.__notes__[-1].endswith(f"called with {came}")
+
+
 @pytest.mark.parametrize("x", [np.array([["a"] * 4]), np.array([["a"] * 4], object)])
 def test_an_array_of_texts_says_how_to_number_them(x: Any) -> None:
     note = place(nn.Linear(4, 1), x)[-1]

@@ -36,6 +36,8 @@ def see(section: str) -> str:
 def described(x: Any) -> str:
     """A value as messages name it: `w (2, 3)`, `Tensor (2, 3)`, `array (2, 3)`, else its repr."""
     shape = getattr(x, "shape", None)
+    if isinstance(x, tuple | list) and any(hasattr(item, "shape") for item in x):
+        return f"({', '.join(map(described, x))})"
     if shape is None:
         return repr(x)
     kind = "array" if isinstance(x, np.ndarray | np.generic) else type(x).__name__
