@@ -189,8 +189,9 @@ def checked_parameters(parameters: Iterable[Tensor], known: Container[int] = ())
     for i, p in enumerate(checked):
         if id(p) in known or (isinstance(p, Tensor) and p.requires_grad and p.operation is None):
             continue
+        came = f"{type(p).__name__} {getattr(p, 'shape', '')}".strip()
         raise TypeError(
-            "expected Tensors created with requires_grad=True, found "
-            f"{type(p).__name__} {getattr(p, 'shape', '')} at position {i}: pass model.parameters()"
+            f"expected Tensors created with requires_grad=True, found {came} at position {i}: "
+            "pass model.parameters()"
         )
     return checked

@@ -193,10 +193,7 @@ class Sequential(Module):
     def __init__(self, *layers: Module) -> None:
         for i, layer in enumerate(layers):
             if not isinstance(layer, Module):
-                raise TypeError(
-                    f"Sequential takes Modules, found {type(layer).__name__} at position {i}: "
-                    "unpack a list, Sequential(*layers), and write nn.Tanh() in place of np.tanh"
-                )
+                raise no_layer(layer, i)
             setattr(self, str(i), layer)
 
     def forward(self, x: Any) -> Any:
@@ -214,6 +211,15 @@ class Sequential(Module):
     def __getitem__(self, index: int | slice) -> Any:
         found = list(self)[index]
         return Sequential(*found) if isinstance(found, list) else found
+
+
+def no_layer(x: Any, position: int) -> TypeError:
+    if isinstance(x, type) and issubclass(x, Module):
+        came, write = f"the class {x.__name__}", f"write {x.__name__}()"
+    else:
+        came = type(x).__name__
+        write = "unpack a list, Sequential(*layers), and write nn.Tanh() in place of np.tanh"
+    return TypeError(f"Sequential takes Modules, found {came} at position {position}: {write}")
 
 
 class Residual(Sequential):

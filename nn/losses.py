@@ -304,6 +304,7 @@ class ClassLoss(Loss):
             f"{name} takes {self.takes} (batch, classes, …) and class indices (batch, …)"
             f"{' or probabilities (batch, classes, …)' if others else ''}, "
             f"found {self.takes} {scores.shape} and target {target.shape}"
+            + usual_mistake(self.takes, scores.shape, target.shape)
         )
 
     def of_indices(self, log_p: Any, target: Any, smoothing: float = 0.0) -> Any:
@@ -399,6 +400,15 @@ class NLL(ClassLoss):
         return self.of_indices(log_p, target)
 
 
+def usual_mistake(takes: str, scores: tuple[int, ...], target: tuple[int, ...]) -> str:
+    """What to write for scores and a target of these shapes, if that is a usual mistake."""
+    if target == (*scores[:1], 1):
+        return ": write target[:, 0]"
+    if target == scores[:-1]:
+        return ": write np.moveaxis(x, -1, 1), as classes are the second axis"
+    return f": write {takes} first, then the target" if scores == target[:-1] else ""
+
+
 def without_axis(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return (*shape[:axis], *shape[axis + 1 :])
 
@@ -413,7 +423,8 @@ def by_class(x: Any) -> Any:
 def class_indices(indices: Array, classes: int, ignore_index: int | None) -> Array:
     """Class indices, 0 in place of those to be left out; an error unless all are classes."""
     if indices.dtype.kind not in "iu":
-        raise TypeError(f"class indices are integers, found dtype {indices.dtype}")
+        number = ": write target.astype(int)" * (indices.dtype.kind in "bf")
+        raise TypeError(f"class indices are integers, found dtype {indices.dtype}{number}")
     return checked_classes(indices, classes, ignore_index)
 
 

@@ -262,8 +262,9 @@ def origin(x: Any = 0.0) -> str:
     """What to write if x is what another Module gave in place of an array: nothing, or several."""
     if x is None:
         return ": does the forward that gave it return its result?"
-    several = ": a recurrent layer gives two, of each step and the last: write every, last = lstm(x)"
-    return several if holds_arrays(x) else ""
+    if holds_arrays(x):
+        return ": a recurrent layer gives two, of which one is meant: write every, last = lstm(x)"
+    return ""
 
 
 def array_or_tensor(x: Any) -> Tensor | Array:

@@ -58,13 +58,14 @@ def summary(model: Module, *inputs: Any, dtype: DTypeLike = np.float32) -> str:
         vars(module)["forward"] = watched[path]  # found before the class's own
     with np.errstate(all="ignore"):
         modules[""](*[as_example(x, dtype) for x in inputs])  # may divide by zeros
+    recorded = {path: recorded_within(path, watched) for path in modules}
     rows = [
         (
             "  " * depth(path, modules) + module_title(path, module),
             watched[path].shape,
             count_of_parameters(module),
-            with_commas(len(watched[path].recorded)),
-            with_commas(sum(map(multiply_adds, watched[path].recorded))),
+            with_commas(len(recorded[path])),
+            with_commas(sum(map(multiply_adds, recorded[path]))),
         )
         for path, module in modules.items()
     ]
@@ -73,6 +74,13 @@ def summary(model: Module, *inputs: Any, dtype: DTypeLike = np.float32) -> str:
             text_columns([("layer", "output", "parameters", "operations", "multiply-adds"), *rows])
         )
     )
+
+
+def recorded_within(path: str, watched: dict[str, WatchedForward]) -> set[Tensor]:
+    """What a Module recorded, and the Modules in it, also if its output needs it not."""
+    start = f"{path}." if path else ""
+    inside = [x.recorded for name, x in watched.items() if name == path or name.startswith(start)]
+    return set[Tensor]().union(*inside)
 
 
 def as_example(x: Any, dtype: DTypeLike) -> Any:

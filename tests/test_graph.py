@@ -519,6 +519,14 @@ def test_what_cannot_be_drawn_is_refused(
         draw(output, **options)
 
 
+def test_an_error_of_a_model_that_is_drawn_names_no_copy() -> None:
+    for inputs, came in [((np.zeros((2, 3)),), "Tensor (2, 3) of float64"), ((), "nothing")]:
+        with pytest.raises((TypeError, ValueError)) as caught:
+            draw(nn.Sequential(nn.Linear(4, 1)), *inputs)
+        (note,) = caught.value.__notes__
+        assert note.startswith("in model") and note.endswith(f"called with {came}")
+
+
 def test_the_same_program_gives_the_same_bytes() -> None:
     def run(seed: str) -> bytes:
         return subprocess.run(

@@ -766,6 +766,19 @@ def test_a_summary_counts_the_operations_of_each_layer() -> None:
     ]
 
 
+def test_a_summary_counts_of_a_whole_what_its_parts_computed_in_vain() -> None:
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            self.memory, self.head = nn.LSTM(1, 3), nn.Linear(3, 1)
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.memory(x)[0])  # and leaves (h, c)
+
+    _, *lines = nn.summary(Last(), (1, 5, 1)).splitlines()
+    whole, *parts = (int(line.split()[-2]) for line in lines)
+    assert whole == sum(parts)
+
+
 def test_a_summary_adds_up_the_calls_of_a_shared_layer_and_shows_one_that_is_not_called() -> None:
     class Twice(nn.Module):
         def __init__(self) -> None:

@@ -390,8 +390,24 @@ def test_an_index_that_is_no_class_is_refused(loss, index):
 @pytest.mark.parametrize("loss", [nn.CrossEntropy, nn.NLL])
 def test_class_indices_are_integers(loss):
     for target in ([0.0, 1.0], [True, False]):
-        with pytest.raises(TypeError, match="integers"):
+        with pytest.raises(TypeError, match=r"integers.*: write target.astype\(int\)"):
             loss()(np.zeros((2, 3)), target)
+
+
+@pytest.mark.parametrize(
+    ("scores", "target", "write"),
+    [
+        ((4, 3), (4, 1), "target[:, 0]"),
+        ((4, 7, 3), (4, 7), "np.moveaxis(x, -1, 1), as classes are the second axis"),
+        ((4,), (4, 3), "logits first, then the target"),
+        ((4, 3), (5,), ""),
+    ],
+)
+def test_shapes_that_are_usual_mistakes_say_what_to_write(scores, target, write):
+    with pytest.raises(ValueError) as caught:
+        nn.CrossEntropy()(np.zeros(scores), np.zeros(target, int))
+    message = f"found logits {scores} and target {target}"
+    assert str(caught.value).endswith(message + f": write {write}" * bool(write))
 
 
 # All of them

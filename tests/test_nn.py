@@ -185,6 +185,8 @@ def test_sequential_takes_modules_only() -> None:
     for wrong in ([nn.Tanh()], np.tanh):
         with pytest.raises(TypeError, match="position 1"):
             nn.Sequential(nn.Tanh(), wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"found the class ReLU at position 0: write ReLU\(\)"):
+        nn.Sequential(nn.ReLU)  # type: ignore[arg-type]
 
 
 # Modules

@@ -367,7 +367,7 @@ def test_no_parameters_is_an_error() -> None:
     "wrong", [np.ones(3), Tensor(np.ones(3)), parameter() * 2.0, nn.Tanh(), ("w", parameter())]
 )
 def test_what_is_no_parameter_is_named(wrong: Any) -> None:
-    with pytest.raises(TypeError, match=r"at position 1: pass model.parameters\(\)"):
+    with pytest.raises(TypeError, match=r"found \S.*\S at position 1: pass model.parameters\(\)"):
         optim.SGD([parameter(), wrong], lr=0.1)
 
 

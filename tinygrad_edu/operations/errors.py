@@ -188,7 +188,8 @@ def classes_do_not_fit(log_p: Any, target: Any) -> ValueError:
 
 
 def not_classes(target: Any) -> TypeError:
-    return TypeError(f"class indices are integers, found dtype {target.dtype}")
+    number = ": write target.astype(int)" * (target.dtype.kind in "bf")
+    return TypeError(f"class indices are integers, found dtype {target.dtype}{number}")
 
 
 def no_class(target: Any, classes: int) -> ValueError:

@@ -177,11 +177,12 @@ def result_of_copy(
     The model's own running statistics and random generators stay as they are. Inputs that can have
     a gradient get one, so that all that is computed of them is recorded.
     """
-    copied, named = copy.deepcopy(model), {id(x): name for name, x in names.items()}
+    original, model = model, copy.deepcopy(model)
+    named = {id(x): name for name, x in names.items()}
     given = [as_recorded(x, named.get(id(x), f"x{i}")) for i, x in enumerate(inputs, 1)]
     shown = {x.name for x in given if isinstance(x, Tensor) and x.name}
     kept = {name: x for name, x in names.items() if name not in shown}
-    return copied(*given), {n: copied if x is model else x for n, x in kept.items()}, shown
+    return model(*given), {n: model if x is original else x for n, x in kept.items()}, shown
 
 
 def as_recorded(x: Any, name: str) -> Any:
