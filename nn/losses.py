@@ -240,8 +240,8 @@ class GaussianNLL(Elementwise):
     """½ (ln v + (x − y)²/v), averaged over all numbers: y is drawn from N(x, v).
 
     `loss(x, y, v)`; the variance v has x's shape, or lacks its last axis, or has sizes of 1.
-    It is eps at least. full=True adds ½ ln 2π. ValueError for other shapes and negative variances.
-    (Nix & Weigend 1994)
+    It is eps at least, with the slope that it has there. full=True adds ½ ln 2π. ValueError for
+    other shapes and negative variances. (Nix & Weigend 1994)
 
     >>> GaussianNLL()(np.zeros((1, 2)), [[2.0, 0.0]], np.ones((1, 1)))  # ½ · ½ (2² + 0²)
     np.float64(1.0)
@@ -262,8 +262,10 @@ class GaussianNLL(Elementwise):
                 f"GaussianNLL takes a variance of shape {prediction.shape}, any size of it 1, or "
                 f"{prediction.shape[:-1]}, found {variance.shape}"
             )
-        check_variances(variance.numpy() if isinstance(variance, Tensor) else variance)
-        variance = np.maximum(as_floats(variance, prediction), self.eps)
+        variance = as_floats(variance, prediction)
+        numbers = variance.numpy() if isinstance(variance, Tensor) else variance
+        lift = np.maximum(self.eps - check_variances(numbers), 0.0)
+        variance = variance + lift  # a constant: what is below eps keeps its slope, and can grow
         losses = (np.log(variance) + np.square(prediction - target) / variance) * 0.5
         return self.reduce(losses + 0.5 * math.log(2 * math.pi) if self.full else losses)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from strategies import array
 
-from tinygrad_edu import Tensor, check_gradients, nn, replay, special
+from tinygrad_edu import Tensor, check_gradients, nn, replay, special, value_and_grad
 
 
 def sigma(x):
@@ -361,6 +361,9 @@ def test_gaussian_nll_is_the_logarithm_of_a_density(shape):
     density = np.exp(-np.square(x - y) / (2 * wide)) / np.sqrt(2 * np.pi * wide)
     np.testing.assert_allclose(nn.GaussianNLL("none", full=True)(x, y, v), -np.log(density))
     check_gradients(nn.GaussianNLL(), x, y, v)
+    for small in (0.0, 1e-7, 1e-6):  # all are 1e-6, and ask for a greater one: ½ (1/v − d²/v²)
+        value, slope = value_and_grad(nn.GaussianNLL(), 2)(np.ones(1), [3.0], np.full(1, small))
+        np.testing.assert_allclose((value, slope[0]), (math.log(1e-6) / 2 + 2e6, 5e5 - 2e12))
     for wrong, error in ((np.ones((4, 3)), "variance of shape"), (-v, "not negative")):
         with pytest.raises(ValueError, match=error):
             nn.GaussianNLL()(x, y, wrong)

@@ -1205,6 +1205,14 @@ def test_the_program_reads_like_numpy() -> None:
     ]
 
 
+def test_a_long_number_is_shown_with_its_exponent() -> None:
+    x = np.ones(3, np.float32)
+    f = replay(lambda x: x * np.float32(1e-7) + 1 / 3, backend="numpy")
+    for _ in range(3):
+        f(x)
+    assert "x, 1.000000012e-07," in str(f.program) and "0.3333333433," in str(f.program)
+
+
 def test_what_is_frozen_stays_so_and_its_generators_are_found() -> None:
     gc.freeze()
     frozen = gc.get_freeze_count()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.functional import Function
-from tinygrad_edu.programs.program import function_name
+from tinygrad_edu.programs.program import function_name, text_of_argument
 
 
 class CodeNames:
@@ -53,7 +53,7 @@ class CodeNames:
                 otherwise = "ones"
             return self.of(value, "k", getattr(value, "__name__", otherwise))
         if key not in self.known:
-            shown = f"{value.item()!r:.12}" if isinstance(value, np.ndarray) else repr(value)
+            shown = text_of_argument(value) if isinstance(value, np.ndarray) else repr(value)
             self.known[key] = self.new("k", shown, value)
         return self.known[key]
 

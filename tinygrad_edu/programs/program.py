@@ -388,8 +388,14 @@ def text_of_argument(x: Any) -> str:
     if type(x) is list:
         return f"[{', '.join(map(text_of_argument, x))}]"
     if isinstance(x, np.ndarray | np.generic):
-        return f"{x.item()!r:.12}" if x.size == 1 else f"array{x.shape}"
+        return text_of_item(x.item()) if x.size == 1 else f"array{x.shape}"
     return "..." if x is ... else f"{x!r:.40}"
+
+
+def text_of_item(x: Any) -> str:
+    """The item of an array: a long number is rounded, and keeps its exponent."""
+    text = repr(x)
+    return f"{x:.10g}" if isinstance(x, float) and len(text) > 12 else text
 
 
 def kind_of(x: Array) -> dict[str, Any]:
