@@ -164,6 +164,34 @@ def test_a_product_of_vectors_takes_numpys_axes():
         np.testing.assert_array_equal(z.data, np.vecdot(x, b, **options))
 
 
+WHERE = [[1, 0, 1, 0], [1.5, 0, 1, 0], 1, np.array([1, 0, 1, 0]), np.array([1.0, 0.0, 1.0, 0.0])]
+
+
+@pytest.mark.parametrize("where", WHERE, ids=repr)
+@pytest.mark.parametrize(
+    "function", [np.exp, np.sum, np.mean, np.std, np.max, np.nansum, np.nanvar]
+)
+def test_where_is_as_numpy_takes_it(function, where):
+    x = np.array([3.0, 1.0, 2.0, 5.0])
+    more = {np.exp: {"out": np.zeros(4)}, np.max: {"initial": 0.0}}.get(function, {})
+    try:
+        expected = function(x, where=where, **more)
+    except TypeError:  # an array must be of bools
+        with pytest.raises(TypeError, match="bool"):
+            function(Tensor(x), where=where, **more)
+        return
+    np.testing.assert_allclose(plain(function(Tensor(x), where=where, **more)), expected)
+
+
+@pytest.mark.parametrize("choices", [(1.0, np.float32([3])), (2, np.int8([3])), ([1.0], [2])])
+def test_a_chosen_number_has_numpys_dtype(choices):
+    tensors = tuple(Tensor(x) if isinstance(x, np.ndarray) else x for x in choices)
+    for number in (0, 1):
+        expected = np.choose([number], choices)
+        found = np.choose(Tensor([number]), tensors)
+        assert (found.dtype, found.data) == (expected.dtype, expected)
+
+
 # What is neither a case of its own nor an option
 
 
@@ -174,7 +202,10 @@ def test_zeros_of_a_polynomial_are_found_if_they_are_real():
         np.roots(Tensor([1.0, 0.0, 1.0]))
 
 
-@pytest.mark.parametrize("xp", [[-np.inf, 0.5, 4.0], [0.0, 2.0, np.inf], [0.0, 1.0, 3.0]])
+JUMPS = [[0.0, 2.0, 2.0], [0.0, 0.0, 1.0], [1.0, 1.0, 1.0], [-np.inf, -np.inf, -np.inf]]
+
+
+@pytest.mark.parametrize("xp", [[-np.inf, 0.5, 4.0], [0.0, 2.0, np.inf], [0.0, 1.0, 3.0], *JUMPS])
 @pytest.mark.parametrize("fp", [[0.0, 10.0, 5.0], [-np.inf, 1.0, 2.0], [3.0, 3.0, np.inf]])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_lines_between_infinite_points_are_numpys(xp, fp):

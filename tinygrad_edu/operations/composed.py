@@ -56,6 +56,14 @@ def as_arrays(*xs):
     return [x if isinstance(x, Tensor) else np.asarray(x) for x in map(operand, xs)]
 
 
+def as_mask(where):
+    """The option `where` as bools: lists of other numbers may say it too; arrays of them do not."""
+    where = plain(where)
+    if not hasattr(where, "dtype"):
+        return np.asarray(where, bool)
+    return in_type(where, np.dtype(bool), "safe")
+
+
 def in_type(x, dtype, casting="unsafe"):
     """x in another type, if NumPy's rule of casting allows it; x itself if dtype is None."""
     if dtype is None or x.dtype == dtype:
@@ -314,9 +322,13 @@ def partition(x, kth, axis=-1, kind="introselect"):
 @composed(np.choose)
 def chosen_by_number(a, choices, *, mode="raise"):
     """For each place the element of the choice that a names there, by its number."""
+    python = [type(x) if type(x) in (bool, int, float) else None for x in choices]
     choices = as_arrays(*choices)
     numbers = np.choose(plain(a), np.arange(len(choices)), mode=mode)
-    dtype = np.result_type(*[x.dtype for x in choices])
+    dtype = np.result_type(
+        *[x.dtype if kind is None else kind(0) for x, kind in zip(choices, python, strict=True)]
+    )
+    choices = [in_type(x, dtype) for x in choices]
     z = np.zeros(np.broadcast_shapes(numbers.shape, *[x.shape for x in choices]), dtype)
     for number, choice in enumerate(choices):
         z = np.where(numbers == number, choice, z)

@@ -16,7 +16,7 @@ from tinygrad_edu.core.derivatives import axes_of, scatter
 from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.core.errors import unknown_options
 from tinygrad_edu.operations import errors
-from tinygrad_edu.operations.composed import as_arrays, check_cast, in_type
+from tinygrad_edu.operations.composed import as_arrays, as_mask, check_cast, in_type
 
 
 def summand_count(x, axis):
@@ -47,7 +47,7 @@ def ufunc_with_options(
         return run(*args, **others)
     (rest,) = out or (None,)
     shape = np.broadcast_shapes(*map(np.shape, [*args, where, *(out or ())]))
-    chosen = np.broadcast_to(plain(where), shape)
+    chosen = np.broadcast_to(as_mask(where), shape)
     z = run(*[np.broadcast_to(x, shape)[chosen] for x in args], **others)
     z = scatter(z, indices=(chosen,), shape=shape)
     return z if rest is None else np.where(chosen, in_type(z, rest.dtype, casting), rest)
@@ -84,7 +84,7 @@ def reduction_with_options(
         neutral = NEUTRAL.get(function, initial)
         if neutral is None:
             raise errors.no_identity(function)
-        chosen = np.broadcast_to(plain(where), x.shape)
+        chosen = np.broadcast_to(as_mask(where), x.shape)
         x = np.where(chosen, x, in_type(as_arrays(neutral)[0], x.dtype))
     if initial is None:
         return run(x, axis=axis, keepdims=keepdims, **others)

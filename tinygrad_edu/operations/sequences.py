@@ -36,6 +36,8 @@ def interp(x, xp, fp, left=None, right=None, period=None):
         z = np.where(np.isnan(z), slope * (inside - xp[high]) + fp[high], z)
         z = np.where(np.isnan(z) & (fp[high] == fp[low]), fp[low], z)
         z = np.where(inside == xp[low], fp[low], np.where(inside == xp[high], fp[high], z))
+    if n > 1 and plain(xp)[-1] == plain(xp)[-2]:  # it jumps there
+        z = np.where(x >= xp[-1], fp[-1], z)
     z = z if left is None else np.where(x < xp[0], left, z)
     return z if right is None else np.where(x > xp[-1], right, z)
 

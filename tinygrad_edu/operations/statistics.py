@@ -14,7 +14,7 @@ from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.derivatives import axes_of
 from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.operations import errors
-from tinygrad_edu.operations.composed import as_arrays, composed
+from tinygrad_edu.operations.composed import as_arrays, as_mask, composed
 from tinygrad_edu.operations.lengths import norm, wide
 from tinygrad_edu.operations.options import summand_count
 
@@ -42,14 +42,14 @@ def summed_wide(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def selected(x, where):
     """x with 0 in place of what `where` leaves out."""
-    return x if where is True else np.where(plain(where), x, 0)
+    return x if where is True else np.where(as_mask(where), x, 0)
 
 
 def selected_count(x, axis, keepdims, where):
     """How many elements are added for each result: a number, or if `where` is given an array."""
     if where is True:
         return summand_count(x, axis)
-    chosen = np.broadcast_to(plain(where), x.shape)
+    chosen = np.broadcast_to(as_mask(where), x.shape)
     return np.sum(chosen, axis=axis, keepdims=keepdims).astype(x.dtype)
 
 
@@ -317,7 +317,7 @@ def without_nan(function):
 
     def run(x, axis=None, *, where=True, **options):
         (x,) = as_arrays(x)
-        return function(x, axis=axis, where=~np.isnan(x) & plain(where), **options)
+        return function(x, axis=axis, where=~np.isnan(x) & as_mask(where), **options)
 
     return run
 
@@ -336,7 +336,7 @@ def spread_of_numbers(function):
     def run(x, axis=None, *, ddof=0, correction=None, keepdims=False, where=True, **options):
         (x,) = as_arrays(x)
         options |= {"axis": axis, "ddof": ddof, "correction": correction, "keepdims": keepdims}
-        numbers = ~np.isnan(x) & plain(where)
+        numbers = ~np.isnan(x) & as_mask(where)
         z = function(x, where=numbers, **options)
         few = degrees_of_freedom(x, axis, keepdims, numbers, ddof, correction) == 0
         return np.where(few, np.nan, z) if np.any(few) else z
