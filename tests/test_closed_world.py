@@ -321,6 +321,15 @@ def put(x: Any, key: Any, value: Any) -> None:
     x[key] = value
 
 
+def answering(module: Any, numbers: list[float]) -> Any:
+    module.numbers, module.__getattr__ = numbers, lambda name: numbers[0]
+    return module
+
+
+class Graded:
+    scale = 1.0
+
+
 def lru(x: list[float]) -> Any:
     return functools.lru_cache(lambda: x[0])
 
@@ -519,6 +528,105 @@ HELD: dict[str, tuple[Callable[[], Any], Any, Any]] = {
         lambda b: getattr(b.m, "scale", 1.0),
         lambda b: setattr(b.m, "scale", 5.0),
     ),
+    "dict by tuples, in another order": (
+        lambda: {(0, 1): 1.0, (1, 1): 2.0},
+        lambda x: next(iter(x.values())),
+        lambda x: put(x, (0, 1), x.pop((0, 1))),
+    ),
+    "dict by Tensors, in another order": (
+        lambda: {Tensor(0.0): 1.0, Tensor(1.0): 2.0},
+        lambda x: next(iter(x.values())),
+        lambda x: put(x, (first := next(iter(x))), x.pop(first)),
+    ),
+    "set of tuples": (
+        lambda: {(0, 1)},
+        lambda x: 2.0 if (0, 1) in x else 1.0,
+        lambda x: (x.clear(), x.add((0, 2))),
+    ),
+    "set of functions": (
+        lambda: {abs},
+        lambda x: 2.0 if abs in x else 1.0,
+        lambda x: (x.clear(), x.add(len)),
+    ),
+    "attribute before the class's": (
+        lambda: type("C", (), {"scale": 1.0, "__init__": lambda self: setattr(self, "y", 0)})(),
+        lambda c: c.scale,
+        lambda c: (delattr(c, "y"), setattr(c, "scale", 5.0)),
+    ),
+    "attribute before the base's": (
+        lambda: type("C", (type("A", (), {"scale": 1.0}),), {"y": 0}),
+        lambda c: c.scale,
+        lambda c: (delattr(c, "y"), setattr(c, "scale", 5.0)),
+    ),
+    "another __dict__": (
+        lambda: Box(1.0),
+        lambda b: b.x,
+        lambda b: setattr(b, "__dict__", {"x": 5.0}),
+    ),
+    "attribute of a function": (
+        lambda: lambda: None,
+        lambda f: getattr(f, "scale", 1.0),
+        lambda f: setattr(f, "scale", 5.0),
+    ),
+    "attribute of a partial": (
+        lambda: functools.partial(float, 1.0),
+        lambda f: getattr(f, "scale", 1.0),
+        lambda f: setattr(f, "scale", 5.0),
+    ),
+    "list in an enum": (
+        lambda: enum.Enum("E", {"A": [1.0]}, module=__name__),
+        lambda e: e.A.value[0],
+        lambda e: put(e.A.value, 0, 5.0),
+    ),
+    "attribute of an enum": (
+        lambda: enum.Enum("E", {"A": 1}, module=__name__, type=Graded),
+        lambda e: e.A.scale,
+        lambda e: setattr(e.A, "scale", 5.0),
+    ),
+    "name in a format": (
+        lambda: Box(1.0),
+        lambda b: float("{.x}".format(b)),  # noqa: UP032
+        lambda b: setattr(b, "x", 5.0),
+    ),
+    "text by %": (
+        lambda: type("C", (Box,), {"__str__": lambda self: str(self.x)})(1.0),
+        lambda b: float("%s" % b),  # noqa: UP031
+        lambda b: setattr(b, "x", 5.0),
+    ),
+    "text of a namespace": (
+        lambda: types.SimpleNamespace(x=1.0),
+        lambda b: float(len(f"{b}")),
+        lambda b: setattr(b, "x", "a longer one"),
+    ),
+    "__getattr__ of a module": (
+        lambda: answering(types.ModuleType("m"), [1.0]),
+        lambda m: m.scale,
+        lambda m: put(m.numbers, 0, 5.0),
+    ),
+    "module of a subclass": (
+        lambda: type("M", (types.ModuleType,), {"scale": property(lambda m: m.x[0]), "x": [1.0]})(
+            "m"
+        ),
+        lambda m: m.scale,
+        lambda m: put(m.x, 0, 5.0),
+    ),
+    "__class_getitem__": (
+        lambda: type("C", (), {"__class_getitem__": lambda cls, i: cls.x[i], "x": [1.0]}),
+        lambda c: c[0],
+        lambda c: put(c.x, 0, 5.0),
+    ),
+    "__copy__": (
+        lambda: type("C", (Box,), {"__copy__": lambda self: Box(self.y[0]), "y": [1.0]})(0.0),
+        lambda b: copy.copy(b).x,
+        lambda b: put(b.y, 0, 5.0),
+    ),
+    "an object as a method": (
+        lambda: type(
+            "C", (), {"__neg__": staticmethod(functools.partial(max, x := [1.0])), "x": x}
+        )(),
+        lambda c: -c,
+        lambda c: put(c.x, 0, 5.0),
+    ),
     "flat iterator": (lambda: np.ones(3).flat, lambda x: x[0], lambda x: put(x, 0, 5.0)),
     "masked": (lambda: np.ma.ones(2), lambda x: x[0], lambda x: put(x, 0, 5.0)),
     "record": (lambda: np.zeros(1, "f8,f8"), lambda x: x["f0"][0], lambda x: x.fill(5.0)),
@@ -589,6 +697,9 @@ FOLLOWED = [
     *("minus zero", "text", "none", "enum", "array", "default", "keyword default", "code"),
     *("partial", "method of a dict", "class", "class of an object", "method", "namespace"),
     *("empty slot", "bases", "dtype of an array", "shape of a Tensor", "writeable"),
+    *("dict by tuples, in another order", "set of tuples", "attribute before the class's"),
+    *("attribute before the base's", "another __dict__", "attribute of a function"),
+    *("list in an enum", "name in a format", "text by %", "__getattr__ of a module", "__copy__"),
 ]
 
 
@@ -935,12 +1046,79 @@ def test_what_asking_counts_is_taken_back_on_a_miss() -> None:
     fate(made, calls=12)
 
 
+def test_a_graph_from_outside_whose_numbers_were_changed_is_refused_as_written() -> None:
+    w = Tensor(np.ones(3), requires_grad=True)
+    y = (w * w).sum()
+    step = replay(lambda: y.backward(), audit=False)
+    for _ in range(4):
+        w.grad = None
+        step()
+    w.grad, w.data = None, np.subtract(w.data, 0.5, out=w.data)
+    with pytest.raises(RuntimeError, match="changed in place"):
+        step()
+
+
+def test_an_argument_in_memory_of_somebody_else_is_written_there(backend: str) -> None:
+    if backend == "jax":
+        pytest.skip("its arrays lie on devices")
+    w = np.arange(3.0)
+
+    def step(x: Any) -> None:
+        x += 1.0
+        w[...] = 2 * w + x
+
+    f, x = replay(step, audit=False), np.frombuffer(bytearray(24))
+    for i in range(4):
+        f(x)
+        assert (x == i + 1).all()
+    w[...] = 1.0
+    f(as_strided(w, (3,), (8,)))
+    assert (w == 6.0).all()
+
+
 def test_a_live_array_of_another_shape_is_followed() -> None:
     def made() -> Any:
         sizes = itertools.count()
         return lambda x: x.sum() * at_replay(lambda: np.ones(3 + (next(sizes) > 4)))
 
     fate(made)
+
+
+def test_an_array_behind_a_live_dict_is_followed() -> None:
+    def made() -> Any:
+        d = {"mask": np.ones(3)}
+        return lambda x: x * at_replay(d.get, "mask", of=d), lambda: put(d, "mask", np.zeros(3))
+
+    assert fate(made) == "replayed"
+
+
+def test_a_live_number_may_become_an_array_of_numpys() -> None:
+    def made() -> Any:
+        d: dict[str, Any] = {"rate": np.float64(0.5)}
+        return lambda x: x * at_replay(d.get, "rate", of=d), lambda: put(d, "rate", 0.25)
+
+    assert fate(made) == "replayed"
+
+
+@pytest.mark.parametrize("kind", ["argument", "default", "state", "store", "kept"])
+def test_a_live_value_of_what_the_step_computes_is_refused(kind: str) -> None:
+    w, m = np.zeros(3), {"t": np.float64(0)}
+
+    def step(x: Any) -> Any:
+        if kind == "argument":
+            return x * at_replay(lambda: float(x.sum()))
+        if kind == "default":
+            return x * at_replay({}.get, "t", x.sum())
+        if kind == "kept":
+            before = w[:]
+            return x * at_replay(lambda: float(before.sum()))
+        w[...] = w + 1
+        m["t"] = m["t"] + x.sum()
+        return x * at_replay(lambda: float(w.sum() if kind == "state" else m["t"]), of=m)
+
+    with pytest.raises(NotReplayable, match="at_replay is asked before the step begins"):
+        replay(step)(np.ones(3))
+    assert not w.any() and m["t"] == 0
 
 
 def test_a_live_function_may_call_its_step() -> None:

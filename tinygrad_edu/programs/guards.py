@@ -5,6 +5,7 @@ They are one expression, and nearly all of it is `is`: a network of six layers c
 
 from __future__ import annotations
 
+import itertools
 import operator
 import types
 from typing import Any
@@ -15,6 +16,7 @@ from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.engine import Tensor, plain
 from tinygrad_edu.programs import refusals
 from tinygrad_edu.programs.names import CodeNames
+from tinygrad_edu.programs.tracing.closed_list import is_of_package
 from tinygrad_edu.programs.tracing.generators import generator_state, set_generator_state
 from tinygrad_edu.programs.tracing.places import ATOMS, Absent, Place, Raw, same_keys, same_value
 from tinygrad_edu.programs.tracing.record import refill
@@ -31,15 +33,19 @@ class Guards:
         self.now, self.names = now, names
         self.arguments = [*zip(parameters, now.arguments.values(), strict=True)]
 
-    def entrance(self, exposed: set[int]) -> list[str]:
+    def entrance(self, exposed: dict[int, Any]) -> list[str]:
         """The first lines of a program: the arguments and the state must be as they were.
 
-        `exposed` are ids of arrays: an argument that lies in their memory is copied.
+        `exposed` are arrays by id: an argument that lies in their memory is copied.
         """
         world, arguments = self.now.world, self.arguments
         conditions = [condition for name, x in arguments for condition in self.argument(name, x)]
         for container, _, copy in world.sized:
-            conditions.append(f"len({self.names.of(container)}) == {len(copy)}")
+            if id(container) in world.part:  # another name may stand before that of a class
+                keys, before = self.names.of(container.keys()), self.names.of(frozenset(copy))
+                conditions.append(f"{keys} == {before}")
+            else:
+                conditions.append(f"len({self.names.of(container)}) == {len(copy)}")
         for container in self.ordered():
             name, copy = self.names.of(container), self.names.of([*container])
             same, all_are = self.names.of(same_keys), f"all(map({self.names.of(operator.is_)}"
@@ -47,7 +53,7 @@ class Guards:
         for x, attribute, kind in world.kinds:
             conditions.append(f"{self.names.of(x)}.{attribute} is {self.names.of(kind)}")
         conditions += [condition for place in world.places if (condition := self.held(place))]
-        conditions += self.apart(exposed)
+        conditions += [*self.apart(exposed), *self.unchanged()]
         for space, absent in world.absent:
             if absent:
                 conditions.append(
@@ -67,31 +73,44 @@ class Guards:
                 lines += self.copied_if_in(exposed, name)
         return lines
 
-    def apart(self, exposed: set[int]) -> list[str]:
+    def apart(self, exposed: dict[int, Any]) -> list[str]:
         """The guards of gradients that are read anew and written to: no memory of the program's."""
         program, written = self.now.program, self.now.program.written
         places = [place for x, place in program.reads.items() if x in written]
         grads = [f"{self.names.of(place.container)}.{place.key}" for place in places]
         return [f"not ({self.lies_in(exposed, x, f'{x}.base')})" for x in grads]
 
-    def lies_in(self, exposed: set[int], name: str, base: str) -> str:
-        """Whether an array lies in memory of the program's own, or in nobody knows whose."""
-        seen, array_type = self.names.of(exposed), self.names.of(np.ndarray)
-        foreign = f"{base}.__class__ is not {array_type} or id({base}) in {seen}"
-        return f"id({name}) in {seen} or {base} is not None and ({foreign})"
+    def unchanged(self) -> list[str]:
+        """The guards of graphs that were built outside: their inputs have the numbers of then."""
+        graph = [z for z in self.now.world.seen.values() if type(z) is Tensor and z.operation]
+        edges = [(x, z) for z in graph for _, x in z.inputs if x.requires_grad]
+        return [f"{self.names.of(x)}.changed <= {z.order}" for x, z in edges]
 
-    def copied_if_in(self, exposed: set[int], name: str) -> list[str]:
+    def lies_in(self, exposed: dict[int, Any], name: str, base: str) -> str:
+        """Whether an array lies in memory of the program's own."""
+        seen, array_type = self.names.of(exposed), self.names.of(np.ndarray)
+        foreign = f"({base}.__class__ is not {array_type} or {base}.base is not None)"
+        foreign += f" and {self.names.of(meets)}({name}, {seen})"
+        known = f"id({name}) in {seen} or {base} is not None and "
+        return f"{known}(id({base}) in {seen} or {foreign})"
+
+    def copied_if_in(self, exposed: dict[int, Any], name: str) -> list[str]:
         """The lines that copy an array if it lies there."""
         lies_there = self.lies_in(exposed, name, "base")
         return [f"base = {name}.base", f"if {lies_there}: {name} = {name}.copy()"]
 
     def ordered(self) -> list[Any]:
-        """Dicts and sets that are held as such: their order can be asked, and their members."""
+        """Dicts and sets that are held as such: their order can be asked, and their members.
+
+        An optimizer never asks in which order it keeps its arrays.
+        """
+        seen = self.now.world.seen.values()
+        kept = [x.memory.values() for x in seen if is_of_package(type(x)) and hasattr(x, "memory")]
+        excluded = {*map(id, itertools.chain(*kept)), *self.now.excluded}
         held = [place.value for place in self.now.world.places]
-        held += [root for root in self.now.world.seen.values() if type(root) is set]
-        kinds = (dict, set)
-        every = {id(x): x for x in held if type(x) in kinds and id(x) not in self.now.excluded}
-        return [x for x in every.values() if x and all(isinstance(key, ATOMS) for key in x)]
+        held += [root for root in seen if type(root) in (dict, set)]
+        every = {id(x): x for x in held if type(x) in (dict, set) and id(x) not in excluded}
+        return [x for x in every.values() if x]
 
     def registered(self, operations: list[Any]) -> str:
         """The guard of the derivatives: each function must still have the one that was used."""
@@ -167,19 +186,20 @@ class Guards:
 
         If the step would now decide otherwise than in the trace, the program does not fit the call.
         """
-        trace, lines, answers = self.now.trace, list[str](), list[str]()
+        trace, lines, answers, fitting = self.now.trace, list[str](), list[str](), list[str]()
         generators = [self.names.of(g) for g in trace.drawing]
-        numbers = [live for live in trace.lives if not isinstance(live.value, ARRAYS)]
+        numbers = [live for live in trace.lives if not isinstance(live.value, np.ndarray)]
         if generators and numbers:
             states = ", ".join(f"({g}, {self.names.of(generator_state)}({g}))" for g in generators)
             lines.append(f"drawn = [{states}]")
         for live in trace.lives:
             lines.append(f"{live.name} = live_{live.name}()")
-            if isinstance(live.value, ARRAYS):
+            if isinstance(live.value, np.ndarray):
                 shape, dtype = map(self.names.of, (np.shape(live.value), live.value.dtype))
-                fits = f"{live.name}.shape == {shape} and {live.name}.dtype == {dtype}"
+                fits = f"isinstance({live.name}, {self.names.of(np.ndarray)}) and "
+                fits += f" {live.name}.shape == {shape} and {live.name}.dtype == {dtype}"
                 refuse = f"{self.names.of(wrong_shape)}({live.name}, {shape}, {dtype})"
-                lines.append(f"if not ({fits}): {refuse}")
+                fitting.append(f"if not ({fits}): {refuse}")
             else:
                 answers.append(f"{live.name}.__class__ is {self.names.of(type(live.value))}")
         answers += [self.equal(code, answer) for code, answer in dict(trace.guards).items()]
@@ -188,15 +208,18 @@ class Guards:
             counted = "before" if self.before() else "()"
             back = f"{self.names.of(take_back)}({counted}, {drawn})"
             lines += [f"if not ({' and '.join(answers)}):", f"    {back}", "    return MISS"]
-        return lines
+        return [*lines, *fitting]
 
 
-ARRAYS = np.ndarray | np.generic
+def meets(x: Any, exposed: dict[int, Any]) -> bool:
+    """Whether an array whose memory Python's buffers hold lies in that of one of these."""
+    return any(np.may_share_memory(x, array) for array in exposed.values())
 
 
 def wrong_shape(x: Any, shape: Any, dtype: Any) -> None:
     """Refuse a live array that is not as it was when the step was recorded."""
-    raise refusals.another_shape("at_replay", f"{dtype} {shape}", f"{x.dtype} {x.shape}")
+    found = f"{np.asarray(x).dtype} {np.shape(x)}"
+    raise refusals.another_shape("at_replay", f"{dtype} {shape}", found)
 
 
 def take_back(counted: Any, drawn: Any) -> None:

@@ -100,6 +100,13 @@ def another_shape(name: str, shape: str, found: str) -> NotReplayable:
     )
 
 
+def live_reads_the_step(name: str) -> NotReplayable:
+    return refusal(
+        f"at_replay is asked before the step begins, and reads {name}, which the step is given or ",
+        "computes\n  Compute with it outside of at_replay, or draw by its shape alone",
+    )
+
+
 def writes_unseen(array: Any, line: str) -> NotReplayable:
     return refusal(
         f"an array {array.shape} that replay does not see is written to\n  {line}\n  ",

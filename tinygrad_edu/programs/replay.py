@@ -3,7 +3,7 @@
 A call that no program fits is recorded: the step runs on arrays that write down what NumPy is asked
 to do (tracing/), and once more as written, whose numbers must be the same. If it has left the state
 as it was, save for numbers in arrays, its calls become a program (numpy/). It runs from then on, as
-long as all that the step can read (tracing/world.py) is as it was (guards.py).
+long as all that the step can read (tracing/search.py) is as it was (guards.py).
 """
 
 from __future__ import annotations

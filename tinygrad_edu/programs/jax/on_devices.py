@@ -142,7 +142,7 @@ class OnDevices:
         given = f"({''.join(f'{x}, ' for x in parameters)})"
         kinds = guards, AwayGuards(self.now, parameters, names)
         self.parameters = parameters
-        self.entrances = [[*kind.entrance(set()), f"return {given}"] for kind in kinds]
+        self.entrances = [[*kind.entrance({}), f"return {given}"] for kind in kinds]
         self.known = {**names.objects, "MISS": MISS, "MISSED": MISSED}
         drawing = ", ".join(
             f"({names.of(g)}, {names.of(generator_state)}({names.of(g)}))"

@@ -127,12 +127,13 @@ class Buffers:
             if root in self.storage:
                 bisect.insort(self.free, self.storage.pop(root), key=len)
 
-    def exposed(self) -> set[int]:
-        """The ids of arrays that a caller may hold, and that a program writes to too early.
+    def exposed(self) -> dict[int, Any]:
+        """The arrays, by their ids, that a caller may hold, and that a program writes to too early.
 
         It writes to them before the step would, so an argument in their memory is copied first.
         """
-        return {id(memory_owner(self.home[root])) for root in (*self.storage, *self.placed)}
+        owners = [memory_owner(self.home[root]) for root in (*self.storage, *self.placed)]
+        return {id(owner): owner for owner in owners}
 
     def place_pieces(self, i: int, call: Call) -> None:
         """Let each piece that call i joins into a vector be computed in its place there."""

@@ -36,7 +36,7 @@ BUILTINS_REFUSED = {
 # Who names these reads attributes by names that his code does not show
 READS_ALL = {
     "getattr", "vars", "dir", "__dict__", "attrgetter", "methodcaller", "__getattribute__",
-    "asdict", "astuple", "fields", "hasattr", "getmembers",
+    "asdict", "astuple", "fields", "hasattr", "getmembers", "format", "format_map", "vformat",
 }
 WALKS = {  # a Module's methods that look at all its attributes
     "members", "modules", "named_modules", "named_parameters", "named_state", "parameters",
@@ -44,10 +44,13 @@ WALKS = {  # a Module's methods that look at all its attributes
 }
 # Methods that Python calls by itself; others count if the step's code names them
 BY_NAME = {
-    "__class_getitem__", "__copy__", "__deepcopy__", "__del__", "__delattr__", "__dir__",
-    "__format__", "__getattribute__", "__getstate__", "__init__", "__init_subclass__", "__new__",
-    "__post_init__", "__reduce__", "__reduce_ex__", "__repr__", "__set_name__", "__setattr__",
-    "__setstate__", "__sizeof__", "__str__", "__subclasshook__",
+    "__copy__", "__deepcopy__", "__del__", "__dir__", "__format__", "__getattribute__",
+    "__getstate__", "__init__", "__init_subclass__", "__new__", "__post_init__", "__reduce__",
+    "__reduce_ex__", "__repr__", "__set_name__", "__setstate__", "__sizeof__", "__str__",
+    "__subclasshook__",
+}
+COPYING = {
+    "__copy__", "__deepcopy__", "__getstate__", "__reduce__", "__reduce_ex__", "__setstate__",
 }
 # fmt: on
 BASES = {object, abc.ABC, typing.Generic, typing.Protocol, contextlib.ContextDecorator}
@@ -140,10 +143,14 @@ def names_in(code: types.CodeType) -> tuple[set[str], list[str], list[str]]:
             global_names[instruction.argval] = None
         elif instruction.opname == "IMPORT_NAME":
             imports[instruction.argval] = None
+        elif instruction.opname == "MATCH_CLASS":  # its positions are names in __match_args__
+            names.add("getattr")
         elif instruction.opname.startswith("FORMAT"):
             names |= {"__str__", "__repr__", "__format__"}
-    if names & {"str", "repr", "format"}:
+    if names & {"str", "repr", "format"} or any("%" in text for text in texts_in(code.co_consts)):
         names |= {"__str__", "__repr__", "__format__"}
+    if names & {"copy", "deepcopy"}:
+        names |= COPYING
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
             more, others, imported = names_in(inner)

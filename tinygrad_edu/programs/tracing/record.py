@@ -120,6 +120,8 @@ class Trace:
         self.drawing: list[Any] = []  # generators that at_replay has drawn from
         self.counted: list[tuple[Any, Any]] = []  # what asking has changed, and copies of before
         self.made: list[Any] = []  # weak references to all that stands for an array
+        self.is_asking = self.is_over = False
+        self.asked: list[Any] = []  # what stands for arrays of the state that at_replay has read
 
     def record(
         self, function: Function, args: Any, options: dict[str, Any], opaque: bool = False
@@ -129,9 +131,12 @@ class Trace:
         After the trace, or in another thread, it is only run.
         """
         plain, named = untraced(args), untraced(options) if options else options
-        if RECORDER.get() is not self or function in METADATA:
+        if function in METADATA:
             return function(*plain, **named)
         given = pieces((args, options) if options else args)
+        if RECORDER.get() is not self:
+            self.notice_read([x for x in given if type(x) is Traced])
+            return function(*plain, **named)
         written = None if opaque else self.checked(function, args, options, given)
         if type(written) is Traced:
             self.save(written)
@@ -259,8 +264,9 @@ class Trace:
 
     def at_replay(self, function: Function, of: Any) -> Any:
         """Run `at_replay(function, of)` within the trace, and return what it gives."""
-        if is_of_dict(function):  # such as an optimizer's rate: it changes nothing
-            live = Live(f"n{len(self.lives)}", function, function())
+        # such as an optimizer's rate: it changes nothing
+        if is_of_dict(function) and type(value := function()) is not Traced:
+            live = Live(f"n{len(self.lives)}", function, value)
             self.excluded += [of, getattr(of, "__dict__", None)]
             return self.answered(live)
         self.check_generators()
@@ -268,11 +274,14 @@ class Trace:
         containers = {id(x): x for x in [*own, *self.containers]}.values()
         before = [(x, x.copy()) for x in containers]
         live = Live(f"n{len(self.lives)}", function, None)
-        token = RECORDER.set(None)  # each replay calls it: its own calls are not the step's
+        token, self.is_asking = RECORDER.set(None), True  # its own calls are not the step's
         try:
-            live.value = function()
+            live.value = self.as_read(function())
         finally:
+            self.is_asking = False
             RECORDER.reset(token)
+        if self.refusal:  # the function may have caught it
+            raise self.refusal
         for x, copy in before:
             if not same_items(x, copy):
                 live.counted.append(x)
@@ -281,6 +290,28 @@ class Trace:
         self.excluded += [of, getattr(of, "__dict__", None), *live.counted]
         self.notice_draws()
         return self.answered(live)
+
+    def notice_read(self, read: list[Traced]) -> None:
+        """Refuse a live value that reads what the step has computed: it is asked at its beginning.
+
+        An array of the state may be read, unless the step has written to it.
+        """
+        if not self.is_asking and not self.is_over:
+            return
+        for x in read:
+            owner = memory_owner(x.of.holder.value)
+            is_state = not x.of.holder.is_result and id(owner) not in self.saved
+            if self.is_over or not is_state:
+                self.refusal = refusals.live_reads_the_step(x.of.name)
+                raise self.refusal
+        self.asked += read
+
+    def as_read(self, value: Any) -> Any:
+        """What at_replay gives: for an array of the state its numbers."""
+        if type(value) is not Traced:
+            return value
+        self.notice_read([value])
+        return np.copy(value.value)
 
     def answered(self, live: Live) -> Any:
         """What stands for a live value in the trace."""

@@ -129,7 +129,11 @@ class Recording:
     def refuse_leaks(self) -> None:
         """Refuse the step if it has put an array where nothing leads: it would stay as it is."""
         known = {id(x) for x in self.world.traced.values()}
-        known |= {id(x) for x in recorded_behind([live.function for live in self.trace.lives])}
+        behind = recorded_behind([live.function for live in self.trace.lives])
+        for x in behind:
+            if any(x is read for read in self.trace.asked):
+                raise refusals.live_reads_the_step(x.of.name)
+        known |= {id(x) for x in behind}
         if any(ref() is not None and id(ref()) not in known for ref in self.trace.made):
             gc.collect()  # it may be in a cycle that is dead
         for ref in self.trace.made:
@@ -246,6 +250,7 @@ class Recording:
         for x in (*results, *self.inputs.values()):
             x.value = no_numbers(x.shape, x.dtype)
         self.trace.saved, self.trace.gave, self.after, self.result = {}, [], [], None
+        self.trace.asked, self.trace.is_over = [], True
         self.args, self.options = (), {}
 
 

@@ -67,6 +67,8 @@ class Recorded:
         """The value, which may not leave while the step is being recorded."""
         if RECORDER.get() is self.trace_of:
             self.trace_of.refuse(refusals.value_leaves(what, source(*line_of_the_user())))
+        if type(self) is Traced:
+            self.trace_of.notice_read([self])
         return self.value
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
