@@ -117,7 +117,8 @@ def can_join(parameters: Sequence[Tensor], most: int) -> bool:
     alike = len(parameters) > 1 and len({p.dtype for p in parameters}) == 1
     if not alike or sum(p.size for p in parameters) > most:
         return False
-    bounds = sorted(byte_bounds(p.data) for p in parameters)
+    # While a step is recorded, something stands for an array, and has that as its value
+    bounds = sorted(byte_bounds(getattr(p.data, "value", p.data)) for p in parameters)
     return all(end <= start for (_, end), (start, _) in itertools.pairwise(bounds))
 
 

@@ -465,6 +465,29 @@ def test_a_graph_from_before_a_replayed_step_is_told_that_its_numbers_are_gone()
             before.backward()
 
 
+@pytest.mark.parametrize("change", ["pop", "reverse"])
+def test_a_group_whose_parameters_were_changed_in_between_is_replayed(change: str) -> None:
+    def trained(wrap: Any) -> Any:
+        ws = [Tensor(np.arange(1.0, n), requires_grad=True) for n in (3, 4, 5)]
+        optimizer = nn.optim.SGD(ws, lr=0.1, momentum=0.9)
+
+        def step() -> None:
+            optimizer.zero_grad()
+            sum((w * w).sum() for w in ws).backward()  # type: ignore[union-attr]
+            optimizer.step()
+
+        f = wrap(step)
+        for i in range(9):
+            if i == 4:
+                getattr(optimizer.param_groups[0]["params"], change)()
+            f()
+        return np.concatenate([w.data for w in ws])
+
+    np.testing.assert_allclose(
+        trained(lambda f: replay(f, audit=False)), trained(lambda f: f), 1e-12
+    )
+
+
 def test_arrays_in_place_and_views_of_them() -> None:
     total = np.zeros((2, 3))
     row = total[1]
