@@ -7,6 +7,10 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
+import numpy as np
+
+from tinygrad_edu import Tensor
+
 PACKAGE = __name__.rpartition(".")[0]
 NAMES = {  # in torch.nn ↦ what to write
     "MultiheadAttention": "nn.MultiHeadAttention",
@@ -126,8 +130,19 @@ def refuse_options(function: str, options: Iterable[str]) -> NoReturn:
     raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
 
 
-def explain_options(cls: Any) -> None:
-    """Let a class's constructor say what PyTorch's options are called here."""
+def made_with_arrays(cls: type, x: Any) -> TypeError:
+    kind = "array" if isinstance(x, np.ndarray) else type(x).__name__
+    return TypeError(
+        f"{cls.__name__} found {kind} {x.shape} where it is made: it is made first, "
+        f"f = nn.{cls.__name__}(…), and called with arrays then, f(…)"
+    )
+
+
+def explain_options(cls: Any, takes_arrays: bool) -> None:
+    """Let a class's constructor say what PyTorch's options are called here.
+
+    It is also told apart from a call, unless it takes arrays: PyTorch's functions have like names.
+    """
     init = cls.__init__
     plain = init is object.__init__
     code = None if plain else inspect.unwrap(init).__code__
@@ -141,6 +156,9 @@ def explain_options(cls: Any) -> None:
             others = [name for name in options if name in OPTIONS and name not in taken]
             if others:
                 refuse_options(cls.__name__, others)
+        for x in () if takes_arrays else args:
+            if isinstance(x, Tensor | np.ndarray):
+                raise made_with_arrays(cls, x)
         if plain and (args or options):
             raise TypeError(f"{cls.__name__}() takes no arguments")
         init(self, *args, **options)
@@ -157,4 +175,4 @@ def tell_pytorchs_names(module: type, found: Iterable[Any]) -> None:
         setattr(module, name, OfPyTorchs(name))
     for cls in {x for x in found if isinstance(x, type) and x.__module__.startswith(PACKAGE)}:
         if cls is not module:
-            explain_options(cls)
+            explain_options(cls, takes_arrays=not issubclass(cls, module))

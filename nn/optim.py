@@ -99,7 +99,10 @@ class Optimizer:
     def __init__(self, parameters: Parameters, **options: Any) -> None:
         if isinstance(parameters, Tensor):
             raise TypeError("expected a list, found one Tensor: write [parameter]")
-        given: list[Any] = list(parameters)
+        given: Any = parameters
+        if not isinstance(given, Iterable):
+            raise TypeError(f"expected a list, found {given!r:.60}: write model.parameters()")
+        given = list(given)
         are_groups = bool(given) and all(isinstance(group, Mapping) for group in given)
         self.defaults = options
         self.param_groups: list[dict[str, Any]] = []

@@ -736,6 +736,8 @@ def test_more_than_400_nodes_are_not_written_out() -> None:
 def test_what_is_no_tensor_is_refused(reader: Any) -> None:
     with pytest.raises(TypeError, match=r"takes a Tensor that was computed, and got 2\.0"):
         reader(2.0)
+    with pytest.raises(TypeError, match=r"got a Linear: write (explain|latex)\(model\(x\)\)$"):
+        reader(nn.Linear(2, 1))
 
 
 def test_infinite_and_undefined_gradients_are_shown_without_a_warning() -> None:

@@ -635,6 +635,10 @@ def test_an_attribute_may_have_the_name_of_a_method_of_pytorch_s() -> None:
         (lambda: nn.Softmax(axes=1), r"unexpected keyword argument 'axes'$"),
         (lambda: sgd().zero_grad(to_none=True), r"unexpected keyword argument 'to_none'$"),
         (lambda: nn.ReLU(True), r"ReLU\(\) takes no arguments"),
+        (lambda: nn.ReLU(np.ones(3)), r"found array \(3,\).*f = nn.ReLU\(…\), and called with"),
+        (lambda: nn.Softmax(Tensor([1.0])), r"found Tensor \(1,\).*f = nn.Softmax\(…\)"),
+        (lambda: nn.CrossEntropy(np.ones((2, 3)), [0, 1]), r"f = nn.CrossEntropy\(…\)"),
+        (lambda: nn.optim.SGD(nn.Linear(2, 1).parameters), r"write model.parameters\(\)"),
     ],
 )
 def test_an_option_of_pytorch_s_says_what_to_write(make: Any, says: str) -> None:
@@ -698,7 +702,7 @@ def test_a_function_of_torch_s_says_what_to_write(name: str, says: str) -> None:
         getattr(tinygrad_edu, name)
 
 
-@pytest.mark.parametrize("method", ["sum", "mean", "max", "softmax", "var", "cumsum"])
+@pytest.mark.parametrize("method", ["sum", "mean", "max", "softmax", "var", "cumsum", "argmax"])
 def test_dim_is_axis(method: str) -> None:
     with pytest.raises(TypeError, match=r"here PyTorch's dim= is axis="):
         getattr(Tensor([[1.0]], requires_grad=True), method)(dim=1)

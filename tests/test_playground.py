@@ -232,6 +232,7 @@ def test_what_is_drawn_of_a_wide_layer_are_its_strongest():
 
 REFUSED = [
     (nn.Linear(4, 2, rng=RNG), "found Linear"),
+    (np.tanh, "found ufunc"),
     (nn.Sequential(nn.ReLU()), "found ReLU at position 0"),
     (nn.Sequential(linear(64, 3), nn.Softmax()), "found Softmax at position 1"),
     (nn.Sequential(nn.Conv2d(1, 2, 3, rng=RNG)), "found Conv2d at position 0"),

@@ -399,6 +399,8 @@ def test_without_a_renderer_a_notebook_shows_the_hint(monkeypatch: pytest.Monkey
 def test_what_is_no_tensor_is_refused() -> None:
     with pytest.raises(TypeError, match=r"stepper takes a Tensor that was computed, and got 3\.0"):
         stepper(3.0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"got a Linear: write stepper\(model\(x\)\)$"):
+        stepper(nn.Linear(2, 1))  # type: ignore[arg-type]
 
 
 def test_empty_arrays_and_what_has_no_formula_have_panels() -> None:

@@ -22,7 +22,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_edu.core.arraylike import REGISTRY, plain_parts
+from tinygrad_edu.core.elsewhere import OPTIONS
 from tinygrad_edu.core.engine import derivative, operation, plain
+from tinygrad_edu.core.errors import unknown_options
 from tinygrad_edu.core.sparse import SparseGradient
 
 inf = np.inf
@@ -402,6 +404,8 @@ def piecewise_constant(*functions: Callable[..., Any]) -> None:
 
     def on_arrays(function, *args, **options):
         options = {name: plain_parts(x) for name, x in options.items()}
+        if not OPTIONS.keys().isdisjoint(options):
+            raise unknown_options(function.__name__, options, options.keys() - OPTIONS.keys())
         return function(*map(plain_parts, args), **options)
 
     for function in functions:

@@ -177,6 +177,13 @@ def read(
     return Graph(tuple(nodes), tuple(edges), tuple(module_tree(found, paths)))
 
 
+def no_tensor(reader: str, output: Any) -> TypeError:
+    """The error of what reads a graph, for what has none: a model has to be called first."""
+    came = f"a {type(output).__name__}" if callable(output) else f"{output!r:.60}"
+    write = f": write {reader}(model(x))" if callable(output) else ""
+    return TypeError(f"{reader} takes a Tensor that was computed, and got {came}{write}")
+
+
 def values_behind(output: Tensor) -> list[Any]:
     """The Tensors that output was computed from, oldest first, each array before its first use.
 

@@ -106,10 +106,8 @@ class Network:
         return sorted(np.argsort(-onward, kind="stable")[:MOST_DRAWN].tolist())
 
 
-def layers_of(model: nn.Module) -> list[Layer]:
+def layers_of(model: nn.Sequential) -> list[Layer]:
     """The Linear layers with their activations; what is anything else is refused by name."""
-    if not isinstance(model, nn.Sequential):
-        raise cannot_show(type(model).__name__, TypeError)
     layers: list[Layer] = []
     modules = [*enumerate(model)]
     for place, module in modules:
@@ -128,8 +126,10 @@ def layers_of(model: nn.Module) -> list[Layer]:
     return layers
 
 
-def in_float64(model: nn.Module) -> nn.Module:
+def in_float64(model: nn.Module) -> nn.Sequential:
     """A copy, whose numbers are of the one type that JavaScript computes with."""
+    if not isinstance(model, nn.Sequential):
+        raise cannot_show(type(model).__name__, TypeError)
     copied = copy.deepcopy(model)
     for p in copied.parameters():
         p.data, p.grad = np.asarray(p.data, np.float64), None

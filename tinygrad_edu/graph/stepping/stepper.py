@@ -24,7 +24,7 @@ from tinygrad_edu.graph.expression import count_text, equations
 from tinygrad_edu.graph.fold import deepest_level, fold
 from tinygrad_edu.graph.notebook import frame_of_page
 from tinygrad_edu.graph.pictures.themes import THEMES, css_variables
-from tinygrad_edu.graph.read import Graph, read
+from tinygrad_edu.graph.read import Graph, no_tensor, read
 from tinygrad_edu.graph.stepping.update import LastAct, play_last_act
 
 MOST_STEPPED = 40  # nodes, or boxes where Modules are folded
@@ -92,7 +92,7 @@ def stepper(output: Tensor, optimizer: Any = None, *, quiz: bool = False) -> Ste
     <Stepper of z2 = z1 + x: 3 values, 4 edges>
     """
     if not isinstance(output, Tensor):
-        raise TypeError(f"stepper takes a Tensor that was computed, and got {output!r:.60}")
+        raise no_tensor("stepper", output)
     graph = read(output, sys._getframe(1).f_locals)
     act = None if optimizer is None else play_last_act(output, graph, optimizer)
     graph = fold_to_fit(graph)

@@ -17,7 +17,7 @@ from tinygrad_edu.graph.expression import (
     shorten,
     true_minus,
 )
-from tinygrad_edu.graph.read import Graph, read
+from tinygrad_edu.graph.read import Graph, no_tensor, read
 from tinygrad_edu.graph.steps import Backward, Forward, steps
 from tinygrad_edu.graph.text.table import TextTable, table_lines
 
@@ -57,7 +57,7 @@ def explain(output: Tensor) -> Explanation:
     Step 3: z1 passes 1.000 × 3.000 = 3.000 back to x.
     """
     if not isinstance(output, Tensor):
-        raise TypeError(f"explain takes a Tensor that was computed, and got {output!r:.60}")
+        raise no_tensor("explain", output)
     return Explanation(read(output, sys._getframe(1).f_locals))
 
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from tinygrad_edu.core.engine import Tensor
-from tinygrad_edu.graph.read import Edge, Graph, Node, own_name, read, values_behind
+from tinygrad_edu.graph.read import Edge, Graph, Node, no_tensor, own_name, read, values_behind
 from tinygrad_edu.graph.text.calculus import (
     derivative_formula,
     name_formulas,
@@ -70,7 +70,7 @@ def latex(output: Tensor) -> Formulas:
       \\frac{\\partial z_{1}}{\\partial w} &= a
     """
     if not isinstance(output, Tensor):
-        raise TypeError(f"latex takes a Tensor that was computed, and got {output!r:.60}")
+        raise no_tensor("latex", output)
     if (count := len(values_behind(output))) > MOST_WRITTEN:
         raise ValueError(
             f"the graph has {count} nodes, and more than {MOST_WRITTEN} are not written out: take "
