@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import as_strided
 
 from tinygrad_edu import nn, replay, special
 from tinygrad_edu.programs import backends
@@ -155,6 +156,24 @@ def test_elements_by_index_and_what_is_out_of_bounds(looped: str) -> None:
     with pytest.raises(IndexError, match="out of bounds"):
         step(x, np.array([0, 4, 0]))
     assert (state == before).all()
+
+
+def test_an_argument_in_memory_that_the_step_writes_to_is_read_before_it_writes(
+    looped: str,
+) -> None:
+    w = np.arange(4.0)
+
+    def f(x: Any) -> Any:
+        z = x + 0
+        w[...] = 2 * w
+        return z * x
+
+    step = replay(f, backend=looped, audit=False)
+    for x in [np.ones(4)] * 3 + [w[:], as_strided(w, (4,), (8,)), w[::-1]]:
+        before = w.copy()
+        expected = (f(x).copy(), w.copy())
+        w[...] = before
+        np.testing.assert_array_equal(expected, (step(x), w))
 
 
 def test_a_label_that_is_no_class_raises_the_usual_error(looped: str) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 
 from tinygrad_edu.core.engine import plain
 from tinygrad_edu.programs.checking import Checker
-from tinygrad_edu.programs.guards import MISS
 from tinygrad_edu.programs.loops.fused import FusedCode
 from tinygrad_edu.programs.numpy.codegen import Code
 from tinygrad_edu.programs.numpy.compiled import Compiled
@@ -73,12 +72,12 @@ class Looped(Compiled):
         """An argument in memory that the step writes to is read at another time by the loops."""
         if not isinstance(self.code, FusedCode):
             return []
-        lines, of = list[str](), self.names.of
-        written = {id(memory_owner(x.value)) for x in self.code.program.written}
+        owners = [memory_owner(x.value) for x in self.code.program.written]
+        written, lines = {id(owner): owner for owner in owners}, list[str]()
         for name, x in self.guards.arguments:
             if isinstance(plain(x), np.ndarray):
-                lies_there = f"id({name}) in {of(written)} or id({name}.base) in {of(written)}"
-                lines.append(f"if {lies_there}: return {of(MISS)}")
+                lies_there = self.guards.lies_in(written, name, "base")
+                lines += [f"base = {name}.base", f"if {lies_there}: return MISS"]
         return lines
 
 
