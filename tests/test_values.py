@@ -244,6 +244,23 @@ def test_sums_of_float16_do_not_overflow(f):
     assert_numpys(f, np.full(300, 300, np.float16))
 
 
+@pytest.mark.parametrize("shape", [(5000, 2), (5000, 1, 2), (50, 100, 2), (2, 5000, 1, 2)])
+def test_a_gradient_of_float16_is_the_sum_of_all_that_arrive(shape):
+    b, n = np.zeros(2, np.float16), np.prod(shape) / 2
+    for f in (lambda b: np.zeros(shape, b.dtype) + b, lambda b: b[np.indices(shape)[-1]]):
+        z, pullback = vjp(f, b)
+        np.testing.assert_allclose(pullback(np.ones_like(z))[0], n, rtol=1e-3)
+
+
+@pytest.mark.parametrize("x", [np.zeros((3, 2)), [[1.0, 2.0], [0.0, 1.0]], 2])
+def test_a_line_of_numbers_ends_where_a_list_or_a_number_says(x):
+    start = np.ones(2, np.float32)
+    for ends in ((start, x), (x, start)):
+        z = np.linspace(*[Tensor(e) if e is start else e for e in ends], 5)
+        np.testing.assert_allclose(z.data, np.linspace(*ends, 5), rtol=1e-6)
+        assert z.dtype == np.linspace(*ends, 5).dtype
+
+
 WIDE = np.array([300.0, -300.0] * 150)  # the squares' sum is above 65,504
 
 

@@ -288,6 +288,9 @@ def stack(*arrays, axis=0):
 @operation
 def scatter(*pieces, indices, shape):
     """Zeros of a shape, with each piece added at its index; a place named twice gets both."""
+    if pieces[0].dtype == np.float16:  # a sum of 1s would end at 2048
+        wide = [piece.astype(np.float32) for piece in pieces]
+        return scatter(*wide, indices=indices, shape=shape).astype(np.float16)
     z = np.empty_like(pieces[0], shape=shape)  # np.zeros_like is three times slower for a scalar
     z[...] = 0
     for piece, index in zip(pieces, indices, strict=True):

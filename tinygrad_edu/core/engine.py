@@ -407,6 +407,8 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
         return row.dot(g) if type(g) is np.ndarray else np.dot(row, g)
     added = max(g.ndim - len(shape), 0)  # axes that broadcasting put in front
     repeated = [axis for axis in range(g.ndim) if axis < added or shape[axis - added] == 1]
+    if g.dtype.char == "e":  # float16, in which a sum of 1s ends at 2048
+        g = g.astype(np.float32)
     g = g.sum(axis=tuple(repeated), keepdims=True)
     if g.shape[added:] != shape:
         raise ValueError(f"{g.shape}, not {shape}")

@@ -172,6 +172,7 @@ def real(x, tol=100):
 @composed(np.linspace)
 def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
     """`num` numbers in equal steps from start to stop, which is left out if endpoint is False."""
+    start, stop = operand(start), operand(stop)
     type_ = np.result_type(plain(start), plain(stop), 0.0)
     start, stop = [x.astype(type_) for x in as_arrays(start, stop)]
     shares = np.linspace(0.0, 1.0, num, endpoint)
