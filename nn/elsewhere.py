@@ -157,7 +157,7 @@ def explain_options(cls: Any, takes_arrays: bool) -> None:
             if others:
                 refuse_options(cls.__name__, others)
         for x in () if takes_arrays else args:
-            if isinstance(x, Tensor | np.ndarray):
+            if isinstance(x, Tensor | np.ndarray) and x.ndim:  # one number is an option
                 raise made_with_arrays(cls, x)
         if plain and (args or options):
             raise TypeError(f"{cls.__name__}() takes no arguments")

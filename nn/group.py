@@ -38,8 +38,7 @@ class Group:
         self.parameters: tuple[Tensor, ...] = (*options["params"],)  # those of which it was made
         self.joins = can_join(self.parameters, most)
         self.is_joined = False
-        # The data they have
-        self.arrays = tuple([p.data for p in self.parameters]) if self.joins else ()
+        self.arrays = [p.data for p in self.parameters] if self.joins else []  # the data they have
         self.kept: dict[str, Array] = {}  # an optimizer's arrays, each a vector too
 
     def stands_for(self, options: dict[str, Any]) -> bool:
@@ -65,7 +64,7 @@ class Group:
     def units(self, parameters: list[Tensor]) -> Sequence[Tensor | Group]:
         """What to update: the Group itself as one vector, or each of these parameters."""
         if self.joins and not self.has_stayed(parameters):
-            self.joins, self.is_joined, self.arrays = False, False, ()
+            self.joins, self.is_joined, self.arrays = False, False, []
         if not self.joins:
             return parameters
         if not self.is_joined:
@@ -84,7 +83,7 @@ class Group:
         """Move the parameters' numbers into one vector; their data become views of it."""
         self.data = np.concatenate([p.data.reshape(-1) for p in self.parameters])
         self.grad = np.empty_like(self.data, dtype=wide_dtype(self.data.dtype))
-        self.arrays, self.is_joined = tuple(self.views(self.data)), True
+        self.arrays, self.is_joined = self.views(self.data), True
         for p, view in zip(self.parameters, self.arrays, strict=True):
             p.data = view
 
