@@ -342,7 +342,7 @@ class Trace:
 
     def rewind(self) -> None:
         """Give the state's arrays the numbers that they had before."""
-        for memory, before in self.saved.values():
+        for memory, before in reversed(self.saved.values()):  # one may lie in another
             memory[...] = before
 
     def restore(self) -> None:
