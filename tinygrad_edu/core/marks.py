@@ -40,7 +40,7 @@ def opaque(function: F) -> F:
 
 
 def at_replay(function: Callable[..., Any], *args: Any, of: Any = None) -> Any:
-    """Call function(*args), also at each replay of a recorded step: for a mask, a rate, a count.
+    """Call a function, also at each replay of a recorded step: for a mask, a rate, a count.
 
     It returns a number, or an array of the same shape and dtype each time. `of` is the dict or
     object whose numbers it reads or changes: these may differ from call to call. Where nothing is
