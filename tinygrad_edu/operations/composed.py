@@ -323,13 +323,12 @@ def partition(x, kth, axis=-1, kind="introselect"):
 @composed(np.choose)
 def chosen_by_number(a, choices, *, mode="raise"):
     """For each place the element of the choice that a names there, by its number."""
-    python = [type(x) if type(x) in (bool, int, float) else None for x in choices]
-    choices = as_arrays(*choices)
-    numbers = np.choose(plain(a), np.arange(len(choices)), mode=mode)
-    dtype = np.result_type(
-        *[x.dtype if kind is None else kind(0) for x, kind in zip(choices, python, strict=True)]
-    )
-    choices = [in_type(x, dtype) for x in choices]
+    arrays = as_arrays(*choices)
+    numbers = np.choose(plain(a), np.arange(len(arrays)), mode=mode)
+    pairs = zip(choices, arrays, strict=True)
+    python = (bool, int, float)  # whose numbers make no type wider
+    dtype = np.result_type(*[type(c)(0) if type(c) in python else x.dtype for c, x in pairs])
+    choices = [in_type(x, dtype) for x in arrays]
     z = np.zeros(np.broadcast_shapes(numbers.shape, *[x.shape for x in choices]), dtype)
     for number, choice in enumerate(choices):
         z = np.where(numbers == number, choice, z)

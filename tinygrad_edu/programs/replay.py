@@ -59,6 +59,18 @@ def replay(
     return Replay(step, **options) if step else functools.partial(Replay, **options)
 
 
+@contextlib.contextmanager
+def collector_paused() -> Iterator[None]:
+    """Within it Python's collector of cycles waits: it would visit all calls again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 class Replay:
     """A function that is first recorded, then replayed."""
 
@@ -196,12 +208,9 @@ class Replay:
             warnings.warn(refusals.audit_failed(program.now.name, audit.what), stacklevel=4)
         return audit.result
 
+    @collector_paused()
     def record(self, key: Any, args: Any, options: dict[str, Any]) -> Any:
         """Run the function on traced arrays, and as written; make a program if it has settled."""
-        with collector_paused():
-            return self.recorded(key, args, options)
-
-    def recorded(self, key: Any, args: Any, options: dict[str, Any]) -> Any:
         began = time.perf_counter()
         self.sync()
         args, options = at_home((args, options))
@@ -245,18 +254,6 @@ class Replay:
                 for key, found in self.found.items()
                 if (kept := [one for one in found if one is not oldest])
             }
-
-
-@contextlib.contextmanager
-def collector_paused() -> Iterator[None]:
-    """Within it Python's collector of cycles waits: it would visit all calls again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class Times:
