@@ -292,6 +292,16 @@ def test_the_remainder_has_the_slope_of_its_own_quotient():
     assert grad(np.remainder, 1)(1.0, 0.1) == -9.0
 
 
+def test_value_beside_a_derivative_keeps_its_graph_to_a_tensor_from_outside():
+    w = Tensor(2.0, requires_grad=True)
+    values = [
+        jvp(lambda x: x + w, (3.0,), (1.0,))[0],
+        value_and_grad(lambda x: x + w)(3.0)[0],
+        vjp(lambda x: x + w, 3.0)[0],
+    ]
+    assert [z.gradient(w).item() for z in values] == [1.0, 1.0, 1.0]
+
+
 def test_jvp_of_a_constant_is_zero():
     assert jvp(np.argmax, (np.array([1.0, 2.0]),), (np.ones(2),))[1] == 0.0
 

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_edu import Tensor, check_gradients, grad
-from tinygrad_edu.core.arraylike import parameters_of, places
 from tinygrad_edu.core.engine import Operation, plain
+from tinygrad_edu.core.signatures import parameters_of, places
 
 UFUNCS = [f for f, run in ENTRIES.items() if isinstance(f, np.ufunc) and isinstance(run, Operation)]
 REDUCTIONS = [*SUMS, *EXTREMES, *MEANS, np.nansum, np.nanprod]

@@ -20,6 +20,7 @@ from golden_pictures import FOLDER, PICTURES, images, pixels, residual, small, u
 from test_graph import HOSTILE, parameter, texts
 
 from tinygrad_edu import Tensor, nn, special
+from tinygrad_edu.core.arraylike import REGISTRY
 from tinygrad_edu.core.engine import Operation
 from tinygrad_edu.graph import Graph, Picture, draw, layers, read
 from tinygrad_edu.graph.expression import equations, scale_text
@@ -313,13 +314,13 @@ def test_a_depth_that_means_nothing_is_refused(options: dict[str, Any], message:
 def test_of_two_thousand_nodes_each_partial_runs_once_and_few_boxes_are_laid_out_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    output, partial, lay_out = transformer(35), Operation.partial, render.lay_out
+    output, lay_out = transformer(35), render.lay_out
     runs, layouts = [], []
 
-    def counted_partial(self: Operation, number: int) -> Callable[..., Any]:
+    def counted_partial(partial: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any, **options: Any) -> Any:
-            runs.append(number)
-            return partial(self, number)(*args, **options)
+            runs.append(partial)
+            return partial(*args, **options)
 
         return run
 
@@ -327,7 +328,9 @@ def test_of_two_thousand_nodes_each_partial_runs_once_and_few_boxes_are_laid_out
         layouts.append(source.count("<TABLE"))
         return lay_out(source, kind)
 
-    monkeypatch.setattr(Operation, "partial", counted_partial)
+    for operation in {o for o in REGISTRY.values() if isinstance(o, Operation)}:
+        counted = {n: counted_partial(partial) for n, partial in operation.partials.items()}
+        monkeypatch.setattr(operation, "partials", counted)
     monkeypatch.setattr(render, "lay_out", counted_layout)
     picture = draw(output)
     picture.svg()

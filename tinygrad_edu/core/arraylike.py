@@ -7,14 +7,11 @@ derivatives.py and the files of operations/ fill.
 from __future__ import annotations
 
 import dis
-import functools
-import inspect
 import itertools
 import operator
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from inspect import Parameter
 from types import FrameType
 from typing import Any
 
@@ -22,6 +19,7 @@ import numpy as np
 
 from tinygrad_edu.core import errors
 from tinygrad_edu.core.elsewhere import METHODS
+from tinygrad_edu.core.signatures import by_name, defaults, places
 from tinygrad_edu.core.switches import LEAVING
 
 Array = np.ndarray[Any, Any]
@@ -45,68 +43,6 @@ def apply(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     if options and (kind := {function, type(function)} & WITH_OPTIONS.keys()):
         return WITH_OPTIONS[kind.pop()](function, run, *args, **options)
     return run(*args, **options)
-
-
-@functools.cache
-def places(function: Callable[..., Any], run: Callable[..., Any]) -> int:
-    """Count the arguments that a call may give without a name: those before `out`."""
-    names = [parameter.name for parameter in parameters_of(function)]
-    most = names.index("out") if "out" in names else sys.maxsize
-    taken = [parameter.kind for parameter in parameters_of(run)]
-    if Parameter.VAR_POSITIONAL not in taken:
-        return min(most, len(taken) - taken.count(Parameter.KEYWORD_ONLY))
-    every = [parameter.kind for parameter in parameters_of(function)]
-    return sys.maxsize if Parameter.VAR_POSITIONAL in every else most
-
-
-def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
-    """The parameters of a function; none for a function in C that does not tell them."""
-    try:
-        return list(inspect.signature(function).parameters.values())
-    except ValueError:
-        return []
-
-
-def check_partials(function: Callable[..., Any], partials: tuple[Any, ...]) -> None:
-    """Refuse a partial that cannot be given g, z and an argument."""
-    for partial in partials:
-        code = getattr(partial, "__code__", None)  # a signature takes 20 times as long
-        if code is None or hasattr(partial, "__wrapped__"):
-            continue
-        if code.co_argcount < 3 and not code.co_flags & inspect.CO_VARARGS:
-            raise errors.partial_without_values(function, code)
-
-
-def call_signature(run: Any) -> inspect.Signature:
-    """How an operation is called: as its partials are, without g and z."""
-    found = [inspect.signature(f, follow_wrapped=False) for f in run.every()]
-    parameters = [*(found or [inspect.signature(run.forward)])[0].parameters.values()]
-    first = 2 * bool(found)
-    many = [p for p in parameters[:first] if p.kind is p.VAR_POSITIONAL]
-    return inspect.Signature([*many, *parameters[first:]])
-
-
-def by_name(
-    function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any], first: int
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Name the arguments behind the first ones, and leave out those that equal their default."""
-    known, named = parameters_of(function), dict(options)
-    if len(args) > len(known):
-        raise errors.too_many_arguments(function, args, len(known) or first)
-    for parameter, value in zip(known[first:], args[first:], strict=False):
-        if parameter.name in options:
-            raise errors.option_twice(function, parameter.name)
-        default = parameter.default
-        if value is not default and not (type(value) is type(default) and value == default):
-            named[parameter.name] = value
-    return args[:first], named
-
-
-@functools.cache
-def defaults(function: Callable[..., Any]) -> dict[str, Any]:
-    """The options of NumPy's function, with their defaults: giving a default asks for nothing."""
-    usual = {x.name: x.default for x in parameters_of(function) if x.default is not x.empty}
-    return usual or {"out": None}
 
 
 def method(function: Callable[..., Any]) -> Method:

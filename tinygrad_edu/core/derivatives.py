@@ -45,7 +45,7 @@ derivative(np.divide,   lambda g, z, x, y: g / y,       # ∂(x/y)/∂x = 1/y
                         lambda g, z, x, y: -g * z / y,  # ∂(x/y)/∂y = −x/y²
            forward=operator.truediv, symbol="{} / {}", poles=(1,))
 for power, run in ((np.power, operator.pow), (np.float_power, np.float_power)):
-    derivative(power, lambda g, z, x, y: g * y * x ** exponent_minus_one(x, y),  # ∂xʸ/∂x = y xʸ⁻¹
+    derivative(power, lambda g, z, x, y: g * y * power_minus_one(x, y),  # ∂xʸ/∂x = y xʸ⁻¹
                       lambda g, z, x, y: g * z * np.log(np.where((x == 0) & (y >= 0), 1.0, x)),
                domain=(POSITIVE, REAL), forward=run, symbol="{} ** {}")  # ∂xʸ/∂y = xʸ ln x, 0 at 0
 derivative(np.remainder, lambda g, z, x, y: g,                        # x mod y = x − y ⌊x/y⌋
@@ -63,11 +63,11 @@ derivative(np.reciprocal, lambda g, z, x: -g * z * z,                     # (1/x
 # fmt: on
 
 
-def exponent_minus_one(x, y):
-    """y − 1, but 0 where y is 0 and 1/x is not finite, so that 0 · x⁻¹ is 0 there."""
+def power_minus_one(x, y):
+    """xʸ⁻¹, but 1 where y is 0 and 1/x is not finite, so that 0 · x⁻¹ is 0 there."""
     if isinstance(y, int | float):
-        return y - 1 if y else 0
-    return y - 1.0 * ((np.absolute(x) >= np.finfo(x.dtype).tiny) | (y != 0))
+        return x if y == 2 else x ** (y - 1 if y else 0)
+    return x ** (y - 1.0 * ((np.absolute(x) >= np.finfo(x.dtype).tiny) | (y != 0)))
 
 
 def ratio(x, y):

@@ -36,7 +36,8 @@ def vjp(f: Function, *inputs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]
     >>> pullback(np.array([1.0, 10.0]))
     (array([  1., -10.]),)
     """
-    z, variables, recorded = applied(f, inputs)
+    z, variables, met_tensor = applied(f, inputs)
+    recorded = met_tensor or reaches_outside(z, variables)
 
     def pullback(v: Any) -> tuple[Any, ...]:
         return pulled_back(z, variables, v, recorded or isinstance(v, Tensor))
@@ -45,10 +46,9 @@ def vjp(f: Function, *inputs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]
 
 
 def applied(f: Function, inputs: Iterable[Any]) -> tuple[Tensor, tuple[Tensor, ...], bool]:
-    """Return f of the inputs, the variables put in for them, and whether to record derivatives.
+    """Return f of the inputs, the variables put in for them, and whether an input is a Tensor.
 
-    They are recorded if an input is a Tensor, and if f used one from outside that requires a
-    gradient. If f returns an array or a number, that is a constant.
+    If f returns an array or a number, that is a constant.
     """
     if not RECORDING.get():
         raise errors.within_no_grad()
@@ -62,8 +62,7 @@ def applied(f: Function, inputs: Iterable[Any]) -> tuple[Tensor, tuple[Tensor, .
         z = Tensor(z)
     if not isinstance(z, Tensor):
         raise errors.not_a_tensor(z)
-    met_tensor = any(isinstance(x, Tensor) for x in inputs)
-    return z, variables, met_tensor or reaches_outside(z, variables)
+    return z, variables, any(isinstance(x, Tensor) for x in inputs)
 
 
 def refuse_number(x: Tensor) -> None:
@@ -84,7 +83,10 @@ def variable(x: Any) -> Tensor:
 def pulled_back(
     z: Tensor, variables: tuple[Tensor, ...], v: Any, recorded: bool
 ) -> tuple[Any, ...]:
-    """vᵀ ∂z/∂x for each variable x, as a tuple: of Tensors if they are recorded, else of arrays."""
+    """vᵀ ∂z/∂x for each variable x, as a tuple: of Tensors if they are recorded, else of arrays.
+
+    They are recorded in any case if z depends on a Tensor from outside: one that is older.
+    """
     if v is not None and np.shape(v) != z.shape:
         raise errors.gradient_does_not_fit(z, v)
     if v is None and z.size != 1:
@@ -93,6 +95,8 @@ def pulled_back(
     oldest = min([x.order for x in variables], default=0)
     for x, g in chain_rule(z, v, recorded) if z.requires_grad else ():
         if x.order < oldest:
+            if not recorded:
+                return pulled_back(z, variables, v, True)
             break  # all that is left is older still
         if x in found:
             found[x] = g
@@ -112,7 +116,7 @@ def reaches_outside(z: Tensor, variables: Iterable[Tensor]) -> bool:
         if x.order < oldest:
             return True
         for y in x.args:
-            if isinstance(y, Tensor) and y.requires_grad and y not in seen:
+            if isinstance(y, Tensor) and y._requires_grad and y not in seen:
                 seen.add(y)
                 met.append(y)
     return False
@@ -139,8 +143,9 @@ def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
 
 def with_gradients(f: Function, inputs: Iterable[Any]) -> tuple[Any, tuple[Any, ...]]:
     """f(x, y, …), one number, and its gradients (∂f/∂x, ∂f/∂y, …)."""
-    z, variables, recorded = applied(f, inputs)
-    gradients = pulled_back(z, variables, None, recorded)
+    z, variables, met_tensor = applied(f, inputs)
+    gradients = pulled_back(z, variables, None, met_tensor)
+    recorded = any(isinstance(g, Tensor) for g in gradients)
     return (z if recorded else z.numpy()), gradients
 
 
@@ -191,11 +196,12 @@ def jvp(f: Function, inputs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tupl
     if not isinstance(inputs, tuple | list) or not isinstance(tangents, tuple | list):
         raise errors.not_in_a_tuple(inputs, tangents)
     check_directions(inputs, tangents)
-    z, variables, recorded = applied(f, inputs)
+    z, variables, met_tensor = applied(f, inputs)
     u = Tensor(np.zeros(z.shape, np.result_type(z.dtype, np.float16)), requires_grad=True)
     # u ↦ uᵀJ t has the gradient J t
     paired = inner(pulled_back(z, variables, u, True), tangents)
-    recorded = recorded or reaches_outside(paired, {u, *variables})
+    outside = reaches_outside(z, variables) or reaches_outside(paired, {u, *variables})
+    recorded = met_tensor or outside
     along = pulled_back(paired, (u, *variables), None, recorded)[0]
     return (z, along) if recorded else (z.numpy(), along)
 

@@ -122,6 +122,7 @@ class WatchedOperation(Operation):
     ) -> None:
         vars(self).update(vars(run))
         self.run, self.args = run, args
+        self.partials = dict.fromkeys(run.partials)  # None: the walk asks partial(), which checks
         self.line = within.line if within else line_of_the_user()
         self.within = f" within the derivative of {within}" if within else ""
         self.copies = [(number, x, x.copy()) for number, x in arrays_in(values)]
@@ -130,7 +131,7 @@ class WatchedOperation(Operation):
 
     def partial(self, number: int) -> Partial:
         """The partial with its checks, or without them where nothing is recorded."""
-        known = super().partial(number)
+        known = self.run.partial(number)
         return functools.partial(self.checked, known, number) if RECORDING.get() else known
 
     def checked(self, known: Partial, number: int, g: Any, *values: Any, **options: Any) -> Any:

@@ -63,6 +63,9 @@ __all__ = [
 Axes = int | tuple[int, ...]
 Same = TypeVar("Same", bound=Any)  # an array gives an array, a Tensor a Tensor
 
+# ½ as an array of each dtype: NumPy multiplies an array by that in half the time
+HALVES = {np.dtype(kind): np.array(0.5, kind) for kind in "efdg"}
+
 # Operations, with derivatives of their own
 
 
@@ -124,9 +127,10 @@ def sigmoid(x):
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
     array([0. , 0.5, 1. ])
     """
-    z = np.tanh(x * 0.5)
-    z *= 0.5
-    z += 0.5
+    half = HALVES.get(x.dtype, 0.5) if type(x) is np.ndarray else 0.5
+    z = np.tanh(x * half)
+    z *= half
+    z += half
     return z
 
 
