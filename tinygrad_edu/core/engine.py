@@ -155,8 +155,7 @@ class Operation:
         facts: dict[str, Any] = NOTHING,
     ) -> None:
         self.name, self.forward, self.domain = name, forward, domain
-        self.partials: dict[int, Any] = {n: f for n, f in enumerate(partials) if f}
-        self.each = each
+        self.partials, self.each = {n: f for n, f in enumerate(partials) if f}, each
         self.elementwise, self.facts = elementwise, facts
 
     def __call__(self, *args: Any, **options: Any) -> Any:
@@ -204,7 +203,7 @@ class Operation:
     def partial(self, number: int) -> Partial:
         """The partial (g, z, x, y, …) ↦ ∂L/∂argument, for the argument of this number."""
         if number in self.partials:
-            return self.partials[number]  # type: ignore[no-any-return]
+            return self.partials[number]
         if self.each is None:
             raise errors.no_partial(self.name, number)
         return functools.partial(self.share, number)
@@ -397,8 +396,6 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     array([[4., 4., 4.]])
     """
     if isinstance(g, np.ndarray) and g.ndim == 2 and g.shape[1:] == shape:  # the sum of the rows
-        if len(g) == 1:
-            return g[0]
         row = ones(len(g), g.dtype)  # whose product takes a third of the time
         return row.dot(g) if type(g) is np.ndarray else np.dot(row, g)
     added = max(g.ndim - len(shape), 0)  # axes that broadcasting put in front

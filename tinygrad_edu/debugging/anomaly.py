@@ -122,7 +122,8 @@ class WatchedOperation(Operation):
     ) -> None:
         vars(self).update(vars(run))
         self.run, self.args = run, args
-        self.partials = dict.fromkeys(run.partials)  # None: the walk asks partial(), which checks
+        none: Any = dict.fromkeys(run.partials)  # so the walk asks partial(), which checks
+        self.partials = none
         self.line = within.line if within else line_of_the_user()
         self.within = f" within the derivative of {within}" if within else ""
         self.copies = [(number, x, x.copy()) for number, x in arrays_in(values)]
