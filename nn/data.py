@@ -160,7 +160,16 @@ def as_examples(source: Any) -> Any:
         one_by_one = bool(source) and isinstance(source[0], tuple)
     else:
         one_by_one = isinstance(source, Iterable | Indexed) and not isinstance(source, Convertible)
-    return source if one_by_one else np.asarray(source)
+    if one_by_one:
+        return source
+    try:
+        return np.asarray(source)
+    except ValueError as error:
+        shapes = ", ".join([str(getattr(x, "shape", type(x).__name__)) for x in source])
+        raise ValueError(
+            f"a list is a list of examples, which have one shape; found the shapes {shapes:.60}: "
+            "give arrays of examples one by one, DataLoader(x, y)"
+        ) from error
 
 
 def fetched(source: Any, which: slice | Array) -> Iterator[Array]:

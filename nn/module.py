@@ -72,6 +72,11 @@ class Module:
         return result
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, set | frozenset) and any(isinstance(x, Module) for x in value):
+            raise TypeError(
+                f"{name} is a {type(value).__name__} of Modules, whose parameters would have no "
+                "order and no names: write a list"
+            )
         if isinstance(value, PLAIN):
             old = vars(self).get(name)
             if isinstance(old, Tensor) and old.requires_grad and old.operation is None:

@@ -735,3 +735,8 @@ def test_one_hot_refuses_other_labels(labels: Any, message: str) -> None:
     with pytest.raises(ValueError) as caught:
         one_hot(labels, 3)
     assert message in str(caught.value)
+
+
+def test_a_list_of_arrays_of_other_shapes_is_told_how_arrays_of_examples_are_given() -> None:
+    with pytest.raises(ValueError, match=r"shapes \(5, 3\), \(5,\).* DataLoader\(x, y\)"):
+        DataLoader([np.zeros((5, 3)), np.zeros(5)])

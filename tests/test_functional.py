@@ -308,3 +308,15 @@ def test_jvp_of_a_constant_is_zero():
 
 def test_an_option_may_have_any_name():
     assert grad(lambda x, f=1.0, args=1.0: f * args * x)(1.0, f=2.0, args=3.0) == 6.0
+
+
+def test_argnums_may_be_numpys_integers():
+    f = lambda x, y: x * x * y  # noqa: E731
+    assert grad(f, np.int64(1))(3.0, 2.0) == grad(f, 1)(3.0, 2.0) == 9.0
+    assert hessian(f, np.int64(0))(3.0, 2.0) == 4.0
+
+
+@pytest.mark.parametrize("argnums", ["1", 1.0, None, (0, "y")])
+def test_argnums_that_are_no_integers_are_refused(argnums):
+    with pytest.raises(TypeError, match="names arguments by their place"):
+        grad(lambda x, y: x * y, argnums)(3.0, 2.0)

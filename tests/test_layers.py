@@ -821,3 +821,19 @@ def test_a_summary_leaves_the_model_as_it_was() -> None:
 def test_a_summary_of_indices() -> None:
     model = nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 2))
     assert "(2, 5, 4)" in nn.summary(model, (2, 5), dtype=int)
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_a_set_of_layers_is_refused_as_it_has_no_order_to_name_them_by(kind: Any) -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            self.layers = kind([nn.Linear(2, 2), nn.Linear(2, 2)])
+
+    with pytest.raises(TypeError, match=r"layers is a .*set .* write a list"):
+        Two()
+
+
+@pytest.mark.parametrize("divisor", [0, 0.5, "4"])
+def test_a_divisor_that_is_no_count_is_refused(divisor: Any) -> None:
+    with pytest.raises(ValueError, match="divisor_override"):
+        nn.AvgPool2d(2, divisor_override=divisor)(np.zeros((1, 1, 4, 4)))

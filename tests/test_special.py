@@ -352,3 +352,9 @@ MISTAKES = [
 def test_a_mistake_is_named_with_what_was_expected(mistake, kind, message):
     with pytest.raises(kind, match=message):
         mistake()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint64, bool])
+def test_log_sigmoid_of_integers_without_a_sign_is_that_of_numbers(dtype):
+    x = np.array([0, 1, 1])
+    np.testing.assert_allclose(special.log_sigmoid(x.astype(dtype)), special.log_sigmoid(x))

@@ -230,6 +230,13 @@ def no_such_argument(argnums: Any, count: int) -> ValueError:
     )
 
 
+def no_argument_numbers(argnums: Any) -> TypeError:
+    return TypeError(
+        f"argnums={argnums!r} names arguments by their place: an integer was expected, or a tuple "
+        "of integers, as argnums=0 or argnums=(0, 2)"
+    )
+
+
 def argument_twice(argnums: Any) -> ValueError:
     return ValueError(f"argnums={argnums!r} names an argument twice: name each once")
 

@@ -136,7 +136,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
         numbers = chosen(argnums, args)
         of_these = of_chosen(f, numbers, args, **options)
         value, gradients = with_gradients(of_these, [args[number] for number in numbers])
-        return value, gradients[0] if isinstance(argnums, int) else gradients
+        return value, gradients if isinstance(argnums, tuple | list) else gradients[0]
 
     return with_gradient
 
@@ -151,7 +151,9 @@ def with_gradients(f: Function, inputs: Iterable[Any]) -> tuple[Any, tuple[Any, 
 
 def chosen(argnums: Argnums, args: tuple[Any, ...]) -> tuple[int, ...]:
     """The numbers of the arguments to differentiate, where −1 means the last."""
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    numbers = tuple(argnums) if isinstance(argnums, tuple | list) else (argnums,)
+    if not all(isinstance(number, int | np.integer) for number in numbers):
+        raise errors.no_argument_numbers(argnums)
     if not all(-len(args) <= number < len(args) for number in numbers):
         raise errors.no_such_argument(argnums, len(args))
     places = tuple([number % len(args) for number in numbers])
@@ -241,7 +243,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
         none = [np.zeros(0)]  # stands for the rows if f returns no numbers
         columns = [[row[i] for row in rows] or none for i in range(len(inputs))]
         matrices = [np.stack(c).reshape(shape) for c, shape in zip(columns, shapes, strict=True)]
-        return matrices[0] if isinstance(argnums, int) else tuple(matrices)
+        return tuple(matrices) if isinstance(argnums, tuple | list) else matrices[0]
 
     return matrix
 
@@ -256,7 +258,7 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
     array([[ 6.,  0.],
            [ 0., 12.]])
     """
-    if isinstance(argnums, int):
+    if not isinstance(argnums, tuple | list):
         return jacobian(grad(f, argnums), argnums)
     rows = [jacobian(grad(f, number), argnums) for number in argnums]
     every = lambda *args, **options: tuple([row(*args, **options) for row in rows])  # noqa: E731

@@ -272,6 +272,7 @@ def avg_pooled(n: int, x, kernel_size, stride, padding, ceil_mode, count_include
     axes, ones = tuple(range(-2 * n, -n)), (1,) * n
     z = wide(image_windows(x, "kernel_size", kernel, stride, ones, frame))
     if divisor is not None:
+        (divisor,) = as_sizes("divisor_override", divisor, 1)
         return narrow(np.sum(z, axis=axes) / divisor, x)
     if count_include_pad and frame == own:
         return narrow(np.mean(z, axis=axes), x)

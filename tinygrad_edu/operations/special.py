@@ -305,6 +305,8 @@ def log_sigmoid(x: Same) -> Same:
     >>> log_sigmoid(np.array([-1000.0, 1000.0]))
     array([-1000.,    -0.])
     """
+    if x.dtype.kind in "bu":  # which have no −x
+        x = x.astype(np.float64)
     return -np.logaddexp(-x, 0.0)
 
 
